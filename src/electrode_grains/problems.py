@@ -1,0 +1,71 @@
+"""Refusals that a user can act on.
+
+Every refusal of input or settings is a `Problem`: it names where it was found,
+what was found, what was expected and the way out. The command line prints it as
+one block without a traceback; a Python session sees an ordinary ValueError.
+"""
+
+from __future__ import annotations
+
+
+class Problem(ValueError):
+    """A refusal with its place, its evidence and its remedy.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, in one sentence.
+    where : str, optional
+        File, line, slice or grain concerned.
+    found, expected : str, optional
+        The offending value and the one that would have been accepted.
+    remedy : str, optional
+        What the user can do about it.
+
+    Examples
+    --------
+    >>> raise Problem("the grid is incomplete", where="slice_003.ang", found="89 points",
+    ...               expected="90 points", remedy="export the slice again")
+    Traceback (most recent call last):
+    ...
+    electrode_grains.problems.Problem: the grid is incomplete
+      where:    slice_003.ang
+      found:    89 points
+      expected: 90 points
+      remedy:   export the slice again
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        found: str | None = None,
+        expected: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.message, self.where, self.found = message, where, found
+        self.expected, self.remedy = expected, remedy
+        details = [
+            f"  {name + ':':<9} {value}"
+            for name, value in (
+                ("where", where),
+                ("found", found),
+                ("expected", expected),
+                ("remedy", remedy),
+            )
+            if value is not None
+        ]
+        super().__init__("\n".join([message, *details]))
+
+
+class InputProblem(Problem):
+    """Data from outside (a scan, an annotation, a volume) cannot be used as it is."""
+
+
+class SettingsProblem(Problem):
+    """A parameter, or a combination of parameters, makes no sense."""
+
+
+class ComputationProblem(Problem):
+    """A computation cannot continue with what it has got (no grain, loss not finite)."""
