@@ -1,0 +1,114 @@
+"""What a fit returns, and how candidates are ranked by Akaike's criterion."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from electrode_grains.problems import ComputationProblem
+
+Model = TypeVar("Model")
+
+Outcome = Literal["converged", "at_bound", "degenerate", "inadmissible", "insufficient", "failed"]
+RANKED_OUTCOMES: tuple[Outcome, ...] = ("converged", "at_bound")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit(Generic[Model]):
+    """A maximum likelihood fit of one family.
+
+    Attributes
+    ----------
+    family : str
+        Name in the registry of families.
+    outcome : str
+        `converged` or `at_bound` (a parameter sits at the end of its range) may be
+        ranked; `degenerate`, `inadmissible`, `insufficient` and `failed` may not.
+    sample_size, parameter_count : int
+        Observations used and free parameters.
+    model : Marginal or BivariateCopula or None
+        The fitted model, None where there is none.
+    log_likelihood : float
+        In nats, NaN where there is no model.
+    reason : str
+        Why the outcome is not `converged`.
+    excluded_count : int
+        Observations outside the support of the family, which were left out.
+    """
+
+    family: str
+    outcome: Outcome
+    sample_size: int
+    parameter_count: int
+    model: Model | None = None
+    log_likelihood: float = math.nan
+    reason: str = ""
+    excluded_count: int = 0
+
+    @property
+    def parameters(self) -> object:
+        """Parameters of the model in the paper's names and order, None without a model."""
+        return getattr(self.model, "parameters", None)
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether the fit may compete by AIC."""
+        return self.outcome in RANKED_OUTCOMES and math.isfinite(self.log_likelihood)
+
+    @property
+    def aic(self) -> float:
+        """Akaike's information criterion, 2k - 2 log L."""
+        return 2.0 * self.parameter_count - 2.0 * self.log_likelihood
+
+    @property
+    def aicc(self) -> float:
+        """AIC corrected for small samples; NaN where n <= k + 1."""
+        spare = self.sample_size - self.parameter_count - 1
+        if spare <= 0:
+            return math.nan
+        return self.aic + 2.0 * self.parameter_count * (self.parameter_count + 1) / spare
+
+    @property
+    def bic(self) -> float:
+        """Bayesian information criterion, k log n - 2 log L."""
+        return self.parameter_count * math.log(self.sample_size) - 2.0 * self.log_likelihood
+
+
+def rank_by_aic(fits: Iterable[Fit[Model]]) -> list[Fit[Model]]:
+    """Order fits by AIC; those that may not compete follow in the order given."""
+    fits = list(fits)
+    ranked = sorted((fit for fit in fits if fit.is_ranked), key=lambda fit: fit.aic)
+    return ranked + [fit for fit in fits if not fit.is_ranked]
+
+
+def best_fit(candidates: Sequence[Fit[Model]]) -> Fit[Model]:
+    """Return the ranked fit of least AIC.
+
+    Raises
+    ------
+    ComputationProblem
+        If no candidate may be ranked; the reasons of all are named.
+    """
+    ranked = rank_by_aic(candidates)
+    if not ranked or not ranked[0].is_ranked:
+        reasons = "; ".join(f"{fit.family}: {fit.outcome} ({fit.reason})" for fit in ranked)
+        raise ComputationProblem("no family could be fitted", found=reasons or "no candidates")
+    return ranked[0]
+
+
+def akaike_weights(fits: Sequence[Fit[Model]]) -> list[float]:
+    """Akaike weights of the fits, 0 for those that are not ranked.
+
+    Examples
+    --------
+    >>> pair = [Fit(family=name, outcome="converged", sample_size=50, parameter_count=1,
+    ...             log_likelihood=ll) for name, ll in (("a", -10.0), ("b", -11.0))]
+    >>> [round(weight, 4) for weight in akaike_weights(pair)]
+    [0.7311, 0.2689]
+    """
+    least = min((fit.aic for fit in fits if fit.is_ranked), default=math.nan)
+    raw = [math.exp((least - fit.aic) / 2.0) if fit.is_ranked else 0.0 for fit in fits]
+    total = sum(raw)
+    return [weight / total if total else 0.0 for weight in raw]
