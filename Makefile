@@ -1,0 +1,75 @@
+# make run and make test are all a newcomer needs; both set up what is missing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TEST_STAMP := $(VENV)/.installed-dev
+
+export DO_NOT_TRACK := true
+export MLFLOW_DISABLE_TELEMETRY := true
+export COLUMNS ?= 140
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint types contracts bench viz mlflow lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	  || { echo "Python 3.11, 3.12 or 3.13 is needed; name it: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing the packages of constraints.txt into $(VENV) (once, some minutes)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(TEST_STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing the packages of constraints.txt into $(VENV) (once, some minutes)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $(STAMP) $@
+
+setup: $(STAMP) ## create .venv and install
+
+run: $(STAMP) ## compute the virtual particle from slices to report
+	$(BIN)/kedro run --env demo --pipelines demo
+	@echo
+	@echo "report   $(CURDIR)/data/demo/08_reporting/report.html"
+	@echo "tables   $(CURDIR)/data/demo/08_reporting/tables/  (CSV, Markdown, LaTeX)"
+	@echo "figures  $(CURDIR)/data/demo/08_reporting/figures/ (PNG, SVG)"
+	@echo "pages    make viz (the flow), make mlflow (the experiments)"
+
+test: $(TEST_STAMP) lint types contracts ## lint, types, import contracts, tests
+	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 notebooks
+
+lint: $(TEST_STAMP) ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(TEST_STAMP) ## mypy --strict on the domain
+	$(BIN)/mypy
+
+contracts: $(TEST_STAMP) ## who may import whom
+	$(BIN)/lint-imports
+
+bench: $(TEST_STAMP) ## ratios to peers
+	$(BIN)/python -m benchmarks
+
+viz: $(STAMP) ## the flow in kedro-viz, on 127.0.0.1
+	$(BIN)/kedro viz run --env demo --host 127.0.0.1
+
+mlflow: $(STAMP) ## the experiments in MLflow, on 127.0.0.1
+	@echo "open http://127.0.0.1:5000, choose an experiment, tick runs, press Compare"
+	$(BIN)/mlflow server --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000
+
+lock: ## renew constraints.txt from the ranges of pyproject.toml
+	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet torch==2.13.0
+	.venv-lock/bin/python -m pip install --quiet -e '.[dev,docs]'
+	.venv-lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu//' > constraints.txt
+	rm -rf .venv-lock
+
+clean: ## remove what can be made again; your own data stay
+	rm -rf data/demo data/test .viz build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,56 @@
+"""Figures as PNG for the eye and SVG for the journal."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kedro.io import AbstractDataset
+from kedro_datasets._typing import ImagePreview
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class FigureDataset(AbstractDataset["Figure", bytes]):
+    """A matplotlib figure, saved as PNG and SVG beside each other; loads as PNG bytes.
+
+    Parameters
+    ----------
+    filepath : str
+        Path without suffix.
+    dots_per_inch : int
+        Resolution of the PNG.
+    """
+
+    def __init__(
+        self, *, filepath: str, dots_per_inch: int = 300, metadata: dict[str, Any] | None = None
+    ) -> None:
+        self._png = Path(f"{filepath}.png")
+        self._svg = Path(f"{filepath}.svg")
+        self._dots_per_inch = dots_per_inch
+        self.metadata = metadata
+
+    def load(self) -> bytes:
+        """Read the PNG."""
+        return self._png.read_bytes()
+
+    def save(self, data: Figure) -> None:
+        """Write both files; neither carries a date, so equal figures are equal files."""
+        from matplotlib import rc_context
+
+        self._png.parent.mkdir(parents=True, exist_ok=True)
+        data.savefig(self._png, dpi=self._dots_per_inch, metadata={"Software": None})
+        with rc_context({"svg.hashsalt": "electrode-grains"}):
+            data.savefig(self._svg, metadata={"Date": None})
+
+    def preview(self) -> ImagePreview:
+        """PNG for the side panel of Kedro-Viz."""
+        return ImagePreview(base64.b64encode(self.load()).decode())
+
+    def _exists(self) -> bool:
+        return self._png.exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._png)}

@@ -1,0 +1,160 @@
+"""Kedro hooks: MLflow follows every pipeline run from its start to its end."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+
+from electrode_grains import __version__, tracking
+
+logger = logging.getLogger(__name__)
+
+# The dataset whose making opens a run in the experiment; `particle` takes every run.
+EXPERIMENTS = {"boundary_model": "boundary_network", "modelling": "marginal_fits"}
+SCORES = {
+    "particle": ("segmentation_scores", "particle_summary"),
+    "boundary_model": ("boundary_scores",),
+}
+ARTIFACTS = {
+    "particle": ("report",),
+    "boundary_model": ("boundary_network", "figure_4", "figure_learning_curves"),
+    "modelling": ("figure_7", "figure_8"),
+}
+
+
+class ExperimentTracking:
+    """Open MLflow runs before a pipeline, fill them from the catalog after it."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Remember where the project lies and what the user configured."""
+        self._project = Path(context.project_path)
+        self._parameters = context.params
+        self._configuration = context.config_loader["mlflow"]
+
+    @hook_impl
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
+    ) -> None:
+        """Open one run in each experiment that the pipeline contributes to."""
+        settings = tracking.TrackingSettings(**self._configuration)
+        if not settings.enabled:
+            return
+        tracker = tracking.open_tracker(settings, self._project)
+        used = {
+            name.removeprefix("params:"): catalog.load(name)
+            for name in sorted(pipeline.inputs())
+            if name.startswith("params:")
+        }
+        particle = str(self._parameters.get("particle", {}).get("name", "particle"))
+        pipelines = "+".join(run_params.get("pipeline_names") or ["__default__"])
+        tags = {
+            "particle": particle,
+            "pipelines": pipelines,
+            "kedro.run_id": str(run_params.get("run_id")),
+            "kedro.env": str(run_params.get("env") or "local"),
+            "electrode_grains.version": __version__,
+            **code_version(self._project),
+        }
+        made = pipeline.all_outputs()
+        for experiment in ("particle", *EXPERIMENTS):
+            if EXPERIMENTS.get(experiment) in (None, *made):
+                name = particle if experiment != "particle" else f"{particle} {pipelines}"
+                tracker.start(experiment, name, dict(tracking.flatten(used)), tags)
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Log scores, figures, network and candidates, then close the runs."""
+        tracker = tracking.current()
+        if tracker is None:
+            return
+        made = pipeline.all_outputs()
+        for experiment, names in SCORES.items():
+            for name in made.intersection(names):
+                tracker.log_metrics(experiment, dict(tracking.flatten(catalog.load(name))))
+        for experiment, names in ARTIFACTS.items():
+            for name in made.intersection(names):
+                tracker.log_artifacts(experiment, file_of(catalog, name))
+        if "marginal_fits" in made:
+            log_marginals(tracker, catalog.load("marginal_fits"))
+        if "copula_fits" in made:
+            log_copulas(tracker, catalog.load("copula_fits"))
+        tracker.finish("FINISHED")
+        tracking.close_tracker()
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        """Close the runs as failed, with the reason as a tag."""
+        tracker = tracking.current()
+        if tracker is not None:
+            tracker.set_tag("failure", f"{type(error).__name__}: {error}")
+            tracker.finish("FAILED")
+            tracking.close_tracker()
+
+
+def log_marginals(tracker: tracking.Tracker, fits: Mapping[str, Any]) -> None:
+    """Nest a run for each (characteristic, family)."""
+    for characteristic, result in fits["characteristics"].items():
+        for candidate in result["candidates"]:
+            _log_candidate(tracker, characteristic, candidate, candidate["family"])
+
+
+def log_copulas(tracker: tracking.Tracker, fits: Mapping[str, Any]) -> None:
+    """Nest a run for each (pair, family, rotation)."""
+    for pair in fits["pairs"]:
+        for candidate in pair["candidates"]:
+            label = f"{candidate['family']} {candidate['rotation']}"
+            _log_candidate(tracker, f"{pair['x']} ~ {pair['y']}", candidate, label)
+
+
+def _log_candidate(
+    tracker: tracking.Tracker, subject: str, candidate: Mapping[str, Any], label: str
+) -> None:
+    parameters = candidate.get("parameters") or {}
+    if not isinstance(parameters, Mapping):
+        parameters = {f"parameter_{rank}": value for rank, value in enumerate(parameters, 1)}
+    columns = ("log_likelihood", "aic", "bic", "delta_aic", "akaike_weight")
+    tracker.log_candidate(
+        "modelling",
+        f"{subject}: {label}",
+        {
+            "subject": subject,
+            "family": candidate["family"],
+            "rotation": candidate.get("rotation", ""),
+            "outcome": candidate["outcome"],
+        },
+        {
+            **{column: candidate.get(column) for column in columns},
+            **{f"fitted.{name}": value for name, value in parameters.items()},
+        },
+        {"subject": subject, "outcome": candidate["outcome"]},
+    )
+
+
+def code_version(project: Path) -> dict[str, str]:
+    """Commit of the project and whether the working tree differs from it."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", *words], cwd=project, capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+
+    try:
+        return {"git.commit": git("rev-parse", "HEAD"), "git.dirty": str(bool(git("status", "-s")))}
+    except (OSError, subprocess.SubprocessError):
+        logger.info("the project is not a git checkout; its runs carry no commit")
+        return {}
+
+
+def file_of(catalog: CatalogProtocol, name: str) -> Path:
+    """Path of a dataset that keeps one file or folder."""
+    description = catalog.get(name)._describe()
+    return Path(str(description.get("filepath") or description.get("path") or name))

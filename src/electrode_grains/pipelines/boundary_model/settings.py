@@ -1,0 +1,38 @@
+"""Settings of the boundary_model pipeline."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+
+class SplitSettings(BaseModel, frozen=True, extra="forbid"):
+    """Which annotated slices judge the network instead of training it."""
+
+    held_out_slices: tuple[int, ...] | None = None
+    held_out_count: int = Field(default=1, ge=0)
+
+
+class NetworkTrainingSettings(BaseModel, frozen=True, extra="forbid"):
+    """Architecture and training of the network; lengths in voxels."""
+
+    window_shape: tuple[int, int, int]
+    base_width: int = Field(ge=1)
+    depth: int = Field(ge=1)
+    epochs: int = Field(ge=1)
+    steps_per_epoch: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    rotation: Literal["none", "quarter_turns", "arbitrary"]
+    gain_jitter: float = Field(ge=0)
+    offset_jitter: float = Field(ge=0)
+    noise_jitter: float = Field(ge=0)
+    precision: Literal["auto", "float32", "bfloat16"]
+    seed: int = Field(ge=0)
+
+
+class PredictionSettings(BaseModel, frozen=True, extra="forbid"):
+    """How the network is applied to the whole stack."""
+
+    window_shape: tuple[int, int, int]
+    test_time_augmentation: bool

@@ -1,0 +1,124 @@
+"""Nodes of the modelling pipeline."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from electrode_grains.pipelines.modelling.settings import PairSettings, SampleSettings
+
+logger = logging.getLogger(__name__)
+
+UNITS = {
+    "equivalent_diameter_nm": "nm",
+    "sphericity": "1",
+    "convexity": "1",
+    "elongation": "1",
+    "azimuthal_angle": "rad",
+    "polar_angle": "rad",
+}
+SHAPE = ("equivalent_diameter_nm", "sphericity", "convexity", "elongation")
+ANGLES = ("polar_angle", "azimuthal_angle")
+
+
+def select_grains(grain_table: pd.DataFrame, sample: SampleSettings) -> pd.DataFrame:
+    """Keep whole grains that are large enough to have a shape (R14 of the paper)."""
+    whole = ~grain_table["touches_window"] | sample.include_window_grains
+    resolved = grain_table["voxel_count"] >= sample.minimum_voxels
+    logger.info(
+        "%d grains; %d cut by the window and %d below %d voxels are left out",
+        len(grain_table),
+        int((~whole).sum()),
+        int((whole & ~resolved).sum()),
+        sample.minimum_voxels,
+    )
+    return grain_table.loc[whole & resolved].reset_index(drop=True)
+
+
+def fit_marginals(grain_sample: pd.DataFrame) -> dict[str, Any]:
+    """Fit every candidate family to every characteristic."""
+    from electrode_grains.distributions import candidate_families, describe_marginals
+
+    characteristics = {}
+    for name, unit in UNITS.items():
+        families, support = candidate_families(name)
+        sample = grain_sample[name].dropna()
+        result = describe_marginals(
+            sample.to_numpy(), families, support, labels=grain_sample.loc[sample.index, "label"]
+        )
+        logger.info("%s: %s of %d grains", name, result["best"], result["sample_size"])
+        characteristics[name] = {"unit": unit, **result}
+    return {"characteristics": characteristics}
+
+
+def fit_copulas(
+    grain_sample: pd.DataFrame, marginal_fits: Mapping[str, Any], pairs: PairSettings
+) -> dict[str, Any]:
+    """Fit every candidate copula to every correlated pair, with the marginals held fixed."""
+    from electrode_grains.distributions import describe_pair
+
+    fitted = marginal_fits["characteristics"]
+    results = []
+    for x, y in correlated_pairs(grain_sample, pairs.minimum_correlation):
+        if fitted[x]["best"] is None or fitted[y]["best"] is None:
+            logger.warning("%s ~ %s is left out: a marginal could not be fitted", x, y)
+            continue
+        sample = grain_sample[[x, y]].dropna()
+        result = describe_pair(
+            sample[x].to_numpy(),
+            sample[y].to_numpy(),
+            fitted[x],
+            fitted[y],
+            pairs.families,
+            pairs.rotations,
+        )
+        logger.info("%s ~ %s: %s", x, y, result["best"])
+        results.append({"x": x, "y": y, **result})
+    return {"pairs": results}
+
+
+def correlated_pairs(
+    grain_sample: pd.DataFrame, minimum_correlation: float
+) -> list[tuple[str, str]]:
+    """Pairs of shape characteristics correlated beyond the threshold, and the two angles (R24)."""
+    correlation = grain_sample[list(SHAPE)].corr()
+    pairs = [
+        (x, y)
+        for rank, x in enumerate(SHAPE)
+        for y in SHAPE[rank + 1 :]
+        if abs(correlation.loc[x, y]) > minimum_correlation
+    ]
+    return [*pairs, ANGLES]
+
+
+def compare_families(
+    marginal_fits: Mapping[str, Any], copula_fits: Mapping[str, Any]
+) -> pd.DataFrame:
+    """List all candidates of all subjects in one table, best first."""
+    rows = [
+        {"subject": name, "kind": "marginal", "rotation": 0, **candidate}
+        for name, fits in marginal_fits["characteristics"].items()
+        for candidate in fits["candidates"]
+    ] + [
+        {"subject": f"{pair['x']} ~ {pair['y']}", "kind": "copula", **candidate}
+        for pair in copula_fits["pairs"]
+        for candidate in pair["candidates"]
+    ]
+    columns = [
+        "subject",
+        "kind",
+        "family",
+        "rotation",
+        "outcome",
+        "reason",
+        "parameter_count",
+        "log_likelihood",
+        "aic",
+        "bic",
+        "delta_aic",
+        "akaike_weight",
+    ]
+    return pd.DataFrame(rows).reindex(columns=columns).infer_objects()

@@ -1,0 +1,21 @@
+"""Flow of the modelling pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from electrode_grains.pipelines.modelling import nodes
+
+
+def create_pipeline(**_: object) -> Pipeline:
+    """Grain table to marginal distributions, copulas and their comparison."""
+    return Pipeline(
+        [
+            Node(nodes.select_grains, ["grain_table", "params:modelling.sample"], "grain_sample"),
+            Node(nodes.fit_marginals, "grain_sample", "marginal_fits"),
+            Node(
+                nodes.fit_copulas,
+                ["grain_sample", "marginal_fits", "params:modelling.pairs"],
+                "copula_fits",
+            ),
+            Node(nodes.compare_families, ["marginal_fits", "copula_fits"], "family_comparison"),
+        ]
+    )

@@ -1,0 +1,20 @@
+"""Settings of the modelling pipeline."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+
+class SampleSettings(BaseModel, frozen=True, extra="forbid"):
+    """Which grains enter the fits."""
+
+    minimum_voxels: int = Field(ge=1)
+    include_window_grains: bool
+
+
+class PairSettings(BaseModel, frozen=True, extra="forbid"):
+    """Which pairs and copulas are fitted."""
+
+    minimum_correlation: float = Field(ge=0, le=1)
+    families: tuple[str, ...]
+    rotations: tuple[int, ...]

@@ -1,0 +1,18 @@
+"""Flow of the orientation_annotation pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from electrode_grains.pipelines.orientation_annotation import nodes
+
+
+def create_pipeline(**_: object) -> Pipeline:
+    """Scans to annotation images, where no hand has drawn any."""
+    return Pipeline(
+        [
+            Node(
+                nodes.annotate_slices,
+                ["ebsd_scans", "params:orientation_annotation"],
+                "slice_annotations",
+            )
+        ]
+    )

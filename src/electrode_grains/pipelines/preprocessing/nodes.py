@@ -1,0 +1,103 @@
+"""Nodes of the preprocessing pipeline."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from electrode_grains.alignment import (
+    SliceTransforms,
+    apply_transforms,
+    estimate_transforms,
+    rotate_orientations,
+)
+from electrode_grains.ebsd import place_annotations, stack_orientations, stack_scans
+from electrode_grains.pipelines.preprocessing.settings import (
+    AlignmentSettings,
+    AnnotationSettings,
+    StackSettings,
+)
+from electrode_grains.volumes import as_volume, spacing_of
+
+logger = logging.getLogger(__name__)
+
+ORIENTATION_CHANNELS = (
+    "quaternion_w",
+    "quaternion_x",
+    "quaternion_y",
+    "quaternion_z",
+    "confidence_index",
+)
+
+
+def read_stack(
+    ebsd_scans: Mapping[str, Callable[[], xr.Dataset]], stack: StackSettings
+) -> tuple[xr.DataArray, xr.DataArray, dict[str, Any]]:
+    """Read all slices in natural order; split image quality from orientations."""
+    logger.info("reading %d slices", len(ebsd_scans))
+    scans = stack_scans(ebsd_scans, slice_spacing_nm=stack.slice_spacing_nm)
+    spacing = scans.attrs["spacing_nm"]
+    orientations = stack_orientations(scans, laue=stack.laue_group)
+    return (
+        as_volume(scans["image_quality"], spacing, "image_quality_stack"),
+        as_volume(orientations, spacing, "orientation_stack", ORIENTATION_CHANNELS),
+        {"slices": list(scans.attrs["slices"]), "notes": list(scans.attrs["notes"])},
+    )
+
+
+def register_slices(
+    image_quality_stack: xr.DataArray, alignment: AlignmentSettings
+) -> dict[str, Any]:
+    """Estimate how each slice must move to fit its neighbours."""
+    transforms = estimate_transforms(image_quality_stack.to_numpy(), mode=alignment.mode)
+    flagged = {index: flags for index, flags in enumerate(transforms.flags) if flags}
+    for index, flags in flagged.items():
+        logger.warning("slice %d of the stack: %s", index, "; ".join(flags))
+    return transforms.to_dict()
+
+
+def align_image_quality(
+    image_quality_stack: xr.DataArray,
+    slice_transforms: Mapping[str, Any],
+    alignment: AlignmentSettings,
+) -> xr.DataArray:
+    """Move the image quality of every slice, by spline."""
+    aligned = apply_transforms(
+        image_quality_stack.to_numpy(),
+        SliceTransforms.from_dict(slice_transforms),
+        order=alignment.spline_order,
+    )
+    spacing = spacing_of(image_quality_stack)
+    return as_volume(aligned.astype(np.float32), spacing, "image_quality_volume")
+
+
+def align_orientations(
+    orientation_stack: xr.DataArray, slice_transforms: Mapping[str, Any]
+) -> xr.DataArray:
+    """Move orientations and confidence by nearest neighbour, turning crystals with the slice."""
+    transforms = SliceTransforms.from_dict(slice_transforms)
+    aligned = apply_transforms(orientation_stack.to_numpy(), transforms, order=0)
+    turned = rotate_orientations(np.moveaxis(aligned[:4], 0, -1), transforms)
+    aligned[:4] = np.moveaxis(turned, -1, 0)
+    return as_volume(
+        aligned, spacing_of(orientation_stack), "orientation_volume", ORIENTATION_CHANNELS
+    )
+
+
+def align_annotations(
+    slice_annotations: Mapping[str, NDArray[np.uint8]],
+    scan_index: Mapping[str, Any],
+    image_quality_stack: xr.DataArray,
+    slice_transforms: Mapping[str, Any],
+    annotation: AnnotationSettings,
+) -> xr.DataArray:
+    """Place annotated slices in the volume, moved like their scans if drawn on raw ones."""
+    placed = place_annotations(slice_annotations, scan_index["slices"], image_quality_stack.shape)
+    if annotation.frame == "raw":
+        placed = apply_transforms(placed, SliceTransforms.from_dict(slice_transforms), order=0)
+    return as_volume(placed, spacing_of(image_quality_stack), "annotation_volume")

@@ -1,0 +1,44 @@
+"""Flow of the preprocessing pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from electrode_grains.pipelines.preprocessing import nodes
+
+
+def create_pipeline(**_: object) -> Pipeline:
+    """Scans to aligned image quality, orientations and annotations."""
+    return Pipeline(
+        [
+            Node(
+                nodes.read_stack,
+                ["ebsd_scans", "params:preprocessing.stack"],
+                ["image_quality_stack", "orientation_stack", "scan_index"],
+            ),
+            Node(
+                nodes.register_slices,
+                ["image_quality_stack", "params:preprocessing.alignment"],
+                "slice_transforms",
+            ),
+            Node(
+                nodes.align_image_quality,
+                ["image_quality_stack", "slice_transforms", "params:preprocessing.alignment"],
+                "image_quality_volume",
+            ),
+            Node(
+                nodes.align_orientations,
+                ["orientation_stack", "slice_transforms"],
+                "orientation_volume",
+            ),
+            Node(
+                nodes.align_annotations,
+                [
+                    "slice_annotations",
+                    "scan_index",
+                    "image_quality_stack",
+                    "slice_transforms",
+                    "params:preprocessing.annotation",
+                ],
+                "annotation_volume",
+            ),
+        ]
+    )

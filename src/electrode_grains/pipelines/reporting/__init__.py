@@ -1,0 +1,5 @@
+"""Tables, figures and the report."""
+
+from electrode_grains.pipelines.reporting.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

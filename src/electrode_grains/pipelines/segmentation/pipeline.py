@@ -1,0 +1,38 @@
+"""Flow of the segmentation pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from electrode_grains.pipelines.segmentation import nodes
+
+
+def create_pipeline(**_: object) -> Pipeline:
+    """Class probabilities to grain labels and their scores."""
+    return Pipeline(
+        [
+            Node(
+                nodes.find_basins,
+                ["class_probability_volume", "params:segmentation.grains"],
+                "basin_label_volume",
+            ),
+            Node(
+                nodes.form_grains,
+                [
+                    "class_probability_volume",
+                    "orientation_volume",
+                    "params:segmentation.grains",
+                    "params:segmentation.manual",
+                ],
+                ["grain_label_volume", "segmentation_log"],
+            ),
+            Node(
+                nodes.score_segmentation,
+                [
+                    "grain_label_volume",
+                    "annotation_volume",
+                    "acquired_label_stack",
+                    "slice_transforms",
+                ],
+                "segmentation_scores",
+            ),
+        ]
+    )

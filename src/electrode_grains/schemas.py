@@ -1,0 +1,138 @@
+"""What must hold for tables and results; the catalog checks it on every load and save.
+
+Each validator returns the data unchanged or raises with the offending column or key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from electrode_grains.problems import InputProblem
+
+GRAIN_COLUMNS = (
+    "label",
+    "voxel_count",
+    "volume_nm3",
+    "equivalent_diameter_nm",
+    "surface_area_nm2",
+    "sphericity",
+    "hull_voxel_count",
+    "convexity",
+    "elongation",
+    "azimuthal_angle",
+    "polar_angle",
+    "centroid_x_nm",
+    "centroid_y_nm",
+    "centroid_z_nm",
+    "touches_window",
+)
+RANGES = {
+    "voxel_count": (1, np.inf),
+    "volume_nm3": (0, np.inf),
+    "convexity": (0, 1),
+    "elongation": (0, 1),
+    "azimuthal_angle": (-np.pi, np.pi),
+    "polar_angle": (0, np.pi / 2),
+}
+
+
+def _require(name: str, present: Any, wanted: tuple[str, ...]) -> None:
+    missing = [key for key in wanted if key not in present]
+    if missing:
+        raise InputProblem(
+            f"{name} lacks {', '.join(missing)}",
+            found=", ".join(map(str, present)) or "nothing",
+            expected=", ".join(wanted),
+            remedy="run the pipeline that makes it again; it was written by another version",
+        )
+
+
+def grain_table(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per grain, unique labels, every descriptor inside its range or null."""
+    _require("the grain table", table.columns, GRAIN_COLUMNS)
+    if not table["label"].is_unique or (table["label"] == 0).any():
+        raise InputProblem("labels of the grain table must be unique and not 0")
+    for column, (low, high) in RANGES.items():
+        outside = ~(table[column].between(low, high) | table[column].isna())
+        if outside.any():
+            row = table.loc[outside].iloc[0]
+            raise InputProblem(
+                f"{column} is outside its range",
+                where=f"grain {row['label']}",
+                found=str(row[column]),
+                expected=f"{low} to {high}",
+            )
+    return table
+
+
+def contact_table(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per pair of touching labels, the smaller label first."""
+    _require("the contact table", table.columns, ("label_a", "label_b", "interface_area_nm2"))
+    if not (table["label_a"] < table["label_b"]).all():
+        raise InputProblem("the contact table must name the smaller label first")
+    return table
+
+
+def family_comparison(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per subject and candidate family."""
+    wanted = ("subject", "kind", "family", "outcome", "aic", "delta_aic", "akaike_weight")
+    _require("the comparison of families", table.columns, wanted)
+    return table
+
+
+def slice_transforms(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """One 3 x 3 matrix per slice."""
+    _require("slice transforms", result, ("matrices", "mode"))
+    shape = np.shape(result["matrices"])
+    if len(shape) != 3 or shape[1:] != (3, 3):
+        raise InputProblem("slice transforms are 3 x 3 matrices", found=f"shape {shape}")
+    return result
+
+
+def annotation_split(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Slices to train on and slices to judge by, none in both."""
+    _require("the split of annotated slices", result, ("train", "held_out"))
+    both = set(result["train"]) & set(result["held_out"])
+    if both:
+        raise InputProblem(
+            "a slice cannot both train and judge the network", found=f"slices {sorted(both)}"
+        )
+    return result
+
+
+def segmentation_scores(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Agreement with the annotated slices, and with the truth where there is one."""
+    _require("segmentation scores", result, ("grain_count", "annotation", "truth"))
+    return result
+
+
+def particle_summary(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Aggregated quantities of the particle."""
+    wanted = (
+        "boundary_area_um2",
+        "particle_volume_um3",
+        "specific_surface_area_per_um",
+        "grain_count",
+    )
+    _require("the particle summary", result, wanted)
+    return result
+
+
+def marginal_fits(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Candidates for each characteristic."""
+    _require("marginal fits", result, ("characteristics",))
+    for name, fits in result["characteristics"].items():
+        _require(f"the fit of {name}", fits, ("sample_size", "best", "candidates"))
+    return result
+
+
+def copula_fits(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Candidates for each pair of characteristics."""
+    _require("copula fits", result, ("pairs",))
+    for pair in result["pairs"]:
+        _require("a pair of characteristics", pair, ("x", "y", "pearson_r", "best", "candidates"))
+    return result

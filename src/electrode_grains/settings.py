@@ -1,0 +1,27 @@
+"""Project settings of Kedro: hooks, configuration sources, telemetry off."""
+
+import os
+
+# Nothing this project does is reported to anybody, unless a user says so.
+os.environ.setdefault("DO_NOT_TRACK", "true")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+from electrode_grains.hooks import ExperimentTracking
+
+HOOKS = (ExperimentTracking(),)
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro_telemetry")
+
+
+def read_environment(name: str, fallback: str = "") -> str:
+    """Resolve `${env:NAME,fallback}` in configuration files."""
+    return os.environ.get(name) or fallback
+
+
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "config_patterns": {"mlflow": ["mlflow*"]},
+    # An environment states what differs from base, leaf by leaf.
+    "merge_strategy": {"parameters": "soft", "mlflow": "soft", "globals": "soft"},
+    "custom_resolvers": {"env": read_environment},
+}

@@ -1,0 +1,198 @@
+"""Experiments in MLflow: what was run, with which parameters, and how well it did.
+
+Only this module and `hooks` know MLflow. One pipeline run opens one MLflow run in each
+experiment it contributes to; candidates of a model comparison are nested below it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+HOST_TAG, PROCESS_TAG = "electrode_grains.host", "electrode_grains.process"
+PARENT_TAG, NAME_TAG = "mlflow.parentRunId", "mlflow.runName"
+PARAMETER_LENGTH = 500
+
+
+class TrackingSettings(BaseModel, frozen=True, extra="forbid"):
+    """Content of `mlflow.yml`."""
+
+    enabled: bool = True
+    tracking_uri: str = "sqlite:///mlflow.db"
+    artifact_root: str = "mlruns"
+
+
+@dataclass
+class Tracker:
+    """Open runs of one pipeline run, one for each experiment."""
+
+    client: MlflowClient
+    artifact_root: Path
+    runs: dict[str, str] = field(default_factory=dict)
+
+    def start(
+        self,
+        experiment: str,
+        name: str,
+        parameters: Mapping[str, Any],
+        tags: Mapping[str, str],
+    ) -> None:
+        """Open a run in an experiment, which is created when it is new."""
+        found = self.client.get_experiment_by_name(experiment)
+        if found is None:
+            location = (self.artifact_root / experiment).absolute().as_uri()
+            experiment_id = self.client.create_experiment(experiment, artifact_location=location)
+        else:
+            experiment_id = found.experiment_id
+            self._mark_killed(experiment_id)
+        own = {HOST_TAG: socket.gethostname(), PROCESS_TAG: str(os.getpid())}
+        run = self.client.create_run(experiment_id, run_name=name, tags={**tags, **own})
+        self.runs[experiment] = run.info.run_id
+        self._log(run.info.run_id, parameters, {}, step=0)
+
+    def _mark_killed(self, experiment_id: str) -> None:
+        """Close runs whose process is gone: nothing else ever would."""
+        for run in self.client.search_runs([experiment_id], "attributes.status = 'RUNNING'"):
+            tags = run.data.tags
+            here = tags.get(HOST_TAG) == socket.gethostname()
+            if here and not _is_alive(tags.get(PROCESS_TAG, "")):
+                self.client.set_terminated(run.info.run_id, status="KILLED")
+
+    def _log(
+        self, run_id: str, parameters: Mapping[str, Any], metrics: Mapping[str, Any], step: int
+    ) -> None:
+        from mlflow.entities import Metric, Param
+
+        now = int(time.time() * 1000)
+        self.client.log_batch(
+            run_id,
+            metrics=[
+                Metric(key, float(value), now, step)
+                for key, value in metrics.items()
+                if _is_number(value)
+            ],
+            params=[Param(key, str(value)[:PARAMETER_LENGTH]) for key, value in parameters.items()],
+        )
+
+    def log_metrics(self, experiment: str, metrics: Mapping[str, Any], step: int = 0) -> None:
+        """Log those values that are finite numbers."""
+        if experiment in self.runs:
+            self._log(self.runs[experiment], {}, metrics, step)
+
+    def log_artifacts(self, experiment: str, path: Path) -> None:
+        """Attach a file, or a folder under its own name."""
+        run_id = self.runs.get(experiment)
+        if run_id is None or not path.exists():
+            return
+        if path.is_dir():
+            self.client.log_artifacts(run_id, str(path), path.name)
+        else:
+            self.client.log_artifact(run_id, str(path))
+
+    def log_candidate(
+        self,
+        experiment: str,
+        name: str,
+        parameters: Mapping[str, Any],
+        metrics: Mapping[str, Any],
+        tags: Mapping[str, str],
+    ) -> None:
+        """Log a candidate of a comparison as a finished run below the open one."""
+        parent = self.runs[experiment]
+        experiment_id = self.client.get_run(parent).info.experiment_id
+        run = self.client.create_run(
+            experiment_id, run_name=name, tags={**tags, PARENT_TAG: parent}
+        )
+        self._log(run.info.run_id, parameters, metrics, step=0)
+        self.client.set_terminated(run.info.run_id)
+
+    def set_tag(self, key: str, value: str) -> None:
+        """Set a tag on all open runs."""
+        for run_id in self.runs.values():
+            self.client.set_tag(run_id, key, value[:PARAMETER_LENGTH])
+
+    def finish(self, status: str) -> None:
+        """Close all open runs as FINISHED or FAILED."""
+        for run_id in self.runs.values():
+            self.client.set_terminated(run_id, status=status)
+        self.runs.clear()
+
+
+_current: Tracker | None = None
+
+
+def open_tracker(settings: TrackingSettings, project: Path) -> Tracker:
+    """Connect to the store; relative paths are inside the project."""
+    global _current
+    from mlflow import MlflowClient
+
+    uri = settings.tracking_uri
+    prefix = "sqlite:///"
+    if uri.startswith(prefix) and not uri.startswith(prefix + "/"):
+        uri = prefix + str(project / uri.removeprefix(prefix))
+    _current = Tracker(MlflowClient(tracking_uri=uri), project / settings.artifact_root)
+    return _current
+
+
+def current() -> Tracker | None:
+    """Return the tracker of the pipeline run in progress, None without tracking."""
+    return _current
+
+
+def close_tracker() -> None:
+    """Forget the connection."""
+    global _current
+    _current = None
+
+
+def log_epoch(metrics: Mapping[str, float], epoch: int) -> None:
+    """Log the scores of one epoch of training, where a run is open to take them."""
+    if _current is not None:
+        _current.log_metrics("boundary_model", metrics, step=epoch)
+
+
+def current_run_ids() -> dict[str, str]:
+    """Ids of the open runs by experiment, empty without tracking."""
+    return dict(_current.runs) if _current is not None else {}
+
+
+def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """List the leaves of nested mappings and models under dotted names.
+
+    Examples
+    --------
+    >>> dict(flatten({"segmentation": {"depth": 0.1, "merge": {"mode": "iq"}}}))
+    {'segmentation.depth': 0.1, 'segmentation.merge.mode': 'iq'}
+    """
+    if isinstance(value, BaseModel):
+        value = value.model_dump()
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from flatten(item, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def _is_alive(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
