@@ -42,7 +42,6 @@ run: $(STAMP) ## compute the virtual particle from slices to report
 
 test: $(TEST_STAMP) lint types contracts ## lint, types, import contracts, tests
 	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 notebooks
 
 lint: $(TEST_STAMP) ## ruff
 	$(BIN)/ruff check .

@@ -1,0 +1,80 @@
+"""A bad key must surface here, not after hours of training."""
+
+import pytest
+from kedro.framework.project import pipelines
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from kedro.validation import ParameterValidator
+from pydantic import BaseModel
+
+from electrode_grains.tracking import TrackingSettings
+
+ENVIRONMENTS = ("base", "demo", "paper", "real", "test")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _project(project):
+    bootstrap_project(project)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_every_settings_object_of_every_environment_builds(project, environment):
+    with KedroSession.create(project_path=project, env=environment) as session:
+        context = session.load_context()
+        models = ParameterValidator(dict(pipelines)).validate_raw_params(context.params)
+        TrackingSettings(**context.config_loader["mlflow"])
+
+    built = [model for model in models.values() if isinstance(model, BaseModel)]
+    wanted = {
+        name
+        for pipeline in pipelines.values()
+        for name in pipeline.inputs()
+        if name.startswith("params:") and name != "params:particle"
+    }
+    assert len(built) >= len(wanted)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_every_dataset_that_outlives_a_run_is_in_the_catalog(project, environment):
+    with KedroSession.create(project_path=project, env=environment) as session:
+        catalog = session.load_context().catalog
+        for pipeline in pipelines.values():
+            for name in pipeline.datasets():
+                if not name.startswith("params:") and name not in IN_MEMORY:
+                    assert type(catalog.get(name)).__name__ != "MemoryDataset", name
+
+
+IN_MEMORY = {"virtual_particle"}
+
+
+def test_the_layers_of_the_catalog_never_run_backwards(project):
+    order = [
+        "raw",
+        "intermediate",
+        "primary",
+        "feature",
+        "model_input",
+        "models",
+        "model_output",
+        "reporting",
+    ]
+    with KedroSession.create(project_path=project, env="demo") as session:
+        catalog = session.load_context().catalog
+
+        def layer(name):
+            metadata = getattr(catalog.get(name), "metadata", None) or {}
+            named = metadata.get("kedro-viz", {}).get("layer")
+            return order.index(named) if named else None
+
+        for node in pipelines["demo"].nodes:
+            inputs = [layer(name) for name in node.inputs if not name.startswith("params:")]
+            outputs = [layer(name) for name in node.outputs]
+            for before in filter(lambda rank: rank is not None, inputs):
+                for after in filter(lambda rank: rank is not None, outputs):
+                    assert before <= after, node.name
+
+
+def test_the_default_is_the_analysis_and_the_demo_adds_the_acquisition():
+    assert pipelines["demo"].nodes != pipelines["__default__"].nodes
+    assert pipelines["__default__"].inputs() >= {"ebsd_scans", "slice_annotations"}
+    assert not {name for name in pipelines["demo"].inputs() if not name.startswith("params:")}
