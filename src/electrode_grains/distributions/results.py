@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
@@ -36,6 +36,9 @@ class Fit(Generic[Model]):
         Why the outcome is not `converged`.
     excluded_count : int
         Observations outside the support of the family, which were left out.
+    standard_errors : mapping of str to float or None
+        By parameter, from the observed information; NaN where it does not hold (a
+        parameter at the end of its range, a flat or kinked likelihood).
     """
 
     family: str
@@ -46,6 +49,7 @@ class Fit(Generic[Model]):
     log_likelihood: float = math.nan
     reason: str = ""
     excluded_count: int = 0
+    standard_errors: Mapping[str, float] | None = None
 
     @property
     def parameters(self) -> object:

@@ -1,0 +1,136 @@
+"""The registry of marginal families, and which of them compete for a characteristic."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from electrode_grains.distributions.families_bounded import ANGULAR_FAMILIES, UNIT_FAMILIES
+from electrode_grains.distributions.families_positive import POSITIVE_FAMILIES
+from electrode_grains.distributions.families_real import REAL_FAMILIES
+from electrode_grains.distributions.family_declaration import MarginalFamily
+from electrode_grains.problems import SettingsProblem
+
+MARGINAL_FAMILIES: Mapping[str, MarginalFamily] = MappingProxyType(
+    {
+        family.name: family
+        for family in (*POSITIVE_FAMILIES, *REAL_FAMILIES, *UNIT_FAMILIES, *ANGULAR_FAMILIES)
+    }
+)
+
+_SIZES = (
+    "inverse_gaussian",
+    "lognormal",
+    "gamma",
+    "weibull",
+    "normal",
+    "logistic",
+    "log_logistic",
+    "generalized_gamma",
+    "burr_xii",
+    "generalized_extreme_value",
+    "gumbel_maximum",
+    "gumbel_minimum",
+    "skew_normal",
+)
+_SHAPE_FACTORS = (
+    "beta",
+    "kumaraswamy",
+    "logit_normal",
+    "generalized_extreme_value",
+    "reflected_generalized_extreme_value",
+    "gumbel_maximum",
+    "gumbel_minimum",
+    "normal",
+    "logistic",
+    "skew_normal",
+    "inverse_gaussian",
+    "lognormal",
+    "gamma",
+    "weibull",
+)
+DEFAULT_FAMILIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "equivalent_diameter_nm": _SIZES,
+        "sphericity": _SHAPE_FACTORS,
+        "convexity": _SHAPE_FACTORS,
+        "elongation": _SHAPE_FACTORS,
+        "azimuthal_angle": (
+            "gaussian_mixture",
+            "uniform",
+            "von_mises",
+            "axial_von_mises",
+            "von_mises_mixture",
+        ),
+        "polar_angle": ("sine", "watson", "beta_cosine", "uniform"),
+    }
+)
+_SUPPORTS: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {
+        "equivalent_diameter_nm": (0.0, math.inf),
+        "sphericity": (0.0, 1.0),
+        "convexity": (0.0, 1.0),
+        "elongation": (0.0, 1.0),
+        "azimuthal_angle": (-math.pi, math.pi),
+        "polar_angle": (0.0, 0.5 * math.pi),
+    }
+)
+
+
+def family_named(name: str) -> MarginalFamily:
+    """Look a family up in the registry.
+
+    Raises
+    ------
+    SettingsProblem
+        If there is none of that name.
+    """
+    try:
+        return MARGINAL_FAMILIES[name]
+    except KeyError:
+        raise SettingsProblem(
+            "unknown marginal family", found=repr(name), expected=", ".join(MARGINAL_FAMILIES)
+        ) from None
+
+
+def candidate_families(characteristic: str) -> tuple[tuple[str, ...], tuple[float, float]]:
+    """Families that compete for a characteristic of grains, and their common support.
+
+    Parameters
+    ----------
+    characteristic : str
+        Column of the grain table, e.g. `sphericity`.
+
+    Returns
+    -------
+    families : tuple of str
+        Names in `MARGINAL_FAMILIES`.
+    support : (float, float)
+        Range that every candidate is truncated to, in the unit of the column.
+
+    Raises
+    ------
+    SettingsProblem
+        If the characteristic is not one of those modelled.
+
+    Notes
+    -----
+    Section 2.5 of Furat, Finegan et al., J. Power Sources 483 (2021) 229148 names
+    log-normal, gamma, Weibull, inverse Gaussian, beta, generalized extreme value laws,
+    a truncated mixture of two normals for the azimuth and sin for the polar angle. Its
+    convexity, printed as a generalized extreme value law with k = 0, has the published
+    mean, deviation and correlation only as a Gumbel law of minima, which is a candidate.
+
+    Examples
+    --------
+    >>> candidate_families("polar_angle")[0]
+    ('sine', 'watson', 'beta_cosine', 'uniform')
+    """
+    if characteristic not in DEFAULT_FAMILIES:
+        raise SettingsProblem(
+            "no marginal families are set for this characteristic",
+            found=repr(characteristic),
+            expected=", ".join(DEFAULT_FAMILIES),
+        )
+    return DEFAULT_FAMILIES[characteristic], _SUPPORTS[characteristic]

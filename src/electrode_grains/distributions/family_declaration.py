@@ -1,0 +1,234 @@
+"""What a marginal family declares: parameters, density, tails, quantiles and starts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logit, ndtri
+
+Array = NDArray[np.float64]
+Point = tuple[float, ...]
+Kind = Literal["location", "scale", "log_location", "shape", "real", "angle", "probability"]
+
+# Ranges of the search, for data divided by their standard deviation.
+SEARCH_RANGES: dict[str, tuple[float, float]] = {
+    "scale": (1e-4, 1e12),
+    "log_location": (-100.0, 100.0),
+    "shape": (1e-3, 1e5),
+    "angle": (-math.inf, math.inf),
+    "probability": (0.005, 0.995),
+}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a family.
+
+    Attributes
+    ----------
+    name : str
+        The paper's name.
+    kind : str
+        `location` and `scale` carry the unit of the data, `log_location` is added to
+        the logarithm of the data, `angle` is in rad, the others have no unit. `scale`
+        and `shape` are positive and searched in logarithms.
+    lower, upper : float
+        Open range of admissible values, for a parameter of kind `real`.
+    search : (float, float), optional
+        Range of the fit, when narrower than what the kind says.
+    """
+
+    name: str
+    kind: Kind
+    lower: float = -math.inf
+    upper: float = math.inf
+    search: tuple[float, float] | None = None
+
+    @property
+    def admissible(self) -> tuple[float, float]:
+        """Open range of values that make a density."""
+        if self.kind in ("scale", "shape"):
+            return 0.0, math.inf
+        if self.kind == "probability":
+            return 0.0, 1.0
+        return self.lower, self.upper
+
+    @property
+    def search_range(self) -> tuple[float, float]:
+        """Closed range of values that a fit may return."""
+        if self.search is not None:
+            return self.search
+        return SEARCH_RANGES.get(self.kind, (-math.inf, math.inf))
+
+    def to_coordinate(self, value: float) -> float:
+        """Map a value to the coordinate it is searched in."""
+        if self.kind in ("scale", "shape"):
+            return math.log(value) if value > 0.0 else -math.inf
+        return float(logit(value)) if self.kind == "probability" else value
+
+    def from_coordinate(self, coordinate: float) -> float:
+        """Map a coordinate of the search back to the value."""
+        if self.kind in ("scale", "shape"):
+            return math.exp(coordinate)
+        if self.kind == "probability":
+            return 1.0 / (1.0 + math.exp(-coordinate))
+        return coordinate
+
+    def rescale(self, value: float, factor: float) -> float:
+        """Return the parameter once the data are multiplied by `factor`."""
+        if self.kind in ("location", "scale"):
+            return value * factor
+        if self.kind == "log_location":
+            return value + math.log(factor)
+        if self.kind == "angle":
+            return (value + math.pi) % (2.0 * math.pi) - math.pi
+        return value
+
+
+@dataclass(frozen=True)
+class Nested:
+    """A family that is a special case, and where it lies in the larger one."""
+
+    family: str
+    lift: Callable[[Point], Point]
+
+
+@dataclass(frozen=True)
+class Decoupling:
+    """Other parameters of the same kinds, which the likelihood hardly couples.
+
+    They keep the search from creeping along a ridge towards a limiting family.
+    """
+
+    forward: Callable[[Point], Point]
+    backward: Callable[[Point], Point]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarginalFamily:
+    """Declaration of a parametric family on the line, before any truncation.
+
+    Attributes
+    ----------
+    name : str
+        Key in `MARGINAL_FAMILIES`.
+    parameters : tuple of Parameter
+        In the paper's order, in which all functions below take their values.
+    natural_support : (float, float)
+        Smallest interval that holds all densities of the family.
+    log_density : callable (x, *parameters) -> array
+        In nats, -inf outside the support.
+    tails : callable (x, *parameters) -> (array, array)
+        Probabilities below and above x, each accurate where it is small.
+    quantile : callable (p, q, *parameters) -> array, optional
+        Value below which lies p = 1 - q; None where the tails are inverted numerically.
+    bracket : callable (p, q, *parameters) -> (array, array), optional
+        Values that enclose the quantile, for numerical inversion.
+    starts : callable (sample) -> list of tuples
+        Rough estimates, from which the likelihood is climbed.
+    closed_form : callable (sample) -> tuple, optional
+        The maximum of the untruncated likelihood.
+    nested : tuple of Nested
+        Special cases, from which the search starts as well.
+    decoupling : Decoupling, optional
+        Parameters to search in, where those of the family would make a narrow ridge.
+    tail_index : callable (*parameters) -> (float, float)
+        Orders below which the moments of the lower and the upper tail are finite.
+    default_support : (float, float), optional
+        Truncation that is part of the family unless another support is given.
+    is_scalable : bool
+        Whether multiples of the variable are in the family again.
+    is_mixture : bool
+        Whether it has two exchangeable components and a share of the first, in the order
+        of `gaussian_mixture`; every start is climbed from, since maxima are many.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    natural_support: tuple[float, float]
+    log_density: Callable[..., Array]
+    tails: Callable[..., tuple[Array, Array]]
+    quantile: Callable[..., Array] | None = None
+    bracket: Callable[..., tuple[Array, Array]] | None = None
+    starts: Callable[[Array], list[Point]] = lambda sample: [()]
+    closed_form: Callable[[Array], Point] | None = None
+    nested: tuple[Nested, ...] = ()
+    decoupling: Decoupling | None = None
+    tail_index: Callable[..., tuple[float, float]] = lambda *values: (math.inf, math.inf)
+    default_support: tuple[float, float] | None = None
+    is_scalable: bool = True
+    is_mixture: bool = False
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Names of the parameters in the paper's order."""
+        return tuple(parameter.name for parameter in self.parameters)
+
+    def tails_between(self, values: Point, lower: float, upper: float) -> tuple[float, float]:
+        """Find the probability below `lower` and above `upper`, without truncation."""
+        start, stop = self.natural_support
+        below = float(self.tails(np.float64(lower), *values)[0]) if lower > start else 0.0
+        above = float(self.tails(np.float64(upper), *values)[1]) if upper < stop else 0.0
+        return below, above
+
+    def mass_between(self, values: Point, lower: float, upper: float) -> float:
+        """Find the probability of the interval (lower, upper), without truncation."""
+        below, above = self.tails_between(values, lower, upper)
+        if below > 0.5:
+            return float(self.tails(np.float64(lower), *values)[1]) - above
+        if above > 0.5:
+            return float(self.tails(np.float64(upper), *values)[0]) - below
+        return 1.0 - below - above
+
+
+def normal_score(p: Array, q: Array) -> Array:
+    """Quantile of the standard normal distribution, accurate in both tails."""
+    return np.asarray(np.where(p < q, ndtri(p), -ndtri(q)))
+
+
+def minus_log(p: Array, q: Array) -> Array:
+    """Return -log(p), accurate for p near 1, where q = 1 - p is known better."""
+    return np.asarray(np.where(p < q, -np.log(p), -np.log1p(-q)))
+
+
+def invert_tails(family: MarginalFamily, p: Array, q: Array, values: Point) -> Array:
+    """Solve F(x) = p by Newton's method, kept inside a shrinking bracket.
+
+    Parameters
+    ----------
+    family : MarginalFamily
+        With `tails`, `log_density`, and `bracket` where its natural support is infinite.
+    p, q : ndarray of float, shape (n,)
+        Probabilities below and above the quantile.
+    values : tuple of float
+        Parameters.
+
+    Returns
+    -------
+    ndarray of float, shape (n,)
+        Quantiles.
+    """
+    if family.bracket is not None:
+        lower, upper = family.bracket(p, q, *values)
+    else:
+        lower, upper = (np.full_like(p, end) for end in family.natural_support)
+    x = 0.5 * (lower + upper)
+    for step in range(200):
+        below, above = family.tails(x, *values)
+        excess: Any = np.where(p <= q, below - p, q - above)
+        lower = np.where(excess <= 0.0, x, lower)
+        upper = np.where(excess >= 0.0, x, upper)
+        proposal = x - excess * np.exp(-family.log_density(x, *values))
+        outside = ~((proposal >= lower) & (proposal <= upper))
+        # every third step halves the bracket, lest Newton creep along a flat tail
+        proposal = np.where(outside | (step % 3 == 2), 0.5 * (lower + upper), proposal)
+        moved = np.abs(proposal - x)
+        x = proposal
+        if np.all((moved <= 4e-16 * np.abs(x)) | (upper - lower <= 4e-16 * np.abs(x))):
+            break
+    return np.asarray(x)

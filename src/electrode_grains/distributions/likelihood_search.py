@@ -1,0 +1,180 @@
+"""Climbing a log-likelihood inside a box, with a check that the top was reached."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+Array = NDArray[np.float64]
+Objective = Callable[[Array], float]
+
+STEP = 1e-4  # of finite differences, in coordinates of order one
+CONVERGED_GAIN = 1e-9  # nats that one more Newton step promises
+ACCEPTED_GAIN = 1e-3  # the same, beyond which a search counts as failed
+MAXIMUM_STEPS = 80
+LONGEST_MOVE = 2.0
+
+
+@dataclass(frozen=True)
+class Summit:
+    """Where a search ended.
+
+    Attributes
+    ----------
+    point : ndarray of float, shape (k,)
+        Coordinates.
+    value : float
+        Log-likelihood in nats.
+    promised_gain : float
+        Nats that a further Newton step promises; 0 at a maximum.
+    hessian : ndarray of float, shape (k, k)
+        Of the log-likelihood.
+    at_bound : ndarray of bool, shape (k,)
+        Coordinates held by the end of their range.
+    """
+
+    point: Array
+    value: float
+    promised_gain: float
+    hessian: Array
+    at_bound: NDArray[np.bool_]
+
+    @property
+    def is_converged(self) -> bool:
+        """Whether the top was reached up to a thousandth of a nat."""
+        return self.promised_gain <= ACCEPTED_GAIN
+
+
+def climb(
+    objective: Objective, starts: Sequence[Array], lower: Array, upper: Array, keep: int
+) -> Summit | None:
+    """Climb from the best starts and return the highest summit.
+
+    Parameters
+    ----------
+    objective : callable (point) -> float
+        Log-likelihood, -inf where the point is not admissible.
+    starts : sequence of ndarray, shape (k,)
+        Where to begin; they are moved into the box.
+    lower, upper : ndarray of float, shape (k,)
+        The box.
+    keep : int
+        How many of the starts to climb from, best first.
+
+    Returns
+    -------
+    Summit or None
+        None where no start has a finite log-likelihood.
+    """
+    points = [np.clip(np.asarray(start, dtype=float), lower, upper) for start in starts]
+    rated = sorted(((objective(point), -index) for index, point in enumerate(points)), reverse=True)
+    chosen = [points[-index] for value, index in rated if math.isfinite(value)][:keep]
+    best: Summit | None = None
+    for point in chosen:
+        summit = _newton(objective, point, lower, upper)
+        if best is None or summit.value > best.value:
+            best = summit
+    if best is not None and best.promised_gain > CONVERGED_GAIN:
+        best = _polish(objective, best, lower, upper)
+    return best
+
+
+def _polish(objective: Objective, summit: Summit, lower: Array, upper: Array) -> Summit:
+    """Search without derivatives, where the likelihood has edges, then climb again."""
+
+    def descent(point: Array) -> float:
+        value = objective(point)
+        return -value if math.isfinite(value) else 1e300
+
+    for _ in range(3):
+        result = minimize(
+            descent,
+            summit.point,
+            method="Nelder-Mead",
+            bounds=list(zip(lower, upper, strict=True)),
+            options={"xatol": 1e-9, "fatol": 1e-10, "maxfev": 400 * summit.point.size},
+        )
+        point = np.clip(result.x, lower, upper)
+        start = point if objective(point) >= summit.value else summit.point
+        gain = objective(start) - summit.value
+        summit = _newton(objective, start, lower, upper)
+        if summit.promised_gain <= CONVERGED_GAIN:
+            break
+        if gain < CONVERGED_GAIN:
+            # nothing near is higher: an edge of the likelihood, where no gradient vanishes
+            summit = Summit(summit.point, summit.value, 0.0, summit.hessian, summit.at_bound)
+            break
+    return summit
+
+
+def _newton(objective: Objective, point: Array, lower: Array, upper: Array) -> Summit:
+    value = objective(point)
+    for _ in range(MAXIMUM_STEPS):
+        gradient, hessian = derivatives(objective, point, value, lower, upper)
+        held = ((point <= lower) & (gradient <= 0)) | ((point >= upper) & (gradient >= 0))
+        move, gain = _ascent(gradient, hessian, ~held)
+        if gain <= CONVERGED_GAIN:
+            break
+        step, accepted = 1.0, False
+        for _ in range(30):
+            candidate = np.clip(point + step * move, lower, upper)
+            reached = objective(candidate)
+            if reached > value:
+                point, value, accepted = candidate, reached, True
+                break
+            step *= 0.4
+        if not accepted:
+            break
+    return Summit(point, value, gain, hessian, held)
+
+
+def _ascent(gradient: Array, hessian: Array, free: NDArray[np.bool_]) -> tuple[Array, float]:
+    """Newton step on the free coordinates, uphill even where the surface is not concave."""
+    move = np.zeros_like(gradient)
+    if not free.any():
+        return move, 0.0
+    if not (np.isfinite(gradient).all() and np.isfinite(hessian).all()):
+        return move, math.inf
+    curvature, axes = np.linalg.eigh(-hessian[np.ix_(free, free)])
+    slope = axes.T @ gradient[free]
+    curvature = np.maximum(np.abs(curvature), max(1e-9 * np.abs(curvature).max(), 1e-12))
+    gain = 0.5 * float(np.sum(slope**2 / curvature))
+    move[free] = axes @ (slope / curvature)
+    longest = float(np.abs(move).max())
+    return (move * (LONGEST_MOVE / longest) if longest > LONGEST_MOVE else move), gain
+
+
+def derivatives(
+    objective: Objective, point: Array, value: float, lower: Array, upper: Array
+) -> tuple[Array, Array]:
+    """Gradient and Hessian by central differences, shifted inwards at the box.
+
+    Returns
+    -------
+    gradient : ndarray of float, shape (k,)
+    hessian : ndarray of float, shape (k, k)
+        Not finite where a neighbour is not admissible.
+    """
+    size = point.size
+    steps = STEP * np.maximum(1.0, np.abs(point) * 1e-2)
+    centre = np.clip(point, lower + steps, upper - steps)
+    shifted = bool(np.any(centre != point))
+    middle = objective(centre) if shifted else value
+    units = np.diag(steps)
+    plus = np.array([objective(centre + unit) for unit in units])
+    minus = np.array([objective(centre - unit) for unit in units])
+    with np.errstate(invalid="ignore"):
+        gradient = (plus - minus) / (2.0 * steps)
+        hessian = np.diag((plus - 2.0 * middle + minus) / steps**2)
+        for i in range(size):
+            for j in range(i):
+                both = objective(centre + units[i] + units[j])
+                neither = objective(centre - units[i] - units[j])
+                mixed = both - plus[i] - plus[j] + 2 * middle - minus[i] - minus[j] + neither
+                hessian[i, j] = hessian[j, i] = mixed / (2.0 * steps[i] * steps[j])
+    return gradient, hessian
