@@ -1,1 +1,14 @@
-"""alignment."""
+"""Alignment of the slices of a stack."""
+
+from electrode_grains.alignment.registration import estimate_transforms
+from electrode_grains.alignment.resampling import apply_transforms, rotate_orientations
+from electrode_grains.alignment.transforms import SliceTransforms, alignment_error, rigid_matrix
+
+__all__ = [
+    "SliceTransforms",
+    "alignment_error",
+    "apply_transforms",
+    "estimate_transforms",
+    "rigid_matrix",
+    "rotate_orientations",
+]

@@ -6,7 +6,7 @@ import io
 import os
 import re
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,11 @@ def read_scan(path: str | os.PathLike[str]) -> xr.Dataset:
     table = _read_rows(text, header, file)
     _refuse_hexagonal(header, file)
     grid = square_grid(table[:, 3], table[:, 4], where=file.name)
+    # A single row or column has no step of its own.
+    if grid.rows == 1:
+        grid = replace(grid, dy=header.y_step or grid.dx)
+    if grid.columns == 1:
+        grid = replace(grid, dx=header.x_step or grid.dy)
     notes = _compare_with_header(grid, header, file)
     quality = _clean_quality(table[:, 5], file, notes)
     for note in notes:

@@ -126,7 +126,8 @@ def multiply(first: ArrayLike, second: ArrayLike) -> Quaternions:
 
 def conjugate(quaternions: ArrayLike) -> Quaternions:
     """Inverse of unit quaternions."""
-    return np.asarray(quaternions, float) * np.array([1.0, -1.0, -1.0, -1.0])
+    inverse: Quaternions = np.asarray(quaternions, float) * np.array([1.0, -1.0, -1.0, -1.0])
+    return inverse
 
 
 def quaternions_from_euler(euler: ArrayLike) -> Quaternions:
@@ -367,7 +368,8 @@ def _nearest_equivalent(
     chosen = np.abs(overlap).argmax(axis=0)
     column = np.arange(len(quaternions))
     signs = np.sign(overlap[chosen, column])[:, None]
-    return equivalent[chosen, column] * signs
+    nearest: Quaternions = equivalent[chosen, column] * signs
+    return nearest
 
 
 def ipf_colors(

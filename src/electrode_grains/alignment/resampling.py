@@ -1,0 +1,123 @@
+"""Moving the slices of a volume: once for each channel, masked where there is no source."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from electrode_grains.alignment.transforms import SliceTransforms
+from electrode_grains.problems import InputProblem
+
+
+def apply_transforms(
+    volume: NDArray[Any], transforms: SliceTransforms, order: int, fill: float | None = None
+) -> NDArray[Any]:
+    """Move each slice of a volume.
+
+    Parameters
+    ----------
+    volume : ndarray, shape (z, y, x) or (channel, z, y, x)
+        Values as scanned.
+    transforms : SliceTransforms
+        One for each slice.
+    order : int
+        Order of the spline, 0 for nearest neighbour (labels, orientations).
+    fill : float, optional
+        Value of pixels without source; NaN for floating-point, 0 for whole numbers.
+
+    Returns
+    -------
+    ndarray
+        Same shape and dtype.
+
+    Raises
+    ------
+    InputProblem
+        If there is not one transform a slice, or whole numbers meet a spline.
+
+    Notes
+    -----
+    Missing values (NaN) are filled from their nearest neighbour before a spline runs and
+    masked again after it, lest one of them spoil its surroundings.
+    """
+    if volume.ndim not in (3, 4) or volume.shape[-3] != len(transforms.matrices):
+        raise InputProblem(
+            "a volume needs one transform for each of its slices",
+            found=f"shape {volume.shape} and {len(transforms.matrices)} transforms",
+        )
+    floating = np.issubdtype(volume.dtype, np.floating)
+    if order > 0 and not floating:
+        raise InputProblem(
+            "labels cannot be interpolated", found=f"order {order}", expected="order 0"
+        )
+    missing = fill if fill is not None else (np.nan if floating else 0)
+    moved = np.empty_like(volume)
+    for z, matrix in enumerate(transforms.matrices):
+        for channel in np.ndindex(volume.shape[:-3]):
+            moved[(*channel, z)] = _move(volume[(*channel, z)], matrix, order, missing)
+    return moved
+
+
+def _move(
+    image: NDArray[Any], matrix: NDArray[np.float64], order: int, missing: float
+) -> NDArray[Any]:
+    rows, columns = image.shape
+    y, x = np.mgrid[:rows, :columns]
+    sx = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2]
+    sy = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2]
+    nearest_y, nearest_x = np.rint(sy).astype(int), np.rint(sx).astype(int)
+    inside = (nearest_y >= 0) & (nearest_y < rows) & (nearest_x >= 0) & (nearest_x < columns)
+    nearest = image[np.clip(nearest_y, 0, rows - 1), np.clip(nearest_x, 0, columns - 1)]
+    if order == 0:
+        return np.where(inside, nearest, missing).astype(image.dtype)
+    holes = ~np.isfinite(image)
+    if holes.all():
+        return np.full_like(image, missing)
+    source = image
+    if holes.any():
+        index = ndimage.distance_transform_edt(holes, return_distances=False, return_indices=True)
+        source = image[tuple(index)]
+    interpolated = ndimage.map_coordinates(source, [sy, sx], order=order, mode="nearest")
+    usable = inside & np.isfinite(nearest)
+    return np.where(usable, interpolated, missing).astype(image.dtype)
+
+
+def rotate_orientations(
+    quaternions: NDArray[np.floating[Any]], transforms: SliceTransforms
+) -> NDArray[np.float32]:
+    """Turn crystals with the slice they lie in.
+
+    Parameters
+    ----------
+    quaternions : ndarray of float, shape (z, y, x, 4)
+        Orientations (sample to crystal, scalar first), already moved to the aligned frame.
+    transforms : SliceTransforms
+        Their in-plane rotations.
+
+    Returns
+    -------
+    ndarray of float32, shape (z, y, x, 4)
+        Orientations with respect to the aligned frame.
+
+    Notes
+    -----
+    With R the rotation of aligned to scanned coordinates of a slice, a vector v of the
+    aligned frame is R v in the scan's, so the orientation g becomes g R.
+    """
+    half = transforms.rotation / 2
+    cosine = np.cos(half)[:, None, None]
+    sine = np.sin(half)[:, None, None]
+    w, x, y, z = np.moveaxis(np.asarray(quaternions, float), -1, 0)
+    # Hamilton product with (cosine, 0, 0, sine): the active rotation R about z.
+    return np.stack(
+        [
+            w * cosine - z * sine,
+            x * cosine + y * sine,
+            y * cosine - x * sine,
+            z * cosine + w * sine,
+        ],
+        axis=-1,
+    ).astype(np.float32)

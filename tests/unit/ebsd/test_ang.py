@@ -1,0 +1,212 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from orix import io as orix_io
+
+from electrode_grains.ebsd import read_scan, stack_scans, write_scan
+from electrode_grains.problems import InputProblem
+
+PHASE = {
+    "id": 1,
+    "material_name": "NMC532",
+    "formula": "LiNiO2",
+    "symmetry": "32",
+    "lattice_constants": "2.870 2.870 14.260 90.000 90.000 120.000",
+}
+
+
+def make_scan(rows=4, columns=3, step=50.0, seed=0) -> xr.Dataset:
+    rng = np.random.default_rng(seed)
+    shape = (rows, columns)
+    euler = rng.uniform(0, 3, (*shape, 3)).astype(np.float32)
+    return xr.Dataset(
+        {
+            "image_quality": (("y", "x"), rng.uniform(50, 300, shape).astype(np.float32)),
+            "confidence_index": (("y", "x"), rng.uniform(0, 1, shape).astype(np.float32)),
+            "euler_angles": (("y", "x", "angle"), euler),
+            "phase": (("y", "x"), np.ones(shape, np.int16)),
+        },
+        attrs={"step_nm": (step, step), "phases": (PHASE,), "source": "made", "notes": ()},
+    )
+
+
+@pytest.fixture
+def written(tmp_path) -> Path:
+    path = tmp_path / "slice_007.ang"
+    write_scan(make_scan(), path)
+    return path
+
+
+def replace_line(path: Path, begins: str, by: str | None) -> None:
+    lines = path.read_text().splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith(begins)]
+    if by is not None:
+        position = next(i for i, line in enumerate(lines) if line.startswith(begins))
+        kept.insert(position, by + "\n")
+    path.write_text("".join(kept))
+
+
+@settings(max_examples=15, deadline=None)
+@given(rows=st.integers(1, 7), columns=st.integers(1, 7), step=st.sampled_from([50.0, 37.5, 400.0]))
+def test_what_is_written_is_read_back(tmp_path_factory, rows, columns, step):
+    scan = make_scan(rows, columns, step)
+    path = tmp_path_factory.mktemp("scan") / "slice_1.ang"
+    write_scan(scan, path)
+    read = read_scan(path)
+
+    np.testing.assert_allclose(read["image_quality"], scan["image_quality"], atol=6e-4)
+    np.testing.assert_allclose(read["confidence_index"], scan["confidence_index"], atol=6e-4)
+    np.testing.assert_allclose(read["euler_angles"], scan["euler_angles"], atol=6e-6)
+    assert read.attrs["step_nm"] == pytest.approx((step, step))
+    assert read.attrs["phases"][0]["symmetry"] == "32"
+
+
+def test_orix_reads_the_same_values(written):
+    scan = read_scan(written)
+    theirs = orix_io.load(written)
+
+    np.testing.assert_allclose(
+        theirs.prop["iq"], scan["image_quality"].to_numpy().ravel(), atol=1e-3
+    )
+    np.testing.assert_allclose(theirs.x, np.tile(scan["x"].to_numpy() / 1000, 4), atol=1e-5)
+    np.testing.assert_allclose(
+        theirs.rotations.to_euler().reshape(4, 3, 3) % (2 * np.pi),
+        scan["euler_angles"].to_numpy() % (2 * np.pi),
+        atol=1e-4,
+    )
+    assert theirs.phases[1].point_group.name in {"32", "321"}
+
+
+def test_windows_line_ends_latin_letters_and_capital_suffix_are_read(written, tmp_path):
+    text = written.read_text().replace("electrode-grains", "Müller").replace("\n", "\r\n")
+    path = tmp_path / "S07.ANG"
+    path.write_bytes(text.encode("latin-1"))
+    xr.testing.assert_equal(read_scan(path), read_scan(written))
+
+
+def test_points_not_indexed_have_no_orientation(tmp_path):
+    scan = make_scan()
+    scan["confidence_index"][1, 2] = -1.0
+    write_scan(scan, tmp_path / "s1.ang")
+    read = read_scan(tmp_path / "s1.ang")
+    assert np.isnan(read["euler_angles"][1, 2]).all()
+    assert np.isfinite(read["euler_angles"]).sum() == 3 * 11
+
+
+def test_complete_coordinates_win_over_a_contradicting_header_with_a_warning(written):
+    replace_line(written, "# XSTEP", "# XSTEP: 0.0125")
+    replace_line(written, "# NROWS", "# NROWS: 16")
+    with pytest.warns(UserWarning, match="coordinates are used"):
+        scan = read_scan(written)
+    assert scan["image_quality"].shape == (4, 3)
+    assert len(scan.attrs["notes"]) == 1
+
+
+def cut_after_row(path: Path) -> None:
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-3]))
+
+
+def cut_inside_row(path: Path) -> None:
+    path.write_text(path.read_text()[:-30])
+
+
+def cut_inside_last_line(path: Path) -> None:
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1])[:-20])
+
+
+def repeat_row(path: Path) -> None:
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([*lines[:-1], lines[-2]]))
+
+
+def damage_number(path: Path) -> None:
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([*lines[:-2], lines[-2].replace(".", "x", 1), lines[-1]]))
+
+
+def move_point(path: Path) -> None:
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([*lines[:-1], lines[-1].replace("0.10000", "0.12345")]))
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (cut_after_row, r"missing"),
+        (cut_inside_row, r"line 43|missing|cannot be read"),
+        (cut_inside_last_line, r"cannot be read|missing"),
+        (repeat_row, r"more than once"),
+        (damage_number, r"line \d+"),
+        (move_point, r"off the grid|missing"),
+        (lambda path: path.write_text(""), r"header"),
+        (lambda path: path.write_text("# GRID: SqrGrid\n"), r"no points"),
+        (lambda path: replace_line(path, "# GRID", "# GRID: HexGrid"), r"hexagonal"),
+        (lambda path: replace_line(path, "# NROWS", "# NROWS: 9"), r"expected: 27 points"),
+        (lambda path: path.write_text("# h\n1 2 3\n4 5 6\n"), r"3 columns"),
+    ],
+)
+def test_a_damaged_file_is_refused(written, damage, says):
+    damage(written)
+    with pytest.raises(InputProblem, match=says):
+        read_scan(written)
+
+
+def test_useless_image_quality_is_masked_in_small_shares_only(tmp_path):
+    scan = make_scan(20, 20)
+    scan["image_quality"][0, 0] = -5.0
+    write_scan(scan, tmp_path / "few.ang")
+    with pytest.warns(UserWarning, match="1 points have no usable image quality"):
+        read = read_scan(tmp_path / "few.ang")
+    assert np.isnan(read["image_quality"][0, 0])
+
+    scan["image_quality"][:5] = -5.0
+    write_scan(scan, tmp_path / "many.ang")
+    with pytest.raises(InputProblem, match=r"25\.0%"):
+        read_scan(tmp_path / "many.ang")
+
+
+def test_slices_are_stacked_in_natural_order():
+    scans = {f"slice_{n}": make_scan(seed=n) for n in (10, 9, 11)}
+    stack = stack_scans(scans, 25.0)
+    assert stack.attrs["slices"] == ("slice_9", "slice_10", "slice_11")
+    assert stack.attrs["spacing_nm"] == (25.0, 50.0, 50.0)
+    np.testing.assert_array_equal(stack["image_quality"][0], scans["slice_9"]["image_quality"])
+    assert stack["z"].to_numpy().tolist() == [0.0, 25.0, 50.0]
+
+
+def test_all_problems_of_a_stack_are_told_at_once():
+    scans = {
+        "slice_1": make_scan(),
+        "slice_2": make_scan(rows=5),
+        "slice_5": make_scan(step=60.0),
+        "again_5": make_scan(),
+    }
+    with pytest.raises(InputProblem) as told:
+        stack_scans(scans, 50.0)
+    text = str(told.value)
+    assert "no 3 to 4" in text
+    assert "doubled slice number" in text
+    assert "(5, 3)" in text
+    assert "60.0" in text
+
+
+def test_a_name_without_number_is_refused():
+    with pytest.raises(InputProblem, match="no number"):
+        stack_scans({"slice": make_scan()}, 50.0)
+
+
+@pytest.mark.filterwarnings("ignore:.*coordinates are used")
+def test_the_real_stack_of_iron_is_read():
+    folder = os.environ.get("ELECTRODE_GRAINS_IRON_3D")
+    if not folder:
+        pytest.skip("ELECTRODE_GRAINS_IRON_3D does not name the folder of the real stack")
+    files = {path.stem: path for path in Path(folder).glob("*.ANG")}
+    stack = stack_scans({n: (lambda p=p: read_scan(p)) for n, p in files.items()}, 400.0)
+    assert stack["image_quality"].shape == (59, 40, 35)
+    assert float(stack["image_quality"][0].mean()) == pytest.approx(180.3814, abs=1e-3)
+    assert stack.attrs["spacing_nm"] == pytest.approx((400.0, 400.0, 400.0))
