@@ -1,0 +1,149 @@
+"""Where and how precisely the network computes: device, threads, number format."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, Literal
+
+import torch
+
+from electrode_grains.problems import SettingsProblem
+
+Precision = Literal["float32", "bfloat16", "auto"]
+PRECISIONS = ("float32", "bfloat16", "auto")
+
+_WORTHWHILE_SPEEDUP = 1.5  # below it, three digits less are not worth the time gained
+
+
+def available_cores() -> int:
+    """Count the processor cores that this process may use.
+
+    Returns
+    -------
+    int
+        At least one.
+
+    Examples
+    --------
+    >>> available_cores() >= 1
+    True
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def limited_threads(threads: int | None) -> Iterator[int]:
+    """Compute with a number of threads, never more than there are cores.
+
+    Parameters
+    ----------
+    threads : int or None
+        Wish; None keeps what the session has set.
+
+    Yields
+    ------
+    int
+        Number in force inside the block; the former one returns afterwards.
+
+    Notes
+    -----
+    More threads than cores wait for each other at every convolution and made
+    training five to ten times slower.
+    """
+    before = torch.get_num_threads()
+    count = max(1, min(threads or before, available_cores()))
+    torch.set_num_threads(count)
+    try:
+        yield count
+    finally:
+        torch.set_num_threads(before)
+
+
+def resolve_device(device: str) -> torch.device:
+    """Turn a device name into a device.
+
+    Parameters
+    ----------
+    device : str
+        "cpu", "cuda", "cuda:1", ..., or "auto": a CUDA device where there is one.
+
+    Returns
+    -------
+    torch.device
+        Usable on this machine.
+
+    Raises
+    ------
+    SettingsProblem
+        If the name is unknown or the device missing.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise SettingsProblem(
+            "unknown device", found=repr(device), expected="cpu, cuda or auto"
+        ) from error
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise SettingsProblem(
+            "no CUDA device is available",
+            found=repr(device),
+            remedy="set the device to auto or cpu",
+        )
+    return chosen
+
+
+def autocast(precision: Precision, device: torch.device) -> Any:
+    """Context in which convolutions run in the chosen number format.
+
+    Parameters
+    ----------
+    precision : {"float32", "bfloat16", "auto"}
+        "auto" takes bfloat16 where a trial convolution is clearly faster in it.
+    device : torch.device
+        Where the network lies.
+
+    Returns
+    -------
+    context manager
+        Weights and loss stay float32 in any case.
+
+    Raises
+    ------
+    SettingsProblem
+        If the precision is unknown.
+    """
+    if precision not in PRECISIONS:
+        raise SettingsProblem(
+            "unknown precision", found=repr(precision), expected=" or ".join(PRECISIONS)
+        )
+    brief = precision == "bfloat16" or (precision == "auto" and _bfloat16_pays(device.type))
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=brief)
+
+
+@lru_cache(maxsize=2)
+def _bfloat16_pays(device_type: str) -> bool:
+    """Say whether bfloat16 convolutions are fast here; tried once per process."""
+    if device_type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    seconds = {}
+    layer = torch.nn.Conv3d(32, 32, 3, padding=1)
+    window = torch.zeros(1, 32, 16, 32, 32)
+    with torch.inference_mode():
+        for dtype in (torch.float32, torch.bfloat16):
+            layer, window = layer.to(dtype), window.to(dtype)
+            layer(window)
+            trials = []
+            for _ in range(5):
+                start = time.perf_counter()
+                layer(window)
+                trials.append(time.perf_counter() - start)
+            seconds[dtype] = min(trials)
+    return seconds[torch.float32] > _WORTHWHILE_SPEEDUP * seconds[torch.bfloat16]

@@ -1,0 +1,319 @@
+"""Apply a network to a volume of any size, window by window."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from electrode_grains.boundary.compute import (
+    Precision,
+    autocast,
+    limited_threads,
+    resolve_device,
+)
+from electrode_grains.boundary.network import CLASS_NAMES, UNet3D
+from electrode_grains.boundary.symmetries import AxisSymmetry, axis_symmetries
+from electrode_grains.boundary.windows import Shape, as_channels, pad_to_lattice
+from electrode_grains.problems import ComputationProblem, InputProblem, SettingsProblem
+
+Progress = Callable[[int, int], None]
+Box = tuple[slice, slice, slice]
+
+_LARGEST_WINDOW = 2_500_000  # voxels; about 1 GB of features at a base width of 16
+
+
+def predict_class_probabilities(
+    network: UNet3D,
+    contrast: NDArray[np.float32],
+    *,
+    window_shape: Shape | None = None,
+    halo: int | None = None,
+    test_time_augmentation: bool | Literal["in_plane", "cube"] = False,
+    precision: Precision = "float32",
+    device: str = "cpu",
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> NDArray[np.float32]:
+    """Predict the probability of each class in each voxel of a volume.
+
+    Parameters
+    ----------
+    network : UNet3D
+        Trained network; its mode is left as it was.
+    contrast : NDArray of float32, shape (channel, z, y, x) or (z, y, x)
+        Normalised contrast, finite.
+    window_shape : (int, int, int), optional
+        Voxels along z, y, x read at once, halo included. By default as large as
+        about one gigabyte of memory allows.
+    halo : int, optional
+        Voxels read around those a window predicts; the network's receptive
+        radius by default, which is also the least.
+    test_time_augmentation : bool or {"in_plane", "cube"}
+        Average over the symmetries of the lattice: the 16 that keep the milling
+        axis, or all 48 (also for True), at as many times the effort.
+    precision : {"float32", "bfloat16", "auto"}
+        Number format of the convolutions.
+    device : str
+        "cpu", "cuda" or "auto".
+    threads : int, optional
+        At most the number of cores.
+    progress : callable, optional
+        Called with (windows done, windows in all).
+
+    Returns
+    -------
+    NDArray of float32, shape (3, z, y, x)
+        Boundary, interior, background; their sum is 1.
+
+    Raises
+    ------
+    InputProblem
+        If the volume has other channels than the network or is not finite.
+    SettingsProblem
+        If window and halo leave nothing to predict, or a name is unknown.
+    ComputationProblem
+        If the network returns values that are not finite.
+
+    Notes
+    -----
+    Windows start on the pooling lattice and overlap by a halo of at least the
+    receptive radius. Every voxel then sees what it would see in one pass over
+    the whole volume: the result does not depend on the windows, but for the
+    rounding of float32.
+
+    Examples
+    --------
+    >>> network = UNet3D(base_width=2, depth=1)
+    >>> probability = predict_class_probabilities(network, np.zeros((5, 6, 7), np.float32))
+    >>> probability.shape, bool(np.allclose(probability.sum(axis=0), 1))
+    ((3, 5, 6, 7), True)
+    """
+    volume = as_channels(contrast)
+    symmetries = _symmetries(test_time_augmentation)
+    result = np.zeros((len(CLASS_NAMES), *volume.shape[1:]), dtype=np.float32)
+    plans = [
+        _plan(network, symmetry.apply(volume).shape[1:], _turned(window_shape, symmetry), halo)
+        for symmetry in symmetries
+    ]
+    done, total = 0, sum(map(len, plans))
+    for symmetry, plan in zip(symmetries, plans, strict=True):
+        turned_result = symmetry.apply(result)  # a view: blocks add up in place
+        blocks = predict_blocks(
+            network,
+            symmetry.apply(volume),
+            plan,
+            precision=precision,
+            device=device,
+            threads=threads,
+        )
+        for box, block in blocks:
+            turned_result[:, *box] += block
+            done += 1
+            if progress is not None:
+                progress(done, total)
+    if len(symmetries) > 1:
+        result /= result.sum(axis=0)
+    return result
+
+
+def plan_windows(
+    network: UNet3D,
+    shape: tuple[int, ...],
+    *,
+    window_shape: Shape | None = None,
+    halo: int | None = None,
+) -> list[tuple[Box, Box]]:
+    """Divide a volume into windows that together predict each voxel once.
+
+    Parameters
+    ----------
+    network : UNet3D
+        Gives the pooling lattice and the receptive radius.
+    shape : (int, int, int)
+        Shape of the volume.
+    window_shape, halo
+        As in `predict_class_probabilities`.
+
+    Returns
+    -------
+    list of (read, predicted)
+        Boxes of the volume: what a window reads, and the voxels it answers for.
+
+    Raises
+    ------
+    SettingsProblem
+        If the halo is too small, or the window holds nothing but halo.
+
+    Examples
+    --------
+    >>> network = UNet3D(base_width=2, depth=1)
+    >>> windows = plan_windows(network, (8, 16, 80), window_shape=(8, 16, 64))
+    >>> [(read[2], predicted[2]) for read, predicted in windows]
+    [(slice(0, 50, None), slice(0, 40, None)), (slice(30, 80, None), slice(40, 80, None))]
+    """
+    pooling = network.pooling
+    margin = network.receptive_radius if halo is None else halo
+    if margin < network.receptive_radius:
+        raise SettingsProblem(
+            "the halo is smaller than what the network looks at",
+            found=f"{margin} voxels",
+            expected=f"{network.receptive_radius} voxels or more",
+            remedy="leave the halo out to use the receptive radius",
+        )
+    margin = -(-margin // pooling) * pooling
+    wanted = _default_window(shape, margin) if window_shape is None else window_shape
+    per_axis = [
+        _divide_axis(length, side, margin, pooling)
+        for length, side in zip(shape, wanted, strict=True)
+    ]
+    return [((z[0], y[0], x[0]), (z[1], y[1], x[1])) for z, y, x in product(*per_axis)]
+
+
+def predict_blocks(
+    network: UNet3D,
+    contrast: NDArray[np.float32],
+    windows: list[tuple[Box, Box]],
+    *,
+    precision: Precision = "float32",
+    device: str = "cpu",
+    threads: int | None = None,
+) -> Iterator[tuple[Box, NDArray[np.float32]]]:
+    """Predict window after window, for results that are stored block by block.
+
+    Parameters
+    ----------
+    network : UNet3D
+        Trained network.
+    contrast : array of float32, shape (channel, z, y, x)
+        Anything that returns arrays when sliced.
+    windows : list of (read, predicted)
+        As `plan_windows` returns them.
+    precision, device, threads
+        As in `predict_class_probabilities`.
+
+    Yields
+    ------
+    box : (slice, slice, slice)
+        Voxels along z, y, x that the block covers.
+    block : NDArray of float32, shape (3, ...)
+        Their class probabilities.
+
+    Raises
+    ------
+    InputProblem
+        If the volume has other channels than the network.
+    ComputationProblem
+        If the network returns values that are not finite.
+    """
+    if contrast.shape[0] != network.in_channels:
+        raise InputProblem(
+            "contrast and network differ in their channels",
+            found=f"{contrast.shape[0]} in the volume",
+            expected=f"{network.in_channels}",
+        )
+    if network.settings["norm"] == "group" and len(windows) > 1:
+        warnings.warn(
+            "group normalisation depends on the window: probabilities change by about 0.01 "
+            f"with the division into {len(windows)} windows",
+            stacklevel=2,
+        )
+    place = resolve_device(device)
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval().to(place)
+    try:
+        for read, predicted in windows:
+            # Threads are limited per window, so that a caller's own work between two is not.
+            with limited_threads(threads):
+                block = _predict_window(network, contrast[:, *read], precision, place)
+            if not np.isfinite(block).all():
+                raise ComputationProblem(
+                    "the network returns values that are not finite",
+                    where=f"window at z, y, x = {tuple(side.start for side in read)}",
+                    remedy="train again with a lower learning rate, or predict in float32",
+                )
+            inner = tuple(
+                slice(inside.start - outside.start, inside.stop - outside.start)
+                for outside, inside in zip(read, predicted, strict=True)
+            )
+            yield predicted, block[:, *inner]
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def _predict_window(
+    network: UNet3D, window: NDArray[np.float32], precision: Precision, device: torch.device
+) -> NDArray[np.float32]:
+    padded = pad_to_lattice(np.asarray(window), network.pooling, repeat_edge=True)
+    image = torch.from_numpy(np.ascontiguousarray(padded))[None].to(device)
+    with torch.inference_mode(), autocast(precision, device):
+        scores = network(image.to(memory_format=torch.channels_last_3d))
+    probability: NDArray[np.float32] = scores.float().softmax(dim=1)[0].cpu().numpy()
+    depth, height, width = window.shape[1:]
+    return probability[:, :depth, :height, :width]
+
+
+def _plan(
+    network: UNet3D, shape: tuple[int, ...], window_shape: Shape | None, halo: int | None
+) -> list[tuple[Box, Box]]:
+    return plan_windows(network, shape, window_shape=window_shape, halo=halo)
+
+
+def _divide_axis(length: int, side: int, margin: int, pooling: int) -> list[tuple[slice, slice]]:
+    """Cut an axis into windows of at most `side` voxels, about equal in size."""
+    if side >= length:
+        return [(slice(0, length), slice(0, length))]
+    largest_core = (side - 2 * margin) // pooling * pooling
+    if largest_core < pooling:
+        raise SettingsProblem(
+            "the window is too small for its halo",
+            found=f"{side} voxels along an axis of {length}",
+            expected=f"at least {2 * margin + pooling}, or the whole axis",
+        )
+    count = -(-length // largest_core)
+    core = -(-length // (count * pooling)) * pooling
+    return [
+        (
+            slice(max(0, start - margin), min(length, start + core + margin)),
+            slice(start, min(length, start + core)),
+        )
+        for start in range(0, length, core)
+    ]
+
+
+def _default_window(shape: tuple[int, ...], margin: int) -> Shape:
+    """Halve the longest axis until the window fits in memory."""
+    cores = [int(side) for side in shape]
+    windows = list(cores)
+    while np.prod(windows) > _LARGEST_WINDOW and max(cores) > 2 * margin:
+        longest = int(np.argmax(cores))
+        cores[longest] = -(-cores[longest] // 2)
+        windows[longest] = min(shape[longest], cores[longest] + 2 * margin)
+    return windows[0], windows[1], windows[2]
+
+
+def _symmetries(augmentation: bool | str) -> tuple[AxisSymmetry, ...]:
+    if augmentation is False:
+        return (AxisSymmetry((0, 1, 2), ()),)
+    if augmentation is True or augmentation == "cube":
+        return axis_symmetries((1, 1, 1), (1.0, 1.0, 1.0))
+    if augmentation == "in_plane":
+        return axis_symmetries((1, 2, 2), (1.0, 1.0, 1.0))
+    raise SettingsProblem(
+        "unknown test-time augmentation",
+        found=repr(augmentation),
+        expected="False, True, 'in_plane' or 'cube'",
+    )
+
+
+def _turned(window_shape: Shape | None, symmetry: AxisSymmetry) -> Shape | None:
+    if window_shape is None:
+        return None
+    depth, height, width = (window_shape[axis] for axis in symmetry.order)
+    return depth, height, width

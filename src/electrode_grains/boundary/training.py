@@ -1,0 +1,388 @@
+"""Train the boundary network on a few annotated slices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from electrode_grains.boundary.compute import (
+    autocast,
+    limited_threads,
+    resolve_device,
+)
+from electrode_grains.boundary.inference import Progress, predict_class_probabilities
+from electrode_grains.boundary.loss import masked_cross_entropy
+from electrode_grains.boundary.network import UNet3D, network_from_state, network_state
+from electrode_grains.boundary.scores import boundary_scores
+from electrode_grains.boundary.settings import TrainingSettings, learning_rate_at
+from electrode_grains.boundary.symmetries import Triple
+from electrode_grains.boundary.windows import (
+    IntensityJitter,
+    Window,
+    WindowSampler,
+    as_channels,
+    checked_annotation,
+    pad_to_lattice,
+)
+from electrode_grains.problems import ComputationProblem, InputProblem, SettingsProblem
+
+OnEpoch = Callable[[int, Mapping[str, float]], None]
+
+
+@dataclass
+class TrainingState:
+    """Where a training stands after an epoch: enough to go on as if undisturbed.
+
+    Every step draws from a generator seeded by (seed, step), so that no state of
+    chance needs to be kept.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs completed.
+    weights : dict of Tensor
+        Of the network, running statistics included.
+    network_settings : dict
+        Arguments of `UNet3D`.
+    optimizer : dict
+        State of the optimizer.
+    history : list of dict
+        A row for each epoch.
+    best_weights : dict of Tensor
+        Weights after the epoch with the lowest loss on held-out slices.
+    best_epoch : int
+        That epoch; 0 before any was judged.
+    """
+
+    epoch: int
+    weights: dict[str, Tensor]
+    network_settings: dict[str, Any]
+    optimizer: dict[str, Any]
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    best_epoch: int = 0
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """A trained network and how it came about.
+
+    Attributes
+    ----------
+    network : UNet3D
+        In evaluation mode, on the CPU.
+    history : DataFrame
+        A row for each epoch: `epoch`, `loss`, `learning_rate`, and with held-out
+        slices `held_out_loss`, `held_out_boundary_f1`, `held_out_boundary_precision`,
+        `held_out_boundary_recall`, `held_out_brier_score`.
+    held_out_scores : dict
+        `boundary_scores` of the returned network on all held-out slices; empty
+        without such slices.
+    best_epoch : int
+        Epoch whose network is returned.
+    """
+
+    network: UNet3D
+    history: pd.DataFrame
+    held_out_scores: dict[str, Any]
+    best_epoch: int
+
+
+def train_boundary_network(
+    contrast: NDArray[np.float32],
+    annotation: NDArray[np.integer],
+    *,
+    settings: TrainingSettings | None = None,
+    spacing: Triple = (1.0, 1.0, 1.0),
+    initial_network: UNet3D | None = None,
+    resume: TrainingState | None = None,
+    on_epoch: OnEpoch | None = None,
+    on_state: Callable[[TrainingState], None] | None = None,
+    progress: Progress | None = None,
+) -> TrainingResult:
+    """Train a U-Net on windows that cross annotated slices.
+
+    Parameters
+    ----------
+    contrast : NDArray of float32, shape (channel, z, y, x) or (z, y, x)
+        Normalised contrast, finite.
+    annotation : NDArray of uint8, shape (z, y, x)
+        0 not annotated, 1 boundary, 2 interior, 3 background.
+    settings : TrainingSettings, optional
+        The defaults where left out.
+    spacing : (float, float, float)
+        Voxel spacing along z, y, x; decides which axes a rotation may exchange.
+    initial_network : UNet3D, optional
+        Start from a copy of its weights (a network of another particle); its
+        architecture replaces that of the settings.
+    resume : TrainingState, optional
+        Go on from here, with the same data and settings.
+    on_epoch : callable, optional
+        Called with (epoch, row of the history) after each epoch.
+    on_state : callable, optional
+        Called with a `TrainingState` of its own after each epoch.
+    progress : callable, optional
+        Called with (steps done, steps in all).
+
+    Returns
+    -------
+    TrainingResult
+        Network, history and scores.
+
+    Raises
+    ------
+    InputProblem
+        If the volumes disagree or nothing is left to train on.
+    SettingsProblem
+        If a held-out slice is not annotated.
+    ComputationProblem
+        If the loss is not finite; names step and window.
+
+    Notes
+    -----
+    On a CPU, the same data, settings and number of threads give the same network
+    to the last bit.
+
+    Examples
+    --------
+    >>> contrast = np.random.default_rng(1).normal(size=(4, 8, 8)).astype(np.float32)
+    >>> annotation = np.zeros((4, 8, 8), dtype=np.uint8)
+    >>> annotation[1] = np.where(contrast[1] < 0, 1, 2)
+    >>> settings = TrainingSettings(epochs=2, steps_per_epoch=1, base_width=2, depth=1)
+    >>> result = train_boundary_network(contrast, annotation, settings=settings)
+    >>> list(result.history["epoch"])
+    [1, 2]
+    """
+    settings = settings or TrainingSettings()
+    volume = as_channels(contrast)
+    classes = checked_annotation(annotation, volume.shape[1:])
+    training_part = _without_slices(classes, settings.held_out_slices)
+    sampler = WindowSampler(
+        volume,
+        training_part,
+        window_shape=settings.window_shape,
+        rotation=settings.rotation,
+        jitter=IntensityJitter(settings.gain_jitter, settings.offset_jitter, settings.noise_jitter),
+        spacing=spacing,
+    )
+    with limited_threads(settings.threads):
+        trainer = _Trainer(settings, sampler, volume.shape[0], initial_network, resume)
+        while not trainer.finished:
+            row = trainer.run_epoch(progress)
+            if settings.held_out_slices:
+                row |= _held_out_row(_judge(trainer.network, volume, classes, settings))
+            state = trainer.close_epoch(row)
+            if on_epoch is not None:
+                on_epoch(state.epoch, dict(row))
+            if on_state is not None:
+                on_state(state)
+        network = trainer.chosen_network()
+        scores = _judge(network, volume, classes, settings) if settings.held_out_slices else {}
+    return TrainingResult(network, pd.DataFrame(trainer.history), scores, trainer.chosen_epoch)
+
+
+class _Trainer:
+    """Network, optimizer and history of one training."""
+
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        sampler: WindowSampler,
+        in_channels: int,
+        initial_network: UNet3D | None,
+        resume: TrainingState | None,
+    ) -> None:
+        self._settings = settings
+        self._sampler = sampler
+        self._device = resolve_device(settings.device)
+        network = _first_network(settings, in_channels, initial_network, resume)
+        # Convolutions over few channels run faster with the channels innermost.
+        self.network = network.to(self._device)
+        for parameter in self.network.parameters():
+            if parameter.ndim == 5:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last_3d)
+        optimizers = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+        decay = settings.weight_decay if settings.optimizer == "adamw" else 0.0
+        self._optimizer: torch.optim.Optimizer = optimizers[settings.optimizer](
+            self.network.parameters(), lr=settings.learning_rate, weight_decay=decay
+        )
+        self._class_weights = (
+            torch.tensor(settings.class_weights, device=self._device)
+            if settings.class_weights
+            else None
+        )
+        self.history: list[dict[str, float]] = []
+        self._epoch = self._best_epoch = 0
+        self._best_weights: dict[str, Tensor] = {}
+        if resume is not None:
+            self._optimizer.load_state_dict(deepcopy(resume.optimizer))
+            self.history = [dict(row) for row in resume.history]
+            self._epoch, self._best_epoch = resume.epoch, resume.best_epoch
+            self._best_weights = dict(resume.best_weights)
+
+    @property
+    def finished(self) -> bool:
+        patience = self._settings.patience
+        tired = patience is not None and self._epoch - self._best_epoch >= patience
+        return self._epoch >= self._settings.epochs or tired
+
+    @property
+    def chosen_epoch(self) -> int:
+        return self._best_epoch if self._settings.patience else self._epoch
+
+    def run_epoch(self, progress: Progress | None) -> dict[str, float]:
+        settings = self._settings
+        self.network.train()
+        if self._epoch >= round((1 - settings.frozen_statistics) * settings.epochs):
+            self.network.freeze_statistics()
+        total = settings.epochs * settings.steps_per_epoch
+        losses = []
+        for step in range(
+            self._epoch * settings.steps_per_epoch, (self._epoch + 1) * settings.steps_per_epoch
+        ):
+            losses.append(self._step(step, learning_rate_at(step, total, settings)))
+            if progress is not None:
+                progress(step + 1, total)
+        return {
+            "epoch": self._epoch + 1,
+            "loss": float(np.mean(losses)),
+            "learning_rate": learning_rate_at(step, total, settings),
+        }
+
+    def close_epoch(self, row: dict[str, float]) -> TrainingState:
+        self._epoch += 1
+        self.history.append(row)
+        weights, network_settings = network_state(self.network)
+        if "held_out_loss" in row and row["held_out_loss"] <= min(
+            past["held_out_loss"] for past in self.history
+        ):
+            self._best_epoch, self._best_weights = self._epoch, weights
+        return TrainingState(
+            epoch=self._epoch,
+            weights=weights,
+            network_settings=network_settings,
+            optimizer=deepcopy(self._optimizer.state_dict()),
+            history=[dict(past) for past in self.history],
+            best_weights=self._best_weights,
+            best_epoch=self._best_epoch,
+        )
+
+    def chosen_network(self) -> UNet3D:
+        weights, network_settings = network_state(self.network)
+        if self._settings.patience:
+            weights = self._best_weights
+        return network_from_state(weights, network_settings)
+
+    def _step(self, step: int, learning_rate: float) -> float:
+        rng = np.random.default_rng((self._settings.seed, step))
+        windows = [self._sampler.draw(rng) for _ in range(self._settings.batch_size)]
+        image, target, mask = self._to_tensors(windows)
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate
+        with autocast(self._settings.precision, self._device):
+            logits = self.network(image)
+        loss = masked_cross_entropy(logits.float(), target, mask, class_weights=self._class_weights)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise ComputationProblem(
+                "the loss of the training is not finite",
+                where=f"step {step}, window around z, y, x = "
+                + ", ".join(str(window.voxel) for window in windows),
+                found=str(value),
+                remedy="lower learning_rate, or train in float32",
+            )
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        return value
+
+    def _to_tensors(self, windows: list[Window]) -> tuple[Tensor, Tensor, Tensor]:
+        pooling = self.network.pooling
+        image = np.stack([pad_to_lattice(w.image, pooling, repeat_edge=True) for w in windows])
+        target = np.stack([pad_to_lattice(w.target, pooling, repeat_edge=False) for w in windows])
+        mask = np.stack([pad_to_lattice(w.mask, pooling, repeat_edge=False) for w in windows])
+        return (
+            torch.from_numpy(image).to(self._device, memory_format=torch.channels_last_3d),
+            torch.from_numpy(target).to(self._device),
+            torch.from_numpy(mask).to(self._device),
+        )
+
+
+def _first_network(
+    settings: TrainingSettings,
+    in_channels: int,
+    initial_network: UNet3D | None,
+    resume: TrainingState | None,
+) -> UNet3D:
+    if resume is not None:
+        return network_from_state(resume.weights, resume.network_settings)
+    if initial_network is not None:
+        if initial_network.in_channels != in_channels:
+            raise InputProblem(
+                "the initial network reads other channels than the volume has",
+                found=f"{initial_network.in_channels} channels",
+                expected=f"{in_channels}",
+            )
+        return network_from_state(*network_state(initial_network))
+    # The global generator is borrowed, and given back as it was.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        return UNet3D(in_channels, settings.base_width, settings.depth, settings.norm)
+
+
+def _without_slices(classes: NDArray[np.uint8], held_out: tuple[int, ...]) -> NDArray[np.uint8]:
+    annotated = [int(z) for z in np.flatnonzero(classes.any(axis=(1, 2)))]
+    for z in held_out:
+        if z not in annotated:
+            raise SettingsProblem(
+                "a held-out slice is not annotated",
+                found=f"slice {z}",
+                expected=f"one of {annotated} (0-based)",
+            )
+    if held_out and set(annotated) <= set(held_out):
+        raise SettingsProblem(
+            "all annotated slices are held out, so that none is left to train on",
+            found=str(sorted(held_out)),
+        )
+    rest = classes.copy()
+    rest[list(held_out)] = 0
+    return rest
+
+
+def _judge(
+    network: UNet3D,
+    volume: NDArray[np.float32],
+    classes: NDArray[np.uint8],
+    settings: TrainingSettings,
+) -> dict[str, Any]:
+    """Score the held-out slices, predicted as in a pass over the whole volume."""
+    predicted = []
+    for z in settings.held_out_slices:
+        lattice, radius = network.pooling, network.receptive_radius
+        start = max(0, (z - radius) // lattice * lattice)
+        slab = volume[:, start : z + radius + 1]
+        probability = predict_class_probabilities(
+            network, slab, precision=settings.precision, device=settings.device
+        )
+        predicted.append(probability[:, z - start])
+    return boundary_scores(np.stack(predicted, axis=1), classes[list(settings.held_out_slices)])
+
+
+def _held_out_row(scores: Mapping[str, Any]) -> dict[str, float]:
+    names = {"log_loss": "held_out_loss"} | {
+        name: f"held_out_{name}"
+        for name in ("boundary_f1", "boundary_precision", "boundary_recall", "brier_score")
+    }
+    return {
+        column: math.nan if scores[name] is None else float(scores[name])
+        for name, column in names.items()
+    }

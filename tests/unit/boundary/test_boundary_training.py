@@ -1,0 +1,299 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from electrode_grains.boundary import (
+    TrainingSettings,
+    UNet3D,
+    boundary_scores,
+    leave_one_slice_out,
+    network_state,
+    predict_class_probabilities,
+    train_boundary_network,
+)
+from electrode_grains.boundary.compute import available_cores, limited_threads, resolve_device
+from electrode_grains.boundary.settings import learning_rate_at
+from electrode_grains.problems import ComputationProblem
+
+TINY = TrainingSettings(
+    window_shape=(8, 16, 16), epochs=3, steps_per_epoch=2, base_width=2, depth=1, seed=4, threads=1
+)
+
+
+def same_weights(first, second):
+    one, other = network_state(first)[0], network_state(second)[0]
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+def best_threshold_f1(contrast, annotation):
+    """The best that any grey value threshold can do, chosen on the answer itself."""
+    scores = []
+    for threshold in np.linspace(-2, 2, 41):
+        dark = contrast < threshold
+        probability = np.stack([dark, ~dark, np.zeros_like(dark)]).astype(float)
+        scores.append(boundary_scores(probability, annotation)["boundary_f1"])
+    return max(scores)
+
+
+def test_network_learns_boundaries_from_two_slices(phantom):
+    settings = TrainingSettings(
+        window_shape=(12, 32, 32),
+        epochs=5,
+        steps_per_epoch=25,
+        base_width=8,
+        learning_rate=1e-2,
+        held_out_slices=(12,),
+        threads=1,
+    )
+
+    result = train_boundary_network(phantom.contrast, phantom.annotation, settings=settings)
+
+    baseline = best_threshold_f1(phantom.contrast[12], phantom.annotation[12])
+    assert result.held_out_scores["boundary_f1"] > baseline + 0.08
+    # Slices that nobody annotated count as much as the held-out one.
+    probability = predict_class_probabilities(result.network, phantom.contrast, threads=1)
+    unseen = boundary_scores(probability[:, 8:17], phantom.classes[8:17])
+    assert unseen["boundary_f1"] > baseline + 0.08
+    assert result.history["loss"].iloc[-1] < 0.5 * result.history["loss"].iloc[0]
+
+
+def test_same_seed_gives_the_same_network_to_the_last_bit(phantom):
+    torch.manual_seed(1)
+    first = train_boundary_network(phantom.contrast, phantom.annotation, settings=TINY)
+    torch.manual_seed(2)  # the global generator has no say
+    second = train_boundary_network(phantom.contrast, phantom.annotation, settings=TINY)
+
+    assert same_weights(first.network, second.network)
+    assert first.history.equals(second.history)
+
+
+def test_another_seed_gives_another_network(phantom):
+    results = [
+        train_boundary_network(
+            phantom.contrast, phantom.annotation, settings=replace(TINY, seed=seed)
+        )
+        for seed in (1, 2)
+    ]
+
+    assert not same_weights(results[0].network, results[1].network)
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_resumed_training_ends_with_the_undisturbed_network(phantom, epoch):
+    settings = replace(TINY, held_out_slices=(12,), patience=3)
+    states = []
+    undisturbed = train_boundary_network(
+        phantom.contrast, phantom.annotation, settings=settings, on_state=states.append
+    )
+
+    resumed = train_boundary_network(
+        phantom.contrast, phantom.annotation, settings=settings, resume=states[epoch - 1]
+    )
+
+    assert same_weights(resumed.network, undisturbed.network)
+    assert resumed.history.equals(undisturbed.history)
+    assert resumed.best_epoch == undisturbed.best_epoch
+
+
+def test_training_leaves_the_global_generator_alone(phantom):
+    before = torch.random.get_rng_state()
+
+    train_boundary_network(phantom.contrast, phantom.annotation, settings=TINY)
+
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_annotation_of_a_held_out_slice_has_no_influence(phantom):
+    settings = replace(TINY, held_out_slices=(12,))
+    other = phantom.annotation.copy()
+    other[12] = np.where(other[12] == 1, 2, 1)
+
+    networks = [
+        train_boundary_network(phantom.contrast, annotation, settings=settings).network
+        for annotation in (phantom.annotation, other)
+    ]
+
+    assert same_weights(*networks)
+
+
+def test_held_out_scores_are_those_of_the_whole_volume(phantom):
+    settings = replace(TINY, held_out_slices=(12, 6))
+    result = train_boundary_network(phantom.contrast, phantom.annotation, settings=settings)
+
+    probability = predict_class_probabilities(result.network, phantom.contrast)
+    expected = boundary_scores(probability[:, [12, 6]], phantom.annotation[[12, 6]])
+
+    assert result.held_out_scores["log_loss"] == pytest.approx(expected["log_loss"], rel=1e-5)
+    assert result.held_out_scores["boundary_f1"] == pytest.approx(expected["boundary_f1"], abs=0.01)
+    last = result.history.iloc[-1]
+    assert last["held_out_loss"] == pytest.approx(expected["log_loss"], rel=1e-5)
+
+
+def test_each_epoch_and_step_is_reported(phantom):
+    epochs, steps = [], []
+
+    result = train_boundary_network(
+        phantom.contrast,
+        phantom.annotation,
+        settings=TINY,
+        on_epoch=lambda epoch, row: epochs.append((epoch, row["loss"])),
+        progress=lambda done, total: steps.append((done, total)),
+    )
+
+    assert epochs == list(zip(result.history["epoch"], result.history["loss"], strict=True))
+    assert steps == [(step, 6) for step in range(1, 7)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rotation": "arbitrary"},
+        {"rotation": "none", "batch_size": 2},
+        {"optimizer": "adam", "schedule": "constant"},
+        {"class_weights": (3.0, 1.0, 1.0)},
+        {"norm": "group"},
+        {"precision": "bfloat16"},
+        {"precision": "auto"},
+        {"window_shape": (5, 99, 7)},
+    ],
+    ids=str,
+)
+def test_every_choice_trains(phantom, change):
+    settings = replace(TINY, epochs=1, **change)
+
+    result = train_boundary_network(phantom.contrast, phantom.annotation, settings=settings)
+
+    assert np.isfinite(result.history["loss"]).all()
+
+
+def test_second_contrast_channel_is_read(phantom):
+    contrast = np.stack([phantom.contrast, phantom.contrast])
+
+    result = train_boundary_network(contrast, phantom.annotation, settings=TINY)
+
+    assert result.network.settings["in_channels"] == 2
+
+
+def test_initial_network_is_where_training_starts(phantom):
+    start = UNet3D(base_width=4, depth=1)
+    before, _ = network_state(start)
+
+    result = train_boundary_network(
+        phantom.contrast,
+        phantom.annotation,
+        settings=replace(TINY, learning_rate=1e-9),
+        initial_network=start,
+    )
+
+    np.testing.assert_allclose(
+        result.network.head.weight.detach(), start.head.weight.detach(), atol=1e-6
+    )
+    assert all(torch.equal(before[name], network_state(start)[0][name]) for name in before)
+
+
+def test_patience_returns_the_best_epoch(phantom):
+    settings = replace(TINY, epochs=6, learning_rate=0.3, held_out_slices=(12,), patience=2)
+
+    result = train_boundary_network(phantom.contrast, phantom.annotation, settings=settings)
+
+    best = result.history["held_out_loss"].idxmin()
+    assert result.best_epoch == result.history["epoch"][best]
+    assert result.held_out_scores["log_loss"] == pytest.approx(
+        result.history["held_out_loss"][best], rel=1e-5
+    )
+
+
+def test_infinite_loss_stops_with_step_and_window(phantom):
+    spoilt = UNet3D(base_width=2, depth=1)
+    with torch.no_grad():
+        spoilt.head.bias[0] = torch.inf
+
+    with pytest.raises(ComputationProblem, match=r"step 0, window around z, y, x = \(\d+, "):
+        train_boundary_network(
+            phantom.contrast, phantom.annotation, settings=TINY, initial_network=spoilt
+        )
+
+
+def test_leave_one_slice_out_judges_every_annotated_slice(phantom):
+    seen = []
+
+    table = leave_one_slice_out(
+        phantom.contrast,
+        phantom.annotation,
+        settings=replace(TINY, epochs=1),
+        on_slice=lambda z, scores: seen.append((z, scores["boundary_f1"])),
+    )
+
+    assert list(table["slice"]) == [6, 12, 18]
+    assert seen == list(zip(table["slice"], table["boundary_f1"], strict=True))
+
+
+def test_leaving_the_only_slice_out_is_refused(phantom):
+    annotation = np.zeros_like(phantom.annotation)
+    annotation[6] = phantom.annotation[6]
+
+    with pytest.raises(ValueError, match=r"annotated slices \[6\]"):
+        leave_one_slice_out(phantom.contrast, annotation)
+
+
+def test_held_out_slice_without_annotation_is_refused(phantom):
+    with pytest.raises(ValueError, match=r"slice 7[\s\S]*\[6, 12, 18\]"):
+        train_boundary_network(
+            phantom.contrast, phantom.annotation, settings=replace(TINY, held_out_slices=(7,))
+        )
+
+
+def test_holding_out_every_slice_is_refused(phantom):
+    settings = replace(TINY, held_out_slices=(6, 12, 18))
+
+    with pytest.raises(ValueError, match=r"\[6, 12, 18\]"):
+        train_boundary_network(phantom.contrast, phantom.annotation, settings=settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", 0),
+        ("learning_rate", -1.0),
+        ("optimizer", "sgd"),
+        ("precision", "float16"),
+        ("rotation", "twist"),
+        ("class_weights", (1.0, 0.0, 1.0)),
+        ("frozen_statistics", 1.5),
+        ("noise_jitter", -0.1),
+        ("patience", 0),
+    ],
+)
+def test_impossible_training_setting_is_refused(name, value):
+    with pytest.raises(ValueError, match=name):
+        TrainingSettings(**{name: value})
+
+
+def test_patience_without_a_held_out_slice_is_refused():
+    with pytest.raises(ValueError, match="held_out_slices"):
+        TrainingSettings(patience=3)
+
+
+def test_one_cycle_rises_to_the_largest_rate_and_falls_to_nearly_zero():
+    settings = TrainingSettings(learning_rate=0.01)
+    rates = [learning_rate_at(step, 200, settings) for step in range(200)]
+
+    assert max(rates) == pytest.approx(0.01)
+    assert np.argmax(rates) == 19
+    assert 0 < rates[-1] < 1e-5
+
+
+def test_threads_never_exceed_the_cores():
+    before = torch.get_num_threads()
+
+    with limited_threads(10_000) as count:
+        assert count == torch.get_num_threads() == available_cores()
+
+    assert torch.get_num_threads() == before
+
+
+def test_unknown_device_is_refused():
+    with pytest.raises(ValueError, match="'abacus'"):
+        resolve_device("abacus")
