@@ -49,8 +49,9 @@ def predict_class_probabilities(
     contrast : NDArray of float32, shape (channel, z, y, x) or (z, y, x)
         Normalised contrast, finite.
     window_shape : (int, int, int), optional
-        Voxels along z, y, x read at once, halo included. By default as large as
-        about one gigabyte of memory allows.
+        Voxels along z, y, x predicted at once; the halo comes on top. By default
+        as large as about one gigabyte of memory allows, which is also fastest:
+        a window narrower than the halo spends most of its time on the halo.
     halo : int, optional
         Voxels read around those a window predicts; the network's receptive
         radius by default, which is also the least.
@@ -76,7 +77,7 @@ def predict_class_probabilities(
     InputProblem
         If the volume has other channels than the network or is not finite.
     SettingsProblem
-        If window and halo leave nothing to predict, or a name is unknown.
+        If the window is empty, the halo too small, or a name is unknown.
     ComputationProblem
         If the network returns values that are not finite.
 
@@ -148,12 +149,12 @@ def plan_windows(
     Raises
     ------
     SettingsProblem
-        If the halo is too small, or the window holds nothing but halo.
+        If the halo is too small, or the window is empty.
 
     Examples
     --------
     >>> network = UNet3D(base_width=2, depth=1)
-    >>> windows = plan_windows(network, (8, 16, 80), window_shape=(8, 16, 64))
+    >>> windows = plan_windows(network, (8, 16, 80), window_shape=(8, 16, 40))
     >>> [(read[2], predicted[2]) for read, predicted in windows]
     [(slice(0, 50, None), slice(0, 40, None)), (slice(30, 80, None), slice(40, 80, None))]
     """
@@ -266,17 +267,13 @@ def _plan(
 
 
 def _divide_axis(length: int, side: int, margin: int, pooling: int) -> list[tuple[slice, slice]]:
-    """Cut an axis into windows of at most `side` voxels, about equal in size."""
+    """Cut an axis into parts of at most `side` voxels, about equal in size."""
+    if side < 1:
+        raise SettingsProblem("an empty window predicts nothing", found=f"{side} voxels")
     if side >= length:
         return [(slice(0, length), slice(0, length))]
-    largest_core = (side - 2 * margin) // pooling * pooling
-    if largest_core < pooling:
-        raise SettingsProblem(
-            "the window is too small for its halo",
-            found=f"{side} voxels along an axis of {length}",
-            expected=f"at least {2 * margin + pooling}, or the whole axis",
-        )
-    count = -(-length // largest_core)
+    count = -(-length // side)
+    # Whole cells of the lattice: a window may predict up to one cell more than asked.
     core = -(-length // (count * pooling)) * pooling
     return [
         (
@@ -288,14 +285,14 @@ def _divide_axis(length: int, side: int, margin: int, pooling: int) -> list[tupl
 
 
 def _default_window(shape: tuple[int, ...], margin: int) -> Shape:
-    """Halve the longest axis until the window fits in memory."""
+    """Halve the longest axis until the window, halo included, fits in memory."""
     cores = [int(side) for side in shape]
-    windows = list(cores)
-    while np.prod(windows) > _LARGEST_WINDOW and max(cores) > 2 * margin:
+    read = list(cores)
+    while np.prod(read) > _LARGEST_WINDOW and max(cores) > 2 * margin:
         longest = int(np.argmax(cores))
         cores[longest] = -(-cores[longest] // 2)
-        windows[longest] = min(shape[longest], cores[longest] + 2 * margin)
-    return windows[0], windows[1], windows[2]
+        read[longest] = min(shape[longest], cores[longest] + 2 * margin)
+    return cores[0], cores[1], cores[2]
 
 
 def _symmetries(augmentation: bool | str) -> tuple[AxisSymmetry, ...]:

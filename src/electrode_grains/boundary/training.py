@@ -35,7 +35,7 @@ from electrode_grains.boundary.windows import (
 )
 from electrode_grains.problems import ComputationProblem, InputProblem, SettingsProblem
 
-OnEpoch = Callable[[int, Mapping[str, float]], None]
+OnEpoch = Callable[[Mapping[str, float], int], None]
 
 
 @dataclass
@@ -47,8 +47,8 @@ class TrainingState:
 
     Attributes
     ----------
-    epoch : int
-        Epochs completed.
+    epochs_done : int
+        Number of epochs completed.
     weights : dict of Tensor
         Of the network, running statistics included.
     network_settings : dict
@@ -59,17 +59,17 @@ class TrainingState:
         A row for each epoch.
     best_weights : dict of Tensor
         Weights after the epoch with the lowest loss on held-out slices.
-    best_epoch : int
-        That epoch; 0 before any was judged.
+    best_epoch : int, optional
+        That epoch, counted from 0; None before any was judged.
     """
 
-    epoch: int
+    epochs_done: int
     weights: dict[str, Tensor]
     network_settings: dict[str, Any]
     optimizer: dict[str, Any]
     history: list[dict[str, float]] = field(default_factory=list)
     best_weights: dict[str, Tensor] = field(default_factory=dict)
-    best_epoch: int = 0
+    best_epoch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -81,14 +81,14 @@ class TrainingResult:
     network : UNet3D
         In evaluation mode, on the CPU.
     history : DataFrame
-        A row for each epoch: `epoch`, `loss`, `learning_rate`, and with held-out
+        A row for each epoch: `epoch` (from 0), `loss`, `learning_rate`, and with held-out
         slices `held_out_loss`, `held_out_boundary_f1`, `held_out_boundary_precision`,
         `held_out_boundary_recall`, `held_out_brier_score`.
     held_out_scores : dict
         `boundary_scores` of the returned network on all held-out slices; empty
         without such slices.
     best_epoch : int
-        Epoch whose network is returned.
+        Epoch, counted from 0, whose network is returned.
     """
 
     network: UNet3D
@@ -127,7 +127,8 @@ def train_boundary_network(
     resume : TrainingState, optional
         Go on from here, with the same data and settings.
     on_epoch : callable, optional
-        Called with (epoch, row of the history) after each epoch.
+        Called after each epoch with its defined scores, by the names of the
+        history, and its number, counted from 0.
     on_state : callable, optional
         Called with a `TrainingState` of its own after each epoch.
     progress : callable, optional
@@ -160,7 +161,7 @@ def train_boundary_network(
     >>> settings = TrainingSettings(epochs=2, steps_per_epoch=1, base_width=2, depth=1)
     >>> result = train_boundary_network(contrast, annotation, settings=settings)
     >>> list(result.history["epoch"])
-    [1, 2]
+    [0, 1]
     """
     settings = settings or TrainingSettings()
     volume = as_channels(contrast)
@@ -182,7 +183,7 @@ def train_boundary_network(
                 row |= _held_out_row(_judge(trainer.network, volume, classes, settings))
             state = trainer.close_epoch(row)
             if on_epoch is not None:
-                on_epoch(state.epoch, dict(row))
+                on_epoch(*_reported(row))
             if on_state is not None:
                 on_state(state)
         network = trainer.chosen_network()
@@ -221,53 +222,55 @@ class _Trainer:
             else None
         )
         self.history: list[dict[str, float]] = []
-        self._epoch = self._best_epoch = 0
+        self._epochs_done = 0
+        self._best_epoch: int | None = None
         self._best_weights: dict[str, Tensor] = {}
         if resume is not None:
             self._optimizer.load_state_dict(deepcopy(resume.optimizer))
             self.history = [dict(row) for row in resume.history]
-            self._epoch, self._best_epoch = resume.epoch, resume.best_epoch
+            self._epochs_done, self._best_epoch = resume.epochs_done, resume.best_epoch
             self._best_weights = dict(resume.best_weights)
 
     @property
     def finished(self) -> bool:
         patience = self._settings.patience
-        tired = patience is not None and self._epoch - self._best_epoch >= patience
-        return self._epoch >= self._settings.epochs or tired
+        since_best = self._epochs_done - 1 - (self._best_epoch or 0)
+        tired = patience is not None and since_best >= patience
+        return self._epochs_done >= self._settings.epochs or tired
 
     @property
     def chosen_epoch(self) -> int:
-        return self._best_epoch if self._settings.patience else self._epoch
+        judged = self._settings.patience and self._best_epoch is not None
+        return self._best_epoch or 0 if judged else self._epochs_done - 1
 
     def run_epoch(self, progress: Progress | None) -> dict[str, float]:
         settings = self._settings
         self.network.train()
-        if self._epoch >= round((1 - settings.frozen_statistics) * settings.epochs):
+        if self._epochs_done >= round((1 - settings.frozen_statistics) * settings.epochs):
             self.network.freeze_statistics()
         total = settings.epochs * settings.steps_per_epoch
         losses = []
-        for step in range(
-            self._epoch * settings.steps_per_epoch, (self._epoch + 1) * settings.steps_per_epoch
-        ):
+        first = self._epochs_done * settings.steps_per_epoch
+        for step in range(first, first + settings.steps_per_epoch):
             losses.append(self._step(step, learning_rate_at(step, total, settings)))
             if progress is not None:
                 progress(step + 1, total)
         return {
-            "epoch": self._epoch + 1,
+            "epoch": self._epochs_done,
             "loss": float(np.mean(losses)),
             "learning_rate": learning_rate_at(step, total, settings),
         }
 
     def close_epoch(self, row: dict[str, float]) -> TrainingState:
-        self._epoch += 1
         self.history.append(row)
         weights, network_settings = network_state(self.network)
         if "held_out_loss" in row and row["held_out_loss"] <= min(
             past["held_out_loss"] for past in self.history
         ):
-            self._best_epoch, self._best_weights = self._epoch, weights
+            self._best_epoch, self._best_weights = self._epochs_done, weights
+        self._epochs_done += 1
         return TrainingState(
-            epoch=self._epoch,
+            epochs_done=self._epochs_done,
             weights=weights,
             network_settings=network_settings,
             optimizer=deepcopy(self._optimizer.state_dict()),
@@ -375,6 +378,14 @@ def _judge(
         )
         predicted.append(probability[:, z - start])
     return boundary_scores(np.stack(predicted, axis=1), classes[list(settings.held_out_slices)])
+
+
+def _reported(row: Mapping[str, float]) -> tuple[dict[str, float], int]:
+    """Separate an epoch's number from its scores, without those that are undefined."""
+    scores = {name: value for name, value in row.items() if name != "epoch"}
+    return {name: value for name, value in scores.items() if math.isfinite(value)}, int(
+        row["epoch"]
+    )
 
 
 def _held_out_row(scores: Mapping[str, Any]) -> dict[str, float]:

@@ -31,8 +31,8 @@ def test_windows_give_what_the_whole_volume_gives(shape):
     network, volume = lively_network(), noise_volume(shape)
     whole = predict_class_probabilities(network, volume, window_shape=shape)
 
-    windows = plan_windows(network, shape, window_shape=(24, 32, 28))
-    tiled = predict_class_probabilities(network, volume, window_shape=(24, 32, 28))
+    windows = plan_windows(network, shape, window_shape=(24, 16, 12))
+    tiled = predict_class_probabilities(network, volume, window_shape=(24, 16, 12))
 
     assert len(windows) > 10
     np.testing.assert_allclose(tiled, whole, atol=1e-6)  # rounding of float32
@@ -42,7 +42,7 @@ def test_two_poolings_give_what_the_whole_volume_gives():
     network, volume = lively_network(depth=2), noise_volume((9, 30, 130))
     whole = predict_class_probabilities(network, volume, window_shape=(9, 30, 130))
 
-    tiled = predict_class_probabilities(network, volume, window_shape=(9, 30, 60))
+    tiled = predict_class_probabilities(network, volume, window_shape=(9, 30, 24))
 
     np.testing.assert_allclose(tiled, whole, atol=1e-6)
 
@@ -50,7 +50,7 @@ def test_two_poolings_give_what_the_whole_volume_gives():
 @settings(max_examples=50, deadline=None)
 @given(
     shape=st.tuples(*[st.integers(1, 150)] * 3),
-    window=st.tuples(*[st.integers(52, 150)] * 3),
+    window=st.tuples(*[st.integers(1, 150)] * 3),
 )
 def test_windows_cover_every_voxel_once_and_keep_to_the_lattice(shape, window):
     network = UNet3D(base_width=1, depth=2)
@@ -59,7 +59,7 @@ def test_windows_cover_every_voxel_once_and_keep_to_the_lattice(shape, window):
         covered += np.prod([side.stop - side.start for side in predicted])
         for outside, inside, length, most in zip(read, predicted, shape, window, strict=True):
             assert outside.start % network.pooling == 0
-            assert outside.stop - outside.start <= most
+            assert inside.stop - inside.start < most + network.pooling
             assert outside.start == 0 or inside.start - outside.start >= network.receptive_radius
             assert outside.stop == length or outside.stop - inside.stop >= network.receptive_radius
 
@@ -112,7 +112,7 @@ def test_plain_prediction_does_not_turn_with_the_volume():
 
 def test_blocks_put_together_are_the_volume():
     network, volume = lively_network(), noise_volume((8, 20, 70))
-    windows = plan_windows(network, volume.shape, window_shape=(8, 20, 30))
+    windows = plan_windows(network, volume.shape, window_shape=(8, 20, 14))
 
     assembled = np.full((3, 8, 20, 70), np.nan, dtype=np.float32)
     for box, block in predict_blocks(network, volume[None], windows):
@@ -144,7 +144,7 @@ def test_bfloat16_stays_close_to_float32():
 def test_group_normalisation_warns_when_cut_into_windows():
     with pytest.warns(UserWarning, match="division into 3 windows"):
         predict_class_probabilities(
-            lively_network(norm="group"), noise_volume((4, 4, 48)), window_shape=(4, 4, 36)
+            lively_network(norm="group"), noise_volume((4, 4, 48)), window_shape=(4, 4, 16)
         )
 
 
@@ -153,9 +153,9 @@ def test_halo_below_the_receptive_radius_is_refused():
         plan_windows(UNet3D(base_width=1, depth=1), (50, 50, 50), halo=4)
 
 
-def test_window_of_mere_halo_is_refused():
-    with pytest.raises(ValueError, match="16 voxels along an axis of 50"):
-        plan_windows(UNet3D(base_width=1, depth=1), (50, 50, 50), window_shape=(16, 50, 50))
+def test_empty_window_is_refused():
+    with pytest.raises(ValueError, match="0 voxels"):
+        plan_windows(UNet3D(base_width=1, depth=1), (50, 50, 50), window_shape=(0, 50, 50))
 
 
 def test_volume_with_other_channels_is_refused():

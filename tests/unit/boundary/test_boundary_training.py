@@ -138,7 +138,7 @@ def test_each_epoch_and_step_is_reported(phantom):
         phantom.contrast,
         phantom.annotation,
         settings=TINY,
-        on_epoch=lambda epoch, row: epochs.append((epoch, row["loss"])),
+        on_epoch=lambda metrics, epoch: epochs.append((epoch, metrics["loss"])),
         progress=lambda done, total: steps.append((done, total)),
     )
 
