@@ -18,6 +18,7 @@ CONVERGED_GAIN = 1e-9  # nats that one more Newton step promises
 ACCEPTED_GAIN = 1e-3  # the same, beyond which a search counts as failed
 MAXIMUM_STEPS = 80
 LONGEST_MOVE = 2.0
+POLISHING_ROUNDS = 6
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def _polish(objective: Objective, summit: Summit, lower: Array, upper: Array) ->
         value = objective(point)
         return -value if math.isfinite(value) else 1e300
 
-    for _ in range(3):
+    for _ in range(POLISHING_ROUNDS):
         result = minimize(
             descent,
             summit.point,

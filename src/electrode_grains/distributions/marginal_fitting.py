@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from electrode_grains.distributions.families import MARGINAL_FAMILIES, family_named
 from electrode_grains.distributions.family_declaration import MarginalFamily, Point
 from electrode_grains.distributions.likelihood_search import Summit, climb, derivatives
-from electrode_grains.distributions.marginals import Marginal
+from electrode_grains.distributions.marginals import Marginal, checked_support
 from electrode_grains.distributions.results import Fit, rank_by_aic
 
 Array = NDArray[np.float64]
@@ -82,6 +82,7 @@ def fit_marginal(sample: ArrayLike, family: str, support: Support | None = None)
     True
     """
     declaration = family_named(family)
+    support = None if support is None else checked_support(support)
     values = np.asarray(sample, dtype=float).ravel()
     within = support or declaration.default_support or declaration.natural_support
     kept = values[_usable(values, within)]
@@ -127,7 +128,7 @@ def select_marginal(
     ]
     values = np.asarray(sample, dtype=float).ravel()
     if support is not None:
-        within = support
+        support = within = checked_support(support)
     else:
         own = [family.default_support or family.natural_support for family in declarations]
         within = (max(ends[0] for ends in own), min(ends[1] for ends in own)) if own else (0, 0)
@@ -354,7 +355,11 @@ def _finished(
         reasons.append("the support holds only the far tail of the law")
     outcome = "at_bound" if reasons else "converged"
     if not summit.is_converged:
-        reasons.append(f"a further step promises {summit.promised_gain:.2g} nats")
+        reasons.append(
+            f"a further step promises {summit.promised_gain:.2g} nats"
+            if math.isfinite(summit.promised_gain)
+            else "the search still climbed along an edge of the likelihood"
+        )
     return Fit(
         family=family.name,
         outcome=outcome if summit.is_converged else "failed",  # type: ignore[arg-type]

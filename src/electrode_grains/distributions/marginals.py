@@ -67,7 +67,7 @@ class Marginal:
         values = _checked_parameters(self._declaration, self.parameters)
         object.__setattr__(self, "parameters", values)
         if self.support is not None:
-            object.__setattr__(self, "support", _checked_support(self.support))
+            object.__setattr__(self, "support", checked_support(self.support))
         if not self._mass > 0.0:
             raise SettingsProblem(
                 f"the {self.family} law has no probability on its support",
@@ -287,7 +287,14 @@ def _checked_parameters(
     return values
 
 
-def _checked_support(support: tuple[float, float]) -> tuple[float, float]:
+def checked_support(support: tuple[float, float]) -> tuple[float, float]:
+    """Return the ends as floats, or refuse them.
+
+    Raises
+    ------
+    SettingsProblem
+        If the lower end is not below the upper one.
+    """
     lower, upper = (float(end) for end in support)
     if not lower < upper:
         raise SettingsProblem(

@@ -33,7 +33,7 @@ class Fit(Generic[Model]):
     log_likelihood : float
         In nats, NaN where there is no model.
     reason : str
-        Why the outcome is not `converged`.
+        Why the outcome is not `converged`, and how many values were left out.
     excluded_count : int
         Observations outside the support of the family, which were left out.
     standard_errors : mapping of str to float or None

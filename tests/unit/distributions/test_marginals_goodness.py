@@ -1,0 +1,95 @@
+import math
+
+import numpy as np
+import pytest
+import scipy.stats as st
+
+from electrode_grains.distributions.goodness import (
+    axis_uniformity,
+    edf_statistics,
+    goodness_of_fit,
+)
+from electrode_grains.distributions.marginal_fitting import fit_marginal
+from electrode_grains.distributions.marginals import Marginal
+from electrode_grains.problems import InputProblem, SettingsProblem
+
+
+def test_distances_equal_scipy():
+    law = Marginal("normal", {"mu": 1.0, "sigma": 2.0})
+    sample = np.random.default_rng(1).normal(1.3, 2.1, 80)
+    values = edf_statistics(law, sample)
+    reference = st.norm(1.0, 2.0)
+    assert values["kolmogorov_smirnov"] == pytest.approx(st.kstest(sample, reference.cdf).statistic)
+    assert values["cramer_von_mises"] == pytest.approx(
+        st.cramervonmises(sample, reference.cdf).statistic
+    )
+    ordered, n = np.sort(sample), sample.size
+    rank = np.arange(1, n + 1)
+    terms = (2 * rank - 1) * (reference.logcdf(ordered) + reference.logsf(ordered[::-1]))
+    assert values["anderson_darling"] == pytest.approx(-n - terms.mean())
+
+
+def test_p_values_of_a_right_family_spread_over_the_unit_interval():
+    rng = np.random.default_rng(2)
+    law = Marginal("inverse_gaussian", {"mu": 513.8, "lambda": 4600})
+    p_values = []
+    for _ in range(40):
+        sample = law.sample(100, rng)
+        model = fit_marginal(sample, law.family).model
+        result = goodness_of_fit(model, sample, replicates=39, rng=rng)
+        p_values.append(result.p_values["cramer_von_mises"])
+    assert st.kstest(p_values, "uniform").pvalue > 0.001
+
+
+def test_a_wrong_family_is_rejected():
+    rng = np.random.default_rng(3)
+    sample = Marginal("lognormal", {"mu": 6.2, "sigma": 0.5}).sample(300, rng)
+    model = fit_marginal(sample, "normal").model
+    result = goodness_of_fit(model, sample, replicates=39, rng=rng)
+    assert result.replicates == 39
+    assert max(result.p_values.values()) == pytest.approx(1 / 40)
+
+
+def test_too_few_replicates_and_empty_samples_are_refused():
+    law = Marginal("sine", {})
+    with pytest.raises(SettingsProblem, match=r"found: *5"):
+        goodness_of_fit(law, [0.5] * 30, replicates=5, rng=np.random.default_rng(1))
+    with pytest.raises(InputProblem, match="0 observations"):
+        edf_statistics(law, [])
+
+
+def test_uniform_axes_are_rejected_as_often_as_announced():
+    rng = np.random.default_rng(4)
+    results = [
+        axis_uniformity(rng.uniform(-math.pi, math.pi, 100), np.arccos(rng.random(100)))
+        for _ in range(400)
+    ]
+    for p_value in ("bingham_p_value", "rayleigh_p_value"):
+        rejected = np.mean([getattr(result, p_value) < 0.05 for result in results])
+        # four standard errors of a share of 0.05 in 400
+        assert abs(rejected - 0.05) < 4 * math.sqrt(0.05 * 0.95 / 400)
+
+
+def test_axis_tests_do_not_see_the_sign_of_an_axis():
+    rng = np.random.default_rng(5)
+    phi, theta = rng.uniform(-math.pi, math.pi, 60), np.arccos(rng.random(60))
+    flip = rng.random(60) < 0.5
+    one = axis_uniformity(phi, theta)
+    other = axis_uniformity(
+        np.where(flip, phi + math.pi, phi), np.where(flip, math.pi - theta, theta)
+    )
+    assert other.bingham == pytest.approx(one.bingham)
+    assert other.rayleigh == pytest.approx(one.rayleigh)
+
+
+@pytest.mark.parametrize(
+    ("phi", "theta", "message"),
+    [
+        (np.zeros(19), np.zeros(19), "19 azimuthal"),
+        (np.zeros(30), np.zeros(31), "30 azimuthal and 31 polar"),
+        (np.full(30, math.nan), np.zeros(30), "NaN"),
+    ],
+)
+def test_unusable_angles_are_refused(phi, theta, message):
+    with pytest.raises(InputProblem, match=message):
+        axis_uniformity(phi, theta)
