@@ -18,7 +18,7 @@ CONVERGED_GAIN = 1e-9  # nats that one more Newton step promises
 ACCEPTED_GAIN = 1e-3  # the same, beyond which a search counts as failed
 MAXIMUM_STEPS = 80
 LONGEST_MOVE = 2.0
-POLISHING_ROUNDS = 6
+POLISHING_ROUNDS = 3
 
 
 @dataclass(frozen=True)
