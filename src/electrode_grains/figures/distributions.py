@@ -1,0 +1,264 @@
+"""Figures 7 and 8 of the paper: fitted distributions over what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike, NDArray
+
+from electrode_grains.figures.style import (
+    BLUE,
+    CHARACTERISTICS,
+    DOUBLE_COLUMN,
+    SKY,
+    VERMILION,
+    axis_label,
+    escape_math,
+    family_name,
+    letter_panels,
+    new_figure,
+    styled,
+)
+from electrode_grains.problems import InputProblem
+
+MAXIMUM_BINS = 400
+CURVE_POINTS = 400
+CONTOUR_LEVELS = 12
+
+
+class Density(Protocol):
+    """Anything with a probability density, such as a fitted marginal."""
+
+    def pdf(self, x: Any, /) -> Any:
+        """Density at x."""
+
+
+Curve = tuple[ArrayLike, ArrayLike] | Density
+
+
+@styled
+def marginal_histograms(
+    sample: pd.DataFrame,
+    curves: Mapping[str, Curve] | None = None,
+    families: Mapping[str, str | None] | None = None,
+    bin_widths: Mapping[str, float] | None = None,
+) -> Figure:
+    """Draw histograms of the characteristics with their fitted densities (Fig. 7).
+
+    Parameters
+    ----------
+    sample : DataFrame
+        One row a grain; columns named as in `CHARACTERISTICS`. Absent ones are left out,
+        values that are not finite are skipped.
+    curves : mapping of name to (x, density) or to a model with ``pdf``, optional
+        Fitted density of each characteristic.
+    families : mapping of name to str, optional
+        Family of each fit, for the legend.
+    bin_widths : mapping of name to float, optional
+        Bin widths that replace those of the paper (36 nm, 0.01, 0.015, 0.014, 0.21, 0.1).
+
+    Returns
+    -------
+    Figure
+        One panel a characteristic, histograms normalised to unit area.
+
+    Raises
+    ------
+    InputProblem
+        If the sample holds none of the characteristics.
+
+    Examples
+    --------
+    >>> sample = pd.DataFrame({"sphericity": [0.8, 0.85, 0.9]})
+    >>> figure = marginal_histograms(sample, {"sphericity": ([0.7, 1.0], [3.0, 3.0])})
+    >>> figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
+    ('Sphericity $s$', 'probability density')
+    """
+    names = [name for name in CHARACTERISTICS if name in sample]
+    if not names:
+        raise InputProblem(
+            "the sample of grains holds none of the characteristics",
+            found=", ".join(map(str, sample.columns)) or "no columns",
+            expected=", ".join(CHARACTERISTICS),
+        )
+    columns = min(3, len(names))
+    rows = -(-len(names) // columns)
+    figure = new_figure(DOUBLE_COLUMN, 2.05 * rows)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, name in zip(panels, names, strict=False):
+        width = (bin_widths or {}).get(name) or CHARACTERISTICS[name].bin_width
+        values = _finite(sample[name])
+        edges = bin_edges(values, width, CHARACTERISTICS[name].limits)
+        if values.size:
+            axes.hist(values, edges, density=True, color=SKY, edgecolor="white", linewidth=0.25)
+        _draw_curve(axes, name, (curves or {}).get(name), edges, (families or {}).get(name))
+        unit = CHARACTERISTICS[name].unit
+        per_unit = rf" / $\mathrm{{{unit}^{{-1}}}}$" if unit else ""
+        axes.set_xlabel(axis_label(name))
+        axes.set_ylabel(f"probability density{per_unit}")
+        axes.text(0.98, 0.97, f"$n$ = {values.size}", transform=axes.transAxes, ha="right",
+                  va="top", fontsize=6.5)  # fmt: skip
+    for axes in panels[len(names) :]:
+        axes.axis("off")
+    letter_panels(panels[: len(names)])
+    return figure
+
+
+def bin_edges(
+    values: NDArray[np.float64], width: float, limits: tuple[float, float]
+) -> NDArray[np.float64]:
+    """Edges of bins of one width that cover a sample.
+
+    Parameters
+    ----------
+    values : ndarray of float, shape (n,)
+        Finite values.
+    width : float
+        Width of a bin; taken several times where the sample would need more than
+        `MAXIMUM_BINS` bins.
+    limits : (float, float)
+        Range of the characteristic; bins start at its lower end, or at 0 if it has none.
+
+    Returns
+    -------
+    ndarray of float64
+        Edges, at least two.
+
+    Examples
+    --------
+    >>> bin_edges(np.array([75.0, 100.0]), 36.0, (0.0, np.inf)).tolist()
+    [72.0, 108.0]
+    """
+    start = limits[0] if np.isfinite(limits[0]) else 0.0
+    if values.size == 0:
+        return np.array([start, start + width], dtype=np.float64)
+    low, high = float(values.min()), float(values.max())
+    needed = (high - low) / width
+    step = width * max(1, int(np.ceil(needed / MAXIMUM_BINS)))
+    first = np.floor((low - start) / step)
+    count = int(max(1, np.ceil((high - start) / step) - first))
+    # A value on the last edge belongs to the last bin, so rounding must not cut it off.
+    edges = start + step * (first + np.arange(count + 1))
+    edges[-1] = max(edges[-1], high)
+    return np.asarray(edges, dtype=float)
+
+
+@styled
+def bivariate_densities(panels: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw the fitted density of each pair over the grains it was fitted to (Fig. 8).
+
+    Parameters
+    ----------
+    panels : sequence of mappings
+        For each pair: ``x_name``, ``y_name``; ``x_grid`` of shape (m,), ``y_grid`` of shape
+        (n,) and ``density`` of shape (n, m), whose first axis follows ``y_grid`` (or None
+        for all three where no copula was fitted); ``x_sample``, ``y_sample`` and ``label``
+        are optional.
+
+    Returns
+    -------
+    Figure
+        One panel a pair: lines of equal density, colour for the density, dots for grains.
+
+    Raises
+    ------
+    InputProblem
+        If there is no pair, or a density does not fit its grid.
+
+    Examples
+    --------
+    >>> pair = {"x_name": "sphericity", "y_name": "elongation", "x_grid": [0.5, 0.75, 1.0],
+    ...         "y_grid": [0.2, 0.8], "density": [[1, 2, 1], [1, 3, 1]]}
+    >>> bivariate_densities([pair]).axes[0].get_ylabel()
+    'Elongation $e$'
+    """
+    if not panels:
+        raise InputProblem("there is no pair of characteristics to draw", expected="at least one")
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = new_figure(DOUBLE_COLUMN * max(columns, 2) / 3, 2.3 * rows)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, panel in zip(grid, panels, strict=False):
+        _draw_density(figure, axes, panel)
+        _draw_sample(axes, panel)
+        axes.set_xlabel(axis_label(str(panel["x_name"])))
+        axes.set_ylabel(axis_label(str(panel["y_name"])))
+        if panel.get("label"):
+            axes.set_title(escape_math(panel["label"]))
+    for axes in grid[len(panels) :]:
+        axes.axis("off")
+    letter_panels(grid[: len(panels)])
+    return figure
+
+
+def _finite(values: Any) -> NDArray[np.float64]:
+    numbers = pd.to_numeric(pd.Series(values), errors="coerce").to_numpy(dtype=float)
+    finite: NDArray[np.float64] = numbers[np.isfinite(numbers)]
+    return finite
+
+
+def _draw_curve(
+    axes: Axes, name: str, curve: Curve | None, edges: NDArray[np.float64], family: str | None
+) -> None:
+    if curve is None:
+        return
+    if isinstance(curve, tuple | list):
+        x, density = (np.asarray(part, dtype=float) for part in curve)
+    else:
+        limits = CHARACTERISTICS[name].limits
+        margin = 0.1 * (edges[-1] - edges[0])
+        # Open ends: several densities are 0 or infinite at the very limits.
+        x = np.linspace(
+            max(edges[0] - margin, limits[0]), min(edges[-1] + margin, limits[1]), CURVE_POINTS + 2
+        )[1:-1]
+        density = np.asarray(curve.pdf(x), dtype=float)
+    label = escape_math(family_name(family)) or "fit"
+    axes.plot(x, np.where(np.isfinite(density), density, np.nan), color=VERMILION, label=label)
+    axes.set_ylim(top=1.22 * axes.get_ylim()[1])
+    axes.legend(loc="upper left", borderaxespad=0.2, handlelength=1.2)
+
+
+def _draw_density(figure: Figure, axes: Axes, panel: Mapping[str, Any]) -> None:
+    if panel.get("density") is None:
+        return
+    x, y, density = (np.asarray(panel[key], dtype=float) for key in ("x_grid", "y_grid", "density"))
+    if density.shape != (y.size, x.size):
+        raise InputProblem(
+            f"the density of {panel['x_name']} and {panel['y_name']} does not fit its grid",
+            found=f"shape {density.shape}",
+            expected=f"shape {(y.size, x.size)}",
+        )
+    finite = density[np.isfinite(density)]
+    if finite.size == 0 or finite.max() <= 0:
+        return
+    # Densities of some copulas are unbounded in a corner: the scale ends below the spike.
+    top = float(np.percentile(finite, 99.8)) or float(finite.max())
+    shown = np.ma.masked_invalid(np.clip(density, 0.0, top))
+    filled = axes.contourf(
+        x, y, shown, levels=np.linspace(0, top, CONTOUR_LEVELS + 1), cmap="Blues"
+    )
+    axes.contour(x, y, shown, levels=np.linspace(0, top, 6)[1:-1], colors=BLUE, linewidths=0.4)
+    bar: Any = figure.colorbar(filled, ax=axes, pad=0.02, aspect=28)
+    bar.ax.tick_params(labelsize=5.5)
+    bar.locator = MaxNLocator(5)
+    bar.update_ticks()
+    bar.formatter.set_powerlimits((-2, 3))
+    bar.ax.yaxis.get_offset_text().set_fontsize(5.5)
+    bar.set_label("probability density", fontsize=6)
+
+
+def _draw_sample(axes: Axes, panel: Mapping[str, Any]) -> None:
+    if panel.get("x_sample") is None or panel.get("y_sample") is None:
+        return
+    x, y = (np.asarray(panel[key], dtype=float) for key in ("x_sample", "y_sample"))
+    limits = axes.get_xlim(), axes.get_ylim()
+    axes.scatter(x, y, s=3, color=VERMILION, alpha=0.55, linewidths=0, zorder=3)
+    if panel.get("density") is not None:
+        axes.set_xlim(*limits[0])
+        axes.set_ylim(*limits[1])

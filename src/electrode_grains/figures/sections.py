@@ -1,0 +1,396 @@
+"""Figures 1, 2, 4 and 5 of the paper: what each step does to the stack of slices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap, to_rgba
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from electrode_grains.figures.style import (
+    CLASS_COLOURS,
+    CLASS_NAMES,
+    DOUBLE_COLUMN,
+    NM_PER_UM,
+    grey_range,
+    label_colours,
+    letter_panels,
+    new_figure,
+    outlines,
+    show_section,
+    styled,
+)
+from electrode_grains.problems import InputProblem
+
+Spacing = tuple[float, float, float]
+
+
+@styled
+def stack_alignment(
+    image_quality_before: NDArray[Any], image_quality_after: NDArray[Any], spacing: Spacing
+) -> Figure:
+    """Show sections across the slices before and after alignment (Fig. 1).
+
+    Parameters
+    ----------
+    image_quality_before, image_quality_after : ndarray of float, shape (z, y, x)
+        Image quality as acquired and as aligned; both in the same window.
+    spacing : (float, float, float)
+        Voxel size (dz, dy, dx) in nm.
+
+    Returns
+    -------
+    Figure
+        Left before, right after: the cutaway, then the middle x-z and y-z sections, in
+        which drift shows as steps.
+
+    Raises
+    ------
+    InputProblem
+        If a volume is not three-dimensional or the shapes differ.
+
+    Examples
+    --------
+    >>> volume = np.random.default_rng(1).random((6, 8, 9))
+    >>> len(stack_alignment(volume, volume, (50, 50, 50)).axes)
+    6
+    """
+    _check_volume("image quality before alignment", image_quality_before)
+    _check_volume("image quality after alignment", image_quality_after, image_quality_before.shape)
+    depth, height, width = (
+        n * step for n, step in zip(image_quality_before.shape, spacing, strict=True)
+    )
+    heights = (0.95, depth / width, depth / height)
+    panel_width = 0.42 * DOUBLE_COLUMN
+    figure = new_figure(DOUBLE_COLUMN, min(9.0, panel_width * sum(heights) + 1.6))
+    grid = figure.subplots(3, 2, height_ratios=heights, squeeze=False)
+    low, high = grey_range(image_quality_before)
+    options = {"cmap": "gray", "vmin": low, "vmax": high}
+    for column, (title, volume) in enumerate(
+        (("before alignment", image_quality_before), ("after alignment", image_quality_after))
+    ):
+        middle_y, middle_x = volume.shape[1] // 2, volume.shape[2] // 2
+        _draw_cutaway(grid[0, column], volume, spacing, options)
+        grid[0, column].set_title(title)
+        show_section(
+            grid[1, column], volume[:, middle_y], (spacing[0], spacing[2]), ("z", "x"), **options
+        )
+        show_section(
+            grid[2, column], volume[:, :, middle_x], (spacing[0], spacing[1]), ("z", "y"), **options
+        )
+    letter_panels(grid.ravel())
+    return figure
+
+
+@styled
+def annotated_slice(
+    image_quality: NDArray[Any],
+    annotation: NDArray[Any],
+    class_probability: NDArray[Any],
+    slice_index: int,
+    spacing: Spacing,
+) -> Figure:
+    """Show an annotated slice beside what the network predicts for it (Fig. 2).
+
+    Parameters
+    ----------
+    image_quality : ndarray of float, shape (z, y, x)
+        Aligned image quality.
+    annotation : ndarray of int, shape (z, y, x)
+        0 not annotated, 1 boundary, 2 interior, 3 background.
+    class_probability : ndarray of float, shape (3, z, y, x)
+        Predicted probabilities of boundary, interior and background.
+    slice_index : int
+        Slice to show, from 0.
+    spacing : (float, float, float)
+        Voxel size (dz, dy, dx) in nm.
+
+    Returns
+    -------
+    Figure
+        Image quality, annotation, the class the network finds most probable, and the
+        three probabilities.
+
+    Raises
+    ------
+    InputProblem
+        If shapes do not match or the slice does not exist.
+
+    Examples
+    --------
+    >>> volume, classes = np.ones((2, 4, 5)), np.full((2, 4, 5), 2)
+    >>> figure = annotated_slice(volume, classes, np.full((3, 2, 4, 5), 1 / 3), 1, (50, 50, 50))
+    >>> figure.axes[1].get_title("left").split()[-1]
+    'annotation'
+    """
+    _check_volume("image quality", image_quality)
+    _check_volume("annotation", annotation, image_quality.shape)
+    probability = _probability_slice(class_probability, image_quality.shape, slice_index)
+    panel = _panel_height(image_quality, spacing, columns=3)
+    figure = new_figure(DOUBLE_COLUMN, 2 * panel + 1.4)
+    grid = figure.subplots(2, 3, squeeze=False)
+    pixel = (spacing[1], spacing[2])
+    _show_quality(grid[0, 0], image_quality, slice_index, spacing)
+    _show_classes(grid[0, 1], annotation[slice_index], pixel, "annotation")
+    _show_classes(grid[0, 2], probability.argmax(axis=0) + 1, pixel, "most probable class")
+    shown = [
+        _show_probability(axes, channel, pixel, name)
+        for axes, channel, name in zip(grid[1], probability, CLASS_NAMES, strict=True)
+    ]
+    figure.colorbar(shown[-1], ax=grid[1, :], shrink=0.85, label="probability")
+    handles = [
+        Patch(color=colour, label=name)
+        for name, colour in zip(CLASS_NAMES, CLASS_COLOURS, strict=True)
+    ]
+    handles.append(Patch(facecolor="white", edgecolor="grey", label="not annotated"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    letter_panels(grid.ravel())
+    return figure
+
+
+@styled
+def predicted_slice(
+    image_quality: NDArray[Any],
+    class_probability: NDArray[Any],
+    slice_index: int,
+    spacing: Spacing,
+) -> Figure:
+    """Show what the network predicts for a slice that nobody annotated (Fig. 4).
+
+    Parameters
+    ----------
+    image_quality : ndarray of float, shape (z, y, x)
+        Aligned image quality.
+    class_probability : ndarray of float, shape (3, z, y, x)
+        Predicted probabilities of boundary, interior and background.
+    slice_index : int
+        Slice to show, from 0.
+    spacing : (float, float, float)
+        Voxel size (dz, dy, dx) in nm.
+
+    Returns
+    -------
+    Figure
+        Image quality and the three probabilities.
+
+    Raises
+    ------
+    InputProblem
+        If shapes do not match or the slice does not exist.
+
+    Examples
+    --------
+    >>> probability = np.full((3, 2, 4, 5), 1 / 3)
+    >>> figure = predicted_slice(np.ones((2, 4, 5)), probability, 0, (50, 50, 50))
+    >>> figure.axes[1].get_title("left").split()[-1]
+    'boundary'
+    """
+    _check_volume("image quality", image_quality)
+    probability = _probability_slice(class_probability, image_quality.shape, slice_index)
+    panel = _panel_height(image_quality, spacing, columns=2)
+    figure = new_figure(0.8 * DOUBLE_COLUMN, 1.6 * panel + 1.2)
+    grid = figure.subplots(2, 2, squeeze=False).ravel()
+    _show_quality(grid[0], image_quality, slice_index, spacing)
+    for axes, channel, name in zip(grid[1:], probability, CLASS_NAMES, strict=True):
+        shown = _show_probability(axes, channel, (spacing[1], spacing[2]), name)
+    figure.colorbar(shown, ax=grid.tolist(), shrink=0.6, label="probability")
+    letter_panels(grid)
+    return figure
+
+
+@styled
+def segmentation_slice(
+    image_quality: NDArray[Any],
+    watershed_labels: NDArray[Any] | None,
+    labels: NDArray[Any],
+    slice_index: int,
+    spacing: Spacing,
+) -> Figure:
+    """Show the regions of the watershed and the grains made of them (Fig. 5).
+
+    Parameters
+    ----------
+    image_quality : ndarray of float, shape (z, y, x)
+        Aligned image quality.
+    watershed_labels : ndarray of int, shape (z, y, x), or None
+        Regions before background and false regions were removed.
+    labels : ndarray of int, shape (z, y, x)
+        Grain labels, 0 = no grain.
+    slice_index : int
+        Slice to show, from 0.
+    spacing : (float, float, float)
+        Voxel size (dz, dy, dx) in nm.
+
+    Returns
+    -------
+    Figure
+        Image quality, regions where given, and grains; a label keeps its colour.
+
+    Raises
+    ------
+    InputProblem
+        If shapes do not match or the slice does not exist.
+
+    Examples
+    --------
+    >>> grains = np.arange(40).reshape(2, 4, 5)
+    >>> figure = segmentation_slice(np.ones((2, 4, 5)), None, grains, 0, (50, 50, 50))
+    >>> [axes.get_title("left").split()[-1] for axes in figure.axes]
+    ['quality', 'grains']
+    """
+    _check_volume("image quality", image_quality)
+    panels = [("grains", labels)]
+    if watershed_labels is not None:
+        panels.insert(0, ("watershed regions", watershed_labels))
+    for name, volume in panels:
+        _check_volume(name, volume, image_quality.shape)
+    _check_slice(slice_index, image_quality.shape[0])
+    columns = len(panels) + 1
+    panel = _panel_height(image_quality, spacing, columns)
+    figure = new_figure(DOUBLE_COLUMN, panel + 0.7)
+    grid = figure.subplots(1, columns, squeeze=False)[0]
+    _show_quality(grid[0], image_quality, slice_index, spacing)
+    for axes, (name, volume) in zip(grid[1:], panels, strict=True):
+        coloured = label_colours(volume[slice_index])
+        coloured[outlines(volume[slice_index])] = to_rgba("black")
+        show_section(axes, coloured, (spacing[1], spacing[2]))
+        axes.set_title(name)
+    letter_panels(grid)
+    return figure
+
+
+def _draw_cutaway(
+    axes: Axes, volume: NDArray[Any], spacing: Spacing, options: dict[str, Any]
+) -> None:
+    """Draw the block with the octant towards the viewer cut out."""
+    half = tuple(n // 2 for n in volume.shape)
+    size = [n * step / NM_PER_UM for n, step in zip(volume.shape, spacing, strict=True)]
+    cut = [n * step / NM_PER_UM for n, step in zip(half, spacing, strict=True)]
+    # On paper: the viewer sees the first slice (top), the last row and the last column.
+    down, front, right = (np.array(v) for v in ((0.0, -1.0), (-0.52, -0.52), (0.88, -0.30)))
+    down_all, front_all, right_all = down * size[0], front * size[1], right * size[2]
+    down_cut, front_cut, right_cut = down * cut[0], front * cut[1], right * cut[2]
+    front_rest, right_rest = front_all - front_cut, right_all - right_cut
+    z, y, x = half
+    faces = (
+        # section, whether its quarter is cut out, origin, along columns, along rows, shade
+        (_without_quarter(volume[0], y, x, last_rows=True), np.zeros(2), right_all, front_all, 1.0),
+        (_without_quarter(volume[:, -1], z, x), front_all, right_all, down_all, 0.85),
+        (_without_quarter(volume[:, :, -1], z, y), right_all, front_all, down_all, 0.7),
+        (volume[z, y:, x:], down_cut + front_cut + right_cut, right_rest, front_rest, 1.0),
+        (volume[:z, y, x:], front_cut + right_cut, right_rest, down_cut, 0.85),
+        (volume[:z, y:, x], front_cut + right_cut, front_rest, down_cut, 0.7),
+    )
+    for image, origin, along, across, shade in faces:
+        _draw_face(axes, image, origin, along, across, options, shade)
+    axes.set_aspect("equal")
+    axes.axis("off")
+
+
+def _without_quarter(
+    image: NDArray[Any], row: int, column: int, last_rows: bool = False
+) -> NDArray[Any]:
+    """Blank the quarter of an outer face that belongs to the octant cut out."""
+    masked = np.ma.masked_invalid(image.astype(float))
+    masked[slice(row, None) if last_rows else slice(None, row), column:] = np.ma.masked
+    return np.asanyarray(masked)
+
+
+def _draw_face(
+    axes: Axes,
+    image: NDArray[Any],
+    origin: NDArray[np.float64],
+    along: NDArray[np.float64],
+    across: NDArray[np.float64],
+    options: dict[str, Any],
+    shade: float,
+) -> None:
+    """Draw an image on a parallelogram; a whole face gets an edge, a notched one does not."""
+    rows, columns = image.shape
+    column = np.linspace(0, 1, columns + 1)[None, :, None]
+    row = np.linspace(0, 1, rows + 1)[:, None, None]
+    mesh = origin + column * along + row * across
+    low, high = options["vmin"], options["vmax"]
+    shaded = {**options, "vmax": low + (high - low) / shade}
+    axes.pcolormesh(mesh[..., 0], mesh[..., 1], image, rasterized=True, **shaded)
+    if not np.ma.is_masked(image):
+        corners = np.array([origin, origin + along, origin + along + across, origin + across])
+        axes.fill(*corners.T, facecolor="none", edgecolor="white", linewidth=0.7)
+
+
+def _show_quality(
+    axes: Axes, image_quality: NDArray[Any], slice_index: int, spacing: Spacing
+) -> None:
+    low, high = grey_range(image_quality)
+    show_section(
+        axes,
+        image_quality[slice_index],
+        (spacing[1], spacing[2]),
+        cmap="gray",
+        vmin=low,
+        vmax=high,
+    )
+    axes.set_title("image quality")
+
+
+def _show_classes(
+    axes: Axes, classes: NDArray[Any], pixel: tuple[float, float], title: str
+) -> None:
+    colours = ListedColormap(["white", *CLASS_COLOURS])
+    show_section(axes, classes, pixel, cmap=colours, vmin=-0.5, vmax=3.5)
+    axes.set_title(title)
+
+
+def _show_probability(
+    axes: Axes, channel: NDArray[Any], pixel: tuple[float, float], title: str
+) -> Any:
+    shown = show_section(axes, channel, pixel, cmap="cividis", vmin=0, vmax=1)
+    axes.set_title(title)
+    return shown
+
+
+def _panel_height(volume: NDArray[Any], spacing: Spacing, columns: int) -> float:
+    """Height in inches of a panel of the page's width over the number of columns."""
+    width = DOUBLE_COLUMN / columns - 0.55
+    ratio = volume.shape[1] * spacing[1] / (volume.shape[2] * spacing[2])
+    return float(np.clip(width * ratio, 0.8, 4.5))
+
+
+def _check_volume(name: str, volume: NDArray[Any], shape: tuple[int, ...] | None = None) -> None:
+    if volume.ndim != 3 or 0 in volume.shape:
+        raise InputProblem(
+            f"{name} is not a volume", found=f"shape {volume.shape}", expected="(z, y, x)"
+        )
+    if shape is not None and volume.shape != shape:
+        raise InputProblem(
+            f"{name} does not cover the same window as the image quality",
+            found=f"shape {volume.shape}",
+            expected=f"shape {shape}",
+        )
+
+
+def _check_slice(slice_index: int, slices: int) -> None:
+    if not 0 <= slice_index < slices:
+        raise InputProblem(
+            "the stack does not have this slice",
+            found=f"slice {slice_index}",
+            expected=f"0 to {slices - 1}",
+        )
+
+
+def _probability_slice(
+    class_probability: NDArray[Any], shape: tuple[int, ...], slice_index: int
+) -> NDArray[Any]:
+    expected = (len(CLASS_NAMES), *shape)
+    if class_probability.shape != expected:
+        raise InputProblem(
+            "class probabilities do not fit the image quality",
+            found=f"shape {class_probability.shape}",
+            expected=f"shape {expected}",
+        )
+    _check_slice(slice_index, shape[0])
+    return class_probability[:, slice_index]
