@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import os
 import re
 import warnings
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,9 @@ NM_PER_UM = 1000.0
 # phi1, Phi, phi2, x, y, IQ, CI, phase; SEM signal, fit and more may follow.
 LEAST_COLUMNS, MOST_COLUMNS = 8, 14
 BAD_QUALITY_SHARE = 0.01
+# OIM writes 4 pi for each angle of a point without solution; no true angle comes near.
+NO_SOLUTION = 4 * np.pi
+ANGLE_ROUNDING = 1e-3
 
 
 @dataclass
@@ -52,14 +57,15 @@ def read_scan(path: str | os.PathLike[str]) -> xr.Dataset:
         Dimensions `(y, x)` with coordinates in nm; variables `image_quality` (NaN where the
         file holds no finite value of at least 0), `confidence_index`, `euler_angles`
         (y, x, angle; radians, Bunge; NaN where not indexed, which EDAX marks by a
-        confidence index below 0) and `phase`. Attributes: `source`, `step_nm` (dy, dx),
-        `phases`, `notes` (doubts, also issued as warnings).
+        confidence index below 0, or angles of 4 pi) and `phase`. Attributes: `source`,
+        `step_nm` (dy, dx), `phases`, `notes` (doubts, also issued as warnings).
 
     Raises
     ------
     InputProblem
-        If the file contradicts itself: rows that are no numbers, a hexagonal or
-        incomplete grid, points hit twice, too many useless image qualities.
+        If the file contradicts itself: rows that are cut or no numbers, angles in
+        degrees, a hexagonal or incomplete grid, points hit twice, too many useless image
+        qualities.
 
     Notes
     -----
@@ -72,7 +78,10 @@ def read_scan(path: str | os.PathLike[str]) -> xr.Dataset:
     header = _read_header(text, file)
     table = _read_rows(text, header, file)
     _refuse_hexagonal(header, file)
-    grid = square_grid(table[:, 3], table[:, 4], where=file.name)
+    _refuse_degrees(table, text, header, file)
+    grid = square_grid(
+        table[:, 3], table[:, 4], file.name, line_of=lambda row: _line_of(text, header, row)
+    )
     # A single row or column has no step of its own.
     if grid.rows == 1:
         grid = replace(grid, dy=header.y_step or grid.dx)
@@ -94,6 +103,11 @@ def write_scan(scan: xr.Dataset, path: str | os.PathLike[str]) -> None:
         As `read_scan` returns it; `phases` and `step_nm` come from its attributes.
     path : path-like
         File to write or to replace.
+
+    Notes
+    -----
+    The format knows no missing value: an image quality that is NaN becomes 0, which is what
+    OIM writes where no pattern was recorded, and angles that are NaN become 4 pi.
     """
     file = Path(path)
     rows, columns = scan["image_quality"].shape
@@ -101,8 +115,7 @@ def write_scan(scan: xr.Dataset, path: str | os.PathLike[str]) -> None:
     y, x = np.meshgrid(np.arange(rows) * dy, np.arange(columns) * dx, indexing="ij")
     euler = scan["euler_angles"].to_numpy().astype(float).reshape(-1, 3)
     confidence = scan["confidence_index"].to_numpy().astype(float).ravel()
-    # The format knows no missing angle: 4 pi is what OIM writes where it found no solution.
-    euler = np.where(np.isfinite(euler), euler, 4 * np.pi)
+    euler = np.where(np.isfinite(euler), euler, NO_SOLUTION)
     phase = scan["phase"].to_numpy().ravel()
     quality = np.nan_to_num(scan["image_quality"].to_numpy().astype(float).ravel())
     table = pd.DataFrame(
@@ -123,24 +136,29 @@ def write_scan(scan: xr.Dataset, path: str | os.PathLike[str]) -> None:
     body = io.StringIO()
     np.savetxt(body, table.to_numpy(), fmt=formats)
     partial = file.with_name(f".{file.name}.part")
-    partial.write_text(
-        _format_header(scan, rows, columns, dy, dx) + body.getvalue(), encoding="utf-8"
-    )
-    os.replace(partial, file)
+    try:
+        partial.write_text(
+            _format_header(scan, rows, columns, dy, dx) + body.getvalue(), encoding="utf-8"
+        )
+        os.replace(partial, file)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _decode(file: Path) -> str:
     raw = file.read_bytes()
     try:
-        return raw.decode("utf-8")
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return raw.decode("latin-1")  # names of operators and samples in older files
+        text = raw.decode("latin-1")  # names of operators and samples in older files
+    # One kind of line end; str.splitlines would also split at the Latin-1 control characters.
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _read_header(text: str, file: Path) -> Header:
     header = Header()
     number = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if not line.lstrip().startswith("#"):
             break
         header.lines += 1
@@ -179,12 +197,17 @@ def _read_rows(text: str, header: Header, file: Path) -> NDArray[np.float64]:
     """Numbers of the file; the first row that is none is named with its line."""
     try:
         table = pd.read_csv(
-            io.StringIO(text), sep=r"\s+", header=None, skiprows=header.lines, dtype=float
+            io.StringIO(text.split("\n", header.lines)[-1]),
+            sep=r"\s+",
+            header=None,
+            dtype=float,
+            quoting=csv.QUOTE_NONE,
         ).to_numpy()
     except pd.errors.EmptyDataError:
         table = np.empty((0, LEAST_COLUMNS))
     except (ValueError, pd.errors.ParserError):
-        raise _first_bad_row(text, header, file) from None
+        problem = _bad_row(text, header, file)
+        raise problem or InputProblem("the rows are no numbers", where=file.name) from None
     if len(table) == 0:
         raise InputProblem("the file holds no points", where=file.name, expected="one row a point")
     if not LEAST_COLUMNS <= table.shape[1] <= MOST_COLUMNS:
@@ -194,27 +217,46 @@ def _read_rows(text: str, header: Header, file: Path) -> NDArray[np.float64]:
             found=f"{table.shape[1]} columns",
             expected=f"{LEAST_COLUMNS} to {MOST_COLUMNS}: phi1 Phi phi2 x y IQ CI phase ...",
         )
-    if np.isnan(table[:, [3, 4, 7]]).any():
-        raise _first_bad_row(text, header, file)
-    if not text.endswith("\n") and np.isnan(table[-1]).any():
-        raise _first_bad_row(text, header, file)
+    # pandas fills short rows with NaN: a value lost inside a row would shift all after it.
+    if np.isnan(table).any() and (problem := _bad_row(text, header, file)) is not None:
+        raise problem
+    lost = ~np.isfinite(table[:, [3, 4, 7]]).all(axis=1)
+    if lost.any():
+        row = int(lost.argmax())
+        raise InputProblem(
+            "a position or phase is not a finite number",
+            where=f"{file.name}, line {_line_of(text, header, row)}",
+            found=f"x, y, phase = {table[row, 3]}, {table[row, 4]}, {table[row, 7]}",
+            remedy="export the scan again",
+        )
     return table
 
 
-def _first_bad_row(text: str, header: Header, file: Path) -> InputProblem:
-    lines = text.splitlines()
-    expected = len(lines[header.lines].split()) if len(lines) > header.lines else LEAST_COLUMNS
-    for number, line in enumerate(lines[header.lines :], header.lines + 1):
-        words = line.split()
+def _line_of(text: str, header: Header, row: int) -> int:
+    """Line number, from 1, of a row of the table; blank lines count as lines, not as rows."""
+    filled = -1
+    for number, line in enumerate(text.split("\n")[header.lines :], header.lines + 1):
+        filled += bool(line.strip())
+        if filled == row:
+            return number
+    return header.lines
+
+
+def _bad_row(text: str, header: Header, file: Path) -> InputProblem | None:
+    """Refusal of the first row that is cut or holds something else than numbers."""
+    rows = [line.split() for line in text.split("\n")[header.lines :]]
+    counts = Counter(len(words) for words in rows if words)
+    expected = counts.most_common(1)[0][0] if counts else LEAST_COLUMNS
+    for number, words in enumerate(rows, header.lines + 1):
         if words and (len(words) != expected or not all(map(_is_number, words))):
             return InputProblem(
                 "a row cannot be read",
                 where=f"{file.name}, line {number}",
-                found=repr(line[:80]),
+                found=f"{len(words)} values: {' '.join(words)[:80]!r}",
                 expected=f"{expected} numbers",
                 remedy="export the scan again; the file may have been cut or edited",
             )
-    return InputProblem("positions or phases are not numbers", where=file.name)
+    return None
 
 
 def _is_number(word: str) -> bool:
@@ -222,6 +264,19 @@ def _is_number(word: str) -> bool:
         return np.isfinite(float(word)) or word.lower() in {"nan", "inf", "-inf"}
     except ValueError:
         return False
+
+
+def _refuse_degrees(table: NDArray[np.float64], text: str, header: Header, file: Path) -> None:
+    beyond = (np.abs(table[:, :3]) > NO_SOLUTION + ANGLE_ROUNDING).any(axis=1)
+    if beyond.any():
+        row = int(beyond.argmax())
+        raise InputProblem(
+            "angles are too large for radians",
+            where=f"{file.name}, line {_line_of(text, header, row)}",
+            found="phi1, Phi, phi2 = " + ", ".join(f"{angle:g}" for angle in table[row, :3]),
+            expected="Bunge angles in radians, at most 4 pi",
+            remedy="export the scan with angles in radians",
+        )
 
 
 def _refuse_hexagonal(header: Header, file: Path) -> None:
@@ -257,10 +312,16 @@ def _compare_with_header(grid: SquareGrid, header: Header, file: Path) -> list[s
             "points are missing from the scan, or the header counts others",
             where=file.name,
             found=f"{grid.rows * grid.columns} points: {seen}",
-            expected=f"{(header.rows or 0) * (header.columns_odd or 0)} points: {said}",
+            expected=f"{_count(header)}: {said}",
             remedy="export or copy the file again; it may have been cut short",
         )
     return [f"the header says {said}, the coordinates {seen} (y, x); the coordinates are used"]
+
+
+def _count(header: Header) -> str:
+    if header.rows is None or header.columns_odd is None:
+        return "as the header says"
+    return f"{header.rows * header.columns_odd} points"
 
 
 def _clean_quality(
@@ -295,8 +356,10 @@ def _as_dataset(
         placed[grid.position] = values
         return placed.reshape(*shape, *values.shape[1:])
 
-    not_indexed = table[:, 6] < 0
-    euler = np.where(not_indexed[:, None], np.nan, table[:, :3])
+    angles = table[:, :3]
+    solved = (np.abs(angles) < NO_SOLUTION - ANGLE_ROUNDING).all(axis=1)  # False for NaN too
+    indexed = solved & (table[:, 6] >= 0)
+    euler = np.where(indexed[:, None], angles, np.nan)
     step_nm = (grid.dy * NM_PER_UM, grid.dx * NM_PER_UM)
     return xr.Dataset(
         {
@@ -350,4 +413,5 @@ def _format_header(scan: xr.Dataset, rows: int, columns: int, dy: float, dx: flo
         "SCANID: \t",
         "",
     ]
-    return "".join(f"# {line}".rstrip() + "\n" for line in lines)
+    # A line end inside a name would end the header; orix and OIM split at any of them.
+    return "".join(f"# {' '.join(line.splitlines())}".rstrip() + "\n" for line in lines)

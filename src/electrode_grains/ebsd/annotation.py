@@ -51,12 +51,11 @@ def annotate_from_orientations(
     known = indexed & np.isfinite(field).all(axis=-1)
     holes, count = ndimage.label(~known)
     sizes = np.bincount(holes.ravel(), minlength=count + 1)
+    if not known.any():  # nothing to fill the holes from, however small
+        return np.full(known.shape, BACKGROUND, np.uint8)
     background = (sizes > largest_hole)[holes] & ~known
-    if known.any():
-        nearest = ndimage.distance_transform_edt(
-            ~known, return_distances=False, return_indices=True
-        )
-        field = field[tuple(nearest)]
+    nearest = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
+    field = field[tuple(nearest)]
     field[background] = np.nan
     classes = np.full(known.shape, INTERIOR, np.uint8)
     with np.errstate(invalid="ignore"):

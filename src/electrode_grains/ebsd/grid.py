@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ from electrode_grains.problems import InputProblem
 
 # Coordinates are printed with three decimals at least; a fifth of a step is far beyond rounding.
 TOLERANCE = 0.2
+# Beyond this many grid points per given point, a stray coordinate spans the grid.
+SPARSEST = 100
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,12 @@ class SquareGrid:
     position: NDArray[np.intp]
 
 
-def square_grid(x: NDArray[np.float64], y: NDArray[np.float64], where: str) -> SquareGrid:
+def square_grid(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    where: str,
+    line_of: Callable[[int], int] | None = None,
+) -> SquareGrid:
     """Find the grid that a list of coordinates forms.
 
     Parameters
@@ -33,6 +41,8 @@ def square_grid(x: NDArray[np.float64], y: NDArray[np.float64], where: str) -> S
         Coordinates of the points, in any order and unit.
     where : str
         Name of the file, for refusals.
+    line_of : callable, optional
+        Line of the file that holds a point, for refusals; without it they count points.
 
     Returns
     -------
@@ -50,15 +60,29 @@ def square_grid(x: NDArray[np.float64], y: NDArray[np.float64], where: str) -> S
     >>> grid.rows, grid.columns, grid.dy, grid.dx
     (2, 2, 2.0, 1.0)
     """
-    column, columns, dx = _index(x, "x", where)
-    row, rows, dy = _index(y, "y", where)
+
+    def place(point: int) -> str:
+        return f"{where}, " + (f"line {line_of(point)}" if line_of else f"point {point + 1}")
+
+    column, columns, dx = _index(x, "x", place)
+    row, rows, dy = _index(y, "y", place)
+    if rows * columns > SPARSEST * len(x):
+        far = int(np.argmax(np.abs(x - np.median(x)) / dx + np.abs(y - np.median(y)) / dy))
+        raise InputProblem(
+            "a point lies far from all others",
+            where=place(far),
+            found=f"x = {x[far]:g}, y = {y[far]:g}",
+            expected=f"a grid of {len(x)} points",
+            remedy="export the scan again",
+        )
     position = row * columns + column
     count = np.bincount(position, minlength=rows * columns)
     if (count > 1).any():
-        twice = int(np.flatnonzero(count[position] > 1)[1])
+        first_hits = np.unique(position, return_index=True)[1]
+        twice = int(np.setdiff1d(np.arange(len(position)), first_hits)[0])
         raise InputProblem(
             "a grid point is given more than once",
-            where=f"{where}, point {twice + 1}",
+            where=place(twice),
             found=f"x = {x[twice]:g}, y = {y[twice]:g} again",
             remedy="export the scan again; rows were repeated or swapped",
         )
@@ -76,12 +100,16 @@ def square_grid(x: NDArray[np.float64], y: NDArray[np.float64], where: str) -> S
 
 
 def _index(
-    values: NDArray[np.float64], axis: str, where: str
+    values: NDArray[np.float64], axis: str, place: Callable[[int], str]
 ) -> tuple[NDArray[np.intp], int, float]:
     """Index of each value on the regular axis that the values form."""
     if not np.isfinite(values).all():
-        raise InputProblem(f"a coordinate {axis} is not finite", where=where)
-    distinct = np.unique(values)
+        lost = int((~np.isfinite(values)).argmax())
+        raise InputProblem(f"a coordinate {axis} is not finite", where=place(lost))
+    distinct, hits = np.unique(values, return_counts=True)
+    # A single misplaced point must not set the step by which all others are judged.
+    populated = distinct[hits >= 0.5 * np.median(hits)]
+    distinct = populated if populated.size > 1 else distinct
     gaps = np.diff(distinct)
     extent = float(distinct[-1] - distinct[0])
     significant = gaps[gaps > 1e-6 * max(extent, 1e-12)]
@@ -96,8 +124,10 @@ def _index(
         worst = int(off.argmax())
         raise InputProblem(
             f"a point lies off the grid in {axis}",
-            where=f"{where}, point {worst + 1}",
+            where=place(worst),
             found=f"{axis} = {values[worst]:g}",
             expected=f"multiples of the step {step:g}",
+            remedy="export the scan again on a square grid",
         )
+    index -= index.min()
     return index, int(index.max()) + 1, step

@@ -394,9 +394,12 @@ def ipf_colors(
 
     Notes
     -----
-    The azimuth is taken over one sector of the group, with a mirror in its middle, so that
-    equivalent orientations have equal colours. For cubic crystals the three axes sorted by
-    size serve instead: red for <001>, green for <011>, blue for <111>.
+    A direction and its opposite are one, since a Laue group holds the inversion. The azimuth
+    is taken over one sector of the upper hemisphere, with the mirror across the twofold axis
+    x as its edge, so that equivalent orientations have equal colours; groups without mirrors
+    (-3, 4/m, 6/m) get the colours of the group that adds them. In -3m the colour jumps on the
+    equator itself, where directions 60 degrees apart are the same. For cubic crystals the
+    three axes sorted by size serve instead: red for <001>, green for <011>, blue for <111>.
     """
     given = np.asarray(quaternions, float)
     rotations = _rotations(laue)
@@ -423,7 +426,9 @@ def _cubic_colors(pole: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _axial_colors(pole: NDArray[np.float64], fold: int) -> NDArray[np.float64]:
     polar = np.arccos(np.clip(np.abs(pole[..., 2]), 0, 1)) / (np.pi / 2)
-    azimuth = np.arctan2(pole[..., 1], pole[..., 0]) * np.where(pole[..., 2] < 0, -1.0, 1.0)
+    upper = np.where(pole[..., 2:] < 0, -pole, pole)
+    # Inversion times the twofold axis x is the mirror x -> -x: angles count from its plane.
+    azimuth = np.arctan2(upper[..., 1], upper[..., 0]) - np.pi / 2
     sector = 2 * np.pi / fold
     within = np.abs((azimuth % sector) / sector * 2 - 1)  # 0 in the middle, 1 at both edges
     return np.stack([1 - polar, polar * (1 - within), polar * within], axis=-1)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import xarray as xr
 
-from electrode_grains.problems import InputProblem
+from electrode_grains.problems import InputProblem, SettingsProblem
 
 Scan = xr.Dataset | Callable[[], xr.Dataset]
+Row = tuple[str, str, str, str]  # slice, problem, found, expected
 STEP_TOLERANCE = 0.01
+WIDEST_COLUMN = 48
 
 
 def slice_number(name: str) -> int:
@@ -49,7 +52,9 @@ def natural_order(names: Iterable[str]) -> list[str]:
 
 
 def stack_scans(
-    scans: Mapping[str, Scan] | Sequence[xr.Dataset], slice_spacing_nm: float
+    scans: Mapping[str, Scan] | Sequence[xr.Dataset],
+    slice_spacing_nm: float,
+    first_slice: int | None = None,
 ) -> xr.Dataset:
     """Stack scans along the milling direction.
 
@@ -59,6 +64,9 @@ def stack_scans(
         Scans, or functions that read them, by name. A sequence is taken in its order.
     slice_spacing_nm : float
         Thickness milled away between two scans.
+    first_slice : int, optional
+        Number that the first slice must have, so that slices missing at the beginning are
+        noticed too; without it the lowest number found is the first.
 
     Returns
     -------
@@ -69,86 +77,100 @@ def stack_scans(
     Raises
     ------
     InputProblem
-        If slices are missing or doubled, or differ in grid, step or phases. All problems
-        of the stack are told at once, a line each.
+        If slices are unnumbered, missing or doubled, or differ in grid, step or phases. All
+        problems of the stack are told at once, in a table; what most slices have is what is
+        expected of the others.
+    SettingsProblem
+        If the spacing is no positive number.
     """
+    if not (np.isfinite(slice_spacing_nm) and slice_spacing_nm > 0):
+        raise SettingsProblem(
+            "the distance of slices must be positive",
+            found=f"slice_spacing_nm = {slice_spacing_nm}",
+            expected="nanometres milled away between two scans, such as 50",
+        )
     if not isinstance(scans, Mapping):
         scans = {f"slice_{index:03d}": scan for index, scan in enumerate(scans)}
     if not scans:
         raise InputProblem("there are no slices to stack")
-    names = natural_order(scans)
-    problems = _numbering_problems(names)
-    read: list[xr.Dataset] = []
+    numbered = [name for name in scans if re.search(r"\d", name)]
+    problems = [
+        (name, "no slice number in the name", "", "a name like slice_007")
+        for name in scans
+        if name not in numbered
+    ]
+    names = natural_order(numbered)
+    problems += _numbering_problems(names, first_slice)
+    read: dict[str, xr.Dataset] = {}
     for name in names:
         scan = scans[name]
         try:
-            read.append(scan() if callable(scan) else scan)
+            read[name] = scan() if callable(scan) else scan
         except InputProblem as problem:
-            problems.append(
-                _row(problem.where or name, problem.message, problem.found, problem.expected)
-            )
-    if read:
-        problems += _uniformity_problems(read, names)
+            where = problem.where or name
+            problems.append((where, problem.message, problem.found or "", problem.expected or ""))
+    problems += _uniformity_problems(read)
     if problems:
         raise InputProblem(
-            f"{len(problems)} problems in a stack of {len(names)} slices:\n"
-            + "\n".join(f"  {line}" for line in problems),
+            f"{len(problems)} problems in a stack of {len(scans)} slices:\n{_table(problems)}",
             remedy="put right or remove the files named; the stack is read only when all agree",
         )
-    return _concatenate(read, names, slice_spacing_nm)
+    return _concatenate(list(read.values()), names, slice_spacing_nm)
 
 
-def _numbering_problems(names: Sequence[str]) -> list[str]:
+def _numbering_problems(names: Sequence[str], first_slice: int | None) -> list[Row]:
     numbers = [slice_number(name) for name in names]
     problems = []
+    if first_slice is not None and numbers:
+        numbers, names = [first_slice - 1, *numbers], ["", *names]
     for before, after, name in zip(numbers, numbers[1:], names[1:], strict=False):
-        if after == before:
-            problems.append(_row(name, "doubled slice number", str(after), "each number once"))
+        if first_slice is not None and after < first_slice:
+            problems.append((name, "before the first slice", str(after), f"from {first_slice} on"))
+        elif after == before:
+            problems.append((name, "doubled slice number", str(after), "each number once"))
         elif after > before + 1:
             gap = f"{before + 1}" if after == before + 2 else f"{before + 1} to {after - 1}"
-            problems.append(_row(name, "missing slices before it", f"no {gap}", "no gap"))
+            problems.append((name, "missing slices before it", f"no {gap}", "no gap"))
     return problems
 
 
-def _uniformity_problems(scans: Sequence[xr.Dataset], names: Sequence[str]) -> list[str]:
-    first = scans[0]
+def _uniformity_problems(scans: Mapping[str, xr.Dataset]) -> list[Row]:
+    """Slices that differ from what most slices have."""
+    if not scans:
+        return []
+    shapes = {name: scan["image_quality"].shape for name, scan in scans.items()}
+    steps = {name: tuple(map(float, scan.attrs["step_nm"])) for name, scan in scans.items()}
+    phases = {name: _phase_names(scan) for name, scan in scans.items()}
+    shape = Counter(shapes.values()).most_common(1)[0][0]
+    step = Counter(steps.values()).most_common(1)[0][0]
+    phase = Counter(phases.values()).most_common(1)[0][0]
     problems = []
-    for name, scan in zip(names, scans, strict=False):
-        source = str(scan.attrs.get("source", name))
-        shape, expected = scan["image_quality"].shape, first["image_quality"].shape
-        if shape != expected:
-            problems.append(_row(source, "another grid", f"{shape} (y, x)", str(expected)))
-        if not np.allclose(scan.attrs["step_nm"], first.attrs["step_nm"], rtol=STEP_TOLERANCE):
-            problems.append(
-                _row(
-                    source,
-                    "another step",
-                    f"{scan.attrs['step_nm']} nm",
-                    f"{first.attrs['step_nm']} nm",
-                )
-            )
-        if _phase_names(scan) != _phase_names(first):
-            problems.append(
-                _row(
-                    source,
-                    "another list of phases",
-                    str(_phase_names(scan)),
-                    str(_phase_names(first)),
-                )
-            )
+    for name in scans:
+        if shapes[name] != shape:
+            problems.append((name, "another grid", f"{shapes[name]} (y, x)", str(shape)))
+        if not np.allclose(steps[name], step, rtol=STEP_TOLERANCE):
+            problems.append((name, "another step", f"{steps[name]} nm (y, x)", f"{step} nm"))
+        if phases[name] != phase:
+            problems.append((name, "another list of phases", str(phases[name]), str(phase)))
     return problems
 
 
-def _phase_names(scan: xr.Dataset) -> list[tuple[int, str]]:
-    return [
-        (int(phase["id"]), str(phase.get("material_name", "")))
+def _phase_names(scan: xr.Dataset) -> tuple[tuple[int, str, str], ...]:
+    return tuple(
+        (int(phase["id"]), str(phase.get("material_name", "")), str(phase.get("symmetry", "")))
         for phase in scan.attrs.get("phases") or ()
-    ]
+    )
 
 
-def _row(where: str, what: str, found: str | None, expected: str | None) -> str:
-    evidence = [f"found {found}" if found else "", f"expected {expected}" if expected else ""]
-    return f"{where}: {what}; " + ", ".join(filter(None, evidence))
+def _table(problems: Sequence[Row]) -> str:
+    """Problems as lines of a table with aligned columns."""
+    rows = [("slice", "problem", "found", "expected"), *problems]
+    widths = [min(max(map(len, column)), WIDEST_COLUMN) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  "
+        + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
 
 
 def _concatenate(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from orix import io as orix_io
 
 from electrode_grains.ebsd import read_scan, stack_scans, write_scan
-from electrode_grains.problems import InputProblem
+from electrode_grains.problems import InputProblem, SettingsProblem
 
 PHASE = {
     "id": 1,
@@ -89,6 +89,81 @@ def test_windows_line_ends_latin_letters_and_capital_suffix_are_read(written, tm
     xr.testing.assert_equal(read_scan(path), read_scan(written))
 
 
+@pytest.mark.parametrize(
+    "operator", ['12" wafer', "O\x85Neil", "\u2028"], ids=["quote", "control", "separator"]
+)
+def test_names_in_the_header_never_shift_the_rows(written, tmp_path, operator):
+    path = tmp_path / "slice_007.ang"
+    text = written.read_text().replace("electrode-grains", operator)
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    xr.testing.assert_equal(read_scan(path), read_scan(written))
+
+
+def test_the_header_of_recent_versions_and_14_columns_are_read(tmp_path):
+    rows = [
+        f"{0.1 * i:.5f} 0.50000 0.20000 {0.05 * (i % 3):.5f} {0.05 * (i // 3):.5f} "
+        f"{100 + i} 0.9 {1 + i % 2} 12 1.1 7.0 8.0 9.0 10.0"
+        for i in range(6)
+    ]
+    phase = "# Phase {0}\n# MaterialName \t{1}\n# Formula \t{1}\n# Symmetry {2}\n# Info\n#\n"
+    header = (
+        "# HEADER: Start\n# TEM_PIXperUM 1.000000\n# VERSION 7\n#\n"
+        + phase.format(2, "Carbon", 62)
+        + phase.format(1, "NMC", 32)
+        + "# GRID: SqrGrid\n# XSTEP: 0.050000\n# YSTEP: 0.050000\n# NCOLS_ODD: 3\n"
+        "# NCOLS_EVEN: 3\n# NROWS: 2\n# COLUMN_COUNT: 14\n# COLUMN_HEADERS: phi1, PHI, ...\n"
+        "# NOTES: Start\n# XSTEP was checked: fine\n# NOTES: End\n# HEADER: End\n"
+    )
+    path = tmp_path / "run 2 - 0041.Ang"
+    path.write_text(header + "\n".join(rows) + "\n")
+    scan = read_scan(path)
+
+    assert [(phase["id"], phase["symmetry"]) for phase in scan.attrs["phases"]] == [
+        (2, "62"),
+        (1, "32"),
+    ]
+    assert scan["phase"].to_numpy().tolist() == [[1, 2, 1], [2, 1, 2]]
+    assert scan["image_quality"].to_numpy().tolist() == [[100, 101, 102], [103, 104, 105]]
+    assert scan["x"].to_numpy() == pytest.approx([0, 50, 100])
+
+
+def test_rows_in_any_order_find_their_place(written):
+    before = read_scan(written)
+    lines = written.read_text().splitlines(keepends=True)
+    body = [line for line in lines if not line.startswith("#")]
+    head = [line for line in lines if line.startswith("#")]
+    written.write_text("".join(head + body[::-1]))
+    xr.testing.assert_equal(read_scan(written), before)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda words: words.__setitem__(6, "nan"),
+        lambda words: words.__setitem__(slice(0, 3), ["12.56637"] * 3),
+        lambda words: words.__setitem__(1, "nan"),
+    ],
+    ids=["confidence not a number", "angles of 4 pi", "an angle not a number"],
+)
+def test_points_without_solution_have_no_orientation(written, edit):
+    edit_row(written, 4, edit)
+    euler = read_scan(written)["euler_angles"].to_numpy().reshape(-1, 3)
+    assert np.flatnonzero(np.isnan(euler).all(axis=1)).tolist() == [4]
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_rest(written, monkeypatch):
+    before = written.read_bytes()
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_scan(make_scan(seed=1), written)
+    assert written.read_bytes() == before
+    assert [path.name for path in written.parent.iterdir()] == [written.name]
+
+
 def test_points_not_indexed_have_no_orientation(tmp_path):
     scan = make_scan()
     scan["confidence_index"][1, 2] = -1.0
@@ -129,6 +204,35 @@ def damage_number(path: Path) -> None:
     path.write_text("".join([*lines[:-2], lines[-2].replace(".", "x", 1), lines[-1]]))
 
 
+def edit_row(path: Path, row: int, edit) -> None:
+    """Change the words of a row of numbers, counted from 0."""
+    lines = path.read_text().splitlines(keepends=True)
+    line = sum(line.startswith("#") for line in lines) + row
+    words = lines[line].split()
+    edit(words)
+    lines[line] = " ".join(words) + "\n"
+    path.write_text("".join(lines))
+
+
+def lose_image_quality_of_a_point(path: Path) -> None:
+    edit_row(path, 4, lambda words: words.pop(5))  # all that follows shifts by a column
+
+
+def shorten_first_row(path: Path) -> None:
+    edit_row(path, 0, lambda words: words.pop())
+
+
+def make_phase_infinite(path: Path) -> None:
+    edit_row(path, 4, lambda words: words.__setitem__(7, "inf"))
+
+
+def turn_into_degrees(path: Path) -> None:
+    for row in range(12):
+        edit_row(
+            path, row, lambda words: words.__setitem__(0, str(float(words[0]) * 180 / np.pi + 20))
+        )
+
+
 def move_point(path: Path) -> None:
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join([*lines[:-1], lines[-1].replace("0.10000", "0.12345")]))
@@ -140,9 +244,17 @@ def move_point(path: Path) -> None:
         (cut_after_row, r"missing"),
         (cut_inside_row, r"line 43|missing|cannot be read"),
         (cut_inside_last_line, r"cannot be read|missing"),
-        (repeat_row, r"more than once"),
+        (repeat_row, r"more than once(.|\n)*line 40"),
         (damage_number, r"line \d+"),
-        (move_point, r"off the grid|missing"),
+        (lose_image_quality_of_a_point, r"line 33(.|\n)*9 values(.|\n)*10 numbers"),
+        (shorten_first_row, r"line 29(.|\n)*9 values"),
+        (make_phase_infinite, r"line 33(.|\n)*inf"),
+        (turn_into_degrees, r"line 29(.|\n)*radians"),
+        (
+            lambda path: edit_row(path, 5, lambda w: w.__setitem__(3, "1e9")),
+            r"line 34(.|\n)*1e\+09",
+        ),
+        (move_point, r"line 40(.|\n)*0\.12345"),
         (lambda path: path.write_text(""), r"header"),
         (lambda path: path.write_text("# GRID: SqrGrid\n"), r"no points"),
         (lambda path: replace_line(path, "# GRID", "# GRID: HexGrid"), r"hexagonal"),
@@ -189,14 +301,54 @@ def test_all_problems_of_a_stack_are_told_at_once():
     with pytest.raises(InputProblem) as told:
         stack_scans(scans, 50.0)
     text = str(told.value)
+    assert text.splitlines()[1].split() == ["slice", "problem", "found", "expected"]
     assert "no 3 to 4" in text
     assert "doubled slice number" in text
     assert "(5, 3)" in text
     assert "60.0" in text
 
 
+def test_the_odd_slice_is_named_even_if_it_is_the_first():
+    scans = {f"s_{n}": make_scan(rows=5 if n == 1 else 4) for n in range(1, 5)}
+    with pytest.raises(InputProblem, match="1 problems in a stack of 4 slices") as told:
+        stack_scans(scans, 50.0)
+    assert "s_1" in str(told.value)
+    assert "s_2" not in str(told.value)
+
+
+def test_files_that_cannot_be_read_join_the_table(written):
+    lose_image_quality_of_a_point(written)
+    scans = {
+        "slice_006": make_scan(),
+        "slice_007": lambda: read_scan(written),
+        "notes": make_scan(),
+    }
+    with pytest.raises(InputProblem, match="2 problems") as told:
+        stack_scans(scans, 50.0)
+    assert "slice_007.ang, line 33" in str(told.value)
+    assert "no slice number" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("first_slice", "says"), [(1, "no 1 to 2"), (4, "before the first slice"), (3, None)]
+)
+def test_the_first_slice_can_be_demanded(first_slice, says):
+    scans = {f"s_{n}": make_scan() for n in (3, 4)}
+    if says is None:
+        assert stack_scans(scans, 50.0, first_slice=first_slice).sizes["z"] == 2
+    else:
+        with pytest.raises(InputProblem, match=says):
+            stack_scans(scans, 50.0, first_slice=first_slice)
+
+
+@pytest.mark.parametrize("spacing", [0.0, -50.0, float("nan")])
+def test_slices_lie_a_positive_distance_apart(spacing):
+    with pytest.raises(SettingsProblem, match=str(spacing)):
+        stack_scans([make_scan()], spacing)
+
+
 def test_a_name_without_number_is_refused():
-    with pytest.raises(InputProblem, match="no number"):
+    with pytest.raises(InputProblem, match="no slice number"):
         stack_scans({"slice": make_scan()}, 50.0)
 
 

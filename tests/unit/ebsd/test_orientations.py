@@ -64,6 +64,36 @@ def test_equivalent_orientations_have_one_colour(seed):
         np.testing.assert_allclose(colors, np.broadcast_to(colors[0], colors.shape), atol=1e-6)
 
 
+@given(seed=seeds, laue=st.sampled_from(sorted(ORIX)))
+def test_opposite_directions_have_one_colour(seed, laue):
+    orientation = drawn(seed, 1)[0]
+    up, down = (crystals.ipf_colors(orientation, laue, (0, 0, z)) for z in (1, -1))
+    np.testing.assert_allclose(up, down, atol=1e-12)
+
+
+@pytest.mark.parametrize("laue", ORIX)
+def test_colours_know_the_mirrors_of_their_laue_group_and_no_others(laue):
+    rng = np.random.default_rng(8)
+    identity = np.array([1.0, 0, 0, 0])
+    directions = rng.standard_normal((40, 3))
+    mirrored = [direction * [-1, 1, 1] for direction in directions]
+    rotated = [direction * [-1, -1, 1] for direction in directions]
+    colour = [crystals.ipf_colors(identity, laue, d) for d in directions]
+    # The mirror across the twofold axis x is in all four groups, the one across z not in -3m.
+    np.testing.assert_allclose([crystals.ipf_colors(identity, laue, d) for d in mirrored], colour)
+    turned = np.array([crystals.ipf_colors(identity, laue, d) for d in rotated])
+    assert np.allclose(turned, colour) == (laue != "-3m")
+
+
+def test_cubic_colours_are_pure_at_the_corners():
+    identity = [1.0, 0, 0, 0]
+    corners = {(0, 0, 1): [1, 0, 0], (0, 1, 1): [0, 1, 0], (1, 1, 1): [0, 0, 1]}
+    for direction, colour in corners.items():
+        np.testing.assert_allclose(
+            crystals.ipf_colors(identity, "m-3m", direction), colour, atol=1e-7
+        )
+
+
 def test_the_mean_of_a_grain_survives_wrong_indexing():
     rng = np.random.default_rng(5)
     true = drawn(6, 1)[0]
@@ -99,6 +129,12 @@ def test_small_holes_are_filled_and_large_ones_are_background():
     classes = annotate_from_orientations(field, indexed, "-3m", 0.1)
     assert classes[1, 1] == 2
     assert (classes[4:, 4:] == 3).all()
+
+
+def test_a_slice_without_any_orientation_is_background():
+    field = np.full((2, 3, 4), np.nan)
+    classes = annotate_from_orientations(field, np.zeros((2, 3), bool), "-3m", 0.1)
+    assert (classes == 3).all()
 
 
 def test_unknown_symmetries_are_refused():
