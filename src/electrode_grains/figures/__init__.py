@@ -1,1 +1,56 @@
-"""figures."""
+"""Figures, tables and the report page; every function is pure and returns what it draws."""
+
+from electrode_grains.figures.content import FIGURES, ReportContent
+from electrode_grains.figures.descriptors import descriptor_illustration
+from electrode_grains.figures.diagnostics import depth_curve, drift_plot, truth_comparison
+from electrode_grains.figures.distributions import bivariate_densities, marginal_histograms
+from electrode_grains.figures.encoding import png_data_uri
+from electrode_grains.figures.meshes import particle_mesh
+from electrode_grains.figures.networks import learning_curves, network_architecture
+from electrode_grains.figures.page import report_page
+from electrode_grains.figures.sections import (
+    annotated_slice,
+    predicted_slice,
+    segmentation_slice,
+    stack_alignment,
+)
+from electrode_grains.figures.slices import slice_browser
+from electrode_grains.figures.style import CHARACTERISTICS, FAMILIES, label_colours
+from electrode_grains.figures.tables import (
+    table_1,
+    table_2,
+    table_3,
+    table_4,
+    to_latex,
+    to_markdown,
+)
+
+__all__ = [
+    "CHARACTERISTICS",
+    "FAMILIES",
+    "FIGURES",
+    "ReportContent",
+    "annotated_slice",
+    "bivariate_densities",
+    "depth_curve",
+    "descriptor_illustration",
+    "drift_plot",
+    "label_colours",
+    "learning_curves",
+    "marginal_histograms",
+    "network_architecture",
+    "particle_mesh",
+    "png_data_uri",
+    "predicted_slice",
+    "report_page",
+    "segmentation_slice",
+    "slice_browser",
+    "stack_alignment",
+    "table_1",
+    "table_2",
+    "table_3",
+    "table_4",
+    "to_latex",
+    "to_markdown",
+    "truth_comparison",
+]

@@ -11,7 +11,7 @@ from skimage.measure import marching_cubes
 
 from electrode_grains.problems import InputProblem, SettingsProblem
 
-SMOOTHING_PER_STEP = 0.5
+SMOOTHING_PER_STEP = 0.4
 LEVEL = 0.5
 
 
@@ -56,7 +56,7 @@ def particle_mesh(
 
     Notes
     -----
-    A grain is smoothed by half a step before it is cut, so that its surface does not show
+    A grain is smoothed by 0.4 steps before it is cut, so that its surface does not show
     single voxels; a grain too small to survive is meshed voxel by voxel. The mesh is for
     looking at: areas are measured elsewhere.
 
@@ -111,7 +111,7 @@ def _grain_surface(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Vertices (x, y, z) in nm and triangles of one grain."""
     crop = (compact[box] == grain).astype(np.float32)
-    starts = np.array([part.start for part in box])
+    starts = np.array([part.start for part in box], dtype=np.float64)
     # Coarse points lie on one grid for all grains, so that neighbours fit together.
     before = [2 * step + int(start % step) for start in starts]
     after = [2 * step + (-(n + b)) % step for n, b in zip(crop.shape, before, strict=True)]
@@ -126,14 +126,15 @@ def _grain_surface(
 
 def _cut(
     field: NDArray[np.float32],
-    origin: NDArray[np.int64],
+    origin: NDArray[np.float64],
     spacing: tuple[float, float, float],
     step: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    vertices, faces, _, _ = marching_cubes(field, level=LEVEL, allow_degenerate=False)
+    cut: Any = marching_cubes  # scikit-image ships no types
+    vertices, faces, _, _ = cut(field, level=LEVEL, allow_degenerate=False)
     placed = (vertices * step + origin) * np.asarray(spacing, dtype=float)
-    # Going from (z, y, x) to (x, y, z) mirrors space; swapped corners keep normals outward.
-    return placed[:, ::-1], faces[:, ::-1].astype(np.int64)
+    # Corners come in an order that looks outward once the axes are (x, y, z).
+    return placed[:, ::-1], faces.astype(np.int64)
 
 
 def _join(

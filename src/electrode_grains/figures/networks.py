@@ -242,12 +242,13 @@ def _end(axes: Axes, x: float, channels: str, name: str) -> None:
 
 def _key(axes: Axes, norm: str) -> None:
     normalisation = f"{norm} normalisation, " if norm and norm != "none" else ""
-    arrows = (
+    arrows: tuple[tuple[str, Any, str], ...] = (
         (VERMILION, "-", "max pooling 2 x 2 x 2"),
         (ORANGE, "-", "transposed convolution 2 x 2 x 2"),
         (GREY, (0, (3, 2)), "skip connection (concatenation)"),
     )
-    axes.legend(
+    draw_legend: Any = axes.legend  # its stubs do not know the size of the title
+    draw_legend(
         handles=[Line2D([], [], color=c, linestyle=line, label=text) for c, line, text in arrows],
         title=f"slab: convolution 3 x 3 x 3, {normalisation}ReLU; number: feature channels; "
         "last arrow: convolution 1 x 1 x 1, softmax",

@@ -1,0 +1,136 @@
+"""What a report can tell; every part may be missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+Picture = Figure | bytes | str
+"""A figure, the bytes of a PNG, or a data URI of an image."""
+
+
+@dataclass(frozen=True)
+class ReportContent:
+    """Material of the report page.
+
+    Parameters
+    ----------
+    title : str
+        Name of the particle.
+    subtitle : str
+        One line below it.
+    particle_summary : mapping
+        Aggregated quantities, as `summarize_particle` returns them.
+    figures : mapping of str to Figure, bytes or str
+        By key of `FIGURES`; a leading ``figure_`` is ignored; unknown keys are shown at
+        the end, under their own name.
+    tables : mapping of str to DataFrame
+        Tables ``1`` to ``4``; a leading ``table_`` is ignored. Made from the fits where
+        absent.
+    grain_table : DataFrame, optional
+        One row a grain, with ``label``.
+    mesh : mapping, optional
+        Result of `particle_mesh`.
+    slices : mapping, optional
+        Result of `slice_browser`.
+    marginal_fits, copula_fits : mapping, optional
+        Fitted distributions with all candidates.
+    scan_index, slice_transforms, annotation_split, boundary_scores : mapping, optional
+        Results of acquisition, alignment and training, shown as lists of values.
+    segmentation_scores, segmentation_log : mapping, optional
+        Results of segmentation, shown as lists of values.
+    truth_comparison : DataFrame, optional
+        Characteristics beside the true ones.
+    provenance : mapping
+        Versions, parameters, git commit, run id; shown as nested lists of values.
+    warnings : sequence of str
+        Doubts that the run has about its results.
+    """
+
+    title: str
+    subtitle: str = ""
+    particle_summary: Mapping[str, Any] = field(default_factory=dict)
+    figures: Mapping[str, Picture] = field(default_factory=dict)
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    grain_table: pd.DataFrame | None = None
+    mesh: Mapping[str, Any] | None = None
+    slices: Mapping[str, Any] | None = None
+    marginal_fits: Mapping[str, Any] | None = None
+    copula_fits: Mapping[str, Any] | None = None
+    scan_index: Mapping[str, Any] | None = None
+    slice_transforms: Mapping[str, Any] | None = None
+    annotation_split: Mapping[str, Any] | None = None
+    boundary_scores: Mapping[str, Any] | None = None
+    segmentation_scores: Mapping[str, Any] | None = None
+    segmentation_log: Mapping[str, Any] | None = None
+    truth_comparison: pd.DataFrame | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class FigureEntry:
+    """Where a figure stands in the report and what is said below it."""
+
+    section: str
+    number: str
+    caption: str
+
+
+FIGURES: Mapping[str, FigureEntry] = {
+    "1": FigureEntry(
+        "acquisition",
+        "Figure 1",
+        "The stack of image quality before and after alignment: cutaway, middle sections "
+        "across the slices. Drift shows as steps.",
+    ),
+    "drift": FigureEntry(
+        "acquisition", "Drift", "Shift and rotation that alignment gave each slice."
+    ),
+    "2": FigureEntry(
+        "boundary",
+        "Figure 2",
+        "An annotated slice, the class the network finds most probable, and the predicted "
+        "probabilities.",
+    ),
+    "3": FigureEntry("boundary", "Figure 3", "The U-Net, drawn from the settings of this run."),
+    "learning_curves": FigureEntry("boundary", "Training", "Loss and scores over the epochs."),
+    "4": FigureEntry("boundary", "Figure 4", "Prediction for a slice that nobody annotated."),
+    "depth_curve": FigureEntry(
+        "segmentation", "Depth of minima", "What the depth of minima does to the segmentation."
+    ),
+    "5": FigureEntry(
+        "segmentation", "Figure 5", "From image quality to grains; a grain keeps its colour."
+    ),
+    "6": FigureEntry("grains", "Figure 6", "The six characteristics, on a grain of this particle."),
+    "truth_comparison": FigureEntry(
+        "grains",
+        "Measured and true",
+        "Mean and one standard deviation of the characteristics beside the true ones.",
+    ),
+    "7": FigureEntry(
+        "distributions", "Figure 7", "Histograms of the characteristics and fitted densities."
+    ),
+    "8": FigureEntry("distributions", "Figure 8", "Fitted bivariate densities; a dot is a grain."),
+}
+"""Figures that the report knows, in the order of its sections."""
+
+FIGURE_ALIASES: Mapping[str, str] = {
+    "stack_alignment": "1",
+    "annotated_slice": "2",
+    "network_architecture": "3",
+    "predicted_slice": "4",
+    "segmentation_slice": "5",
+    "descriptor_illustration": "6",
+    "marginal_histograms": "7",
+    "bivariate_densities": "8",
+    "drift_plot": "drift",
+    "learning": "learning_curves",
+    "training": "learning_curves",
+    "depth": "depth_curve",
+    "truth": "truth_comparison",
+}

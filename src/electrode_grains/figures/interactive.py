@@ -1,0 +1,144 @@
+"""Data that the report's scripts read: the grain table and the particle's surface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from electrode_grains.figures.encoding import jsonable, packed
+from electrode_grains.figures.style import NM_PER_UM, label_colours
+from electrode_grains.figures.tables import heading
+from electrode_grains.problems import InputProblem
+
+PALETTE_SIZE = 64
+"""Colours of a palette; a browser's colour scale has 256 steps, four for each of them."""
+QUANTISATION = 65535
+SIGNIFICANT_DIGITS = 6
+
+
+def grain_rows(table: pd.DataFrame) -> dict[str, Any]:
+    """Prepare the grain table for sorting, filtering and download in a browser.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row a grain.
+
+    Returns
+    -------
+    dict
+        ``columns``, each with ``name``, ``heading`` and ``kind`` (number, flag or text), and
+        ``rows``; numbers have six significant digits, undefined ones are None.
+
+    Examples
+    --------
+    >>> rows = grain_rows(pd.DataFrame({"label": [7], "sphericity": [0.123456789]}))
+    >>> rows["rows"], rows["columns"][1]["kind"]
+    ([[7, 0.123457]], 'number')
+    """
+    columns = [
+        {"name": str(name), "heading": heading(str(name)), "kind": _kind(table[name])}
+        for name in table.columns
+    ]
+    values = [[_rounded(value) for value in table[name]] for name in table.columns]
+    return {"columns": columns, "rows": [list(row) for row in zip(*values, strict=True)]}
+
+
+def mesh_payload(
+    mesh: Mapping[str, Any] | None, table: pd.DataFrame | None = None
+) -> dict[str, Any]:
+    """Compress a mesh for the report.
+
+    Parameters
+    ----------
+    mesh : mapping
+        Result of `particle_mesh`; ``orientation_colours`` of shape (g, 3) in [0, 1] is
+        optional and offers the colours of an inverse pole figure.
+    table : DataFrame, optional
+        Grain table with ``label``; its number columns become colours to choose from.
+
+    Returns
+    -------
+    dict
+        Vertices as 16-bit steps of a box (micrometres), triangles as numbers within each
+        grain, both compressed; where each grain starts; palettes.
+
+    Raises
+    ------
+    InputProblem
+        If a part of the mesh is missing.
+
+    Examples
+    --------
+    >>> mesh = {"vertices": np.eye(3) * 1000, "faces": [[0, 1, 2]], "labels": [7],
+    ...         "vertex_start": [0, 3], "face_start": [0, 1]}
+    >>> mesh_payload(mesh)["size_um"], mesh_payload(mesh)["labels"]
+    ([1.0, 1.0, 1.0], [7])
+    """
+    given = mesh or {}
+    wanted = ("vertices", "faces", "labels", "vertex_start", "face_start")
+    missing = [key for key in wanted if key not in given]
+    if missing:
+        raise InputProblem(
+            "a mesh is incomplete", found=f"no {', '.join(missing)}", expected=", ".join(wanted)
+        )
+    vertices, faces, labels, vertex_start, face_start = (np.asarray(given[key]) for key in wanted)
+    low = vertices.min(axis=0)
+    size = np.maximum(vertices.max(axis=0) - low, 1e-9)
+    steps = np.round((vertices - low) / size * QUANTISATION).astype(np.uint16)
+    local = faces - np.repeat(vertex_start[:-1], np.diff(face_start))[:, None]
+    wide = bool(local.size) and int(local.max()) > QUANTISATION
+    palettes = {"grain": _palette(label_colours(labels)[:, :3])}
+    if given.get("orientation_colours") is not None:
+        palettes["orientation (IPF)"] = _palette(np.asarray(given["orientation_colours"]))
+    payload: dict[str, Any] = jsonable(
+        {
+            "origin_um": low / NM_PER_UM,
+            "size_um": size / NM_PER_UM,
+            "vertices": packed(steps),
+            "faces": packed(local.astype(np.uint32 if wide else np.uint16)),
+            "wide": wide,
+            "labels": labels,
+            "vertex_start": vertex_start,
+            "face_start": face_start,
+            "palettes": palettes,
+            "descriptors": _descriptor_names(table),
+            "shown": len(labels),
+            "total": given.get("grain_count", len(labels)),
+        }
+    )
+    return payload
+
+
+def _palette(colours: NDArray[Any]) -> dict[str, Any]:
+    """Reduce the colours of grains to a palette and one number a grain."""
+    pixels = np.asarray(np.clip(colours, 0, 1) * 255 + 0.5, dtype=np.uint8)[None]
+    reduced = Image.fromarray(pixels).quantize(PALETTE_SIZE, dither=Image.Dither.NONE)
+    index = np.asarray(reduced)[0]
+    table = np.reshape(reduced.getpalette() or [], (-1, 3))[: int(index.max()) + 1]
+    return {"colours": [f"rgb({r},{g},{b})" for r, g, b in table.tolist()], "index": index}
+
+
+def _descriptor_names(table: pd.DataFrame | None) -> list[str]:
+    if table is None or "label" not in table:
+        return []
+    return [
+        str(name) for name in table.columns if name != "label" and _kind(table[name]) == "number"
+    ]
+
+
+def _kind(column: pd.Series[Any]) -> str:
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return "flag"
+    return "number" if pd.api.types.is_numeric_dtype(column.dtype) else "text"
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float | np.floating) and np.isfinite(value):
+        return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+    return jsonable(value)

@@ -1,0 +1,299 @@
+"""One self-contained page that tells the story of a particle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from electrode_grains.figures.content import (
+    FIGURE_ALIASES,
+    FIGURES,
+    FigureEntry,
+    Picture,
+    ReportContent,
+)
+from electrode_grains.figures.encoding import inline_json, png_data_uri
+from electrode_grains.figures.interactive import grain_rows, mesh_payload
+from electrode_grains.figures.style import characteristic_name
+from electrode_grains.figures.tables import (
+    display_cell,
+    display_rows,
+    heading,
+    table_1,
+    table_2,
+    table_3,
+    table_4,
+)
+from electrode_grains.problems import InputProblem
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "img-src data: blob:; font-src data:; connect-src 'none'; base-uri 'none'; form-action 'none'"
+)
+IMAGE_URI_STARTS = ("data:image/png;base64,", "data:image/webp;base64,")
+LISTED_VALUES = 12
+HEADLINES: Mapping[str, tuple[str, str]] = {
+    "grain_count": ("grains", ""),
+    "whole_grain_count": ("grains inside the window", ""),
+    "particle_volume_um3": ("particle volume", "µm³"),
+    "boundary_area_um2": ("grain boundary area", "µm²"),
+    "specific_surface_area_per_um": ("specific surface area", "µm⁻¹"),
+}
+CAPTIONS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], pd.DataFrame], str]] = {
+    "1": ("Best family of each characteristic by AIC.", table_1, "marginal_fits"),
+    "2": ("Mean and standard deviation: sample and fit.", table_2, "marginal_fits"),
+    "3": ("Correlation of pairs: sample and fitted density.", table_3, "copula_fits"),
+    "4": (
+        "Best copula of each pair by AIC. A rotation of 270 degrees is c(u, 1 - v).",
+        table_4,
+        "copula_fits",
+    ),
+}
+
+
+def report_page(content: ReportContent | Mapping[str, Any]) -> str:
+    """Write the report as one HTML page that needs nothing but a browser.
+
+    Parameters
+    ----------
+    content : ReportContent or mapping
+        What to tell; a mapping has the fields of `ReportContent` as keys.
+
+    Returns
+    -------
+    str
+        HTML. Pictures, data, styles and scripts are inside; a content security policy
+        forbids the network; whatever comes from data is escaped.
+
+    Raises
+    ------
+    InputProblem
+        If a key is unknown, the title is missing, or a picture is none.
+
+    Examples
+    --------
+    >>> page = report_page({"title": "Particle <A>", "particle_summary": {"grain_count": 3}})
+    >>> "Particle &lt;A&gt;" in page, "<A>" in page
+    (True, False)
+    """
+    told = content if isinstance(content, ReportContent) else _from_mapping(content)
+    environment = Environment(
+        loader=PackageLoader("electrode_grains.figures", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["cell"] = display_cell
+    mesh = mesh_payload(told.mesh, told.grain_table) if _has_grains(told.mesh) else None
+    return environment.get_template("report.html.j2").render(
+        policy=CONTENT_SECURITY_POLICY,
+        title=told.title,
+        subtitle=told.subtitle,
+        warnings=[str(warning) for warning in told.warnings],
+        headlines=_headlines(told.particle_summary),
+        particle_rows=_value_rows(told.particle_summary),
+        figures=_figures(told.figures),
+        values=_section_values(told),
+        tables=_tables(told),
+        comparisons=_comparisons(told),
+        truth=None if told.truth_comparison is None else _table("", "", told.truth_comparison),
+        has_slices=bool(told.slices),
+        has_mesh=mesh is not None,
+        has_grains=told.grain_table is not None,
+        provenance=_provenance(told.provenance),
+        slices_json=_script_json(told.slices),
+        mesh_json=_script_json(mesh),
+        grains_json=_script_json(
+            None if told.grain_table is None else grain_rows(told.grain_table)
+        ),
+        plotly_source=_plotly_source() if mesh is not None else "",
+    )
+
+
+def _from_mapping(content: Mapping[str, Any]) -> ReportContent:
+    known = {part.name for part in fields(ReportContent)}
+    unknown = sorted(set(content) - known)
+    if unknown or "title" not in content:
+        raise InputProblem(
+            "this is not the content of a report",
+            found=", ".join(map(str, unknown)) or "no title",
+            expected=", ".join(sorted(known)),
+        )
+    return ReportContent(**content)
+
+
+def _plotly_source() -> Markup:
+    """Source of plotly.js, which holds no closing script tag by its own build."""
+    from plotly.offline import get_plotlyjs
+
+    return Markup(get_plotlyjs().replace("</script", "<\\/script"))
+
+
+def _script_json(value: Any) -> Markup | None:
+    return None if not value else Markup(inline_json(value))
+
+
+def _has_grains(mesh: Mapping[str, Any] | None) -> bool:
+    return bool(mesh) and len((mesh or {})["labels"]) > 0
+
+
+def _headlines(summary: Mapping[str, Any]) -> list[dict[str, str]]:
+    return [
+        {"value": display_cell(summary[key]), "name": name, "unit": unit}
+        for key, (name, unit) in HEADLINES.items()
+        if summary.get(key) is not None
+    ]
+
+
+def _figures(figures: Mapping[str, Picture]) -> dict[str, list[dict[str, str]]]:
+    """Sort the pictures into the sections; those nobody knows come at the end."""
+    named = {_figure_key(key): picture for key, picture in figures.items()}
+    order = [key for key in FIGURES if key in named] + [k for k in named if k not in FIGURES]
+    sections: dict[str, list[dict[str, str]]] = {entry.section: [] for entry in FIGURES.values()}
+    sections["other"] = []
+    for key in order:
+        entry = FIGURES.get(key) or FigureEntry("other", heading(key), "")
+        sections[entry.section].append(
+            {
+                "source": _picture_source(key, named[key]),
+                "number": entry.number,
+                "caption": entry.caption,
+            }
+        )
+    return sections
+
+
+def _figure_key(key: str) -> str:
+    short = str(key).removeprefix("figure_")
+    return FIGURE_ALIASES.get(short, short)
+
+
+def _picture_source(key: str, picture: Picture) -> str:
+    if isinstance(picture, Figure | bytes):
+        return png_data_uri(picture)
+    if isinstance(picture, str) and picture.startswith(IMAGE_URI_STARTS):
+        return picture
+    raise InputProblem(
+        "a figure of the report is no picture",
+        where=f"figure {key}",
+        found=repr(picture)[:60],
+        expected="a matplotlib Figure, the bytes of a PNG, or a data URI of an image",
+    )
+
+
+def _tables(told: ReportContent) -> list[dict[str, Any]]:
+    given = {str(key).removeprefix("table_"): table for key, table in told.tables.items()}
+    tables = []
+    for number, (caption, build, source) in CAPTIONS.items():
+        fits = getattr(told, source)
+        if number in given:
+            tables.append(_table(f"Table {number}", caption, given.pop(number)))
+        elif fits:
+            tables.append(_table(f"Table {number}", caption, build(fits)))
+    return tables + [_table(heading(key), "", table) for key, table in given.items()]
+
+
+def _table(title: str, caption: str, table: pd.DataFrame) -> dict[str, Any]:
+    numeric = [
+        pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
+        for dtype in table.dtypes
+    ]
+    return {
+        "title": title,
+        "caption": caption,
+        "headings": list(zip([heading(str(name)) for name in table.columns], numeric, strict=True)),
+        "rows": [list(zip(row, numeric, strict=True)) for row in display_rows(table)],
+    }
+
+
+def _comparisons(told: ReportContent) -> list[dict[str, Any]]:
+    """Collect the candidates of each characteristic and pair, best first, as they come."""
+    marginals = (told.marginal_fits or {}).get("characteristics") or {}
+    subjects = [(characteristic_name(str(name)), fits or {}) for name, fits in marginals.items()]
+    subjects += [
+        (
+            f"{characteristic_name(str(pair.get('x')))} and "
+            f"{characteristic_name(str(pair.get('y'))).lower()}",
+            pair,
+        )
+        for pair in (told.copula_fits or {}).get("pairs") or ()
+    ]
+    wanted = ["family", "rotation", "parameter_count", "log_likelihood", "aic", "delta_aic",
+              "akaike_weight", "outcome", "reason"]  # fmt: skip
+    comparisons = []
+    for title, fits in subjects:
+        table = pd.DataFrame(list(fits.get("candidates") or ()))
+        shown = table[[name for name in wanted if name in table]].infer_objects()
+        note = ""
+        if fits.get("excluded_count"):
+            note = f"{fits['excluded_count']} grains left out: {fits.get('excluded_reason') or ''}"
+        comparisons.append(_table(title, note, shown))
+    return comparisons
+
+
+def _section_values(told: ReportContent) -> dict[str, list[tuple[str, list[tuple[str, str]]]]]:
+    transforms = told.slice_transforms or {}
+    flags = {
+        f"slice {index}": found
+        for index, found in enumerate(transforms.get("flags") or ())
+        if found
+    }
+    hidden = {"matrices", "flags", "shift_x", "shift_y", "rotation"}
+    alignment = {key: value for key, value in transforms.items() if key not in hidden}
+    if transforms:
+        alignment["flagged_slices"] = flags or "none"
+    scores = told.segmentation_scores
+    groups = {
+        "acquisition": (("Slices", told.scan_index), ("Alignment", alignment)),
+        "boundary": (
+            ("Annotated slices", told.annotation_split),
+            ("Scores on slices the network has not seen", told.boundary_scores),
+        ),
+        "segmentation": (("Scores", scores), ("What the segmentation did", told.segmentation_log)),
+    }
+    return {
+        section: [(title, _value_rows(values)) for title, values in group if values]
+        for section, group in groups.items()
+    }
+
+
+def _provenance(provenance: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Single values first, then one block for each mapping (versions, parameters, ...)."""
+    single = {k: v for k, v in provenance.items() if not isinstance(v, Mapping)}
+    blocks = [("Run", _value_rows(single))] if single else []
+    blocks += [
+        (heading(str(key)), _value_rows(value))
+        for key, value in provenance.items()
+        if isinstance(value, Mapping)
+    ]
+    return blocks
+
+
+def _value_rows(values: Mapping[str, Any], path: str = "") -> list[tuple[str, str]]:
+    """Flatten nested values to rows of a dotted name and a text."""
+    rows: list[tuple[str, str]] = []
+    for key, value in values.items():
+        name = f"{path}.{key}" if path else str(key)
+        if isinstance(value, Mapping) and value:
+            rows += _value_rows(value, name)
+        else:
+            rows.append((name, _value_text(value)))
+    return rows
+
+
+def _value_text(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        shown = ", ".join(_value_text(part) for part in list(value)[:LISTED_VALUES])
+        rest = len(value) - LISTED_VALUES
+        return f"{shown}, and {rest} more" if rest > 0 else shown or "none"
+    return display_cell(value)
