@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from electrode_grains.alignment.transforms import SliceTransforms
-from electrode_grains.problems import InputProblem
+from electrode_grains.problems import InputProblem, SettingsProblem
 
 
 def apply_transforms(
@@ -37,6 +37,8 @@ def apply_transforms(
     ------
     InputProblem
         If there is not one transform a slice, or whole numbers meet a spline.
+    SettingsProblem
+        If the order is not 0 to 5.
 
     Notes
     -----
@@ -53,7 +55,10 @@ def apply_transforms(
         raise InputProblem(
             "labels cannot be interpolated", found=f"order {order}", expected="order 0"
         )
-    missing = fill if fill is not None else (np.nan if floating else 0)
+    if order not in range(6):
+        raise SettingsProblem("no such spline", found=f"order {order}", expected="order 0 to 5")
+    # In the volume's own dtype: a float would round labels beyond 2^53.
+    missing = volume.dtype.type(fill if fill is not None else (np.nan if floating else 0))
     moved = np.empty_like(volume)
     for z, matrix in enumerate(transforms.matrices):
         for channel in np.ndindex(volume.shape[:-3]):
@@ -62,7 +67,7 @@ def apply_transforms(
 
 
 def _move(
-    image: NDArray[Any], matrix: NDArray[np.float64], order: int, missing: float
+    image: NDArray[Any], matrix: NDArray[np.float64], order: int, missing: Any
 ) -> NDArray[Any]:
     rows, columns = image.shape
     y, x = np.mgrid[:rows, :columns]

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from electrode_grains.problems import InputProblem
+
 
 @dataclass(frozen=True)
 class SliceTransforms:
@@ -26,6 +28,9 @@ class SliceTransforms:
         Share of the window that the moved slice still covers.
     flags : tuple of tuple of str
         Doubts about each slice, empty where there is none.
+    center : (float, float)
+        Point (x, y) in pixels whose displacement `shift_x` and `shift_y` tell: the centre
+        of the window, so that a rotation does not appear as a shift.
     """
 
     matrices: NDArray[np.float64]
@@ -34,16 +39,17 @@ class SliceTransforms:
     correlation_after: NDArray[np.float64]
     overlap: NDArray[np.float64]
     flags: tuple[tuple[str, ...], ...]
+    center: tuple[float, float] = (0.0, 0.0)
 
     @property
     def shift_x(self) -> NDArray[np.float64]:
-        """Displacement along x in pixels, shape (n,)."""
-        return self.matrices[:, 0, 2]
+        """Displacement of the centre along x in pixels, shape (n,)."""
+        return center_motion(self.matrices, self.center)[:, 0]
 
     @property
     def shift_y(self) -> NDArray[np.float64]:
-        """Displacement along y in pixels, shape (n,)."""
-        return self.matrices[:, 1, 2]
+        """Displacement of the centre along y in pixels, shape (n,)."""
+        return center_motion(self.matrices, self.center)[:, 1]
 
     @property
     def rotation(self) -> NDArray[np.float64]:
@@ -58,6 +64,7 @@ class SliceTransforms:
 
         return {
             "mode": self.mode,
+            "center": list(map(float, self.center)),
             "matrices": self.matrices.tolist(),
             "shift_x": listed(self.shift_x),
             "shift_y": listed(self.shift_y),
@@ -75,6 +82,7 @@ class SliceTransforms:
         def array(key: str) -> NDArray[np.float64]:
             return np.array([np.nan if v is None else v for v in values[key]], float)
 
+        center = values.get("center", (0.0, 0.0))
         return cls(
             matrices=np.asarray(values["matrices"], float),
             mode=str(values["mode"]),
@@ -82,6 +90,7 @@ class SliceTransforms:
             correlation_after=array("correlation_after"),
             overlap=array("overlap"),
             flags=tuple(tuple(flags) for flags in values["flags"]),
+            center=(float(center[0]), float(center[1])),
         )
 
 
@@ -133,10 +142,32 @@ def remove_gauge(matrices: NDArray[np.float64], center: tuple[float, float]) -> 
     return gauged
 
 
+def remove_trend(matrices: NDArray[np.float64], center: tuple[float, float]) -> NDArray[np.float64]:
+    """Leave uncorrected what is linear in z: shift of the centre and rotation.
+
+    Examples
+    --------
+    >>> drift = np.array([rigid_matrix(0.5 * z, -z, 0.0, (4.0, 4.0)) for z in range(5)])
+    >>> bool(np.allclose(remove_trend(drift, (4.0, 4.0)), np.eye(3)))
+    True
+    """
+    z = np.arange(len(matrices), dtype=float)
+    if len(z) < 3:  # two slices are all trend
+        return matrices
+    straightened = matrices
+    for _ in range(3):  # rotations and shifts mix in second order
+        slope, offset = np.polyfit(z, center_motion(straightened, center), 1)
+        trend = [
+            rigid_matrix(x, y, rotation, center) for x, y, rotation in np.outer(z, slope) + offset
+        ]
+        straightened = straightened @ np.linalg.inv(np.array(trend))
+    return straightened
+
+
 def alignment_error(
     transforms: SliceTransforms,
     true_matrices: NDArray[np.float64],
-    shape: tuple[int, int],
+    shape: tuple[int, int] | None = None,
 ) -> dict[str, float]:
     """Compare estimated with true transforms, in pixels at the window's centre.
 
@@ -144,8 +175,8 @@ def alignment_error(
     ----------
     transforms : SliceTransforms
     true_matrices : ndarray of float64, shape (n, 3, 3)
-    shape : (int, int)
-        Shape (y, x) of a slice.
+    shape : (int, int), optional
+        Shape (y, x) of a slice, if the transforms do not know their centre.
 
     Returns
     -------
@@ -153,8 +184,19 @@ def alignment_error(
         `step_rms_px` of the motion from slice to slice, `cumulated_rms_px` of the positions
         once both share one frame, `rotation_rms_rad`; and `raw_rms_px`, the cumulated error
         of doing nothing.
+
+    Raises
+    ------
+    InputProblem
+        If there is not one true matrix for each slice.
     """
-    center = window_center(shape)
+    center = transforms.center if shape is None else window_center(shape)
+    if np.shape(true_matrices) != transforms.matrices.shape:
+        raise InputProblem(
+            "true and estimated transforms are of different stacks",
+            found=f"{len(true_matrices)} true matrices",
+            expected=f"{len(transforms.matrices)}, one a slice",
+        )
     estimated = center_motion(remove_gauge(transforms.matrices, center), center)
     true = center_motion(remove_gauge(np.asarray(true_matrices, float), center), center)
     apart = estimated - true

@@ -192,7 +192,7 @@ def predicted_slice(
     _check_volume("image quality", image_quality)
     probability = _probability_slice(class_probability, image_quality.shape, slice_index)
     panel = _panel_height(image_quality, spacing, columns=2)
-    figure = new_figure(0.8 * DOUBLE_COLUMN, 1.6 * panel + 1.2)
+    figure = new_figure(0.8 * DOUBLE_COLUMN, 1.5 * panel + 0.9)
     grid = figure.subplots(2, 2, squeeze=False).ravel()
     _show_quality(grid[0], image_quality, slice_index, spacing)
     for axes, channel, name in zip(grid[1:], probability, CLASS_NAMES, strict=True):

@@ -280,7 +280,8 @@ def heading(column: str) -> str:
     stem, _, suffix = column.rpartition("_")
     if stem and suffix in UNIT_SUFFIXES:
         return f"{stem.replace('_', ' ').capitalize()} / {UNIT_SUFFIXES[suffix]}"
-    return characteristic_name(column)
+    known = CHARACTERISTICS.get(column)
+    return f"{known.name} / {known.unit}" if known and known.unit else characteristic_name(column)
 
 
 def display_rows(table: pd.DataFrame) -> list[list[str]]:

@@ -74,6 +74,97 @@ def test_a_slice_without_contrast_is_flagged_and_shifts_nobody_else():
     assert np.ptp(apart[:, 0]) < 0.3
 
 
+def test_one_ruined_slice_neither_moves_nor_cuts_the_rest():
+    slices, true = scanned(7, [(1.5 * z, -z, 0) for z in range(7)])
+    slices[3] = np.random.default_rng(9).normal(size=SHAPE)
+    transforms = estimate_transforms(slices)
+    others = [0, 1, 2, 4, 5, 6]
+    apart = (transforms.matrices - true)[others][:, :2, 2]
+
+    assert "matches no earlier slice" in transforms.flags[3][0]
+    assert transforms.flags[4] == ("registered to slice 2, not 3",)
+    assert all(not transforms.flags[z] for z in (0, 1, 2, 5, 6))
+    assert np.ptp(apart, axis=0).max() < 0.6  # a walk of five steps, one of them double
+    np.testing.assert_allclose(transforms.matrices[3], transforms.matrices[2])
+
+
+@pytest.mark.parametrize("ruin", [np.nan, 3.0], ids=["not a number", "constant"])
+def test_a_first_slice_without_contrast_is_flagged_and_the_second_starts_the_stack(ruin):
+    slices, true = scanned(5, [(0.8 * z, 0, 0) for z in range(5)])
+    slices[0] = ruin
+    transforms = estimate_transforms(slices)
+    apart = (transforms.matrices - true)[1:, 0, 2]
+
+    assert "its place is unknown" in transforms.flags[0][0]
+    assert "starts the stack" in transforms.flags[1][0]
+    assert np.ptp(apart) < 0.3
+
+
+def test_a_stack_of_noise_is_flagged_and_left_where_it_is():
+    noise = np.random.default_rng(2).normal(size=(4, *SHAPE))
+    transforms = estimate_transforms(noise)
+    assert all("matches no earlier slice" in flags[0] for flags in transforms.flags[1:])
+    np.testing.assert_allclose(transforms.matrices, np.tile(np.eye(3), (4, 1, 1)), atol=1e-12)
+
+
+def test_a_share_of_missing_values_is_no_obstacle():
+    slices, true = scanned(4, [(1.2 * z, 0.7 * z, 0) for z in range(4)])
+    slices[np.random.default_rng(3).random(slices.shape) < 0.02] = np.nan
+    error = alignment_error(estimate_transforms(slices), true)
+    assert error["cumulated_rms_px"] < 0.3
+
+
+def test_slices_can_be_registered_to_the_first():
+    slices, true = scanned(4, [(2.0 * z, 0, 0) for z in range(4)])
+    transforms = estimate_transforms(slices, reference="first", mode="translation")
+    assert all(not flags for flags in transforms.flags)
+    assert alignment_error(transforms, true)["cumulated_rms_px"] < 0.3
+
+
+def test_detrending_keeps_what_is_linear_and_removes_the_rest():
+    wobble = np.array([0, 1.0, -1.0, -1.0, 1.0, 0.0, 0.0, 0.0])
+    slices, _ = scanned(8, [(0.5 * z + wobble[z], 0, 0) for z in range(8)])
+    plain = estimate_transforms(slices, mode="translation")
+    kept = estimate_transforms(slices, mode="translation", detrend="linear")
+    z = np.arange(8)
+
+    assert np.polyfit(z, plain.shift_x, 1)[0] == pytest.approx(
+        0.5 + np.polyfit(z, wobble, 1)[0], abs=0.05
+    )
+    assert np.polyfit(z, kept.shift_x, 1)[0] == pytest.approx(0, abs=1e-9)
+    residual = plain.shift_x - np.polyval(np.polyfit(z, plain.shift_x, 1), z)
+    np.testing.assert_allclose(kept.shift_x, residual, atol=1e-9)
+
+
+def test_a_rotation_about_the_centre_is_no_shift():
+    blank = np.full(1, np.nan)
+    matrices = rigid_matrix(0.0, 0.0, 0.2, CENTER)[None]
+    turned = SliceTransforms(matrices, "rigid_body", blank, blank, blank, ((),), CENTER)
+    assert (turned.shift_x[0], turned.shift_y[0]) == pytest.approx((0, 0), abs=1e-12)
+    assert turned.rotation[0] == pytest.approx(0.2)
+    assert SliceTransforms.from_dict(turned.to_dict()).center == CENTER
+
+
+def test_errors_ignore_the_common_frame():
+    drift = [(1.0, 2.0, 0.01), (0.0, 0.0, 0.0), (-2.0, 1.0, 0.02)]
+    transforms = transforms_of(*drift)
+    frame = rigid_matrix(5.0, -3.0, 0.1, CENTER)
+    error = alignment_error(transforms, transforms.matrices @ frame, SHAPE)
+    assert error["cumulated_rms_px"] < 1e-3
+    assert error["step_rms_px"] < 1e-3
+
+
+def test_true_matrices_of_another_stack_are_refused():
+    with pytest.raises(InputProblem, match="3 true matrices"):
+        alignment_error(transforms_of((0, 0, 0)), np.tile(np.eye(3), (3, 1, 1)), SHAPE)
+
+
+def test_labels_beyond_the_precision_of_floats_survive():
+    labels = np.full((1, *SHAPE), 2**63 + 1, np.uint64)
+    moved = apply_transforms(labels, transforms_of((3, 0, 0)), order=0, fill=7)
+    assert set(np.unique(moved).tolist()) == {7, 2**63 + 1}
+
+
 def test_the_frame_lies_in_the_window_on_average():
     slices, _ = scanned(6, [(2.0 * z, -z, 0) for z in range(6)])
     matrices = estimate_transforms(slices).matrices
@@ -139,6 +230,20 @@ def test_crystals_turn_with_their_slice():
     )
 
 
-def test_an_unknown_mode_is_refused():
-    with pytest.raises(SettingsProblem, match="elastic"):
-        estimate_transforms(np.zeros((2, 8, 8)), mode="elastic")
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ({"mode": "elastic"}, "elastic"),
+        ({"reference": "mean"}, "mean"),
+        ({"detrend": "cubic"}, "cubic"),
+        ({"smoothing": -1.0}, r"-1\.0"),
+    ],
+)
+def test_unknown_settings_are_refused(setting, says):
+    with pytest.raises(SettingsProblem, match=says):
+        estimate_transforms(np.zeros((2, 8, 8)), **setting)
+
+
+def test_a_single_image_is_no_stack():
+    with pytest.raises(InputProblem, match=r"\(8, 8\)"):
+        estimate_transforms(np.zeros((8, 8)))

@@ -216,7 +216,7 @@
         type: "mesh3d", x: position[0], y: position[1], z: position[2],
         i: corners[0], j: corners[1], k: corners[2], intensity, ...look,
         flatshading: false, hoverinfo: "none",
-        lighting: { ambient: 0.55, diffuse: 0.6, specular: 0.08, roughness: 0.8 },
+        lighting: { ambient: 0.8, diffuse: 0.45, specular: 0.05, roughness: 0.9 },
         lightposition: { x: 2000, y: -3000, z: 4000 },
       };
     };
@@ -248,23 +248,39 @@
         responsive: true, displaylogo: false, modeBarButtonsToRemove: ["resetCameraLastSave3d"],
       });
     };
+    // One drawing at a time; what changes meanwhile is drawn once, afterwards.
+    let busy = false, wanted = false;
+    const refresh = async () => {
+      wanted = true;
+      if (busy) return;
+      busy = true;
+      try {
+        while (wanted) {
+          wanted = false;
+          await draw();
+        }
+      } finally { busy = false; }
+    };
     const describe = (label) => {
       const row = byLabel.get(label);
       find("mesh-picked").textContent = `grain ${label}` + (row ? ": " + grains.columns
         .map((column, at) => [column, at]).filter(([column]) => column.name !== "label")
         .slice(0, 9).map(([column, at]) => `${column.heading} ${written(row[at])}`).join(", ") : "");
     };
-    listeners.pick.push((label) => { picked = label; describe(label); draw(); });
-    listeners.filter.push((labels) => { passing = labels; if (find("mesh-filter").checked) draw(); });
-    for (const id of ["mesh-colour", "mesh-axis", "mesh-cut", "mesh-filter"]) find(id).addEventListener("change", draw);
-    await draw();
+    listeners.pick.push((label) => { picked = label; describe(label); refresh(); });
+    listeners.filter.push((labels) => { passing = labels; if (find("mesh-filter").checked) refresh(); });
+    for (const id of ["mesh-colour", "mesh-axis", "mesh-cut", "mesh-filter"]) find(id).addEventListener("change", refresh);
+    await refresh();
     place.on("plotly_click", (event) => {
       const vertex = event.points[0].pointNumber;
       if (event.points[0].curveNumber !== 0 || !Number.isInteger(vertex)) return;
       const next = mesh.vertex_start.findIndex((start) => start > vertex);
-      if (next > 0) tell("pick", mesh.labels[next - 1]);
+      const label = mesh.labels[next - 1];
+      // Plotly repeats the click while it draws: the same grain again is no news, and the
+      // drawing waits until the event is over.
+      if (next > 0 && label !== picked) setTimeout(() => tell("pick", label), 0);
     });
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
     place.dataset.ready = "yes";
   };
 

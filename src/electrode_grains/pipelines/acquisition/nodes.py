@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,60 @@ from electrode_grains.phantom import (
 from electrode_grains.pipelines.acquisition.settings import ParticleSettings, ScanSettings
 from electrode_grains.volumes import as_volume
 
+NMC532 = {
+    "id": 1,
+    "material_name": "NMC532",
+    "formula": "LiNi0.5Mn0.3Co0.2O2",
+    "symmetry": "32",
+    "lattice_constants": "2.870 2.870 14.260 90.000 90.000 120.000",
+}
 
-def grow_particle(particle: ParticleSettings) -> VirtualParticle:
-    """Grow a polycrystalline particle in the window."""
+
+def grow_particle(settings: ParticleSettings) -> tuple[VirtualParticle, xr.DataArray]:
+    """Grow a polycrystalline particle in the window; its labels are the truth."""
+    particle = virtual_particle(
+        settings.shape, settings.spacing_nm, np.random.default_rng(settings.seed)
+    )
+    return particle, as_volume(particle.labels, settings.spacing_nm, "true_grain_label_volume")
+
+
+def scan_particle(
+    virtual_particle: VirtualParticle, settings: ScanSettings
+) -> tuple[dict[str, xr.Dataset], dict[str, NDArray[np.uint8]], xr.DataArray, dict[str, Any]]:
+    """Mill and scan the particle slice by slice, and label a few slices."""
+    acquisition = acquire(
+        virtual_particle,
+        np.random.default_rng(settings.seed),
+        AcquisitionSettings(**settings.model_dump(exclude={"seed"})),
+    )
+    spacing = virtual_particle.spacing
+    return (
+        {slice_name(z): _scan(acquisition, z, spacing) for z in range(len(acquisition.phase))},
+        {slice_name(z): classes for z, classes in acquisition.annotations.items()},
+        as_volume(acquisition.label_stack, spacing, "acquired_label_stack"),
+        _motions(acquisition),
+    )
+
+
+def slice_name(z: int) -> str:
+    """Name of slice z, from 0."""
+    return f"slice_{z:03d}"
+
+
+def _scan(acquisition: Acquisition, z: int, spacing: tuple[float, float, float]) -> xr.Dataset:
+    return xr.Dataset(
+        {
+            "image_quality": (("y", "x"), acquisition.image_quality[z]),
+            "confidence_index": (("y", "x"), acquisition.confidence_index[z]),
+            "euler_angles": (("y", "x", "angle"), acquisition.euler_angles[z]),
+            "phase": (("y", "x"), acquisition.phase[z]),
+        },
+        attrs={"step_nm": spacing[1:], "phases": (NMC532,), "source": slice_name(z)},
+    )
+
+
+def _motions(acquisition: Acquisition) -> Mapping[str, Any]:
+    return {
+        "matrices": acquisition.true_matrices.tolist(),
+        "slice_depths_nm": acquisition.slice_depths_nm.tolist(),
+    }

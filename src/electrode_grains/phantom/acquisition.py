@@ -1,0 +1,237 @@
+"""What FIB milling and EBSD scanning make of a particle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from electrode_grains.ebsd.orientations import (
+    euler_from_quaternions,
+    multiply,
+    random_orientations,
+)
+from electrode_grains.phantom.annotation import annotate
+from electrode_grains.phantom.particle import VirtualParticle
+from electrode_grains.problems import SettingsProblem
+
+# Image quality in the arbitrary unit of the EBSD software.
+GRAIN_QUALITY, SURROUNDING_QUALITY, NOISE_QUALITY = 200.0, 70.0, 14.0
+BOUNDARY_DROP = 0.55
+ORIENTATION_CONTRAST = 0.12
+BEAM_SIGMA_PX = 0.7
+ANGULAR_NOISE_DEGREES = 0.4
+
+
+@dataclass(frozen=True)
+class AcquisitionSettings:
+    """Imperfections of the measurement.
+
+    Attributes
+    ----------
+    annotated_slices : tuple of int
+        Slices that are labelled by hand.
+    annotation_error : float
+        0 for a perfect hand; 1 displaces lines by two pixels and misses every tenth.
+    noise : float
+        Factor of the noise of the image quality.
+    misindexed_share : float
+        Share of points inside grains whose orientation is wrong.
+    drift_px, rotation_degrees : float
+        Standard deviation of the shift and rotation of each slice.
+    thickness_jitter : float
+        Standard deviation of the depth of a slice, as a share of the slice spacing.
+    curtaining : float
+        Relative contrast of the stripes that milling leaves along y.
+    brightness_drift : float
+        Relative change of brightness from slice to slice.
+    """
+
+    annotated_slices: tuple[int, ...] = (25, 36, 48, 59)
+    annotation_error: float = 0.0
+    noise: float = 1.0
+    misindexed_share: float = 0.04
+    drift_px: float = 1.0
+    rotation_degrees: float = 0.3
+    thickness_jitter: float = 0.1
+    curtaining: float = 0.05
+    brightness_drift: float = 0.06
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """A stack as scanned.
+
+    Attributes
+    ----------
+    image_quality, confidence_index : ndarray of float32, shape (z, y, x)
+    euler_angles : ndarray of float32, shape (z, y, x, 3)
+        Bunge, radians.
+    phase : ndarray of int16, shape (z, y, x)
+    label_stack : ndarray of int32, shape (z, y, x)
+        True grain of each scanned point.
+    annotations : dict of int to ndarray of uint8, shape (y, x)
+        Classes of the labelled slices: 1 boundary, 2 interior, 3 background.
+    true_matrices : ndarray of float64, shape (z, 3, 3)
+        Each maps pixel coordinates (x, y, 1) of the particle to those of the slice.
+    slice_depths_nm : ndarray of float64, shape (z,)
+    """
+
+    image_quality: NDArray[np.float32]
+    confidence_index: NDArray[np.float32]
+    euler_angles: NDArray[np.float32]
+    phase: NDArray[np.int16]
+    label_stack: NDArray[np.int32]
+    annotations: dict[int, NDArray[np.uint8]]
+    true_matrices: NDArray[np.float64]
+    slice_depths_nm: NDArray[np.float64]
+
+
+def acquire(
+    particle: VirtualParticle, rng: np.random.Generator, settings: AcquisitionSettings
+) -> Acquisition:
+    """Mill and scan a particle slice by slice.
+
+    Parameters
+    ----------
+    particle : VirtualParticle
+    rng : Generator
+    settings : AcquisitionSettings
+
+    Returns
+    -------
+    Acquisition
+        Every channel as the microscope would deliver it, and the truth beside it.
+
+    Raises
+    ------
+    SettingsProblem
+        If a slice to be labelled does not exist.
+    """
+    depth = particle.labels.shape[0]
+    outside = [z for z in settings.annotated_slices if not 0 <= z < depth]
+    if outside:
+        raise SettingsProblem(
+            "a slice to be annotated does not exist",
+            found=str(outside),
+            expected=f"0 to {depth - 1}",
+        )
+    matrices = _drift(depth, particle.labels.shape, settings, rng)
+    jitter = rng.normal(0, settings.thickness_jitter, depth)
+    depths = np.asarray((np.arange(depth) + jitter) * particle.spacing[0], np.float64)
+    labels, points = _sample(particle, matrices, depths)
+    blur = _boundary_strength(labels)
+    euler, confidence = _index(particle, points, labels, blur, settings, rng)
+    annotations = {
+        z: annotate(labels[z], settings.annotation_error, rng) for z in settings.annotated_slices
+    }
+    return Acquisition(
+        image_quality=_image_quality(particle, labels, blur, settings, rng),
+        confidence_index=confidence,
+        euler_angles=euler,
+        phase=np.ones(labels.shape, np.int16),
+        label_stack=labels,
+        annotations=annotations,
+        true_matrices=matrices,
+        slice_depths_nm=depths,
+    )
+
+
+def _drift(
+    depth: int, shape: tuple[int, ...], settings: AcquisitionSettings, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Slices come back from the mill a little beside where they were; part of it persists."""
+    sigma = np.array([settings.drift_px, settings.drift_px, np.radians(settings.rotation_degrees)])
+    jumps = rng.standard_normal((depth, 3)) * sigma
+    motion = ndimage.gaussian_filter1d(jumps, 2.0, axis=0) + 0.7 * jumps
+    center = np.array([(shape[2] - 1) / 2, (shape[1] - 1) / 2])
+    matrices = np.tile(np.eye(3), (depth, 1, 1))
+    cosine, sine = np.cos(motion[:, 2]), np.sin(motion[:, 2])
+    matrices[:, 0, 0], matrices[:, 0, 1] = cosine, -sine
+    matrices[:, 1, 0], matrices[:, 1, 1] = sine, cosine
+    matrices[:, :2, 2] = center + motion[:, :2] - matrices[:, :2, :2] @ center
+    return matrices
+
+
+def _sample(
+    particle: VirtualParticle, matrices: NDArray[np.float64], depths: NDArray[np.float64]
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """True labels and positions (x, y, z) in nm of all scanned points."""
+    _, rows, columns = particle.labels.shape
+    _, dy, dx = particle.spacing
+    y, x = np.mgrid[:rows, :columns]
+    pixels = np.column_stack([x.ravel(), y.ravel(), np.ones(x.size)])
+    points = np.empty((len(depths), rows * columns, 3))
+    for z, (matrix, level) in enumerate(zip(matrices, depths, strict=True)):
+        source = pixels @ np.linalg.inv(matrix).T
+        points[z] = np.column_stack(
+            [source[:, 0] * dx, source[:, 1] * dy, np.full(len(source), level)]
+        )
+    flat = points.reshape(-1, 3)
+    return particle.label_at(flat).reshape(len(depths), rows, columns), flat
+
+
+def _boundary_strength(labels: NDArray[np.int32]) -> NDArray[np.float64]:
+    """How much of the interaction volume lies across a boundary, in [0, 1]."""
+    touched = np.zeros(labels.shape)
+    for axis, weight in ((0, 0.35), (1, 1.0), (2, 1.0)):
+        low = (slice(None),) * axis + (slice(None, -1),)
+        high = (slice(None),) * axis + (slice(1, None),)
+        across = weight * (labels[low] != labels[high])
+        touched[low] = np.maximum(touched[low], across)
+        touched[high] = np.maximum(touched[high], across)
+    blurred: NDArray[np.float64] = ndimage.gaussian_filter(
+        touched, (0, BEAM_SIGMA_PX, BEAM_SIGMA_PX)
+    )
+    return np.minimum(blurred, 1.0)
+
+
+def _image_quality(
+    particle: VirtualParticle,
+    labels: NDArray[np.int32],
+    blur: NDArray[np.float64],
+    settings: AcquisitionSettings,
+    rng: np.random.Generator,
+) -> NDArray[np.float32]:
+    depth, rows, columns = labels.shape
+    # Some orientations diffract better; c-axis along the beam is an arbitrary extreme.
+    tilt = 1 - 2 * (particle.orientations[:, 1] ** 2 + particle.orientations[:, 2] ** 2)
+    per_grain = GRAIN_QUALITY * (1 + ORIENTATION_CONTRAST * (2 * np.abs(tilt) - 1))
+    texture = ndimage.gaussian_filter(rng.standard_normal(labels.shape), (1, 2, 2))
+    surrounding = SURROUNDING_QUALITY * (1 + 0.25 * texture / texture.std())
+    quality = np.where(labels > 0, per_grain[labels] * (1 - BOUNDARY_DROP * blur), surrounding)
+    quality = ndimage.gaussian_filter(quality, (0, 0.5, 0.5))
+    stripes = ndimage.gaussian_filter1d(rng.standard_normal((depth, columns)), 1.5, axis=1)
+    stripes *= settings.curtaining / stripes.std()
+    fading = 1 + 0.3 * rng.standard_normal((depth, 1, 1)) * np.linspace(-1, 1, rows)[:, None]
+    quality *= 1 + stripes[:, None, :] * fading
+    quality *= 1 + settings.brightness_drift * rng.standard_normal((depth, 1, 1))
+    quality += settings.noise * NOISE_QUALITY * rng.standard_normal(labels.shape)
+    return np.asarray(np.maximum(quality, 1.0), np.float32)
+
+
+def _index(
+    particle: VirtualParticle,
+    points: NDArray[np.float64],
+    labels: NDArray[np.int32],
+    blur: NDArray[np.float64],
+    settings: AcquisitionSettings,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Orientation and confidence of each point; wrong more often across boundaries."""
+    flat, strength = labels.ravel(), blur.ravel()
+    quaternions = particle.orientation_at(points, flat)
+    half = rng.normal(0, np.radians(ANGULAR_NOISE_DEGREES) / 2 / np.sqrt(3), (len(flat), 3))
+    noise = np.column_stack([np.ones(len(flat)), half])
+    quaternions = multiply(noise / np.linalg.norm(noise, axis=1, keepdims=True), quaternions)
+    chance = np.clip(settings.misindexed_share * (0.5 + 4 * strength), 0, 0.9)
+    outside = flat == 0
+    wrong = outside | (rng.random(len(flat)) < chance)
+    quaternions[wrong] = random_orientations(int(wrong.sum()), rng)
+    confidence = np.clip(rng.normal(0.65, 0.15, len(flat)) * (1 - 0.5 * strength), 0.1, 1.0)
+    confidence[wrong] = np.clip(rng.normal(0.05, 0.03, int(wrong.sum())), 0, 0.15)
+    confidence[outside & (rng.random(len(flat)) < 0.5)] = -1.0
+    euler = euler_from_quaternions(quaternions).reshape(*labels.shape, 3)
+    return euler.astype(np.float32), confidence.reshape(labels.shape).astype(np.float32)

@@ -1,0 +1,204 @@
+"""A virtual polycrystalline particle, whose truth is known at every point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from electrode_grains.ebsd.orientations import multiply, random_orientations
+from electrode_grains.tessellation import (
+    CellArchitecture,
+    GrainLaw,
+    grow_architecture,
+    join_fragments,
+    voxel_points,
+)
+
+# Rotation of the lattice along a grain, from the misorientation seen inside NMC grains.
+GRADIENT_DEGREES_PER_UM = 0.8
+ROUGHNESS_DIRECTIONS = 40
+
+
+@dataclass(frozen=True)
+class ParticleBody:
+    """A rough ellipsoid: points whose scaled distance to the centre is below 1.
+
+    Attributes
+    ----------
+    center, half_axes : ndarray of float64, shape (3,)
+        (x, y, z) in nm.
+    directions, heights : ndarray of float64, shapes (n, 3) and (n,)
+        Bumps of the surface: a share of the radius, around each direction.
+    """
+
+    center: NDArray[np.float64]
+    half_axes: NDArray[np.float64]
+    directions: NDArray[np.float64]
+    heights: NDArray[np.float64]
+
+    def contains(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Whether each point (x, y, z) in nm lies in the body, shape (n,)."""
+        scaled = (points - self.center) / self.half_axes
+        radius = np.linalg.norm(scaled, axis=1)
+        inside: NDArray[np.bool_] = radius < 1 - np.abs(self.heights).max(initial=0) * 3
+        shell = np.flatnonzero(~inside & (radius < 1 + np.abs(self.heights).max(initial=0) * 3))
+        unit = scaled[shell] / np.maximum(radius[shell, None], 1e-9)
+        bumps = np.exp(12 * (unit @ self.directions.T - 1)) @ self.heights
+        inside[shell] = radius[shell] < 1 + bumps
+        return inside
+
+
+@dataclass(frozen=True)
+class VirtualParticle:
+    """The truth about a particle in a window.
+
+    Attributes
+    ----------
+    labels : ndarray of int32, shape (z, y, x)
+        Grain of each voxel, 0 outside. Grains of the second particle follow those of the
+        first.
+    spacing : tuple of 3 float
+        (dz, dy, dx) in nm.
+    orientations : ndarray of float64, shape (n + 1, 4)
+        Mean orientation of each grain, by label; row 0 is not used.
+    gradients : ndarray of float64, shape (n + 1, 3, 3)
+        Lattice rotation vector in radians for each nm of distance to the grain's centroid.
+    centroids : ndarray of float64, shape (n + 1, 3)
+        (x, y, z) in nm.
+    main_grain_count : int
+        Labels up to this number belong to the particle under study.
+    architecture : CellArchitecture
+        Grains beyond the voxel grid, to be sampled anywhere.
+    bodies : tuple of ParticleBody
+    label_of_grain : ndarray of int32
+        Label of each (body, grain of the architecture), shape (bodies, grains + 1).
+    """
+
+    labels: NDArray[np.int32]
+    spacing: tuple[float, float, float]
+    orientations: NDArray[np.float64]
+    gradients: NDArray[np.float64]
+    centroids: NDArray[np.float64]
+    main_grain_count: int
+    architecture: CellArchitecture
+    bodies: tuple[ParticleBody, ...]
+    label_of_grain: NDArray[np.int32]
+
+    def label_at(self, points: NDArray[np.float64]) -> NDArray[np.int32]:
+        """Grain label at each point (x, y, z) in nm, shape (n,); 0 outside."""
+        return _labels_at(points, self.architecture, self.bodies, self.label_of_grain)
+
+    def orientation_at(
+        self, points: NDArray[np.float64], labels: NDArray[np.int32]
+    ) -> NDArray[np.float64]:
+        """Orientation at each point of a grain, shape (n, 4)."""
+        offsets = points - self.centroids[labels]
+        half = 0.5 * np.einsum("nij,nj->ni", self.gradients[labels], offsets)
+        tilt = np.column_stack([np.ones(len(half)), half])
+        tilt /= np.linalg.norm(tilt, axis=1, keepdims=True)
+        return multiply(tilt, self.orientations[labels])
+
+
+def virtual_particle(
+    shape: tuple[int, int, int],
+    spacing: tuple[float, float, float],
+    rng: np.random.Generator,
+    law: GrainLaw | None = None,
+) -> VirtualParticle:
+    """Grow a particle that the window cuts at its ends, and a second one at the edge.
+
+    Parameters
+    ----------
+    shape, spacing : (int, int, int), (float, float, float)
+        Voxels (z, y, x) and their spacing (dz, dy, dx) in nm.
+    rng : Generator
+    law : GrainLaw, optional
+        Sizes and shapes of the grains; those of the paper by default.
+
+    Returns
+    -------
+    VirtualParticle
+    """
+    law = law or GrainLaw()
+    extent = np.array(shape[::-1]) * np.array(spacing[::-1])
+    margin = law.mean_diameter_nm
+    architecture = grow_architecture(-margin * np.ones(3), extent + margin, law, rng)
+    bodies = _bodies(extent, rng)
+    points = voxel_points(shape, spacing)
+    grain_count = int(architecture.grain_of_cell.max())
+    # Grain k of the architecture becomes k in the first body and grain_count + k in the second.
+    raw_of_grain = np.array(
+        [np.arange(grain_count + 1) + body * grain_count for body in range(len(bodies))], np.int32
+    )
+    raw = _labels_at(points, architecture, bodies, raw_of_grain).reshape(shape)
+    labels = join_fragments(raw)
+    label_of_grain = _follow(raw, labels, raw_of_grain)
+    main = int(label_of_grain[0].max())
+    count = int(labels.max())
+    gradients = rng.standard_normal((count + 1, 3, 3)) * np.radians(GRADIENT_DEGREES_PER_UM) / 1e3
+    return VirtualParticle(
+        labels=labels,
+        spacing=spacing,
+        orientations=random_orientations(count + 1, rng),
+        gradients=gradients / np.sqrt(3),
+        centroids=_centroids(labels, points),
+        main_grain_count=main,
+        architecture=architecture,
+        bodies=bodies,
+        label_of_grain=label_of_grain,
+    )
+
+
+def _bodies(
+    extent: NDArray[np.float64], rng: np.random.Generator
+) -> tuple[ParticleBody, ParticleBody]:
+    """The particle in the middle, longer than the window along z, and one at a corner."""
+
+    def rough(center: NDArray[np.float64], half_axes: NDArray[np.float64]) -> ParticleBody:
+        directions = rng.standard_normal((ROUGHNESS_DIRECTIONS, 3))
+        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+        return ParticleBody(
+            center, half_axes, directions, rng.normal(0, 0.02, ROUGHNESS_DIRECTIONS)
+        )
+
+    main = rough(extent * [0.47, 0.5, 0.5], extent * [0.44, 0.46, 0.75])
+    second = rough(extent * [1.02, 0.03, 0.4], extent * [0.2, 0.22, 0.5])
+    return main, second
+
+
+def _labels_at(
+    points: NDArray[np.float64],
+    architecture: CellArchitecture,
+    bodies: tuple[ParticleBody, ...],
+    label_of_grain: NDArray[np.int32],
+) -> NDArray[np.int32]:
+    labels = np.zeros(len(points), np.int32)
+    for body, table in zip(bodies, label_of_grain, strict=True):
+        free = np.flatnonzero(body.contains(points) & (labels == 0))
+        labels[free] = table[architecture.grain_at(points[free])]
+    return labels
+
+
+def _follow(
+    raw: NDArray[np.int32], labels: NDArray[np.int32], raw_of_grain: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    """Carry the table of labels over to the renumbered grains."""
+    final = np.zeros(int(raw_of_grain.max()) + 1, np.int32)
+    pairs, counts = np.unique(
+        np.column_stack([raw.ravel(), labels.ravel()]), axis=0, return_counts=True
+    )
+    order = np.argsort(counts, kind="stable")
+    final[pairs[order, 0]] = pairs[order, 1]
+    final[0] = 0
+    table: NDArray[np.int32] = final[raw_of_grain]
+    table[:, 0] = 0
+    return table
+
+
+def _centroids(labels: NDArray[np.int32], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    flat = labels.ravel()
+    count = np.maximum(np.bincount(flat), 1)
+    sums = [np.bincount(flat, weights=axis) for axis in points.T]
+    return np.column_stack(sums) / count[:, None]

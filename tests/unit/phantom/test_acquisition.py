@@ -1,0 +1,96 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from electrode_grains.ebsd.orientations import misorientation_angle, quaternions_from_euler
+from electrode_grains.phantom import AcquisitionSettings, acquire, virtual_particle
+from electrode_grains.problems import SettingsProblem
+
+SHAPE, SPACING = (16, 48, 48), (50.0, 50.0, 50.0)
+PERFECT = AcquisitionSettings(
+    annotated_slices=(8,),
+    noise=0,
+    misindexed_share=0,
+    drift_px=0,
+    rotation_degrees=0,
+    thickness_jitter=0,
+    curtaining=0,
+    brightness_drift=0,
+)
+
+
+@pytest.fixture(scope="module")
+def particle():
+    return virtual_particle(SHAPE, SPACING, np.random.default_rng(1))
+
+
+@pytest.fixture(scope="module")
+def perfect(particle):
+    return acquire(particle, np.random.default_rng(2), PERFECT)
+
+
+def test_every_grain_is_connected_and_labels_have_no_gap(particle):
+    labels = particle.labels
+    assert np.array_equal(np.unique(labels), np.arange(labels.max() + 1))
+    assert all(ndimage.label(labels == label)[1] == 1 for label in range(1, labels.max() + 1))
+
+
+def test_there_is_a_second_particle_and_a_gap_between_both(particle):
+    main = (particle.labels > 0) & (particle.labels <= particle.main_grain_count)
+    second = particle.labels > particle.main_grain_count
+    assert second.any()
+    assert not (ndimage.binary_dilation(main, iterations=2) & second).any()
+
+
+def test_a_perfect_microscope_sees_the_truth(particle, perfect):
+    same = perfect.label_stack == particle.labels
+    assert same.mean() > 0.98  # chips cut off by warping are joined in the truth alone
+
+
+def test_image_quality_is_low_at_boundaries_and_outside(perfect):
+    interior = perfect.annotations[8] == 2
+    boundary = perfect.annotations[8] == 1
+    outside = perfect.annotations[8] == 3
+    quality = perfect.image_quality[8]
+    assert quality[boundary].mean() < 0.85 * quality[interior].mean()
+    assert quality[outside].mean() < 0.6 * quality[interior].mean()
+
+
+def test_orientations_within_a_grain_agree_to_few_degrees(perfect):
+    field = quaternions_from_euler(perfect.euler_angles.astype(float))
+    right = perfect.confidence_index[8] > 0.2
+    labels = perfect.label_stack[8]
+    largest = np.bincount(labels[labels > 0]).argmax()
+    grain = field[8][(labels == largest) & right]
+    assert np.degrees(misorientation_angle(grain[:1], grain, "-3m")).max() < 5
+
+
+def test_drift_moves_the_slices_by_the_matrices_it_reports(particle):
+    settings = dataclasses.replace(PERFECT, drift_px=3.0)
+    moved = acquire(particle, np.random.default_rng(5), settings)
+    for z in (4, 11):
+        x, y = np.rint(moved.true_matrices[z][:2, 2]).astype(int)
+        back = np.roll(moved.label_stack[z], (-y, -x), axis=(0, 1))[12:-12, 12:-12]
+        assert (back == particle.labels[z, 12:-12, 12:-12]).mean() > 0.8
+
+
+def test_a_careless_hand_errs_more_than_a_perfect_one(particle):
+    settings = dataclasses.replace(PERFECT, annotation_error=1.0)
+    careless = acquire(particle, np.random.default_rng(2), settings).annotations[8]
+    careful = acquire(particle, np.random.default_rng(2), PERFECT).annotations[8]
+    assert 0.03 < (careless != careful).mean() < 0.5
+
+
+def test_equal_seeds_give_equal_stacks(particle):
+    first, second = (
+        acquire(particle, np.random.default_rng(3), AcquisitionSettings((4,))) for _ in range(2)
+    )
+    np.testing.assert_array_equal(first.image_quality, second.image_quality)
+    np.testing.assert_array_equal(first.euler_angles, second.euler_angles)
+
+
+def test_a_slice_that_does_not_exist_cannot_be_annotated(particle):
+    with pytest.raises(SettingsProblem, match=r"\[16\]"):
+        acquire(particle, np.random.default_rng(0), AcquisitionSettings((3, 16)))
