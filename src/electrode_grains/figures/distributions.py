@@ -143,9 +143,9 @@ def bin_edges(
     step = width * max(1, int(np.ceil(needed / MAXIMUM_BINS)))
     first = np.floor((low - start) / step)
     count = int(max(1, np.ceil((high - start) / step) - first))
-    # A value on the last edge belongs to the last bin, so rounding must not cut it off.
+    # A value on an outer edge belongs to the sample, so rounding must not cut it off.
     edges = start + step * (first + np.arange(count + 1))
-    edges[-1] = max(edges[-1], high)
+    edges[0], edges[-1] = min(edges[0], low), max(edges[-1], high)
     return np.asarray(edges, dtype=float)
 
 

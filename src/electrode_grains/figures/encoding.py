@@ -21,12 +21,13 @@ from electrode_grains.figures.style import grey_range
 from electrode_grains.problems import InputProblem
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+LOSSLESS = 100
 LARGEST_EXACT_NUMBER = 2**53
 """Integers beyond this lose digits in JavaScript and travel as text."""
 
 
 def png_data_uri(
-    picture: Figure | NDArray[Any] | bytes, dots_per_inch: int = 150, lossy_quality: int = 0
+    picture: Figure | NDArray[Any] | bytes, dots_per_inch: int = 150, webp_quality: int = 0
 ) -> str:
     """Encode a figure or an image as a data URI.
 
@@ -37,8 +38,9 @@ def png_data_uri(
         colours in [0, 1] or, as uint8, in 0 to 255; or the bytes of a PNG.
     dots_per_inch : int
         Resolution of a figure.
-    lossy_quality : int
-        From 1 to 100: encode an array as WebP of this quality; 0: as lossless PNG.
+    webp_quality : int
+        From 1 to 99: encode an array as WebP of this quality; 100: as lossless WebP, the
+        smallest for flat colours; 0: as PNG.
 
     Returns
     -------
@@ -65,7 +67,7 @@ def png_data_uri(
                 expected=repr(PNG_SIGNATURE),
             )
         return _data_uri("png", picture)
-    return _encode_array(_as_bytes(np.asarray(picture)), lossy_quality)
+    return _encode_array(_as_bytes(np.asarray(picture)), webp_quality)
 
 
 def packed(array: NDArray[Any]) -> str:
@@ -156,10 +158,13 @@ def _as_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
     return np.asarray(np.clip(np.nan_to_num(values), 0, 1) * 255 + 0.5, dtype=np.uint8)
 
 
-def _encode_array(image: NDArray[np.uint8], lossy_quality: int) -> str:
+def _encode_array(image: NDArray[np.uint8], webp_quality: int) -> str:
     stream = io.BytesIO()
-    if lossy_quality:
-        Image.fromarray(image).save(stream, format="WEBP", quality=lossy_quality, method=4)
+    if webp_quality:
+        lossless = webp_quality >= LOSSLESS
+        Image.fromarray(image).save(
+            stream, format="WEBP", quality=webp_quality, lossless=lossless, method=4
+        )
         return _data_uri("webp", stream.getvalue())
     Image.fromarray(image).save(stream, format="PNG", optimize=True)
     return _data_uri("png", stream.getvalue())

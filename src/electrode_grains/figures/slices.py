@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from electrode_grains.figures.encoding import png_data_uri
+from electrode_grains.figures.encoding import LOSSLESS, png_data_uri
 from electrode_grains.figures.style import grey_range, label_colours, outlines
 from electrode_grains.problems import InputProblem
 
@@ -77,7 +77,7 @@ def slice_browser(
     low, high = grey_range(image_quality)
     greys = np.clip((image_quality[indices, ::thin, ::thin] - low) / (high - low), 0, 1)
     base = [
-        png_data_uri((np.nan_to_num(image) * 255).astype(np.uint8), lossy_quality=GREY_QUALITY)
+        png_data_uri((np.nan_to_num(image) * 255).astype(np.uint8), webp_quality=GREY_QUALITY)
         for image in greys
     ]
     layers = [{"name": "image quality", "images": base, "opacity": 1.0}]
@@ -97,15 +97,15 @@ def slice_browser(
 def _grain_layer(labels: NDArray[Any]) -> str:
     coloured = label_colours(labels)
     coloured[outlines(labels)] = OUTLINE
-    return png_data_uri(coloured)
+    return png_data_uri(coloured, webp_quality=LOSSLESS)
 
 
 def _probability_layer(probability: NDArray[Any]) -> str:
     from matplotlib import colormaps
 
     coloured = colormaps["cividis"](np.clip(probability, 0, 1))[..., :3]
-    return png_data_uri(coloured, lossy_quality=GREY_QUALITY)
+    return png_data_uri(coloured, webp_quality=GREY_QUALITY)
 
 
 def _colour_layer(colours: NDArray[Any]) -> str:
-    return png_data_uri(np.asarray(colours, dtype=float), lossy_quality=GREY_QUALITY)
+    return png_data_uri(np.asarray(colours, dtype=float), webp_quality=GREY_QUALITY)

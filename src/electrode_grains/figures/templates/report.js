@@ -189,7 +189,7 @@
         values, colorscale: "Cividis", showscale: true,
         cmin: known[Math.floor(0.02 * (known.length - 1))] ?? 0,
         cmax: known[Math.ceil(0.98 * (known.length - 1))] ?? 1,
-        colorbar: { title: { text: colourChoice.selectedOptions[0].textContent, side: "right" }, thickness: 12 },
+        colorbar: { title: { text: colourChoice.selectedOptions[0].textContent, side: "right" }, thickness: 12, len: 0.8, y: 0.45 },
       };
     };
     const trace = () => {
@@ -233,7 +233,7 @@
     const draw = () => {
       const style = getComputedStyle(document.body);
       const ink = style.getPropertyValue("--ink").trim(), line = style.getPropertyValue("--line").trim();
-      const axis = (name) => ({ title: { text: `${name} / \u00b5m` }, color: ink, gridcolor: line, showbackground: false });
+      const axis = (name) => ({ title: { text: `${name} / \u00b5m` }, color: ink, gridcolor: line, showbackground: false, showspikes: false });
       // z counts slices downwards, as the beam mills.
       const layout = {
         margin: { l: 0, r: 0, t: 0, b: 0 }, paper_bgcolor: "rgba(0,0,0,0)", uirevision: "kept",

@@ -1,0 +1,115 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from electrode_grains.figures import table_1, table_2, table_3, table_4, to_latex, to_markdown
+
+MARGINALS = {
+    "schema_version": 1,
+    "characteristics": {
+        "sphericity": {
+            "unit": "1",
+            "sample_size": 239,
+            "mean": 0.85,
+            "std": 0.05,
+            "best": "beta",
+            "candidates": [
+                {"family": "weibull", "parameters": {"k": 1.0}, "mean": 1.0, "std": 1.0},
+                {
+                    "family": "beta",
+                    "parameters": {"a": 40.1, "b": 7.2},
+                    "mean": 0.847780,
+                    "std": 0.051690,
+                },
+            ],
+        },
+        "equivalent_diameter_nm": {
+            "unit": "nm",
+            "sample_size": 239,
+            "mean": None,
+            "std": None,
+            "best": None,
+            "candidates": [],
+        },
+    },
+}
+COPULAS = {
+    "pairs": [
+        {
+            "x": "sphericity",
+            "y": "convexity",
+            "sample_size": 239,
+            "pearson_r": 0.91,
+            "kendall_tau": 0.7,
+            "fitted_correlation": 0.911315,
+            "best": {"family": "bb1", "rotation": 180, "parameters": [0.36, 3.13]},
+        },
+        {"x": "polar_angle", "y": "azimuthal_angle", "best": None, "fitted_correlation": None},
+    ]
+}
+
+
+def test_table_1_follows_the_order_of_the_paper_and_keeps_failures():
+    table = table_1(MARGINALS)
+
+    assert table["characteristic"].tolist() == ["equivalent_diameter_nm", "sphericity"]
+    assert table["family"].tolist() == [None, "beta"]
+    assert table["parameters"].tolist() == ["", "a = 40.1, b = 7.2"]
+
+
+def test_table_2_takes_moments_from_the_best_family():
+    row = table_2(MARGINALS).set_index("characteristic").loc["sphericity"]
+
+    assert (row["mean_fitted"], row["std_fitted"]) == (0.847780, 0.051690)
+    assert table_2(MARGINALS)["mean_fitted"].isna().tolist() == [True, False]
+
+
+def test_table_3_sets_correlations_side_by_side():
+    table = table_3(COPULAS)
+
+    assert table["correlation_fitted"].iloc[0] == 0.911315
+    assert np.isnan(table["correlation_empirical"].iloc[1])
+
+
+def test_table_4_names_family_parameters_and_rotation():
+    table = table_4(COPULAS)
+
+    assert table.iloc[0].tolist() == ["sphericity", "convexity", "bb1", "0.36, 3.13", 180]
+    assert table["rotation"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize(("build", "key"), [
+    (table_1, "characteristics"), (table_2, "characteristics"), (table_3, "pairs"),
+    (table_4, "pairs"),
+])  # fmt: skip
+def test_nothing_fitted_gives_an_empty_table_that_renders(build, key):
+    table = build({key: None})
+
+    assert table.empty
+    assert len(to_markdown(table).splitlines()) == 2
+    assert r"\bottomrule" in to_latex(table)
+
+
+def test_rendered_tables_survive_a_round_trip_through_csv(tmp_path):
+    table_4(COPULAS).to_csv(tmp_path / "table.csv", index=False)
+    read = pd.read_csv(tmp_path / "table.csv")
+
+    assert "BB1 (Clayton-Gumbel)" in to_markdown(read)
+    assert "BB1 (Clayton-Gumbel)" in to_latex(read)
+
+
+def test_latex_escapes_what_latex_would_obey():
+    latex = to_latex(pd.DataFrame({"reason": [r"50 % of x_1 & \input{a} #1 ~ ^ $"]}))
+
+    body = latex.splitlines()[4]
+    assert body == (
+        r"50 \% of x\_1 \& \textbackslash{}input\{a\} \#1 \textasciitilde{} "
+        r"\textasciicircum{} \$ \\"
+    )
+
+
+def test_markdown_keeps_foreign_text_inside_its_cell():
+    lines = to_markdown(pd.DataFrame({"reason": ["a | b\nc <i>"]})).splitlines()
+
+    assert lines[2] == r"| a \| b c &lt;i&gt; |"
+    assert len(lines) == 3
