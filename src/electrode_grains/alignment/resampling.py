@@ -77,7 +77,8 @@ def _move(
     inside = (nearest_y >= 0) & (nearest_y < rows) & (nearest_x >= 0) & (nearest_x < columns)
     nearest = image[np.clip(nearest_y, 0, rows - 1), np.clip(nearest_x, 0, columns - 1)]
     if order == 0:
-        return np.where(inside, nearest, missing).astype(image.dtype)
+        picked: NDArray[Any] = np.where(inside, nearest, missing).astype(image.dtype)
+        return picked
     holes = ~np.isfinite(image)
     if holes.all():
         return np.full_like(image, missing)
@@ -87,7 +88,8 @@ def _move(
         source = image[tuple(index)]
     interpolated = ndimage.map_coordinates(source, [sy, sx], order=order, mode="nearest")
     usable = inside & np.isfinite(nearest)
-    return np.where(usable, interpolated, missing).astype(image.dtype)
+    moved: NDArray[Any] = np.where(usable, interpolated, missing).astype(image.dtype)
+    return moved
 
 
 def rotate_orientations(
