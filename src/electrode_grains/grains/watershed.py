@@ -185,8 +185,8 @@ def _flood(landscape: NDArray[Any], depth: Any) -> tuple[Labels, Labels]:
     return lower.reshape(landscape.shape), kept
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _descend(image, offsets):  # type: ignore[no-untyped-def]
+@njit(cache=True)
+def _descend(image, offsets):
     """Least strictly lower neighbour of each voxel, by (value, index); -1 where none is."""
     lower = np.full(image.size, -1, np.int32)
     for voxel in range(offsets[2], image.size - offsets[2]):
@@ -203,8 +203,8 @@ def _descend(image, offsets):  # type: ignore[no-untyped-def]
     return lower
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _layer_plateaus(image, offsets, lower):  # type: ignore[no-untyped-def]
+@njit(cache=True)
+def _layer_plateaus(image, offsets, lower):
     """Distance to the lower border of each plateau; completes `lower` on plateaus.
 
     Voxels of a flat minimum, which no lower border reaches, keep distance 0 and descend to
@@ -256,8 +256,8 @@ def _layer_plateaus(image, offsets, lower):  # type: ignore[no-untyped-def]
     return layer
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _collapse(image, lower):  # type: ignore[no-untyped-def]
+@njit(cache=True)
+def _collapse(image, lower):
     """Replace each voxel's descent by the number of the minimum where it ends."""
     count = 0
     for voxel in range(image.size):
@@ -285,8 +285,8 @@ def _collapse(image, lower):  # type: ignore[no-untyped-def]
     return minima
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _after(image, layer, a, b):  # type: ignore[no-untyped-def]
+@njit(cache=True)
+def _after(image, layer, a, b):
     """Whether voxel a comes after voxel b in the total order."""
     if image[a] != image[b]:
         return image[a] > image[b]
@@ -295,8 +295,8 @@ def _after(image, layer, a, b):  # type: ignore[no-untyped-def]
     return a > b
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _edge_before(image, layer, greater, lesser, other_greater, other_lesser):  # type: ignore[no-untyped-def]
+@njit(cache=True)
+def _edge_before(image, layer, greater, lesser, other_greater, other_lesser):
     """Whether an edge comes before another in the total order.
 
     Below the greater voxel's value, ties of the lesser voxels are broken by index alone,
@@ -311,16 +311,16 @@ def _edge_before(image, layer, greater, lesser, other_greater, other_lesser):  #
     return lesser < other_lesser
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _find(parent, tree):  # type: ignore[no-untyped-def]
+@njit(cache=True)
+def _find(parent, tree):
     while parent[tree] != tree:
         parent[tree] = parent[parent[tree]]
         tree = parent[tree]
     return tree
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _lowest_passes(image, offsets, layer, basins, parent, settled, greater, lesser):  # type: ignore[no-untyped-def]
+@njit(cache=True)
+def _lowest_passes(image, offsets, layer, basins, parent, settled, greater, lesser):
     """Least outgoing edge of every tree that is not settled."""
     greater[:] = -1
     for voxel in range(image.size - offsets[2]):
@@ -344,8 +344,8 @@ def _lowest_passes(image, offsets, layer, basins, parent, settled, greater, less
                     lesser[tree] = low
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _grow_forest(image, offsets, layer, basins, minima, depth):  # type: ignore[no-untyped-def]
+@njit(cache=True)
+def _grow_forest(image, offsets, layer, basins, minima, depth):
     """Join trees over their lowest passes; returns the tree of every minimum.
 
     A tree is named after its least minimum, in the total order.
@@ -382,8 +382,8 @@ def _grow_forest(image, offsets, layer, basins, minima, depth):  # type: ignore[
     return parent
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _number_basins(image, basins, minima, parent):  # type: ignore[no-untyped-def]
+@njit(cache=True)
+def _number_basins(image, basins, minima, parent):
     """Replace minima by labels from 1 in memory order; returns the minimum of each label."""
     label = np.zeros(parent.size, np.int32)
     count = 0
@@ -412,8 +412,8 @@ def _fill_minima(landscape: NDArray[Any], basins: Labels, minima: Labels, depth:
     return markers.reshape(landscape.shape)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _fill(image, offsets, minima, depth):  # type: ignore[no-untyped-def]
+@njit(cache=True)
+def _fill(image, offsets, minima, depth):
     """Fill every minimum up to its depth, from its least voxel."""
     markers = np.zeros(image.size, np.int32)
     queue = np.empty(image.size, np.int32)

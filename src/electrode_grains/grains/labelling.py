@@ -1,0 +1,225 @@
+"""What every step on labelled volumes needs: compact ids, contacts, connected pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numba import njit
+from numpy.typing import NDArray
+from scipy import ndimage, sparse
+
+from electrode_grains.problems import InputProblem
+
+Labels = NDArray[np.int32]
+Slices = tuple[slice, ...]
+
+
+def checked_labels(labels: NDArray[Any], name: str = "the label volume") -> NDArray[Any]:
+    """Return the array itself if it can be a volume of grain labels.
+
+    Raises
+    ------
+    InputProblem
+        If it is empty, not three-dimensional, not of integers, or has negative labels.
+    """
+    array = np.asarray(labels)
+    if array.ndim != 3 or array.size == 0 or array.dtype.kind not in "iu":
+        raise InputProblem(
+            f"{name} cannot be read as grains",
+            found=f"shape {array.shape} of {array.dtype}",
+            expected="integers, shape (z, y, x)",
+        )
+    if array.dtype.kind == "i" and int(array.min()) < 0:
+        raise InputProblem(
+            f"{name} has negative labels", found=str(int(array.min())), expected="0 or more"
+        )
+    return array
+
+
+def compact_labels(labels: NDArray[Any]) -> tuple[Labels, NDArray[Any]]:
+    """Number grains from 1 in the order of their first voxel; 0 stays 0.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (z, y, x)
+        Any ids.
+
+    Returns
+    -------
+    compact : ndarray of int32, shape (z, y, x)
+    ids : ndarray of int, shape (n + 1,)
+        Former id of each new label; `ids[0]` is 0.
+
+    Examples
+    --------
+    >>> compact, ids = compact_labels(np.array([[[0, 9, 9, 2**40, 9]]]))
+    >>> compact.tolist(), ids.tolist()
+    ([[[0, 1, 1, 2, 1]]], [0, 9, 1099511627776])
+    """
+    array = np.asarray(labels)
+    codes, found = pd.factorize(array.ravel())
+    number = np.zeros(len(found), np.int32)
+    grains = found != 0
+    number[grains] = np.arange(1, grains.sum() + 1)
+    ids = np.concatenate([np.zeros(1, array.dtype), np.asarray(found)[grains]])
+    return number[codes].reshape(array.shape), ids
+
+
+def facing(ndim: int) -> Iterator[tuple[Slices, Slices]]:
+    """Views of an array in which every voxel meets its next neighbour, axis by axis."""
+    for axis in range(ndim):
+        before = (slice(None),) * axis
+        yield (*before, slice(None, -1)), (*before, slice(1, None))
+
+
+@dataclass(frozen=True)
+class Contacts:
+    """Pairs of labels that share voxel faces.
+
+    Attributes
+    ----------
+    first, second : ndarray of int32, shape (n,)
+        Labels, first < second, in lexicographic order; 0 takes no part.
+    faces : ndarray of int64, shape (n,)
+        Number of shared faces.
+    total : ndarray of float64, shape (n,)
+        Sum over the shared faces of the evidence of each.
+    """
+
+    first: NDArray[np.int32]
+    second: NDArray[np.int32]
+    faces: NDArray[np.int64]
+    total: NDArray[np.float64]
+
+
+def measure_faces(labels: Labels, evidence: NDArray[np.floating] | None = None) -> Contacts:
+    """List all contacts of a volume with their faces.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (z, y, x)
+        Compact labels.
+    evidence : ndarray of float, shape (z, y, x), optional
+        Per voxel; a face counts the greater of its two voxels.
+
+    Returns
+    -------
+    Contacts
+
+    Examples
+    --------
+    >>> contacts = measure_faces(np.array([[[1, 1, 2, 0, 3]]], np.int32))
+    >>> contacts.first.tolist(), contacts.second.tolist(), contacts.faces.tolist()
+    ([1], [2], [1])
+    """
+    keys, totals = [], []
+    scale = int(labels.max(initial=0)) + 1
+    for low, high in facing(labels.ndim):
+        a, b = labels[low], labels[high]
+        apart = (a != b) & (a > 0) & (b > 0)
+        one, other = a[apart].astype(np.int64), b[apart].astype(np.int64)
+        keys.append(np.minimum(one, other) * scale + np.maximum(one, other))
+        if evidence is not None:
+            totals.append(np.maximum(evidence[low][apart], evidence[high][apart]))
+    pairs, place = np.unique(np.concatenate(keys), return_inverse=True)
+    faces = np.bincount(place, minlength=len(pairs))
+    weight = np.concatenate(totals).astype(np.float64) if totals else np.zeros(len(place))
+    return Contacts(
+        (pairs // scale).astype(np.int32),
+        (pairs % scale).astype(np.int32),
+        faces.astype(np.int64),
+        np.bincount(place, weights=weight, minlength=len(pairs)).astype(np.float64),
+    )
+
+
+@njit(cache=True)
+def _pieces(labels, pieces):
+    depth, rows, columns = labels.shape
+    queue = np.empty((labels.size, 3), np.int32)
+    count = 0
+    for z in range(depth):
+        for y in range(rows):
+            for x in range(columns):
+                if labels[z, y, x] == 0 or pieces[z, y, x] != 0:
+                    continue
+                count += 1
+                pieces[z, y, x] = count
+                queue[0] = (z, y, x)
+                first, last = 0, 1
+                while first < last:
+                    k, j, i = queue[first]
+                    first += 1
+                    for dk, dj, di in (
+                        (-1, 0, 0), (1, 0, 0), (0, -1, 0), (0, 1, 0), (0, 0, -1), (0, 0, 1),
+                    ):  # fmt: skip
+                        kk, jj, ii = k + dk, j + dj, i + di
+                        if not (0 <= kk < depth and 0 <= jj < rows and 0 <= ii < columns):
+                            continue
+                        if labels[kk, jj, ii] == labels[z, y, x] and pieces[kk, jj, ii] == 0:
+                            pieces[kk, jj, ii] = count
+                            queue[last] = (kk, jj, ii)
+                            last += 1
+    return count
+
+
+def connected_pieces(labels: NDArray[Any]) -> tuple[Labels, int]:
+    """Number the pieces of equal label that hang together over voxel faces.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (z, y, x)
+
+    Returns
+    -------
+    pieces : ndarray of int32, shape (z, y, x)
+        From 1 in the order of the first voxel; 0 where the label is.
+    count : int
+
+    Examples
+    --------
+    >>> connected_pieces(np.array([[[4, 4, 0, 4, 7]]]))
+    (array([[[1, 1, 0, 2, 3]]], dtype=int32), 3)
+    """
+    array = np.ascontiguousarray(labels)
+    pieces = np.zeros(array.shape, np.int32)
+    return pieces, int(_pieces(array, pieces))
+
+
+def joined_groups(count: int, first: NDArray[Any], second: NDArray[Any]) -> Labels:
+    """Group of each of `count` labels (0 included) under given links, shape (count,)."""
+    links = sparse.coo_matrix((np.ones(len(first), bool), (first, second)), shape=(count, count))
+    _, groups = sparse.csgraph.connected_components(links, directed=False)
+    return np.asarray(groups, np.int32)
+
+
+def label_sizes(labels: Labels) -> NDArray[np.int64]:
+    """Voxels of each compact label, index 0 for what is no grain."""
+    return np.bincount(labels.ravel()).astype(np.int64)
+
+
+def centre_distance(labels: Labels, groups: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Distance of each group's centroid to the window's centre, in voxels.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (z, y, x)
+    groups : ndarray of int32, shape (n + 1,)
+        Group of each label; that of label 0 is ignored.
+
+    Returns
+    -------
+    ndarray of float64, shape (groups,)
+    """
+    volume = np.where(labels > 0, groups[labels] + 1, 0)
+    numbers = np.arange(1, int(groups.max(initial=0)) + 2)
+    empty = np.bincount(volume.ravel(), minlength=len(numbers) + 1)[1:] == 0
+    distance = np.full(len(numbers), np.inf)
+    if not empty.all():
+        centres = np.array(ndimage.center_of_mass(volume > 0, volume, numbers[~empty]))
+        middle = (np.array(labels.shape) - 1) / 2
+        distance[~empty] = np.linalg.norm(centres - middle, axis=1)
+    return distance
