@@ -1,1 +1,47 @@
-"""grains."""
+"""Grains from class probabilities: watershed, merging, clean-up, edits, scores."""
+
+from electrode_grains.grains.agglomeration import MergeReport, merge_regions
+from electrode_grains.grains.cleanup import CleanupReport, isolate_particle, remove_background
+from electrode_grains.grains.edits import EditEntry, apply_edits
+from electrode_grains.grains.region_orientations import RegionOrientations, region_orientations
+from electrode_grains.grains.scores import (
+    VariationOfInformation,
+    adapted_rand_error,
+    boundary_agreement,
+    boundary_distances,
+    matched_grain_scores,
+    score_labels,
+    variation_of_information,
+)
+from electrode_grains.grains.segmentation import (
+    SegmentationReport,
+    choose_minima_depth,
+    segment_grains,
+    segment_grains_with_report,
+)
+from electrode_grains.grains.watershed import flood_from_minima, h_minima_markers
+
+__all__ = [
+    "CleanupReport",
+    "EditEntry",
+    "MergeReport",
+    "RegionOrientations",
+    "SegmentationReport",
+    "VariationOfInformation",
+    "adapted_rand_error",
+    "apply_edits",
+    "boundary_agreement",
+    "boundary_distances",
+    "choose_minima_depth",
+    "flood_from_minima",
+    "h_minima_markers",
+    "isolate_particle",
+    "matched_grain_scores",
+    "merge_regions",
+    "region_orientations",
+    "remove_background",
+    "score_labels",
+    "segment_grains",
+    "segment_grains_with_report",
+    "variation_of_information",
+]

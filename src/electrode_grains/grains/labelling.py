@@ -137,7 +137,7 @@ def measure_faces(labels: Labels, evidence: NDArray[np.floating] | None = None) 
 
 
 @njit(cache=True)
-def _pieces(labels, pieces):
+def _pieces(labels, pieces):  # type: ignore[no-untyped-def]
     depth, rows, columns = labels.shape
     queue = np.empty((labels.size, 3), np.int32)
     count = 0

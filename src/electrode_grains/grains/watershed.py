@@ -186,7 +186,7 @@ def _flood(landscape: NDArray[Any], depth: Any) -> tuple[Labels, Labels]:
 
 
 @njit(cache=True)
-def _descend(image, offsets):
+def _descend(image, offsets):  # type: ignore[no-untyped-def]
     """Least strictly lower neighbour of each voxel, by (value, index); -1 where none is."""
     lower = np.full(image.size, -1, np.int32)
     for voxel in range(offsets[2], image.size - offsets[2]):
@@ -204,7 +204,7 @@ def _descend(image, offsets):
 
 
 @njit(cache=True)
-def _layer_plateaus(image, offsets, lower):
+def _layer_plateaus(image, offsets, lower):  # type: ignore[no-untyped-def]
     """Distance to the lower border of each plateau; completes `lower` on plateaus.
 
     Voxels of a flat minimum, which no lower border reaches, keep distance 0 and descend to
@@ -257,7 +257,7 @@ def _layer_plateaus(image, offsets, lower):
 
 
 @njit(cache=True)
-def _collapse(image, lower):
+def _collapse(image, lower):  # type: ignore[no-untyped-def]
     """Replace each voxel's descent by the number of the minimum where it ends."""
     count = 0
     for voxel in range(image.size):
@@ -286,7 +286,7 @@ def _collapse(image, lower):
 
 
 @njit(cache=True)
-def _after(image, layer, a, b):
+def _after(image, layer, a, b):  # type: ignore[no-untyped-def]
     """Whether voxel a comes after voxel b in the total order."""
     if image[a] != image[b]:
         return image[a] > image[b]
@@ -296,7 +296,7 @@ def _after(image, layer, a, b):
 
 
 @njit(cache=True)
-def _edge_before(image, layer, greater, lesser, other_greater, other_lesser):
+def _edge_before(image, layer, greater, lesser, other_greater, other_lesser):  # type: ignore[no-untyped-def]
     """Whether an edge comes before another in the total order.
 
     Below the greater voxel's value, ties of the lesser voxels are broken by index alone,
@@ -312,7 +312,7 @@ def _edge_before(image, layer, greater, lesser, other_greater, other_lesser):
 
 
 @njit(cache=True)
-def _find(parent, tree):
+def _find(parent, tree):  # type: ignore[no-untyped-def]
     while parent[tree] != tree:
         parent[tree] = parent[parent[tree]]
         tree = parent[tree]
@@ -320,7 +320,7 @@ def _find(parent, tree):
 
 
 @njit(cache=True)
-def _lowest_passes(image, offsets, layer, basins, parent, settled, greater, lesser):
+def _lowest_passes(image, offsets, layer, basins, parent, settled, greater, lesser):  # type: ignore[no-untyped-def]
     """Least outgoing edge of every tree that is not settled."""
     greater[:] = -1
     for voxel in range(image.size - offsets[2]):
@@ -345,7 +345,7 @@ def _lowest_passes(image, offsets, layer, basins, parent, settled, greater, less
 
 
 @njit(cache=True)
-def _grow_forest(image, offsets, layer, basins, minima, depth):
+def _grow_forest(image, offsets, layer, basins, minima, depth):  # type: ignore[no-untyped-def]
     """Join trees over their lowest passes; returns the tree of every minimum.
 
     A tree is named after its least minimum, in the total order.
@@ -383,7 +383,7 @@ def _grow_forest(image, offsets, layer, basins, minima, depth):
 
 
 @njit(cache=True)
-def _number_basins(image, basins, minima, parent):
+def _number_basins(image, basins, minima, parent):  # type: ignore[no-untyped-def]
     """Replace minima by labels from 1 in memory order; returns the minimum of each label."""
     label = np.zeros(parent.size, np.int32)
     count = 0
@@ -413,7 +413,7 @@ def _fill_minima(landscape: NDArray[Any], basins: Labels, minima: Labels, depth:
 
 
 @njit(cache=True)
-def _fill(image, offsets, minima, depth):
+def _fill(image, offsets, minima, depth):  # type: ignore[no-untyped-def]
     """Fill every minimum up to its depth, from its least voxel."""
     markers = np.zeros(image.size, np.int32)
     queue = np.empty(image.size, np.int32)

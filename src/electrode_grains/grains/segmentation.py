@@ -1,0 +1,325 @@
+"""From class probabilities to grains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from electrode_grains.grains.agglomeration import (
+    FIVE_DEGREES,
+    MergeMode,
+    MergeReport,
+    merge_regions,
+)
+from electrode_grains.grains.cleanup import CleanupReport, ParticleRule, isolate_particle
+from electrode_grains.grains.labelling import Labels, label_sizes
+from electrode_grains.grains.scores import boundary_agreement
+from electrode_grains.grains.watershed import flood_from_minima
+from electrode_grains.problems import ComputationProblem, InputProblem, SettingsProblem
+
+BOUNDARY, BACKGROUND = 0, 2  # channels of class probabilities
+_LARGEST_SHARE = 0.5  # of the particle, beyond which one grain is doubtful
+
+
+@dataclass(frozen=True)
+class SegmentationReport:
+    """What happened between class probabilities and grains.
+
+    Attributes
+    ----------
+    minima_depth, background_threshold : float
+    basins : int
+        Basins of the watershed.
+    merging : MergeReport
+    cleanup : CleanupReport
+    largest_share : float
+        Share of the particle's voxels in its largest grain.
+    grains_cut_by_window : int
+        Grains with a voxel in the outermost layer of the window.
+    doubts : tuple of str
+        What looks wrong, with its numbers; empty where nothing does.
+    """
+
+    minima_depth: float
+    background_threshold: float
+    basins: int
+    merging: MergeReport
+    cleanup: CleanupReport
+    largest_share: float
+    grains_cut_by_window: int
+    doubts: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings and lists, for a JSON file."""
+        return {**asdict(self), "doubts": list(self.doubts)}
+
+
+def segment_grains(
+    class_probability: NDArray[np.floating],
+    minima_depth: float,
+    background_threshold: float,
+    **options: Any,
+) -> Labels:
+    """Split the particle into grains.
+
+    Parameters
+    ----------
+    class_probability : ndarray of float, shape (3, z, y, x)
+        Probability of boundary, interior, background.
+    minima_depth : float
+        Depth h of the h-minima of the boundary probability.
+    background_threshold : float
+        In (0, 1); voxels of a greater background probability are no grain.
+    **options
+        Those of `segment_grains_with_report`.
+
+    Returns
+    -------
+    ndarray of int32, shape (z, y, x)
+        Grains from 1 in the order of their first voxel, 0 elsewhere.
+
+    Raises
+    ------
+    InputProblem, SettingsProblem, ComputationProblem
+        As `segment_grains_with_report`.
+
+    Examples
+    --------
+    >>> boundary = np.array([[[0.1, 0.0, 0.9, 0.1, 0.0, 0.1]]])
+    >>> background = np.array([[[0.0, 0.0, 0.0, 0.0, 0.0, 0.9]]])
+    >>> probability = np.stack([boundary, 1 - boundary - background, background])
+    >>> segment_grains(probability, 0.05, 0.5, minimum_voxels=1).tolist()
+    [[[1, 1, 1, 2, 2, 0]]]
+    """
+    return segment_grains_with_report(
+        class_probability, minima_depth, background_threshold, **options
+    )[0]
+
+
+def segment_grains_with_report(
+    class_probability: NDArray[np.floating],
+    minima_depth: float,
+    background_threshold: float,
+    *,
+    orientations: NDArray[np.floating] | None = None,
+    weights: NDArray[np.floating] | None = None,
+    merge_mode: MergeMode | None = None,
+    boundary_threshold: float = 0.3,
+    misorientation_threshold: float = FIVE_DEGREES,
+    laue: str = "-3m",
+    minimum_voxels: int = 10,
+    background_share: float = 0.5,
+    particle: ParticleRule = "largest",
+) -> tuple[Labels, SegmentationReport]:
+    """Split the particle into grains, and say what was merged and removed.
+
+    Parameters
+    ----------
+    class_probability : ndarray of float, shape (3, z, y, x)
+        Probability of boundary, interior, background.
+    minima_depth : float
+        Depth h of the h-minima of the boundary probability.
+    background_threshold : float
+        In (0, 1); voxels of a greater background probability are no grain.
+    orientations : ndarray of float, shape (4, z, y, x), (5, z, y, x) or (z, y, x, 4), optional
+        Quaternions, scalar first, NaN where unknown; a fifth channel is the confidence
+        index.
+    weights : ndarray of float, shape (z, y, x), optional
+        Trust in each orientation.
+    merge_mode : {"none", "iq", "orientation", "combined"}, optional
+        How basins are merged, see `merge_regions`; "combined" with orientations and "iq"
+        without by default. "none" is the paper's way.
+    boundary_threshold, misorientation_threshold, laue
+        See `merge_regions`.
+    minimum_voxels, background_share, particle
+        See `isolate_particle`.
+
+    Returns
+    -------
+    labels : ndarray of int32, shape (z, y, x)
+        Grains from 1 in the order of their first voxel, 0 elsewhere.
+    report : SegmentationReport
+
+    Raises
+    ------
+    InputProblem
+        If shapes do not fit or a probability is not finite.
+    SettingsProblem
+        If a setting is out of range.
+    ComputationProblem
+        If everything is background or no grain is left.
+
+    Notes
+    -----
+    Watershed from the h-minima of the boundary probability (section 2.3.3 of Furat,
+    Finegan et al., J. Power Sources 483 (2021) 229148), removal of the background before
+    regions are merged, so that no grain is merged with what surrounds it, and isolation of
+    the particle.
+    """
+    probability = _checked_probability(class_probability)
+    boundary, background = probability[BOUNDARY], probability[BACKGROUND]
+    basins = flood_from_minima(boundary, minima_depth)
+    # Nothing is small yet: parts of a grain are still to be merged.
+    regions, cleared = isolate_particle(
+        basins,
+        background,
+        background_threshold,
+        minimum_voxels=0,
+        background_share=background_share,
+        particle="all",
+    )
+    merged, merging = merge_regions(
+        regions,
+        boundary,
+        orientations,
+        mode=merge_mode or ("iq" if orientations is None else "combined"),
+        boundary_threshold=boundary_threshold,
+        misorientation_threshold=misorientation_threshold,
+        laue=laue,
+        weights=weights,
+    )
+    labels, cleanup = isolate_particle(
+        merged,
+        background,
+        background_threshold,
+        minimum_voxels=minimum_voxels,
+        background_share=background_share,
+        particle=particle,
+    )
+    report = _report(labels, minima_depth, background_threshold, merging, cleared, cleanup)
+    return labels, report
+
+
+def _checked_probability(class_probability: NDArray[np.floating]) -> NDArray[np.floating]:
+    array = np.asarray(class_probability)
+    if array.ndim != 4 or len(array) != 3 or array.size == 0:
+        raise InputProblem(
+            "the class probabilities have the wrong shape",
+            found=str(array.shape),
+            expected="(3, z, y, x): boundary, interior, background",
+        )
+    for channel, name in enumerate(("boundary", "interior", "background")):
+        bad = int((~np.isfinite(array[channel])).sum())
+        if bad:
+            raise InputProblem(
+                f"the {name} probability is not finite everywhere",
+                found=f"{bad} voxels that are not",
+                remedy="check the network and the contrast it was applied to",
+            )
+    return array
+
+
+def _report(
+    labels: Labels,
+    minima_depth: float,
+    background_threshold: float,
+    merging: MergeReport,
+    cleared: CleanupReport,
+    cleanup: CleanupReport,
+) -> SegmentationReport:
+    sizes = label_sizes(labels)[1:]
+    share = float(sizes.max() / sizes.sum())
+    cut = _cut_by_window(labels)
+    # The background was removed before merging: its counts are those of the first pass.
+    removed = ("regions", "background_voxels", "background_regions", "background_region_voxels")
+    counts = asdict(cleanup) | {name: getattr(cleared, name) for name in removed}
+    counts["split_regions"] += cleared.split_regions
+    doubts = []
+    if len(sizes) == 1:
+        doubts.append("the particle is a single grain; is the depth of minima too great?")
+    elif share > _LARGEST_SHARE:
+        doubts.append(
+            f"the largest grain holds {share:.0%} of the particle; a weak boundary may have "
+            "joined many grains: lower the depth of minima or the boundary threshold"
+        )
+    if cut == len(sizes):
+        doubts.append(f"all {cut} grains are cut by the window, so that none can be measured")
+    return SegmentationReport(
+        minima_depth=float(minima_depth),
+        background_threshold=float(background_threshold),
+        basins=cleared.regions,
+        merging=merging,
+        cleanup=CleanupReport(**counts),
+        largest_share=share,
+        grains_cut_by_window=cut,
+        doubts=tuple(doubts),
+    )
+
+
+def _cut_by_window(labels: Labels) -> int:
+    faces = [np.take(labels, end, axis).ravel() for axis in range(3) for end in (0, -1)]
+    touching = np.unique(np.concatenate(faces))
+    return int((touching > 0).sum())
+
+
+def choose_minima_depth(
+    class_probability: NDArray[np.floating],
+    annotation: NDArray[np.integer],
+    candidates: Sequence[float],
+    background_threshold: float = 0.5,
+    *,
+    tolerance: int = 1,
+    **options: Any,
+) -> tuple[float, pd.DataFrame]:
+    """Choose the depth of minima by agreement with annotated slices.
+
+    Parameters
+    ----------
+    class_probability : ndarray of float, shape (3, z, y, x)
+        Best predicted by a network that has not seen the slices it is compared with.
+    annotation : ndarray of int, shape (z, y, x)
+        0 not annotated, 1 boundary, 2 interior, 3 background.
+    candidates : sequence of float
+        Depths to try.
+    background_threshold : float
+        In (0, 1).
+    tolerance : int
+        Voxels within the slice by which a boundary may be off.
+    **options
+        Those of `segment_grains_with_report`, which is run for every candidate.
+
+    Returns
+    -------
+    depth : float
+        Candidate with the best boundary F1, the greatest among equals.
+    curve : DataFrame
+        One row per candidate in increasing order: `minima_depth`, `grain_count`,
+        `boundary_precision`, `boundary_recall`, `boundary_f1`, `interior_rand_error`,
+        `interior_information`; nothing but the depth where no grain was left.
+
+    Raises
+    ------
+    SettingsProblem
+        If there is no candidate.
+    InputProblem
+        If nothing is annotated or shapes do not fit.
+    ComputationProblem
+        If no candidate leaves a grain, or no boundary is annotated.
+    """
+    if len(candidates) == 0:
+        raise SettingsProblem("no depth of minima to choose from", expected="at least one")
+    rows: list[dict[str, float | int | None]] = []
+    for depth in sorted(set(map(float, candidates))):
+        try:
+            labels = segment_grains(class_probability, depth, background_threshold, **options)
+        except ComputationProblem:
+            rows.append({"minima_depth": depth, "grain_count": 0})
+            continue
+        agreement = boundary_agreement(labels, annotation, tolerance)
+        agreement.pop("annotated_slices")
+        rows.append({"minima_depth": depth, "grain_count": int(labels.max()), **agreement})
+    curve = pd.DataFrame(rows)
+    scored = pd.to_numeric(curve.get("boundary_f1", pd.Series(np.nan, curve.index)))
+    if scored.isna().all():
+        raise ComputationProblem(
+            "no depth of minima can be chosen",
+            found=f"{len(curve)} candidates, none with a boundary score",
+            expected="annotated boundaries, and grains for at least one candidate",
+        )
+    best = scored[::-1].idxmax()
+    return float(curve.loc[best, "minima_depth"]), curve
