@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.segmentation import watershed
 
 from electrode_grains.grains.labelling import (
     Contacts,
@@ -35,8 +37,10 @@ class CleanupReport:
     background_voxels : int
         Voxels whose background probability exceeds the threshold.
     background_regions, background_region_voxels : int
-        Regions that lie mostly in the background, and what the threshold had left of
-        them: the shells around the particle.
+        Regions that lie mostly in the background, and what went of them though the
+        threshold had left it.
+    rim_voxels_joined : int
+        Voxels of such regions beside a grain that went to the grain.
     split_regions : int
         Further pieces of cut regions that are large enough to be grains themselves.
     fragments_joined, fragment_voxels_joined : int
@@ -55,6 +59,7 @@ class CleanupReport:
     background_voxels: int
     background_regions: int
     background_region_voxels: int
+    rim_voxels_joined: int
     split_regions: int
     fragments_joined: int
     fragment_voxels_joined: int
@@ -133,6 +138,7 @@ def isolate_particle(
     *,
     minimum_voxels: int = 10,
     background_share: float = 0.5,
+    rim_voxels: int = 2,
     particle: ParticleRule = "largest",
 ) -> tuple[Labels, CleanupReport]:
     """Keep the grains of one particle.
@@ -148,8 +154,11 @@ def isolate_particle(
         Smaller grains join the neighbour with which they share most faces (the larger
         one, then the one of lower label, among equals), or go if they touch none.
     background_share : float
-        In (0, 1]; a region with at least this share of background voxels goes entirely,
-        since what is left of it is a shell where the probability rises.
+        In (0, 1]; a region with at least this share of background voxels is no grain, nor
+        is the shell that the threshold leaves of it, where the probability rises.
+    rim_voxels : int
+        Voxels of that shell up to this many steps from a grain join the nearest grain:
+        they lie between the ridge of the boundary and the surface of the particle.
     particle : {"largest", "most_central", "all"}
         Of the bodies that hang together over voxel faces, which one is the particle: the
         one of most voxels, the one whose centroid is nearest to the centre of the window
@@ -184,7 +193,7 @@ def isolate_particle(
     ([[[1, 1, 2, 2, 2, 0]]], 1)
     """
     array = checked_labels(labels)
-    _check_rules(minimum_voxels, background_share, particle)
+    _check_rules(minimum_voxels, background_share, rim_voxels, particle)
     outside = _background(array, background_probability, threshold)
     compact, ids = compact_labels(array)
     totals = label_sizes(compact)
@@ -192,13 +201,18 @@ def isolate_particle(
     mostly = hidden >= background_share * totals
     mostly[0] = False
     shells = mostly[compact] & ~outside
+    rim = np.zeros_like(compact)
+    if rim_voxels and shells.any():
+        rim = _grow(np.where(outside | shells, 0, compact), shells, rim_voxels)
     counts: dict[str, int] = {
         "regions": len(ids) - 1,
         "background_voxels": int((outside & (compact > 0)).sum()),
         "background_regions": int(mostly.sum()),
-        "background_region_voxels": int(shells.sum()),
+        "background_region_voxels": int((shells & (rim == 0)).sum()),
+        "rim_voxels_joined": int((shells & (rim > 0)).sum()),
     }
     compact[outside | shells] = 0
+    compact[shells] = rim[shells]
     pieces, fragment = _separate_pieces(compact, minimum_voxels, counts)
     pieces, fragment = _choose_particle(pieces, fragment, particle, counts)
     _absorb_small(pieces, fragment, minimum_voxels, counts)
@@ -214,9 +228,14 @@ def isolate_particle(
     return grains, CleanupReport(**counts)
 
 
-def _check_rules(minimum_voxels: int, background_share: float, particle: str) -> None:
-    if minimum_voxels < 0:
-        raise SettingsProblem("the minimum size is negative", found=str(minimum_voxels))
+def _check_rules(
+    minimum_voxels: int, background_share: float, rim_voxels: int, particle: str
+) -> None:
+    for name, value in (("minimum size", minimum_voxels), ("width of the rim", rim_voxels)):
+        if value < 0:
+            raise SettingsProblem(
+                f"the {name} is negative", found=str(value), expected="0 or more voxels"
+            )
     if not 0 < background_share <= 1:
         raise SettingsProblem(
             "the share of background is out of range",
@@ -229,6 +248,15 @@ def _check_rules(minimum_voxels: int, background_share: float, particle: str) ->
             found=repr(particle),
             expected="largest, most_central or all",
         )
+
+
+def _grow(grains: Labels, room: NDArray[np.bool_], steps: int) -> Labels:
+    """Let grains grow into the room around them, one voxel face a step from every side."""
+    faces = ndimage.generate_binary_structure(3, 1)
+    near = ndimage.binary_dilation(grains > 0, faces, iterations=steps, mask=room | (grains > 0))
+    level = np.zeros(grains.shape, np.uint8)
+    grown: Labels = watershed(level, grains, mask=near)  # type: ignore[no-untyped-call]
+    return grown
 
 
 def _separate_pieces(

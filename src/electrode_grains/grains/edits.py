@@ -118,10 +118,11 @@ def apply_edits(
         )
     planned = [_read(edit, number, edited.shape) for number, edit in enumerate(edits, start=1)]
     log = []
+    greatest = int(edited.max())  # ever used: the label of a removed grain is not given again
     for number, (action, voxels) in enumerate(planned, start=1):
         before = _labels_at(edited, voxels)
         try:
-            changed = _apply(edited, action, voxels, before, boundary)
+            changed = _apply(edited, action, voxels, before, boundary, greatest)
         except _NotApplicable as reason:
             if outdated == "refuse":
                 raise InputProblem(
@@ -133,6 +134,7 @@ def apply_edits(
             log.append(EditEntry(number, action, voxels, False, before, before, 0, str(reason)))
             continue
         after = _labels_at(edited, voxels)
+        greatest = max(greatest, *after)
         log.append(EditEntry(number, action, voxels, True, before, after, changed))
     return edited, tuple(log)
 
@@ -183,6 +185,7 @@ def _apply(
     voxels: tuple[Voxel, ...],
     before: tuple[int, ...],
     boundary: NDArray[np.floating] | None,
+    greatest: int,
 ) -> int:
     """Change the labels in place; returns the number of voxels changed."""
     empty = [voxel for voxel, label in zip(voxels, before, strict=True) if label == 0]
@@ -203,7 +206,7 @@ def _apply(
         raise _NotApplicable(f"the voxels are in different grains: {list(before)}")
     if len(set(voxels)) < len(voxels):
         raise _NotApplicable("a voxel is named twice")
-    return _split(labels, voxels, before[0], boundary)
+    return _split(labels, voxels, before[0], boundary, greatest)
 
 
 def _split(
@@ -211,6 +214,7 @@ def _split(
     voxels: tuple[Voxel, ...],
     label: int,
     boundary: NDArray[np.floating] | None,
+    greatest: int,
 ) -> int:
     grain = labels == label
     where = np.argwhere(grain)
@@ -226,8 +230,9 @@ def _split(
             f"the boundary probability is not finite in grain {label}, which is to be split"
         )
     landscape = np.where(inside, landscape, 0.0)  # what is outside must not disturb the flood
-    parts = watershed(landscape, markers, mask=inside)
-    greatest = int(labels.max())
+    parts: NDArray[np.int32] = watershed(  # type: ignore[no-untyped-call]
+        landscape, markers, mask=inside
+    )
     if greatest + len(voxels) - 1 > np.iinfo(labels.dtype).max:
         raise InputProblem(
             "no label is left for the parts of a split",

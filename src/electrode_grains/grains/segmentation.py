@@ -114,6 +114,7 @@ def segment_grains_with_report(
     laue: str = "-3m",
     minimum_voxels: int = 10,
     background_share: float = 0.5,
+    rim_voxels: int = 2,
     particle: ParticleRule = "largest",
 ) -> tuple[Labels, SegmentationReport]:
     """Split the particle into grains, and say what was merged and removed.
@@ -136,7 +137,7 @@ def segment_grains_with_report(
         without by default. "none" is the paper's way.
     boundary_threshold, misorientation_threshold, laue
         See `merge_regions`.
-    minimum_voxels, background_share, particle
+    minimum_voxels, background_share, rim_voxels, particle
         See `isolate_particle`.
 
     Returns
@@ -171,6 +172,7 @@ def segment_grains_with_report(
         background_threshold,
         minimum_voxels=0,
         background_share=background_share,
+        rim_voxels=rim_voxels,
         particle="all",
     )
     merged, merging = merge_regions(
@@ -189,6 +191,7 @@ def segment_grains_with_report(
         background_threshold,
         minimum_voxels=minimum_voxels,
         background_share=background_share,
+        rim_voxels=rim_voxels,
         particle=particle,
     )
     report = _report(labels, minima_depth, background_threshold, merging, cleared, cleanup)
@@ -226,7 +229,13 @@ def _report(
     share = float(sizes.max() / sizes.sum())
     cut = _cut_by_window(labels)
     # The background was removed before merging: its counts are those of the first pass.
-    removed = ("regions", "background_voxels", "background_regions", "background_region_voxels")
+    removed = (
+        "regions",
+        "background_voxels",
+        "background_regions",
+        "background_region_voxels",
+        "rim_voxels_joined",
+    )
     counts = asdict(cleanup) | {name: getattr(cleared, name) for name in removed}
     counts["split_regions"] += cleared.split_regions
     doubts = []
@@ -314,12 +323,12 @@ def choose_minima_depth(
         agreement.pop("annotated_slices")
         rows.append({"minima_depth": depth, "grain_count": int(labels.max()), **agreement})
     curve = pd.DataFrame(rows)
-    scored = pd.to_numeric(curve.get("boundary_f1", pd.Series(np.nan, curve.index)))
-    if scored.isna().all():
+    scored = np.array([row.get("boundary_f1") for row in rows], float)
+    if np.isnan(scored).all():
         raise ComputationProblem(
             "no depth of minima can be chosen",
             found=f"{len(curve)} candidates, none with a boundary score",
             expected="annotated boundaries, and grains for at least one candidate",
         )
-    best = scored[::-1].idxmax()
-    return float(curve.loc[best, "minima_depth"]), curve
+    best = len(scored) - 1 - int(np.nanargmax(scored[::-1]))
+    return float(curve["minima_depth"].iloc[best]), curve
