@@ -223,7 +223,8 @@ def isolate_particle(
             "no grain is left after removing the background",
             found=", ".join(f"{name} {value}" for name, value in counts.items() if value),
             expected="at least one grain",
-            remedy="raise the background threshold or lower the minimum size of grains",
+            remedy="raise the background threshold, lower the minimum size of grains, or lower "
+            "the depth of minima where one basin holds particle and background",
         )
     return grains, CleanupReport(**counts)
 

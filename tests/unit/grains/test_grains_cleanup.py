@@ -1,0 +1,148 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from electrode_grains.grains import flood_from_minima, isolate_particle, remove_background
+from electrode_grains.problems import ComputationProblem, InputProblem, SettingsProblem
+
+
+def row(*labels):
+    return np.array([[labels]], np.int32)
+
+
+def test_background_voxels_lose_their_label_and_others_keep_it():
+    labels = np.array([[[2**40, 7, 7]]])
+
+    cleared = remove_background(labels, np.array([[[0.2, 0.6, 0.5]]]), 0.5)
+
+    assert cleared.tolist() == [[[2**40, 0, 7]]]
+
+
+def test_no_shell_of_the_background_survives_around_a_ball():
+    z, y, x = np.mgrid[:21, :21, :21] - 10
+    radius = np.sqrt(z**2 + y**2 + x**2)
+    background = 1 / (1 + np.exp(-(radius - 8) / 0.8))
+    boundary = np.exp(-((radius - 7) ** 2) + 0 * x)  # the ridge lies below the surface
+    basins = flood_from_minima(boundary, 0.05)
+    assert len(np.unique(remove_background(basins, background, 0.5))) == 3  # ball, shell, 0
+
+    grains, report = isolate_particle(basins, background, 0.5)
+
+    assert grains.max() == report.grains == 1
+    assert report.background_regions == 1
+    assert np.array_equal(grains > 0, background <= 0.5)  # the rim went to the grain
+    bare, report = isolate_particle(basins, background, 0.5, rim_voxels=0)
+    assert report.background_region_voxels == (background <= 0.5).sum() - (bare > 0).sum() > 0
+
+
+def test_a_fragment_joins_the_neighbour_it_touches_most():
+    labels = np.repeat(row(1, 1, 1, 0, 1, 2, 2, 2), 3, axis=1)
+    background = (labels == 0).astype(float)
+
+    grains, report = isolate_particle(labels, background, 0.5, minimum_voxels=5, particle="all")
+
+    assert grains[0, 0].tolist() == [1, 1, 1, 0, 2, 2, 2, 2]
+    assert (report.fragments_joined, report.fragment_voxels_joined) == (1, 3)
+
+
+def test_large_pieces_of_a_cut_region_become_grains():
+    labels = np.repeat(row(1, 1, 1, 0, 1, 1), 4, axis=1)
+
+    grains, report = isolate_particle(labels, 0.0 * labels, 0.5, minimum_voxels=4, particle="all")
+
+    assert grains[0, 0].tolist() == [1, 1, 1, 0, 2, 2]
+    assert report.split_regions == 1
+
+
+def test_bodies_beside_the_particle_go_and_are_counted():
+    labels = row(1, 1, 0, 2, 2, 3, 0, 4)
+
+    grains, report = isolate_particle(labels, 0.0 * labels, 0.5, minimum_voxels=0)
+
+    assert grains.ravel().tolist() == [0, 0, 0, 1, 1, 2, 0, 0]
+    assert report.other_particles == report.other_particle_grains == 2
+    assert report.other_particle_voxels == 3
+
+
+def test_the_most_central_particle_can_be_chosen():
+    labels = row(1, 1, 1, 1, 0, 2, 2, 2, 0, 0, 0, 0)
+
+    grains, _ = isolate_particle(
+        labels, 0.0 * labels, 0.5, minimum_voxels=0, particle="most_central"
+    )
+
+    assert grains.ravel().tolist() == [0] * 5 + [1] * 3 + [0] * 4
+
+
+def test_small_grains_join_in_chains_and_isolated_ones_go():
+    labels = row(1, 1, 1, 1, 2, 3, 0, 4)
+
+    grains, report = isolate_particle(labels, 0.0 * labels, 0.5, minimum_voxels=4, particle="all")
+
+    assert grains.ravel().tolist() == [1, 1, 1, 1, 1, 1, 0, 0]
+    assert (report.small_grains_joined, report.small_grain_voxels_joined) == (2, 2)
+    assert (report.small_grains_removed, report.small_grain_voxels_removed) == (1, 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**16), minimum=st.integers(0, 6), rim=st.integers(0, 2))
+def test_no_voxel_is_lost_without_being_counted(seed, minimum, rim):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 5, (3, 4, 5))
+    background = rng.random(labels.shape) * 0.7
+
+    try:
+        grains, report = isolate_particle(
+            labels, background, 0.5, minimum_voxels=minimum, rim_voxels=rim
+        )
+    except ComputationProblem:
+        return
+
+    given_voxels = int((labels > 0).sum())
+    removed = (
+        report.background_voxels
+        + report.background_region_voxels
+        + report.other_particle_voxels
+        + report.small_grain_voxels_removed
+    )
+    assert given_voxels == report.grain_voxels + removed
+    assert report.grain_voxels == (grains > 0).sum()
+    faces = ndimage.generate_binary_structure(3, 1)
+    for label in range(1, report.grains + 1):
+        assert ndimage.label(grains == label, faces)[1] == 1
+        assert (grains == label).sum() >= minimum
+    assert ndimage.label(grains > 0, faces)[1] == 1
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**16))
+def test_a_clean_result_stays_as_it_is(seed):
+    labels = np.random.default_rng(seed).integers(0, 4, (3, 4, 5))
+    nothing = np.zeros(labels.shape)
+    grains, _ = isolate_particle(labels, nothing, 0.5, minimum_voxels=3)
+
+    again, report = isolate_particle(grains * 10, nothing, 0.5, minimum_voxels=3)
+
+    assert np.array_equal(again, grains)
+    assert report.split_regions == report.small_grains_joined == 0
+
+
+def test_what_makes_no_sense_is_refused():
+    labels = row(1, 2)
+    nothing = 0.0 * labels
+    with pytest.raises(ComputationProblem, match="background_voxels 2"):
+        isolate_particle(labels, nothing + 1, 0.5)
+    with pytest.raises(SettingsProblem, match=r"1\.5"):
+        remove_background(labels, nothing, 1.5)
+    with pytest.raises(InputProblem, match="2 NaN"):
+        remove_background(labels, nothing * np.nan, 0.5)
+    with pytest.raises(InputProblem, match=r"\(1, 1, 2\) and \(1, 2\)"):
+        remove_background(labels, nothing[0], 0.5)
+    with pytest.raises(InputProblem, match="-1"):
+        remove_background(-labels + 1, nothing, 0.5)
+    with pytest.raises(SettingsProblem, match="rim"):
+        isolate_particle(labels, nothing, 0.5, rim_voxels=-1)
+    with pytest.raises(SettingsProblem, match="smallest"):
+        isolate_particle(labels, nothing, 0.5, particle="smallest")

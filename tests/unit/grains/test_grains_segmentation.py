@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from electrode_grains.ebsd.orientations import random_orientations
+from electrode_grains.grains import (
+    adapted_rand_error,
+    choose_minima_depth,
+    matched_grain_scores,
+    segment_grains,
+    segment_grains_with_report,
+)
+from electrode_grains.problems import ComputationProblem, InputProblem, SettingsProblem
+
+SHAPE = (20, 40, 44)
+
+
+@pytest.fixture(scope="module")
+def particle():
+    """Voronoi grains in an ellipsoid, and the class probabilities of an imperfect network."""
+    rng = np.random.default_rng(8)
+    points = np.stack(np.mgrid[tuple(slice(n) for n in SHAPE)], -1).reshape(-1, 3)
+    seeds = rng.random((60, 3)) * SHAPE
+    nearest = ((points[:, None] - seeds) ** 2).sum(-1).argmin(1).reshape(SHAPE)
+    scaled = (points - np.array(SHAPE) / 2) / (np.array(SHAPE) * [0.7, 0.42, 0.42])
+    truth = np.where((scaled**2).sum(1).reshape(SHAPE) < 1, nearest + 1, 0)
+    edge = np.zeros(SHAPE)
+    for axis in range(3):
+        low = tuple(slice(None, -1) if i == axis else slice(None) for i in range(3))
+        high = tuple(slice(1, None) if i == axis else slice(None) for i in range(3))
+        edge[low] = np.maximum(edge[low], truth[low] != truth[high])
+        edge[high] = np.maximum(edge[high], truth[low] != truth[high])
+    texture = ndimage.gaussian_filter(rng.standard_normal(SHAPE), 1)
+    background = 1 / (1 + np.exp(-12 * (ndimage.gaussian_filter((truth == 0) * 1.0, 0.7) - 0.5)))
+    ridge = 7 * (ndimage.gaussian_filter(edge, 0.6) - 0.45) + 1.5 * texture / texture.std()
+    boundary = (1 - background) / (1 + np.exp(-ridge))
+    probability = np.stack([boundary, 1 - boundary - background, background]).astype(np.float32)
+    quaternions = random_orientations(61, rng)[truth]
+    wrong = (rng.random(SHAPE) < 0.3) | (truth == 0)
+    quaternions[wrong] = random_orientations(int(wrong.sum()), rng)
+    annotation = np.zeros(SHAPE, np.uint8)
+    for z in (5, 10, 15):
+        near = [np.roll(truth[z], step, axis) != truth[z] for step in (1, -1) for axis in (0, 1)]
+        annotation[z] = np.where(truth[z] == 0, 3, np.where(np.any(near, axis=0), 1, 2))
+    return truth, probability, np.moveaxis(quaternions, -1, 0), annotation
+
+
+def test_grains_are_found_and_orientations_help(particle):
+    truth, probability, orientations, _ = particle
+
+    plain = segment_grains(probability, 0.02, 0.5, merge_mode="none")
+    combined = segment_grains(probability, 0.02, 0.5, orientations=orientations)
+
+    assert combined.dtype == np.int32
+    assert np.unique(combined).tolist() == list(range(combined.max() + 1))
+    score = matched_grain_scores(combined, truth)["f1"]
+    assert score > 0.8  # what the surface or the window cuts to a few voxels is missed
+    assert score > matched_grain_scores(plain, truth)["f1"] + 0.1
+    assert adapted_rand_error(combined, truth) < 0.1
+
+
+def test_the_report_says_what_happened(particle):
+    truth, probability, orientations, _ = particle
+
+    labels, report = segment_grains_with_report(probability, 0.02, 0.5, orientations=orientations)
+
+    assert report.cleanup.grains == labels.max()
+    assert report.basins >= report.merging.regions > report.merging.grains
+    assert report.cleanup.grain_voxels == (labels > 0).sum()
+    assert report.cleanup.background_voxels == (probability[2] > 0.5).sum()
+    assert report.doubts == ()
+    assert report.as_dict()["cleanup"]["background_regions"] >= 1
+    assert 0 < report.largest_share < 0.5
+    assert abs((labels > 0).sum() / (truth > 0).sum() - 1) < 0.01
+
+
+def test_the_same_input_gives_the_same_grains(particle):
+    _, probability, orientations, _ = particle
+    one = segment_grains(probability, 0.03, 0.5, orientations=orientations)
+
+    assert np.array_equal(
+        one, segment_grains(probability.copy(), 0.03, 0.5, orientations=orientations)
+    )
+
+
+def test_the_depth_is_chosen_from_annotated_slices(particle):
+    truth, probability, _, annotation = particle
+    candidates = (0.4, 0.005, 0.1, 0.02, 0.2)
+
+    depth, curve = choose_minima_depth(probability, annotation, candidates, merge_mode="none")
+
+    assert curve["minima_depth"].tolist() == sorted(candidates)
+    assert curve["grain_count"].is_monotonic_decreasing
+    scores = {
+        h: matched_grain_scores(segment_grains(probability, h, 0.5, merge_mode="none"), truth)["f1"]
+        for h in candidates
+    }
+    assert scores[depth] > max(scores.values()) - 0.05
+    assert 0.005 < depth < 0.4
+
+
+def test_one_grain_is_a_doubt(particle):
+    _, probability, _, _ = particle
+
+    labels, report = segment_grains_with_report(probability, 0.02, 0.5, boundary_threshold=1)
+
+    assert labels.max() == 1
+    assert "single grain" in report.doubts[0]
+    assert "cut by the window" in report.doubts[1]
+
+
+def test_everything_background_is_refused_with_numbers():
+    probability = np.zeros((3, 4, 5, 6))
+    probability[2] = 1
+
+    with pytest.raises(ComputationProblem, match="background_voxels 120"):
+        segment_grains(probability, 0.1, 0.5)
+
+
+def test_what_is_no_probability_is_refused(particle):
+    _, probability, _, annotation = particle
+    for channel, name in enumerate(("boundary", "interior", "background")):
+        bad = probability.copy()
+        bad[channel, 1, 2, 3] = np.nan
+        with pytest.raises(InputProblem, match=f"{name}.*(?s:.*)1 voxels"):
+            segment_grains(bad, 0.1, 0.5)
+    with pytest.raises(InputProblem, match=r"\(2, 20, 40, 44\)"):
+        segment_grains(probability[:2], 0.1, 0.5)
+    with pytest.raises(SettingsProblem, match="no depth"):
+        choose_minima_depth(probability, annotation, ())
+    with pytest.raises(InputProblem, match="nothing is annotated"):
+        choose_minima_depth(probability, 0 * annotation, (0.1,))
+    with pytest.raises(ComputationProblem, match="1 candidates"):
+        choose_minima_depth(probability, np.where(annotation == 1, 2, annotation), (0.1,))
