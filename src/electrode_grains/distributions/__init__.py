@@ -1,5 +1,15 @@
 """Marginal distributions, copulas and joint densities of grain characteristics."""
 
+from electrode_grains.distributions.copula_families import COPULA_FAMILIES
+from electrode_grains.distributions.copula_fitting import fit_copula, select_copula
+from electrode_grains.distributions.copulas import BivariateCopula
+from electrode_grains.distributions.description import (
+    copula_from_description,
+    density_panel,
+    describe_marginals,
+    describe_pair,
+    marginal_from_description,
+)
 from electrode_grains.distributions.families import (
     DEFAULT_FAMILIES,
     MARGINAL_FAMILIES,
@@ -12,24 +22,36 @@ from electrode_grains.distributions.goodness import (
     edf_statistics,
     goodness_of_fit,
 )
+from electrode_grains.distributions.joint import JointDensity, SampledDistribution
 from electrode_grains.distributions.marginal_fitting import fit_marginal, select_marginal
 from electrode_grains.distributions.marginals import Marginal
 from electrode_grains.distributions.results import Fit, akaike_weights, best_fit, rank_by_aic
 
 __all__ = [
+    "COPULA_FAMILIES",
     "DEFAULT_FAMILIES",
     "MARGINAL_FAMILIES",
     "AxisUniformity",
+    "BivariateCopula",
     "Fit",
     "GoodnessOfFit",
+    "JointDensity",
     "Marginal",
+    "SampledDistribution",
     "akaike_weights",
     "axis_uniformity",
     "best_fit",
     "candidate_families",
+    "copula_from_description",
+    "density_panel",
+    "describe_marginals",
+    "describe_pair",
     "edf_statistics",
+    "fit_copula",
     "fit_marginal",
     "goodness_of_fit",
+    "marginal_from_description",
     "rank_by_aic",
+    "select_copula",
     "select_marginal",
 ]

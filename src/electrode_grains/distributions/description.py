@@ -15,7 +15,7 @@ from electrode_grains.distributions.copulas import BivariateCopula
 from electrode_grains.distributions.joint import JointDensity
 from electrode_grains.distributions.marginal_fitting import select_marginal
 from electrode_grains.distributions.marginals import Marginal
-from electrode_grains.distributions.results import Fit, akaike_weights, rank_by_aic
+from electrode_grains.distributions.results import Fit, akaike_weights
 
 # Probabilities enter copulas strictly inside (0, 1): half of a part in a billion.
 PROBABILITY_MARGIN = 5e-10
@@ -50,9 +50,9 @@ def describe_marginals(
     values = np.asarray(sample, dtype=float)
     inside = np.isfinite(values)
     if support is not None:
-        inside &= (values > support[0]) & (values < support[1])
+        inside &= _within(values, support)
     kept = values[inside]
-    fits = rank_by_aic(select_marginal(kept, tuple(families), support=support))
+    fits = select_marginal(kept, tuple(families), support=support)
     best = fits[0] if fits and fits[0].is_ranked else None
     left_out = [] if labels is None else np.asarray(labels)[~inside][:LISTED_LABELS].tolist()
     return {
@@ -79,12 +79,7 @@ def describe_marginals(
 def marginal_from_description(description: Mapping[str, Any]) -> Marginal:
     """Rebuild the best marginal of a characteristic from its description."""
     best = next(row for row in description["candidates"] if row["family"] == description["best"])
-    support = description.get("support")
-    return Marginal(
-        best["family"],
-        best["parameters"],
-        support=None if support is None else (float(support[0]), float(support[1])),
-    )
+    return Marginal(best["family"], best["parameters"], support=_support(description))
 
 
 def describe_pair(
@@ -103,7 +98,7 @@ def describe_pair(
         Values of both characteristics, one pair a grain.
     marginal_x, marginal_y : mapping
         Descriptions from `describe_marginals`; pairs outside either support are left
-        out and counted.
+        out and counted. Where either has no best family, no copula is fitted.
     families : sequence of str
         Names in `COPULA_FAMILIES`.
     rotations : sequence of int
@@ -121,24 +116,26 @@ def describe_pair(
     """
     first = np.asarray(x, dtype=float)
     second = np.asarray(y, dtype=float)
-    models = marginal_from_description(marginal_x), marginal_from_description(marginal_y)
     inside = _inside(first, marginal_x) & _inside(second, marginal_y)
     first, second = first[inside], second[inside]
-    u, v = (
-        np.clip(model.cdf(values), PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
-        for model, values in zip(models, (first, second), strict=True)
-    )
-    fits = rank_by_aic(select_copula(u, v, families=tuple(families), rotations=tuple(rotations)))
-    best = fits[0] if fits and fits[0].is_ranked else None
-    copula = best.model if best is not None else None
+    fits: list[Fit[BivariateCopula]] = []
+    copula = fitted_correlation = None
+    if marginal_x["best"] is not None and marginal_y["best"] is not None:
+        models = marginal_from_description(marginal_x), marginal_from_description(marginal_y)
+        u, v = (
+            np.clip(model.cdf(values), PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
+            for model, values in zip(models, (first, second), strict=True)
+        )
+        fits = select_copula(u, v, families, rotations)
+        copula = fits[0].model if fits and fits[0].is_ranked else None
+        if copula is not None:
+            fitted_correlation = JointDensity(*models, copula).correlation()
     return {
         "sample_size": int(first.size),
         "excluded_count": int((~inside).sum()),
         "pearson_r": float(np.corrcoef(first, second)[0, 1]) if first.size > 2 else None,
         "kendall_tau": float(kendalltau(first, second).statistic) if first.size > 2 else None,
-        "fitted_correlation": None
-        if copula is None
-        else float(JointDensity(*models, copula).correlation()),
+        "fitted_correlation": fitted_correlation,
         "best": None if copula is None else _describe_copula(copula),
         "candidates": [
             {**row, **_describe_copula(fit.model)}
@@ -185,10 +182,85 @@ def _rows(fits: Sequence[Fit[Any]]) -> list[dict[str, Any]]:
 
 
 def _inside(values: NDArray[np.float64], description: Mapping[str, Any]) -> NDArray[np.bool_]:
-    support = description.get("support") or (-math.inf, math.inf)
-    inside: NDArray[np.bool_] = (values > support[0]) & (values < support[1])
+    return _within(values, _support(description) or (-math.inf, math.inf))
+
+
+def _support(description: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Support of a characteristic; JSON knows no infinity and keeps null for an open end."""
+    ends = description.get("support")
+    if ends is None:
+        return None
+    low, high = ends
+    return -math.inf if low is None else float(low), math.inf if high is None else float(high)
+
+
+def _within(values: NDArray[np.float64], support: tuple[float, float]) -> NDArray[np.bool_]:
+    """Inside an open interval; the circle [-pi, pi) is closed at its lower end."""
+    low, high = support
+    above = values >= low if np.isclose([low, high], [-np.pi, np.pi]).all() else values > low
+    inside: NDArray[np.bool_] = above & (values < high)
     return inside
 
 
 def _moment(moment: Any, values: NDArray[np.float64], minimum: int) -> float | None:
     return float(moment(values)) if values.size >= minimum else None
+
+
+def density_panel(
+    x: ArrayLike,
+    y: ArrayLike,
+    pair: Mapping[str, Any],
+    marginal_x: Mapping[str, Any],
+    marginal_y: Mapping[str, Any],
+    resolution: int = 120,
+) -> dict[str, Any]:
+    """Evaluate the fitted density of a pair where its grains lie (Fig. 8).
+
+    Parameters
+    ----------
+    x, y : array_like of float, shape (n,)
+        Values of both characteristics.
+    pair : mapping
+        From `describe_pair`, with `x`, `y` and `best`.
+    marginal_x, marginal_y : mapping
+        From `describe_marginals`.
+    resolution : int
+        Points along either axis.
+
+    Returns
+    -------
+    dict
+        `x_name`, `y_name`, `x_sample`, `y_sample`, `x_grid`, `y_grid` and `density` of shape
+        (len(y_grid), len(x_grid)); the last three None where no copula was fitted.
+    """
+    first, second = np.asarray(x, float), np.asarray(y, float)
+    panel: dict[str, Any] = {
+        "x_name": pair["x"],
+        "y_name": pair["y"],
+        "x_sample": first,
+        "y_sample": second,
+    }
+    if pair["best"] is None:
+        return {**panel, "x_grid": None, "y_grid": None, "density": None}
+    x_grid = _span(first, marginal_x, resolution)
+    y_grid = _span(second, marginal_y, resolution)
+    joint = JointDensity(
+        marginal_from_description(marginal_x),
+        marginal_from_description(marginal_y),
+        copula_from_description(pair["best"]),
+    )
+    density = joint.pdf(*np.meshgrid(x_grid, y_grid))
+    return {**panel, "x_grid": x_grid, "y_grid": y_grid, "density": density}
+
+
+def _span(
+    values: NDArray[np.float64], description: Mapping[str, Any], resolution: int
+) -> NDArray[np.float64]:
+    """Points over the range of a sample, a little wider, inside the support."""
+    low, high = float(values.min()), float(values.max())
+    margin = 0.05 * (high - low)
+    support = _support(description) or (-math.inf, math.inf)
+    edge = 1e-6 * (high - low)
+    return np.linspace(
+        max(low - margin, support[0] + edge), min(high + margin, support[1] - edge), resolution
+    )
