@@ -1,9 +1,9 @@
-"""Kedro hooks: MLflow follows every pipeline run from its start to its end."""
+"""Kedro hooks: a line for every step, and MLflow follows a run from its start to its end."""
 
 from __future__ import annotations
 
 import logging
-import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
 
 from electrode_grains import __version__, tracking
 
@@ -28,6 +29,29 @@ ARTIFACTS = {
     "boundary_model": ("boundary_network", "figure_4", "figure_learning_curves"),
     "modelling": ("figure_7", "figure_8"),
 }
+
+
+class Progress:
+    """Say which step runs, of how many, and how long the whole took."""
+
+    _steps = _begun = 0
+    _start = 0.0
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Count the steps."""
+        self._steps, self._begun, self._start = len(pipeline.nodes), 0, time.monotonic()
+
+    @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        """Name the step that begins."""
+        self._begun += 1
+        logger.info("step %d of %d: %s", self._begun, self._steps, node.name)
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Tell the time that all steps took."""
+        logger.info("%d steps done in %.0f s", self._steps, time.monotonic() - self._start)
 
 
 class ExperimentTracking:
@@ -62,7 +86,7 @@ class ExperimentTracking:
             "kedro.run_id": str(run_params.get("run_id")),
             "kedro.env": str(run_params.get("env") or "local"),
             "electrode_grains.version": __version__,
-            **code_version(self._project),
+            **tracking.code_version(self._project),
         }
         made = pipeline.all_outputs()
         for experiment in ("particle", *EXPERIMENTS):
@@ -137,21 +161,6 @@ def _log_candidate(
         },
         {"subject": subject, "outcome": candidate["outcome"]},
     )
-
-
-def code_version(project: Path) -> dict[str, str]:
-    """Commit of the project and whether the working tree differs from it."""
-
-    def git(*words: str) -> str:
-        return subprocess.run(
-            ["git", *words], cwd=project, capture_output=True, text=True, check=True, timeout=10
-        ).stdout.strip()
-
-    try:
-        return {"git.commit": git("rev-parse", "HEAD"), "git.dirty": str(bool(git("status", "-s")))}
-    except (OSError, subprocess.SubprocessError):
-        logger.info("the project is not a git checkout; its runs carry no commit")
-        return {}
 
 
 def file_of(catalog: CatalogProtocol, name: str) -> Path:

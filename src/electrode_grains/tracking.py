@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import math
 import os
+import platform
 import socket
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
+
+from electrode_grains import __version__
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -165,6 +170,32 @@ def log_epoch(metrics: Mapping[str, float], epoch: int) -> None:
 def current_run_ids() -> dict[str, str]:
     """Ids of the open runs by experiment, empty without tracking."""
     return dict(_current.runs) if _current is not None else {}
+
+
+def provenance() -> dict[str, Any]:
+    """Versions of what computed a result, and the runs that it was logged to."""
+    packages = ("numpy", "scipy", "torch", "scikit-image", "pystackreg", "kedro", "mlflow")
+    return {
+        "electrode_grains": __version__,
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in packages},
+        "mlflow_runs": current_run_ids(),
+        **code_version(Path.cwd()),
+    }
+
+
+def code_version(project: Path) -> dict[str, str]:
+    """Commit of the project and whether the working tree differs from it."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", *words], cwd=project, capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+
+    try:
+        return {"git.commit": git("rev-parse", "HEAD"), "git.dirty": str(bool(git("status", "-s")))}
+    except (OSError, subprocess.SubprocessError):
+        return {"git.commit": "not a git checkout"}
 
 
 def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -3,11 +3,13 @@
 from electrode_grains.ebsd.ang import read_scan, write_scan
 from electrode_grains.ebsd.annotation import annotate_from_orientations
 from electrode_grains.ebsd.fields import stack_orientations
+from electrode_grains.ebsd.orientations import ipf_colors
 from electrode_grains.ebsd.placement import place_annotations
 from electrode_grains.ebsd.scan import natural_order, slice_number, stack_scans
 
 __all__ = [
     "annotate_from_orientations",
+    "ipf_colors",
     "natural_order",
     "place_annotations",
     "read_scan",

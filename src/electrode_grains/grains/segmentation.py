@@ -106,6 +106,7 @@ def segment_grains_with_report(
     minima_depth: float,
     background_threshold: float,
     *,
+    basins: Labels | None = None,
     orientations: NDArray[np.floating] | None = None,
     weights: NDArray[np.floating] | None = None,
     merge_mode: MergeMode | None = None,
@@ -127,6 +128,8 @@ def segment_grains_with_report(
         Depth h of the h-minima of the boundary probability.
     background_threshold : float
         In (0, 1); voxels of a greater background probability are no grain.
+    basins : ndarray of int32, shape (z, y, x), optional
+        Result of `flood_from_minima` on the boundary probability, where it is at hand.
     orientations : ndarray of float, shape (4, z, y, x), (5, z, y, x) or (z, y, x, 4), optional
         Quaternions, scalar first, NaN where unknown; a fifth channel is the confidence
         index.
@@ -164,7 +167,8 @@ def segment_grains_with_report(
     """
     probability = _checked_probability(class_probability)
     boundary, background = probability[BOUNDARY], probability[BACKGROUND]
-    basins = flood_from_minima(boundary, minima_depth)
+    if basins is None:
+        basins = flood_from_minima(boundary, minima_depth)
     # Nothing is small yet: parts of a grain are still to be merged.
     regions, cleared = isolate_particle(
         basins,

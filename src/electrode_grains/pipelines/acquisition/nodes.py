@@ -17,6 +17,7 @@ from electrode_grains.phantom import (
     virtual_particle,
 )
 from electrode_grains.pipelines.acquisition.settings import ParticleSettings, ScanSettings
+from electrode_grains.tessellation import GrainLaw
 from electrode_grains.volumes import as_volume
 
 NMC532 = {
@@ -31,9 +32,13 @@ NMC532 = {
 def grow_particle(settings: ParticleSettings) -> tuple[VirtualParticle, xr.DataArray]:
     """Grow a polycrystalline particle in the window; its labels are the truth."""
     particle = virtual_particle(
-        settings.shape, settings.spacing_nm, np.random.default_rng(settings.seed)
+        settings.shape,
+        settings.spacing_nm,
+        np.random.default_rng(settings.seed),
+        GrainLaw(settings.mean_diameter_nm, settings.diameter_shape_nm),
     )
-    return particle, as_volume(particle.labels, settings.spacing_nm, "true_grain_label_volume")
+    truth = _of_the_particle(particle.labels, particle)
+    return particle, as_volume(truth, settings.spacing_nm, "true_grain_label_volume")
 
 
 def scan_particle(
@@ -49,9 +54,18 @@ def scan_particle(
     return (
         {slice_name(z): _scan(acquisition, z, spacing) for z in range(len(acquisition.phase))},
         {slice_name(z): classes for z, classes in acquisition.annotations.items()},
-        as_volume(acquisition.label_stack, spacing, "acquired_label_stack"),
+        as_volume(
+            _of_the_particle(acquisition.label_stack, virtual_particle),
+            spacing,
+            "acquired_label_stack",
+        ),
         _motions(acquisition),
     )
+
+
+def _of_the_particle(labels: NDArray[np.int32], particle: VirtualParticle) -> NDArray[np.int32]:
+    """Leave out the second particle at the edge of the window: no analysis should count it."""
+    return np.where(labels <= particle.main_grain_count, labels, 0)
 
 
 def slice_name(z: int) -> str:

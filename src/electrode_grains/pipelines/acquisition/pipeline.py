@@ -13,6 +13,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 nodes.grow_particle,
                 "params:acquisition.particle",
                 ["virtual_particle", "true_grain_label_volume"],
+                name="grow_particle",
             ),
             Node(
                 nodes.scan_particle,
@@ -23,6 +24,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "acquired_label_stack",
                     "true_slice_transforms",
                 ],
+                name="scan_particle",
             ),
         ]
     )

@@ -24,4 +24,7 @@ class ScanSettings(BaseModel, frozen=True, extra="forbid"):
     misindexed_share: float = Field(ge=0, le=1)
     drift_px: float = Field(ge=0)
     rotation_degrees: float = Field(ge=0)
+    thickness_jitter: float = Field(ge=0)
+    curtaining: float = Field(ge=0)
+    brightness_drift: float = Field(ge=0)
     seed: int = Field(ge=0)

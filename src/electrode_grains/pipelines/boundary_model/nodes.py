@@ -20,6 +20,8 @@ from electrode_grains.volumes import as_volume, spacing_of
 
 if TYPE_CHECKING:
     from electrode_grains.boundary import UNet3D
+else:
+    UNet3D = Any  # Kedro evaluates all hints of a node; torch is imported where it is needed
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +76,7 @@ def train_network(
     from electrode_grains.boundary import TrainingSettings, train_boundary_network
 
     def report(metrics: Mapping[str, float], epoch: int) -> None:
-        shown = ", ".join(f"{name} {value:.3f}" for name, value in metrics.items())
+        shown = ", ".join(f"{name} {value:.3g}" for name, value in metrics.items())
         logger.info("epoch %d of %d: %s", epoch + 1, training.epochs, shown)
         if on_epoch is not None:
             on_epoch(metrics, epoch)

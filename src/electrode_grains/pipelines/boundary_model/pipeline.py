@@ -13,11 +13,17 @@ def create_pipeline(**_: object) -> Pipeline:
     train = partial(nodes.train_network, on_epoch=tracking.log_epoch)
     return Pipeline(
         [
-            Node(nodes.build_contrast, "image_quality_volume", "contrast_volume"),
+            Node(
+                nodes.build_contrast,
+                "image_quality_volume",
+                "contrast_volume",
+                name="build_contrast",
+            ),
             Node(
                 nodes.split_annotations,
                 ["annotation_volume", "params:boundary_model.split"],
                 "annotation_split",
+                name="split_annotations",
             ),
             Node(
                 update_wrapper(train, nodes.train_network),
@@ -28,11 +34,13 @@ def create_pipeline(**_: object) -> Pipeline:
                     "params:boundary_model.training",
                 ],
                 ["boundary_network", "training_history", "boundary_scores"],
+                name="train_network",
             ),
             Node(
                 nodes.predict_probabilities,
                 ["boundary_network", "contrast_volume", "params:boundary_model.prediction"],
                 "class_probability_volume",
+                name="predict_probabilities",
             ),
         ]
     )

@@ -63,9 +63,6 @@ def fit_copulas(
     fitted = marginal_fits["characteristics"]
     results = []
     for x, y in correlated_pairs(grain_sample, pairs.minimum_correlation):
-        if fitted[x]["best"] is None or fitted[y]["best"] is None:
-            logger.warning("%s ~ %s is left out: a marginal could not be fitted", x, y)
-            continue
         sample = grain_sample[[x, y]].dropna()
         result = describe_pair(
             sample[x].to_numpy(),

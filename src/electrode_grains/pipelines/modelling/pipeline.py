@@ -9,13 +9,24 @@ def create_pipeline(**_: object) -> Pipeline:
     """Grain table to marginal distributions, copulas and their comparison."""
     return Pipeline(
         [
-            Node(nodes.select_grains, ["grain_table", "params:modelling.sample"], "grain_sample"),
-            Node(nodes.fit_marginals, "grain_sample", "marginal_fits"),
+            Node(
+                nodes.select_grains,
+                ["grain_table", "params:modelling.sample"],
+                "grain_sample",
+                name="select_grains",
+            ),
+            Node(nodes.fit_marginals, "grain_sample", "marginal_fits", name="fit_marginals"),
             Node(
                 nodes.fit_copulas,
                 ["grain_sample", "marginal_fits", "params:modelling.pairs"],
                 "copula_fits",
+                name="fit_copulas",
             ),
-            Node(nodes.compare_families, ["marginal_fits", "copula_fits"], "family_comparison"),
+            Node(
+                nodes.compare_families,
+                ["marginal_fits", "copula_fits"],
+                "family_comparison",
+                name="compare_families",
+            ),
         ]
     )

@@ -13,6 +13,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 nodes.annotate_slices,
                 ["ebsd_scans", "params:orientation_annotation"],
                 "slice_annotations",
+                name="annotate_slices",
             )
         ]
     )

@@ -13,21 +13,25 @@ def create_pipeline(**_: object) -> Pipeline:
                 nodes.read_stack,
                 ["ebsd_scans", "params:preprocessing.stack"],
                 ["image_quality_stack", "orientation_stack", "scan_index"],
+                name="read_stack",
             ),
             Node(
                 nodes.register_slices,
                 ["image_quality_stack", "params:preprocessing.alignment"],
                 "slice_transforms",
+                name="register_slices",
             ),
             Node(
                 nodes.align_image_quality,
                 ["image_quality_stack", "slice_transforms", "params:preprocessing.alignment"],
                 "image_quality_volume",
+                name="align_image_quality",
             ),
             Node(
                 nodes.align_orientations,
                 ["orientation_stack", "slice_transforms"],
                 "orientation_volume",
+                name="align_orientations",
             ),
             Node(
                 nodes.align_annotations,
@@ -39,6 +43,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "params:preprocessing.annotation",
                 ],
                 "annotation_volume",
+                name="align_annotations",
             ),
         ]
     )

@@ -13,16 +13,19 @@ def create_pipeline(**_: object) -> Pipeline:
                 nodes.find_basins,
                 ["class_probability_volume", "params:segmentation.grains"],
                 "basin_label_volume",
+                name="find_basins",
             ),
             Node(
                 nodes.form_grains,
                 [
                     "class_probability_volume",
+                    "basin_label_volume",
                     "orientation_volume",
                     "params:segmentation.grains",
                     "params:segmentation.manual",
                 ],
                 ["grain_label_volume", "segmentation_log"],
+                name="form_grains",
             ),
             Node(
                 nodes.score_segmentation,
@@ -33,6 +36,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "slice_transforms",
                 ],
                 "segmentation_scores",
+                name="score_segmentation",
             ),
         ]
     )

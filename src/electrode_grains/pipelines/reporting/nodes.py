@@ -1,0 +1,215 @@
+"""Nodes of the reporting pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from pydantic_core import to_jsonable_python
+
+from electrode_grains.volumes import spacing_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from electrode_grains.boundary import UNet3D
+else:
+    Figure = UNet3D = Any  # Kedro evaluates all hints; matplotlib and torch come when needed
+
+# Figure 6 shows a grain that is large enough to be seen and not larger than usual.
+SHOWN_GRAIN_QUANTILE = 0.75
+
+
+def draw_alignment(
+    image_quality_stack: xr.DataArray,
+    image_quality_volume: xr.DataArray,
+    slice_transforms: Mapping[str, Any],
+) -> tuple[Figure, Figure]:
+    """Show the stack before and after alignment, and what moved."""
+    from electrode_grains.figures import drift_plot, stack_alignment
+
+    before, after = image_quality_stack.to_numpy(), image_quality_volume.to_numpy()
+    return stack_alignment(before, after, spacing_of(image_quality_volume)), drift_plot(
+        slice_transforms
+    )
+
+
+def draw_boundary_model(
+    image_quality_volume: xr.DataArray,
+    annotation_volume: xr.DataArray,
+    class_probability_volume: xr.DataArray,
+    annotation_split: Mapping[str, Any],
+    boundary_network: UNet3D,
+    training_history: pd.DataFrame,
+) -> tuple[Figure, Figure, Figure, Figure]:
+    """Show a judged slice, the network, an unlabelled slice and the training."""
+    from electrode_grains.figures import (
+        annotated_slice,
+        learning_curves,
+        network_architecture,
+        predicted_slice,
+    )
+
+    quality, probability = image_quality_volume.to_numpy(), class_probability_volume.to_numpy()
+    spacing = spacing_of(image_quality_volume)
+    judged = (annotation_split["held_out"] or annotation_split["train"])[0]
+    annotated = [*annotation_split["train"], *annotation_split["held_out"]]
+    return (
+        annotated_slice(quality, annotation_volume.to_numpy(), probability, judged, spacing),
+        network_architecture(boundary_network.settings),
+        predicted_slice(quality, probability, farthest_slice(annotated, len(quality)), spacing),
+        learning_curves(training_history),
+    )
+
+
+def farthest_slice(annotated: list[int], depth: int) -> int:
+    """Slice between annotated ones that is farthest from any of them."""
+    inside = np.arange(min(annotated), max(annotated) + 1) if annotated else np.arange(depth)
+    if not annotated:
+        return int(inside[len(inside) // 2])
+    distance = np.abs(inside[:, None] - np.array(annotated)).min(axis=1)
+    return int(inside[distance.argmax()])
+
+
+def draw_segmentation(
+    image_quality_volume: xr.DataArray,
+    basin_label_volume: xr.DataArray,
+    grain_label_volume: xr.DataArray,
+    annotation_split: Mapping[str, Any],
+) -> Figure:
+    """Show regions and grains on an unlabelled slice."""
+    from electrode_grains.figures import segmentation_slice
+
+    annotated = [*annotation_split["train"], *annotation_split["held_out"]]
+    return segmentation_slice(
+        image_quality_volume.to_numpy(),
+        basin_label_volume.to_numpy(),
+        grain_label_volume.to_numpy(),
+        farthest_slice(annotated, len(image_quality_volume)),
+        spacing_of(image_quality_volume),
+    )
+
+
+def draw_grains(
+    grain_label_volume: xr.DataArray, grain_table: pd.DataFrame, truth_comparison: pd.DataFrame
+) -> tuple[Figure, Figure]:
+    """Illustrate the characteristics on one grain; set the means beside the truth."""
+    from electrode_grains.figures import descriptor_illustration
+    from electrode_grains.figures import truth_comparison as draw_comparison
+
+    whole = grain_table.loc[~grain_table["touches_window"], "voxel_count"]
+    size = grain_table["voxel_count"] if whole.empty else whole
+    row = grain_table.loc[(size - size.quantile(SHOWN_GRAIN_QUANTILE)).abs().idxmin()]
+    box = tuple(slice(int(row[f"box_first_{a}"]), int(row[f"box_last_{a}"]) + 1) for a in "zyx")
+    mask = grain_label_volume.to_numpy()[box] == row["label"]
+    values = {name: row[name] for name in row.index if isinstance(row[name], float)}
+    return descriptor_illustration(mask, spacing_of(grain_label_volume), values), draw_comparison(
+        truth_comparison
+    )
+
+
+def draw_distributions(
+    grain_sample: pd.DataFrame, marginal_fits: Mapping[str, Any], copula_fits: Mapping[str, Any]
+) -> tuple[Figure, Figure]:
+    """Show histograms with fitted densities, and the densities of pairs."""
+    from electrode_grains.distributions import density_panel, marginal_from_description
+    from electrode_grains.figures import bivariate_densities, marginal_histograms
+
+    marginals = marginal_fits["characteristics"]
+    fitted = {name: fits for name, fits in marginals.items() if fits["best"] is not None}
+    panels = []
+    for pair in copula_fits["pairs"]:
+        sample = grain_sample[[pair["x"], pair["y"]]].dropna()
+        panels.append(
+            density_panel(
+                sample[pair["x"]].to_numpy(),
+                sample[pair["y"]].to_numpy(),
+                pair,
+                marginals[pair["x"]],
+                marginals[pair["y"]],
+            )
+        )
+    return (
+        marginal_histograms(
+            grain_sample,
+            {name: marginal_from_description(fits) for name, fits in fitted.items()},
+            {name: fits["best"] for name, fits in fitted.items()},
+        ),
+        bivariate_densities(panels),
+    )
+
+
+def tabulate(
+    marginal_fits: Mapping[str, Any], copula_fits: Mapping[str, Any]
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Build Tables 1 to 4 of the paper for this particle."""
+    from electrode_grains.figures import table_1, table_2, table_3, table_4
+
+    return (
+        table_1(marginal_fits),
+        table_2(marginal_fits),
+        table_3(copula_fits),
+        table_4(copula_fits),
+    )
+
+
+def write_report(
+    parameters: Mapping[str, Any],
+    image_quality_volume: xr.DataArray,
+    class_probability_volume: xr.DataArray,
+    orientation_volume: xr.DataArray,
+    grain_label_volume: xr.DataArray,
+    grain_table: pd.DataFrame,
+    describe_run: Callable[[], Mapping[str, Any]] = dict,
+    **results: Any,
+) -> str:
+    """Tell the story of the particle on one page."""
+    from electrode_grains.ebsd import ipf_colors
+    from electrode_grains.figures import ReportContent, particle_mesh, report_page, slice_browser
+
+    settings = to_jsonable_python(parameters)  # Kedro has made models of its leaves
+    labels = grain_label_volume.to_numpy()
+    quaternions = np.moveaxis(orientation_volume.to_numpy()[:4], 0, -1)
+    figures = {name: results.pop(name) for name in list(results) if name.startswith("figure_")}
+    tables = {name: results.pop(name) for name in list(results) if name.startswith("table_")}
+    particle = settings.get("particle", {})
+    return report_page(
+        ReportContent(
+            title=str(particle.get("name", "particle")),
+            subtitle=str(particle.get("material", "")),
+            figures=figures,
+            tables=tables,
+            grain_table=grain_table,
+            mesh=particle_mesh(labels, spacing_of(grain_label_volume)),
+            slices=slice_browser(
+                image_quality_volume.to_numpy(),
+                labels,
+                class_probability_volume.sel(channel="boundary").to_numpy(),
+                ipf_colors(quaternions, settings["preprocessing"]["stack"]["laue_group"]),
+            ),
+            provenance={**describe_run(), "parameters": settings},
+            warnings=collect_warnings(results),
+            **results,
+        )
+    )
+
+
+def collect_warnings(results: Mapping[str, Any]) -> list[str]:
+    """Gather what the steps before had doubts about."""
+    notes = list(results["scan_index"].get("notes", []))
+    told = [f"{len(notes)} scans: {notes[0]}"] if notes else []
+    told += [
+        f"slice {index} of the stack: {flag}"
+        for index, flags in enumerate(results["slice_transforms"]["flags"])
+        for flag in flags
+    ]
+    for name, fits in results["marginal_fits"]["characteristics"].items():
+        if fits["excluded_count"]:
+            told.append(
+                f"{name}: {fits['excluded_count']} grains are {fits['excluded_reason']} and left "
+                f"out of all fits, labels {fits['excluded_labels']}"
+            )
+    return told

@@ -1,0 +1,89 @@
+"""Nodes of the segmentation pipeline."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from electrode_grains.alignment import SliceTransforms, apply_transforms
+from electrode_grains.grains import (
+    apply_edits,
+    boundary_agreement,
+    flood_from_minima,
+    score_labels,
+    segment_grains_with_report,
+)
+from electrode_grains.pipelines.segmentation.settings import EditSettings, SegmentationSettings
+from electrode_grains.volumes import as_volume, spacing_of
+
+logger = logging.getLogger(__name__)
+
+
+def find_basins(
+    class_probability_volume: xr.DataArray, grains: SegmentationSettings
+) -> xr.DataArray:
+    """Flood the boundary probability from its minima (R11)."""
+    boundary = class_probability_volume.sel(channel="boundary").to_numpy()
+    basins = flood_from_minima(boundary, grains.minima_depth)
+    logger.info("%d basins of minima deeper than %g", basins.max(), grains.minima_depth)
+    return as_volume(basins, spacing_of(class_probability_volume), "basin_label_volume")
+
+
+def form_grains(
+    class_probability_volume: xr.DataArray,
+    basin_label_volume: xr.DataArray,
+    orientation_volume: xr.DataArray,
+    grains: SegmentationSettings,
+    manual: EditSettings,
+) -> tuple[xr.DataArray, dict[str, Any]]:
+    """Remove what is not the particle, unite parts of a grain, replay manual edits (R12, R13)."""
+    probability, orientations = class_probability_volume.to_numpy(), orientation_volume.to_numpy()
+    oriented = bool(np.isfinite(orientations[0]).any())
+    labels, report = segment_grains_with_report(
+        probability,
+        grains.minima_depth,
+        grains.background_threshold,
+        basins=basin_label_volume.to_numpy(),
+        orientations=orientations if oriented else None,
+        merge_mode=grains.merge_mode,
+        boundary_threshold=grains.merge_boundary,
+        misorientation_threshold=float(np.radians(grains.merge_misorientation_degrees)),
+        laue=grains.laue_group,
+        minimum_voxels=grains.minimum_voxels,
+    )
+    edited, entries = apply_edits(labels, manual.edits, probability[0])
+    logger.info("%d basins, %d grains", report.basins, report.cleanup.grains)
+    for doubt in report.doubts:
+        logger.warning("%s", doubt)
+    log = {**report.as_dict(), "edits": [asdict(entry) for entry in entries]}
+    return as_volume(edited, spacing_of(class_probability_volume), "grain_label_volume"), log
+
+
+def score_segmentation(
+    grain_label_volume: xr.DataArray,
+    annotation_volume: xr.DataArray,
+    acquired_label_stack: xr.DataArray | None,
+    slice_transforms: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Compare the grains with the annotated slices, and with the truth where it is known."""
+    labels = grain_label_volume.to_numpy()
+    scores: dict[str, Any] = {
+        "grain_count": int(np.unique(labels[labels > 0]).size),
+        "annotation": boundary_agreement(labels, annotation_volume.to_numpy()),
+        "truth": None,
+    }
+    if acquired_label_stack is not None:
+        transforms = SliceTransforms.from_dict(slice_transforms)
+        truth = apply_transforms(acquired_label_stack.to_numpy(), transforms, order=0)
+        scores["truth"] = score_labels(labels, truth, spacing_of(grain_label_volume))
+        logger.info(
+            "against the truth: adapted Rand error %.3f, matched grains F1 %.3f",
+            scores["truth"]["adapted_rand_error"],
+            scores["truth"]["matched"]["f1"],
+        )
+    return scores
