@@ -1,6 +1,7 @@
 """Shared by all tests: nothing is reported anywhere, nothing is written into the project."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,11 @@ import pytest
 os.environ["DO_NOT_TRACK"] = "true"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    # Workers that compile at once overwrite each other's cache, which then crashes for good.
+    own_cache = Path(tempfile.gettempdir()) / f"electrode-grains-numba-{worker}"
+    os.environ["NUMBA_CACHE_DIR"] = str(own_cache)
 
 PROJECT = Path(__file__).parents[1]
 
