@@ -55,6 +55,13 @@ class CopulaFamily:
 # --- building blocks --------------------------------------------------------------------------
 
 
+def _log1p(a: Array) -> Array:
+    """log(1 + a), real or with a tiny imaginary part, with which numpy's own loses digits."""
+    if np.iscomplexobj(a):
+        return np.asarray(np.log1p(np.real(a)) + 1j * np.imag(a) / (1 + np.real(a)))
+    return np.asarray(np.log1p(a))
+
+
 def _log_sum_minus_one(a: Array, b: Array) -> Array:
     """log(exp(a) + exp(b) - 1) for a, b >= 0, real or complex."""
     top = np.maximum(np.real(a), np.real(b))
@@ -62,26 +69,28 @@ def _log_sum_minus_one(a: Array, b: Array) -> Array:
     shift = np.where(large, top, 0.0)
     far = shift + np.log(np.exp(a - shift) + np.exp(b - shift) - np.exp(-shift))
     with np.errstate(over="ignore", invalid="ignore"):
-        near = np.log1p(np.expm1(a) + np.expm1(b))
+        near = _log1p(np.expm1(a) + np.expm1(b))
     return np.asarray(np.where(large, far, near))
 
 
 def _log_expm1(a: Array) -> Array:
     """log(exp(a) - 1) for a > 0."""
     with np.errstate(over="ignore"):
-        return np.where(np.real(a) > 30, a + np.log1p(-np.exp(-a)), np.log(np.expm1(a)))
+        return np.where(np.real(a) > 30, a + _log1p(-np.exp(-a)), np.log(np.expm1(a)))
 
 
 def _log1m_exp(a: Array) -> Array:
     """log(1 - exp(a)) for a < 0."""
     with np.errstate(divide="ignore"):
-        return np.where(a > -np.log(2), np.log(-np.expm1(a)), np.log1p(-np.exp(a)))
+        return np.where(a > -np.log(2), np.log(-np.expm1(a)), _log1p(-np.exp(a)))
 
 
 def _log_add(a: Array, b: Array) -> Array:
-    """log(exp(a) + exp(b)), real or complex."""
-    top = np.maximum(np.real(a), np.real(b))
-    return np.asarray(top + np.log(np.exp(a - top) + np.exp(b - top)))
+    """log(exp(a) + exp(b)), real or complex; exact where one is far below the other."""
+    a, b = np.broadcast_arrays(a, b)
+    swap = np.real(a) < np.real(b)
+    low, high = np.where(swap, a, b), np.where(swap, b, a)
+    return np.asarray(high + _log1p(np.exp(low - high)))
 
 
 def _no_tails(_: Parameters) -> tuple[float, float]:
@@ -148,7 +157,12 @@ def _frank_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
         return u * v
     if t < 0:
         return v - _frank_cdf(1 - u, v, (-t,))
-    return np.asarray(-np.log1p(np.expm1(-t * u) * np.expm1(-t * v) / np.expm1(-t)) / t)
+    share = np.expm1(-t * u) * np.expm1(-t * v) / np.expm1(-t)
+    # 1 + share as a sum of positive terms, where its own terms would cancel
+    rest = np.exp(-t * u) * -np.expm1(-t * v) + np.exp(-t * v) * -np.expm1(-t * (1 - v))
+    near = np.real(share) > -0.5
+    logarithm = np.where(near, _log1p(np.where(near, share, 0)), np.log(rest / -np.expm1(-t)))
+    return np.asarray(-logarithm / t)
 
 
 def _frank_tau(parameters: Parameters) -> float:
@@ -175,14 +189,14 @@ def _gumbel_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
 
 def _joe_density(u: Array, v: Array, parameters: Parameters) -> Array:
     (t,) = parameters
-    a, b = t * np.log1p(-u), t * np.log1p(-v)
+    a, b = t * _log1p(-u), t * _log1p(-v)
     total = np.logaddexp(a, b + _log1m_exp(a))
     return np.asarray((1 / t - 2) * total + (1 - 1 / t) * (a + b) + np.log(t - 1 + np.exp(total)))
 
 
 def _joe_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
     (t,) = parameters
-    a, b = t * np.log1p(-u), t * np.log1p(-v)
+    a, b = t * _log1p(-u), t * _log1p(-v)
     total = np.exp(a) + np.exp(b) * -np.expm1(a)
     return np.asarray(1 - total ** (1 / t))
 
@@ -227,7 +241,7 @@ def _bb8_parts(u: Array, v: Array, parameters: Parameters) -> tuple[Array, Array
     t, d = parameters
     with np.errstate(divide="ignore"):
         log_e = t * np.log1p(-d) if d < 1 else -np.inf
-        log_p, log_q = t * np.log1p(-d * u), t * np.log1p(-d * v)
+        log_p, log_q = t * _log1p(-d * u), t * _log1p(-d * v)
     eta = float(-np.expm1(log_e))
     r = (np.exp(log_p) * -np.expm1(log_q) + np.exp(log_q) * -np.expm1(log_e - log_q)) / eta
     return log_p, log_q, r, eta
@@ -316,7 +330,7 @@ def _bb5_parts(
     smaller = np.real(log_x) < np.real(log_y)
     low, high = np.where(smaller, log_x, log_y), np.where(smaller, log_y, log_x)
     soft = np.where(smaller, soft_x, soft_y)
-    log_s = high + np.log1p(np.exp(low - high) * -np.expm1(-soft / d))
+    log_s = high + _log1p(np.exp(low - high) * -np.expm1(-soft / d))
     return log_x, log_y, soft_x, soft_y, log_s
 
 

@@ -1,0 +1,89 @@
+"""Descriptions of fits survive JSON and say what was left out."""
+
+import json
+
+import numpy as np
+import pytest
+
+from electrode_grains.datasets.results import plain
+from electrode_grains.distributions import (
+    Marginal,
+    candidate_families,
+    copula_from_description,
+    density_panel,
+    describe_marginals,
+    describe_pair,
+    marginal_from_description,
+)
+
+
+def kept_in_json(description):
+    return json.loads(json.dumps(plain(description), allow_nan=False))
+
+
+@pytest.fixture(scope="module")
+def diameters():
+    law = Marginal("inverse_gaussian", {"mu": 513.8, "lambda": 4600})
+    return law.sample(300, np.random.default_rng(2))
+
+
+@pytest.fixture(scope="module")
+def described(diameters):
+    return kept_in_json(
+        describe_marginals(diameters, *candidate_families("equivalent_diameter_nm"))
+    )
+
+
+def test_a_marginal_returns_from_json(described, diameters):
+    assert described["support"] == [0.0, None]
+    law = marginal_from_description(described)
+    best = described["candidates"][0]
+    assert law.log_pdf(diameters).sum() == pytest.approx(best["log_likelihood"])
+    assert best["mean"] == pytest.approx(diameters.mean(), rel=0.01)
+    weights = [candidate["akaike_weight"] for candidate in described["candidates"]]
+    assert sum(weights) == pytest.approx(1)
+
+
+def test_values_outside_the_support_are_counted_and_named():
+    sphericity = np.r_[np.random.default_rng(1).beta(40, 7, 60), 1.03, 1.2, np.nan]
+    labels = np.arange(100, 163)
+    described = describe_marginals(sphericity, ["beta", "normal"], (0.0, 1.0), labels)
+    assert described["sample_size"] == 60
+    assert described["excluded_count"] == 3
+    assert described["excluded_labels"] == [160, 161, 162]
+    assert "(0.0, 1.0)" in described["excluded_reason"]
+
+
+def test_too_few_grains_are_described_without_a_winner():
+    described = kept_in_json(describe_marginals([0.8, 0.9], ["beta"], (0.0, 1.0)))
+    assert described["best"] is None
+    assert described["candidates"][0]["outcome"] == "insufficient"
+    pair = kept_in_json(
+        describe_pair([0.8, 0.9], [0.7, 0.6], described, described, ["clayton"], [0])
+    )
+    assert pair["best"] is None
+    assert pair["candidates"] == []
+    panel = density_panel(
+        [0.8, 0.9], [0.7, 0.6], {"x": "a", "y": "b", **pair}, described, described
+    )
+    assert panel["density"] is None
+
+
+def test_a_pair_returns_from_json_with_the_correlation_of_its_density(described, diameters):
+    rng = np.random.default_rng(5)
+    sphericity = np.clip(0.95 - diameters / 5000 + rng.normal(0, 0.02, diameters.size), 0.5, 0.999)
+    other = kept_in_json(describe_marginals(sphericity, ["beta", "normal"], (0.0, 1.0)))
+    pair = kept_in_json(
+        describe_pair(
+            diameters, sphericity, described, other, ["frank", "gumbel"], [0, 90, 180, 270]
+        )
+    )
+    assert len(pair["candidates"]) == 5
+    assert pair["pearson_r"] == pytest.approx(np.corrcoef(diameters, sphericity)[0, 1])
+    assert pair["fitted_correlation"] == pytest.approx(pair["pearson_r"], abs=0.1)
+    assert copula_from_description(pair["best"]).kendall_tau() < 0
+    named = {"x": "equivalent_diameter_nm", "y": "sphericity", **pair}
+    panel = density_panel(diameters, sphericity, named, described, other, resolution=60)
+    assert panel["density"].shape == (60, 60)
+    inner = np.trapezoid(np.trapezoid(panel["density"], panel["x_grid"], axis=1), panel["y_grid"])
+    assert 0.9 < inner < 1.001
