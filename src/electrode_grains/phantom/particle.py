@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from electrode_grains.ebsd.orientations import multiply, random_orientations
 from electrode_grains.tessellation import (
@@ -71,9 +72,8 @@ class VirtualParticle:
         Labels up to this number belong to the particle under study.
     architecture : CellArchitecture
         Grains beyond the voxel grid, to be sampled anywhere.
-    bodies : tuple of ParticleBody
-    label_of_grain : ndarray of int32
-        Label of each (body, grain of the architecture), shape (bodies, grains + 1).
+    label_of_grain : ndarray of int32, shape (grains + 1,)
+        Label of each grain of the architecture, 0 outside both particles.
     """
 
     labels: NDArray[np.int32]
@@ -83,12 +83,11 @@ class VirtualParticle:
     centroids: NDArray[np.float64]
     main_grain_count: int
     architecture: CellArchitecture
-    bodies: tuple[ParticleBody, ...]
     label_of_grain: NDArray[np.int32]
 
     def label_at(self, points: NDArray[np.float64]) -> NDArray[np.int32]:
         """Grain label at each point (x, y, z) in nm, shape (n,); 0 outside."""
-        return _labels_at(points, self.architecture, self.bodies, self.label_of_grain)
+        return self.label_of_grain[self.architecture.grain_at(points)]
 
     def orientation_at(
         self, points: NDArray[np.float64], labels: NDArray[np.int32]
@@ -120,22 +119,24 @@ def virtual_particle(
     Returns
     -------
     VirtualParticle
+
+    Notes
+    -----
+    A particle consists of whole grains, those whose middle lies in its body: its surface is
+    as rough as its grains are large, and no grain is cut to a sliver.
     """
     law = law or GrainLaw()
     extent = np.array(shape[::-1]) * np.array(spacing[::-1])
     margin = law.mean_diameter_nm
     architecture = grow_architecture(-margin * np.ones(3), extent + margin, law, rng)
-    bodies = _bodies(extent, rng)
-    points = voxel_points(shape, spacing)
-    grain_count = int(architecture.grain_of_cell.max())
-    # Grain k of the architecture becomes k in the first body and grain_count + k in the second.
-    raw_of_grain = np.array(
-        [np.arange(grain_count + 1) + body * grain_count for body in range(len(bodies))], np.int32
-    )
-    raw = _labels_at(points, architecture, bodies, raw_of_grain).reshape(shape)
-    labels = join_fragments(raw)
-    label_of_grain = _follow(raw, labels, raw_of_grain)
-    main = int(label_of_grain[0].max())
+    body_of_grain = _choose_body(_grain_centers(architecture), _bodies(extent, rng), 2 * margin)
+    grains = architecture.grain_at(voxel_points(shape, spacing)).reshape(shape)
+    # Grains of the second particle are numbered after those of the first.
+    raw_of_grain = np.arange(len(body_of_grain)) + (body_of_grain - 1) * len(body_of_grain)
+    raw_of_grain = np.where(body_of_grain > 0, raw_of_grain, 0).astype(np.int32)
+    labels = join_fragments(raw_of_grain[grains])
+    label_of_grain = _follow(grains, labels, len(body_of_grain))
+    label_of_grain[body_of_grain == 0] = 0
     count = int(labels.max())
     gradients = rng.standard_normal((count + 1, 3, 3)) * np.radians(GRADIENT_DEGREES_PER_UM) / 1e3
     return VirtualParticle(
@@ -143,10 +144,9 @@ def virtual_particle(
         spacing=spacing,
         orientations=random_orientations(count + 1, rng),
         gradients=gradients / np.sqrt(3),
-        centroids=_centroids(labels, points),
-        main_grain_count=main,
+        centroids=_centroids(labels, voxel_points(shape, spacing)),
+        main_grain_count=int(label_of_grain[body_of_grain == 1].max()),
         architecture=architecture,
-        bodies=bodies,
         label_of_grain=label_of_grain,
     )
 
@@ -168,33 +168,32 @@ def _bodies(
     return main, second
 
 
-def _labels_at(
-    points: NDArray[np.float64],
-    architecture: CellArchitecture,
-    bodies: tuple[ParticleBody, ...],
-    label_of_grain: NDArray[np.int32],
-) -> NDArray[np.int32]:
-    labels = np.zeros(len(points), np.int32)
-    for body, table in zip(bodies, label_of_grain, strict=True):
-        free = np.flatnonzero(body.contains(points) & (labels == 0))
-        labels[free] = table[architecture.grain_at(points[free])]
-    return labels
+def _grain_centers(architecture: CellArchitecture) -> NDArray[np.float64]:
+    """Middle (x, y, z) in nm of the seeds of each grain; row 0 is not used."""
+    count = np.bincount(architecture.grain_of_cell)
+    sums = [np.bincount(architecture.grain_of_cell, axis) for axis in architecture.seeds.T]
+    return np.column_stack(sums) / np.maximum(count, 1)[:, None]
 
 
-def _follow(
-    raw: NDArray[np.int32], labels: NDArray[np.int32], raw_of_grain: NDArray[np.int32]
+def _choose_body(
+    centers: NDArray[np.float64], bodies: tuple[ParticleBody, ParticleBody], gap: float
 ) -> NDArray[np.int32]:
-    """Carry the table of labels over to the renumbered grains."""
-    final = np.zeros(int(raw_of_grain.max()) + 1, np.int32)
-    pairs, counts = np.unique(
-        np.column_stack([raw.ravel(), labels.ravel()]), axis=0, return_counts=True
+    """Number of the body that each grain belongs to, 0 for none; a gap parts the bodies."""
+    first, second = (body.contains(centers) for body in bodies)
+    first[0] = second[0] = False
+    apart = cKDTree(centers[first]).query(centers)[0] > gap
+    return np.where(first, 1, np.where(second & apart, 2, 0)).astype(np.int32)
+
+
+def _follow(grains: NDArray[np.int32], labels: NDArray[np.int32], count: int) -> NDArray[np.int32]:
+    """Label that most voxels of each grain have got, 0 for grains outside the window."""
+    label_of_grain = np.zeros(count, np.int32)
+    pairs, voxels = np.unique(
+        np.column_stack([grains.ravel(), labels.ravel()]), axis=0, return_counts=True
     )
-    order = np.argsort(counts, kind="stable")
-    final[pairs[order, 0]] = pairs[order, 1]
-    final[0] = 0
-    table: NDArray[np.int32] = final[raw_of_grain]
-    table[:, 0] = 0
-    return table
+    order = np.argsort(voxels, kind="stable")
+    label_of_grain[pairs[order, 0]] = pairs[order, 1]
+    return label_of_grain
 
 
 def _centroids(labels: NDArray[np.int32], points: NDArray[np.float64]) -> NDArray[np.float64]:

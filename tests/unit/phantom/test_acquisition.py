@@ -7,6 +7,7 @@ from scipy import ndimage
 from electrode_grains.ebsd.orientations import misorientation_angle, quaternions_from_euler
 from electrode_grains.phantom import AcquisitionSettings, acquire, virtual_particle
 from electrode_grains.problems import SettingsProblem
+from electrode_grains.tessellation import GrainLaw
 
 SHAPE, SPACING = (16, 48, 48), (50.0, 50.0, 50.0)
 PERFECT = AcquisitionSettings(
@@ -23,7 +24,8 @@ PERFECT = AcquisitionSettings(
 
 @pytest.fixture(scope="module")
 def particle():
-    return virtual_particle(SHAPE, SPACING, np.random.default_rng(1))
+    # Grains of six voxels leave room for a second particle in so small a window.
+    return virtual_particle(SHAPE, SPACING, np.random.default_rng(1), GrainLaw(300.0, 2700.0))
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,17 @@ def test_there_is_a_second_particle_and_a_gap_between_both(particle):
     second = particle.labels > particle.main_grain_count
     assert second.any()
     assert not (ndimage.binary_dilation(main, iterations=2) & second).any()
+
+
+def test_grains_are_whole_and_not_cut_to_slivers_by_the_surface(particle):
+    padded = np.pad(particle.labels, 1)
+    sizes = np.bincount(particle.labels.ravel())
+    faces = [np.take(particle.labels, end, axis) for axis in range(3) for end in (0, -1)]
+    cut = np.unique(np.concatenate([face.ravel() for face in faces]))
+    near_outside = ndimage.binary_dilation(padded == 0)[1:-1, 1:-1, 1:-1]
+    whole = np.setdiff1d(np.unique(particle.labels[near_outside]), cut)
+    assert len(whole) > 20
+    assert (sizes[whole] < 20).mean() < 0.05
 
 
 def test_a_perfect_microscope_sees_the_truth(particle, perfect):
