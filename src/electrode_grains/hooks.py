@@ -107,6 +107,8 @@ class ExperimentTracking:
         for experiment, names in ARTIFACTS.items():
             for name in made.intersection(names):
                 tracker.log_artifacts(experiment, file_of(catalog, name))
+        if catalog.exists("scan_index"):
+            tracker.set_tag("data.fingerprint", str(catalog.load("scan_index")["fingerprint"]))
         if "marginal_fits" in made:
             log_marginals(tracker, catalog.load("marginal_fits"))
         if "copula_fits" in made:

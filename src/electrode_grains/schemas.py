@@ -84,6 +84,12 @@ def family_comparison(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def scan_index(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Names of the slices in their order, notes of their readers, digest of the data."""
+    _require("the index of scans", result, ("slices", "notes", "fingerprint"))
+    return result
+
+
 def slice_transforms(result: Mapping[str, Any]) -> Mapping[str, Any]:
     """One 3 x 3 matrix per slice."""
     _require("slice transforms", result, ("matrices", "mode"))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,15 +96,19 @@ class ScanFolderDataset(_SliceFolder):
     )
 
     def load(self) -> dict[str, Callable[[], xr.Dataset]]:
-        """Return a reader per slice."""
-        return {
-            name: lambda file=file: read_scan(file)  # type: ignore[misc]
-            for name, file in self._found().items()
-        }
+        """Return a reader per slice; what it doubts is among the `notes` of the scan."""
+        return {name: partial(_read_quietly, file) for name, file in self._found().items()}
 
     def save(self, data: Mapping[str, xr.Dataset | Callable[[], xr.Dataset]]) -> None:
         """Write one scan per slice."""
         self._replace_all(data, write_scan)
+
+
+def _read_quietly(file: Path) -> xr.Dataset:
+    """Read a scan without a warning of its own: a stack tells the notes of all scans once."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return read_scan(file)
 
 
 class AnnotationFolderDataset(_SliceFolder):

@@ -5,7 +5,7 @@ from electrode_grains.ebsd.annotation import annotate_from_orientations
 from electrode_grains.ebsd.fields import stack_orientations
 from electrode_grains.ebsd.orientations import ipf_colors
 from electrode_grains.ebsd.placement import place_annotations
-from electrode_grains.ebsd.scan import natural_order, slice_number, stack_scans
+from electrode_grains.ebsd.scan import natural_order, slice_number, stack_fingerprint, stack_scans
 
 __all__ = [
     "annotate_from_orientations",
@@ -14,6 +14,7 @@ __all__ = [
     "place_annotations",
     "read_scan",
     "slice_number",
+    "stack_fingerprint",
     "stack_orientations",
     "stack_scans",
     "write_scan",

@@ -360,7 +360,8 @@ def _as_dataset(
     solved = (np.abs(angles) < NO_SOLUTION - ANGLE_ROUNDING).all(axis=1)  # False for NaN too
     indexed = solved & (table[:, 6] >= 0)
     euler = np.where(indexed[:, None], angles, np.nan)
-    step_nm = (grid.dy * NM_PER_UM, grid.dx * NM_PER_UM)
+    # Coordinates are printed in um with a few decimals: what lies below 1e-6 nm is rounding.
+    step_nm = (round(grid.dy * NM_PER_UM, 6), round(grid.dx * NM_PER_UM, 6))
     return xr.Dataset(
         {
             "image_quality": (("y", "x"), place(quality, np.float32)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -116,6 +117,34 @@ def stack_scans(
             remedy="put right or remove the files named; the stack is read only when all agree",
         )
     return _concatenate(list(read.values()), names, slice_spacing_nm)
+
+
+def stack_fingerprint(stack: xr.Dataset) -> str:
+    """Digest of all that was scanned, equal for equal data whatever the files are called.
+
+    Parameters
+    ----------
+    stack : xr.Dataset
+        Result of `stack_scans`.
+
+    Returns
+    -------
+    str
+        First 16 hexadecimal digits of SHA-256 over the variables, their shapes and spacing.
+
+    Examples
+    --------
+    >>> scan = xr.Dataset({"image_quality": (("y", "x"), np.ones((2, 3)))},
+    ...                   attrs={"step_nm": (50.0, 50.0)})
+    >>> stack_fingerprint(stack_scans([scan, scan], 50.0))
+    '...'
+    """
+    digest = hashlib.sha256(repr(stack.attrs["spacing_nm"]).encode())
+    for name in sorted(map(str, stack.data_vars)):
+        values = np.ascontiguousarray(stack[name].to_numpy())
+        digest.update(f"{name} {values.shape} {values.dtype}".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _numbering_problems(names: Sequence[str], first_slice: int | None) -> list[Row]:

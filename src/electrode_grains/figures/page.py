@@ -46,6 +46,21 @@ HEADLINES: Mapping[str, tuple[str, str]] = {
     "boundary_area_um2": ("grain boundary area", "µm²"),
     "specific_surface_area_per_um": ("specific surface area", "µm⁻¹"),
 }
+SCORES: Mapping[str, tuple[tuple[str, str, str], ...]] = {
+    "boundary": (
+        ("boundary_scores", "boundary_f1", "boundary F1 on unseen slices"),
+        ("boundary_scores", "accuracy", "accuracy"),
+        ("boundary_scores", "brier_score", "Brier score (0 to 2)"),
+        ("boundary_scores", "calibration_error", "calibration error"),
+    ),
+    "segmentation": (
+        ("segmentation_scores", "grain_count", "grains"),
+        ("segmentation_scores", "truth.matched.true", "true grains"),
+        ("segmentation_scores", "truth.matched.f1", "matched grains F1"),
+        ("segmentation_scores", "truth.adapted_rand_error", "adapted Rand error"),
+        ("segmentation_scores", "annotation.boundary_f1", "boundary F1 on annotated slices"),
+    ),
+}
 CAPTIONS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], pd.DataFrame], str]] = {
     "1": ("Best family of each characteristic by AIC.", table_1, "marginal_fits"),
     "2": ("Mean and standard deviation: sample and fit.", table_2, "marginal_fits"),
@@ -99,6 +114,7 @@ def report_page(content: ReportContent | Mapping[str, Any]) -> str:
         subtitle=told.subtitle,
         warnings=[str(warning) for warning in told.warnings],
         headlines=_headlines(told.particle_summary),
+        scores=_scores(told),
         particle_rows=_value_rows(told.particle_summary),
         figures=_figures(told.figures),
         values=_section_values(told),
@@ -151,6 +167,25 @@ def _headlines(summary: Mapping[str, Any]) -> list[dict[str, str]]:
         for key, (name, unit) in HEADLINES.items()
         if summary.get(key) is not None
     ]
+
+
+def _scores(told: ReportContent) -> dict[str, list[dict[str, str]]]:
+    """Pick the scores that a reader looks for first; those that are undefined are left out."""
+    scores: dict[str, list[dict[str, str]]] = {}
+    for section, wanted in SCORES.items():
+        picked = [(_inner(getattr(told, part), path), name) for part, path, name in wanted]
+        scores[section] = [
+            {"value": display_cell(value), "name": name, "unit": ""}
+            for value, name in picked
+            if value is not None
+        ]
+    return scores
+
+
+def _inner(values: Any, path: str) -> Any:
+    for key in path.split("."):
+        values = values.get(key) if isinstance(values, Mapping) else None
+    return values
 
 
 def _figures(figures: Mapping[str, Picture]) -> dict[str, list[dict[str, str]]]:
@@ -246,8 +281,11 @@ def _section_values(told: ReportContent) -> dict[str, list[tuple[str, list[tuple
         for index, found in enumerate(transforms.get("flags") or ())
         if found
     }
-    hidden = {"matrices", "flags", "shift_x", "shift_y", "rotation"}
-    alignment = {key: value for key, value in transforms.items() if key not in hidden}
+    lists = {"flags", "matrices", "center", "shift_x", "shift_y", "rotation"}
+    alignment = {key: value for key, value in transforms.items() if key not in lists}
+    for name in ("correlation_before", "correlation_after", "overlap"):
+        if name in alignment:
+            alignment[f"mean_{name}"] = _mean(alignment.pop(name))
     if transforms:
         alignment["flagged_slices"] = flags or "none"
     scores = told.segmentation_scores
@@ -263,6 +301,11 @@ def _section_values(told: ReportContent) -> dict[str, list[tuple[str, list[tuple
         section: [(title, _value_rows(values)) for title, values in group if values]
         for section, group in groups.items()
     }
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
 
 
 def _provenance(provenance: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -281,6 +324,8 @@ def _value_rows(values: Mapping[str, Any], path: str = "") -> list[tuple[str, st
     """Flatten nested values to rows of a dotted name and a text."""
     rows: list[tuple[str, str]] = []
     for key, value in values.items():
+        if key == "schema_version":
+            continue
         name = f"{path}.{key}" if path else str(key)
         if isinstance(value, Mapping) and value:
             rows += _value_rows(value, name)

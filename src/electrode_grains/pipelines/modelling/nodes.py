@@ -49,7 +49,8 @@ def fit_marginals(grain_sample: pd.DataFrame) -> dict[str, Any]:
         result = describe_marginals(
             sample.to_numpy(), families, support, labels=grain_sample.loc[sample.index, "label"]
         )
-        logger.info("%s: %s of %d grains", name, result["best"], result["sample_size"])
+        found = result["best"] or "no family"
+        logger.info("%s: %s of %d grains", name, found, result["sample_size"])
         characteristics[name] = {"unit": unit, **result}
     return {"characteristics": characteristics}
 
@@ -72,7 +73,9 @@ def fit_copulas(
             pairs.families,
             pairs.rotations,
         )
-        logger.info("%s ~ %s: %s", x, y, result["best"])
+        best = result["best"]
+        found = f"{best['family']} rotated by {best['rotation']} degrees" if best else "no copula"
+        logger.info("%s ~ %s: %s of %d grains", x, y, found, result["sample_size"])
         results.append({"x": x, "y": y, **result})
     return {"pairs": results}
 

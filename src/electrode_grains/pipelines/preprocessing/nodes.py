@@ -16,7 +16,12 @@ from electrode_grains.alignment import (
     estimate_transforms,
     rotate_orientations,
 )
-from electrode_grains.ebsd import place_annotations, stack_orientations, stack_scans
+from electrode_grains.ebsd import (
+    place_annotations,
+    stack_fingerprint,
+    stack_orientations,
+    stack_scans,
+)
 from electrode_grains.pipelines.preprocessing.settings import (
     AlignmentSettings,
     AnnotationSettings,
@@ -43,10 +48,17 @@ def read_stack(
     scans = stack_scans(ebsd_scans, slice_spacing_nm=stack.slice_spacing_nm)
     spacing = scans.attrs["spacing_nm"]
     orientations = stack_orientations(scans, laue=stack.laue_group)
+    index = {
+        "slices": list(scans.attrs["slices"]),
+        "notes": list(scans.attrs["notes"]),
+        "fingerprint": stack_fingerprint(scans),
+    }
+    if index["notes"]:
+        logger.warning("notes on %d scans, the first: %s", len(index["notes"]), index["notes"][0])
     return (
         as_volume(scans["image_quality"], spacing, "image_quality_stack"),
         as_volume(orientations, spacing, "orientation_stack", ORIENTATION_CHANNELS),
-        {"slices": list(scans.attrs["slices"]), "notes": list(scans.attrs["notes"])},
+        index,
     )
 
 

@@ -206,6 +206,7 @@ def collect_warnings(results: Mapping[str, Any]) -> list[str]:
         for index, flags in enumerate(results["slice_transforms"]["flags"])
         for flag in flags
     ]
+    told += results["segmentation_log"]["doubts"]
     for name, fits in results["marginal_fits"]["characteristics"].items():
         if fits["excluded_count"]:
             told.append(

@@ -1,0 +1,120 @@
+"""What single nodes decide."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from electrode_grains.pipelines.boundary_model.nodes import split_annotations
+from electrode_grains.pipelines.boundary_model.settings import SplitSettings
+from electrode_grains.pipelines.characterization.nodes import compare_with_truth, measure_grains
+from electrode_grains.pipelines.modelling.nodes import correlated_pairs, select_grains
+from electrode_grains.pipelines.modelling.settings import SampleSettings
+from electrode_grains.pipelines.reporting.nodes import collect_warnings, farthest_slice
+from electrode_grains.problems import SettingsProblem
+from electrode_grains.volumes import as_volume
+
+SPACING = (50.0, 50.0, 50.0)
+
+
+@pytest.fixture
+def annotations():
+    volume = np.zeros((60, 4, 4), np.uint8)
+    volume[[14, 25, 38, 49]] = 2
+    return as_volume(volume, SPACING, "annotation_volume")
+
+
+@pytest.fixture
+def labels():
+    """A grain inside the window, one that its border cuts, and a single voxel."""
+    volume = np.zeros((8, 8, 8), np.int32)
+    volume[2:6, 2:6, 2:6] = 3
+    volume[2:6, 2:6, 6:] = 5
+    volume[1, 1, 1] = 9
+    return as_volume(volume, SPACING, "grain_label_volume")
+
+
+def test_a_slice_between_others_judges_the_network(annotations):
+    split = split_annotations(annotations, SplitSettings())
+    assert split == {"train": [14, 38, 49], "held_out": [25]}
+
+
+def test_slices_to_judge_by_can_be_named(annotations):
+    split = split_annotations(annotations, SplitSettings(held_out_slices=(14, 49)))
+    assert split == {"train": [25, 38], "held_out": [14, 49]}
+
+
+def test_one_annotated_slice_trains_and_none_judges(annotations):
+    only = annotations.copy()
+    only[{"z": [14, 38, 49]}] = 0
+    assert split_annotations(only, SplitSettings()) == {"train": [25], "held_out": []}
+
+
+@pytest.mark.parametrize(
+    ("held_out", "told"), [((3,), r"\[3\]"), ((14, 25, 38, 49), "no annotated slice is left")]
+)
+def test_impossible_splits_are_refused(annotations, held_out, told):
+    with pytest.raises(SettingsProblem, match=told):
+        split_annotations(annotations, SplitSettings(held_out_slices=held_out))
+
+
+def test_grains_cut_by_the_window_and_specks_are_left_out_of_fits(labels):
+    table = measure_grains(labels)
+    strict = select_grains(table, SampleSettings(minimum_voxels=8, include_window_grains=False))
+    assert strict["label"].tolist() == [3]
+    loose = select_grains(table, SampleSettings(minimum_voxels=1, include_window_grains=True))
+    assert loose["label"].tolist() == [3, 5, 9]
+
+
+def test_only_correlated_pairs_are_modelled_and_the_angles_always():
+    rng = np.random.default_rng(0)
+    first = rng.normal(size=500)
+    table = pd.DataFrame(
+        {
+            "equivalent_diameter_nm": first,
+            "sphericity": -first + rng.normal(size=500),
+            "convexity": np.tile([0.0, 1.0, 1.0, 0.0], 125),
+            "elongation": np.tile([0.0, 1.0], 250),
+        }
+    )
+    assert correlated_pairs(table, 0.3) == [
+        ("equivalent_diameter_nm", "sphericity"),
+        ("polar_angle", "azimuthal_angle"),
+    ]
+
+
+def test_without_truth_the_comparison_holds_the_segmentation_alone(labels):
+    compared = compare_with_truth(measure_grains(labels), None, None, {})
+    assert set(compared["source"]) == {"segmented"}
+    row = compared.set_index("characteristic").loc["equivalent_diameter_nm"]
+    assert row["count"] == 2  # the single voxel lies inside the window too
+    assert row["mean"] == pytest.approx(np.cbrt(6 / np.pi * 50**3 * np.array([64, 1])).mean())
+
+
+def test_the_slice_shown_is_the_one_farthest_from_annotations():
+    assert farthest_slice([14, 25, 38, 49], 64) in (31, 32)
+    assert farthest_slice([5], 64) == 5
+    assert farthest_slice([], 64) == 32
+
+
+def test_doubts_of_all_steps_are_told():
+    told = collect_warnings(
+        {
+            "scan_index": {"notes": ["S00: the header says 160 x 140", "S01: the same"]},
+            "slice_transforms": {"flags": [[], ["matches no earlier slice"]]},
+            "segmentation_log": {"doubts": ["the particle is a single grain"]},
+            "marginal_fits": {
+                "characteristics": {
+                    "sphericity": {
+                        "excluded_count": 2,
+                        "excluded_reason": "not inside the support (0, 1)",
+                        "excluded_labels": [4, 8],
+                    }
+                }
+            },
+        }
+    )
+    assert len(told) == 4
+    assert "S00" in told[0]
+    assert "slice 1" in told[1]
+    assert "single grain" in told[2]
+    assert "[4, 8]" in told[3]
