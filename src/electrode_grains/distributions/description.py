@@ -68,6 +68,7 @@ def describe_marginals(
             {
                 **row,
                 "parameters": dict(fit.model.parameters) if fit.model else {},
+                "parameter_order": list(fit.model.parameters) if fit.model else [],
                 "mean": fit.model.mean() if fit.is_ranked and fit.model else None,
                 "std": fit.model.std() if fit.is_ranked and fit.model else None,
             }

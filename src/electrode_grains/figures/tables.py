@@ -60,7 +60,7 @@ def table_1(marginal_fits: Mapping[str, Any]) -> pd.DataFrame:
                 "characteristic": name,
                 "unit": _unit(name, fits),
                 "family": best.get("family"),
-                "parameters": _parameters(best.get("parameters")),
+                "parameters": _parameters(_in_order(best)),
                 "sample_size": fits.get("sample_size"),
             }
         )
@@ -348,6 +348,12 @@ def _unit(name: str, fits: Mapping[str, Any]) -> str:
     known = CHARACTERISTICS.get(name)
     unit = fits.get("unit") or (known.unit if known else "")
     return "" if unit == "1" else str(unit)
+
+
+def _in_order(candidate: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Parameters in the order of the paper, where it is told: JSON files sort their keys."""
+    given = candidate.get("parameters") or {}
+    return {name: given[name] for name in candidate.get("parameter_order") or given}
 
 
 def _parameters(parameters: Mapping[str, Any] | Sequence[Any] | None) -> str:

@@ -314,3 +314,24 @@ def test_packed_vertices_are_right_to_a_step_of_the_box():
     unpacked = np.array(payload["origin_um"]) + raw.reshape(-1, 3) / 65535 * size
 
     assert np.abs(unpacked * 1000 - mesh["vertices"]).max() <= size.max() * 1000 / 65535
+
+
+def test_scores_are_seen_at_first_sight():
+    truth = {"adapted_rand_error": 0.1639, "matched": {"f1": 0.9574, "true": 793}}
+    page = report_page(
+        {
+            "title": "P",
+            "segmentation_scores": {"grain_count": 803, "truth": truth, "annotation": {}},
+            "boundary_scores": {"boundary_f1": 0.85, "brier_score": None},
+        }
+    )
+    for shown in ("0.9574", "0.1639", "793", "803", "0.85", "boundary F1 on unseen slices"):
+        assert f">{shown}" in page
+    assert "Brier score (0 to 2)" not in page  # undefined here
+
+
+def test_without_truth_no_score_against_it_is_shown():
+    scores = {"grain_count": 287, "truth": None, "annotation": {"boundary_f1": 0.8}}
+    page = report_page({"title": "P", "segmentation_scores": scores})
+    assert "adapted Rand error" not in page
+    assert "boundary F1 on annotated slices" in page

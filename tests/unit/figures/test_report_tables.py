@@ -2,7 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from electrode_grains.distributions import COPULA_FAMILIES, MARGINAL_FAMILIES
 from electrode_grains.figures import table_1, table_2, table_3, table_4, to_latex, to_markdown
+from electrode_grains.figures.tables import display_cell
 
 MARGINALS = {
     "schema_version": 1,
@@ -113,3 +115,18 @@ def test_markdown_keeps_foreign_text_inside_its_cell():
 
     assert lines[2] == r"| a \| b c &lt;i&gt; |"
     assert len(lines) == 3
+
+
+def test_parameters_come_in_the_order_of_the_paper_though_files_sort_them():
+    best = {
+        "family": "inverse_gaussian",
+        "parameters": {"lambda": 4600, "mu": 513.8},
+        "parameter_order": ["mu", "lambda"],
+    }
+    fits = {"characteristics": {"d": {"best": "inverse_gaussian", "candidates": [best]}}}
+    assert table_1(fits).loc[0, "parameters"] == "mu = 513.8, lambda = 4600"
+
+
+def test_every_family_has_a_name_for_readers():
+    names = [display_cell(name) for name in (*MARGINAL_FAMILIES, *COPULA_FAMILIES)]
+    assert not [name for name in names if "_" in name]
