@@ -77,6 +77,15 @@ def contact_table(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def truth_comparison(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per characteristic and source, none twice."""
+    wanted = ("characteristic", "source", "count", "mean", "std")
+    _require("the comparison with the truth", table.columns, wanted)
+    if table.duplicated(["characteristic", "source"]).any():
+        raise InputProblem("a comparison with the truth names each source once a characteristic")
+    return table
+
+
 def family_comparison(table: pd.DataFrame) -> pd.DataFrame:
     """One row per subject and candidate family."""
     wanted = ("subject", "kind", "family", "outcome", "aic", "delta_aic", "akaike_weight")
@@ -91,8 +100,18 @@ def scan_index(result: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def slice_transforms(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """One 3 x 3 matrix per slice."""
-    _require("slice transforms", result, ("matrices", "mode"))
+    """One 3 x 3 matrix per slice, and how well it fits."""
+    _require("slice transforms", result, ("matrices", "mode", "flags"))
+    return _with_matrices(result)
+
+
+def true_slice_transforms(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """One 3 x 3 matrix and one depth per slice of a virtual acquisition."""
+    _require("true slice transforms", result, ("matrices", "slice_depths_nm"))
+    return _with_matrices(result)
+
+
+def _with_matrices(result: Mapping[str, Any]) -> Mapping[str, Any]:
     shape = np.shape(result["matrices"])
     if len(shape) != 3 or shape[1:] != (3, 3):
         raise InputProblem("slice transforms are 3 x 3 matrices", found=f"shape {shape}")
@@ -107,6 +126,27 @@ def annotation_split(result: Mapping[str, Any]) -> Mapping[str, Any]:
         raise InputProblem(
             "a slice cannot both train and judge the network", found=f"slices {sorted(both)}"
         )
+    return result
+
+
+def training_history(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per epoch with a finite loss."""
+    _require("the history of the training", table.columns, ("epoch", "loss"))
+    if not (table["epoch"].is_unique and np.isfinite(table["loss"]).all()):
+        raise InputProblem("a history of training has one finite loss for each epoch")
+    return table
+
+
+def boundary_scores(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Scores on slices the network has not seen; nothing where none was held out."""
+    if set(result) - {"schema_version"}:
+        _require("the scores of the network", result, ("boundary_f1", "brier_score"))
+    return result
+
+
+def segmentation_log(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What happened between probabilities and grains, with the fate of every edit."""
+    _require("the log of the segmentation", result, ("basins", "merging", "cleanup", "edits"))
     return result
 
 

@@ -42,3 +42,25 @@ def test_contacts_name_the_smaller_label_first():
     contacts = pd.DataFrame({"label_a": [2], "label_b": [1], "interface_area_nm2": [1.0]})
     with pytest.raises(InputProblem, match="smaller label"):
         schemas.contact_table(contacts)
+
+
+def test_transforms_are_three_by_three():
+    with pytest.raises(InputProblem, match=r"\(2, 2, 3\)"):
+        schemas.true_slice_transforms({"matrices": np.zeros((2, 2, 3)), "slice_depths_nm": [0, 50]})
+
+
+def test_a_loss_that_is_not_finite_is_no_history():
+    with pytest.raises(InputProblem, match="finite loss"):
+        schemas.training_history(pd.DataFrame({"epoch": [0, 1], "loss": [1.0, np.nan]}))
+
+
+def test_no_held_out_slice_means_no_scores_but_half_of_them_is_refused():
+    schemas.boundary_scores({"schema_version": 1})
+    with pytest.raises(InputProblem, match="brier_score"):
+        schemas.boundary_scores({"boundary_f1": 0.8})
+
+
+def test_a_source_of_truth_is_named_once():
+    row = {"characteristic": "sphericity", "source": "acquired", "count": 3, "mean": 1, "std": 0}
+    with pytest.raises(InputProblem, match="once"):
+        schemas.truth_comparison(pd.DataFrame([row, row]))

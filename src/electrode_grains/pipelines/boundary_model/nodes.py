@@ -16,6 +16,7 @@ from electrode_grains.pipelines.boundary_model.settings import (
     SplitSettings,
 )
 from electrode_grains.problems import SettingsProblem
+from electrode_grains.progress import progress_line
 from electrode_grains.volumes import as_volume, spacing_of
 
 if TYPE_CHECKING:
@@ -103,5 +104,6 @@ def predict_probabilities(
         contrast_volume.to_numpy(),
         window_shape=prediction.window_shape,
         test_time_augmentation=prediction.test_time_augmentation,
+        progress=progress_line(logger, "windows predicted"),
     )
     return as_volume(probability, spacing_of(contrast_volume), "class_probability_volume", CLASSES)

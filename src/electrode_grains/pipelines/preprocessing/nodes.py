@@ -27,6 +27,7 @@ from electrode_grains.pipelines.preprocessing.settings import (
     AnnotationSettings,
     StackSettings,
 )
+from electrode_grains.progress import progress_line
 from electrode_grains.volumes import as_volume, spacing_of
 
 logger = logging.getLogger(__name__)
@@ -66,7 +67,11 @@ def register_slices(
     image_quality_stack: xr.DataArray, alignment: AlignmentSettings
 ) -> dict[str, Any]:
     """Estimate how each slice must move to fit its neighbours."""
-    transforms = estimate_transforms(image_quality_stack.to_numpy(), mode=alignment.mode)
+    transforms = estimate_transforms(
+        image_quality_stack.to_numpy(),
+        mode=alignment.mode,
+        progress=progress_line(logger, "slices registered"),
+    )
     flagged = {index: flags for index, flags in enumerate(transforms.flags) if flags}
     for index, flags in flagged.items():
         logger.warning("slice %d of the stack: %s", index, "; ".join(flags))
