@@ -22,6 +22,7 @@ from electrode_grains.problems import InputProblem
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 LOSSLESS = 100
+SCREEN_WIDTH, SCREEN_QUALITY = 1600, 85
 LARGEST_EXACT_NUMBER = 2**53
 """Integers beyond this lose digits in JavaScript and travel as text."""
 
@@ -68,6 +69,33 @@ def png_data_uri(
             )
         return _data_uri("png", picture)
     return _encode_array(_as_bytes(np.asarray(picture)), webp_quality)
+
+
+def screen_picture(picture: Figure | bytes) -> str:
+    """Encode a figure for a page: as wide as a screen shows, a fraction of the print's bytes.
+
+    Parameters
+    ----------
+    picture : Figure or bytes
+        A figure or a PNG, which may have the resolution of a print.
+
+    Returns
+    -------
+    str
+        Data URI of a WebP, the figure's PNG where that is smaller.
+
+    Raises
+    ------
+    InputProblem
+        If the bytes are no PNG.
+    """
+    original = png_data_uri(picture)
+    with Image.open(io.BytesIO(base64.b64decode(original.partition(",")[2]))) as opened:
+        image = opened.convert("RGB")
+    image.thumbnail((SCREEN_WIDTH, SCREEN_WIDTH * 3), Image.Resampling.LANCZOS)
+    stream = io.BytesIO()
+    image.save(stream, format="WEBP", quality=SCREEN_QUALITY, method=6)
+    return min(_data_uri("webp", stream.getvalue()), original, key=len)
 
 
 def packed(array: NDArray[Any]) -> str:

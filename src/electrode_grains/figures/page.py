@@ -19,7 +19,7 @@ from electrode_grains.figures.content import (
     Picture,
     ReportContent,
 )
-from electrode_grains.figures.encoding import inline_json, png_data_uri
+from electrode_grains.figures.encoding import inline_json, screen_picture
 from electrode_grains.figures.interactive import grain_rows, mesh_payload
 from electrode_grains.figures.style import characteristic_name
 from electrode_grains.figures.tables import (
@@ -213,7 +213,7 @@ def _figure_key(key: str) -> str:
 
 def _picture_source(key: str, picture: Picture) -> str:
     if isinstance(picture, Figure | bytes):
-        return png_data_uri(picture)
+        return screen_picture(picture)
     if isinstance(picture, str) and picture.startswith(IMAGE_URI_STARTS):
         return picture
     raise InputProblem(

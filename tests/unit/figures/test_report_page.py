@@ -335,3 +335,14 @@ def test_without_truth_no_score_against_it_is_shown():
     page = report_page({"title": "P", "segmentation_scores": scores})
     assert "adapted Rand error" not in page
     assert "boundary F1 on annotated slices" in page
+
+
+def test_pictures_of_the_page_are_smaller_than_those_for_print():
+    rng = np.random.default_rng(0)
+    stream = io.BytesIO()
+    Image.fromarray(rng.integers(0, 255, (900, 2400, 3), dtype=np.uint8)).save(stream, "PNG")
+    page = report_page({"title": "P", "figures": {"1": stream.getvalue()}})
+    (uri,) = re.findall(r'<img src="(data:image/webp;base64,[^"]+)"', page)
+    shown = Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1])))
+    assert shown.size == (1600, 600)
+    assert len(uri) < len(stream.getvalue()) / 3

@@ -172,7 +172,8 @@ def write_report(
 
     settings = to_jsonable_python(parameters)  # Kedro has made models of its leaves
     labels = grain_label_volume.to_numpy()
-    quaternions = np.moveaxis(orientation_volume.to_numpy()[:4], 0, -1)
+    # Outside the particle orientations are noise, which would be most of the page.
+    quaternions = np.where(labels > 0, orientation_volume.to_numpy()[:4], np.nan)
     figures = {name: results.pop(name) for name in list(results) if name.startswith("figure_")}
     tables = {name: results.pop(name) for name in list(results) if name.startswith("table_")}
     particle = settings.get("particle", {})
@@ -188,7 +189,10 @@ def write_report(
                 image_quality_volume.to_numpy(),
                 labels,
                 class_probability_volume.sel(channel="boundary").to_numpy(),
-                ipf_colors(quaternions, settings["preprocessing"]["stack"]["laue_group"]),
+                ipf_colors(
+                    np.moveaxis(quaternions, 0, -1),
+                    settings["preprocessing"]["stack"]["laue_group"],
+                ),
             ),
             provenance={**describe_run(), "parameters": settings},
             warnings=collect_warnings(results),
