@@ -11,7 +11,7 @@ from electrode_grains.figures.encoding import LOSSLESS, png_data_uri
 from electrode_grains.figures.style import grey_range, label_colours, outlines
 from electrode_grains.problems import InputProblem
 
-GREY_QUALITY = 60
+GREY_QUALITY, OVERLAY_QUALITY = 60, 35
 OUTLINE = (0.0, 0.0, 0.0, 1.0)
 
 
@@ -104,8 +104,8 @@ def _probability_layer(probability: NDArray[Any]) -> str:
     from matplotlib import colormaps
 
     coloured = colormaps["cividis"](np.clip(probability, 0, 1))[..., :3]
-    return png_data_uri(coloured, webp_quality=GREY_QUALITY)
+    return png_data_uri(coloured, webp_quality=OVERLAY_QUALITY)
 
 
 def _colour_layer(colours: NDArray[Any]) -> str:
-    return png_data_uri(np.asarray(colours, dtype=float), webp_quality=GREY_QUALITY)
+    return png_data_uri(np.asarray(colours, dtype=float), webp_quality=OVERLAY_QUALITY)

@@ -163,7 +163,7 @@ def _bodies(
             center, half_axes, directions, rng.normal(0, 0.02, ROUGHNESS_DIRECTIONS)
         )
 
-    main = rough(extent * [0.47, 0.5, 0.5], extent * [0.44, 0.46, 0.75])
+    main = rough(extent * [0.47, 0.5, 0.5], extent * [0.4, 0.42, 0.75])
     second = rough(extent * [1.02, 0.03, 0.4], extent * [0.2, 0.22, 0.5])
     return main, second
 
