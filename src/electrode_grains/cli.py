@@ -5,14 +5,15 @@ Kedro finds the group `cli` here and lets its commands replace its own of the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.project import pipelines
 from kedro.validation import DataValidationError, ParameterValidationError
 
-from electrode_grains.problems import Problem
+from electrode_grains.problems import Problem, SettingsProblem
 
 REFUSED = 2
 
@@ -34,12 +35,28 @@ def refusal_in(error: BaseException) -> str | None:
     return None
 
 
+def check_pipelines(asked: Iterable[str]) -> None:
+    """Refuse names that no pipeline has.
+
+    Raises
+    ------
+    SettingsProblem
+        With the names that exist.
+    """
+    unknown = sorted(set(asked) - set(pipelines))
+    if unknown:
+        raise SettingsProblem(
+            "there is no such pipeline", found=", ".join(unknown), expected=", ".join(pipelines)
+        )
+
+
 class _RefusingCommand(click.Command):
     """A command that shows a refusal as one block and exits with code 2."""
 
     def invoke(self, ctx: click.Context) -> Any:
         verbose = ctx.params.pop("verbose", False)
         try:
+            check_pipelines(ctx.params.get("pipelines") or ())
             return super().invoke(ctx)
         except Exception as error:
             text = refusal_in(error)

@@ -10,14 +10,25 @@ from typing import Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from electrode_grains import __version__, tracking
+from electrode_grains.problems import InputProblem
 
 logger = logging.getLogger(__name__)
 
+# What a user's own data pass through, in this order.
+STEPS = (
+    "preprocessing",
+    "boundary_model",
+    "segmentation",
+    "characterization",
+    "modelling",
+    "reporting",
+)
 # The dataset whose making opens a run in the experiment; `particle` takes every run.
 EXPERIMENTS = {"boundary_model": "boundary_network", "modelling": "marginal_fits"}
 SCORES = {
@@ -29,6 +40,30 @@ ARTIFACTS = {
     "boundary_model": ("boundary_network", "figure_4", "figure_learning_curves"),
     "modelling": ("figure_7", "figure_8"),
 }
+
+
+class Prerequisites:
+    """Refuse a run at once if results of earlier steps are missing, not after an hour."""
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Look for every result that the run needs and another step makes."""
+        makers = {
+            name: step for step in STEPS for name in pipelines.get(step, Pipeline([])).all_outputs()
+        }
+        missing = {
+            name: makers[name]
+            for name in sorted(pipeline.inputs())
+            if name in makers and not catalog.exists(name)
+        }
+        if missing:
+            places = [STEPS.index(step) for step in missing.values()]
+            steps = ",".join(STEPS[min(places) : max(places) + 1])
+            raise InputProblem(
+                "results of earlier steps are missing",
+                found=f"no {', no '.join(missing)}",
+                remedy=f"kedro run --pipelines {steps}, with the same --env, makes them",
+            )
 
 
 class Progress:

@@ -6,9 +6,9 @@ import os
 os.environ.setdefault("DO_NOT_TRACK", "true")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
-from electrode_grains.hooks import ExperimentTracking, Progress
+from electrode_grains.hooks import ExperimentTracking, Prerequisites, Progress
 
-HOOKS = (Progress(), ExperimentTracking())
+HOOKS = (Prerequisites(), Progress(), ExperimentTracking())
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro_telemetry")
 
 

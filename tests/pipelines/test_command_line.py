@@ -114,5 +114,23 @@ def test_an_impossible_setting_is_answered_without_a_traceback(kedro, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+def test_missing_results_are_named_before_anything_runs(kedro, tmp_path):
+    done = kedro("run", "--env", "test", "--pipelines", "segmentation,modelling", data=tmp_path)
+    assert done.returncode == 2
+    assert "no class_probability_volume" in done.stderr
+    wanted = "--pipelines preprocessing,boundary_model,segmentation,characterization"
+    assert wanted in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())  # not even an experiment was opened
+
+
+def test_a_pipeline_that_does_not_exist_is_answered_with_those_that_do(kedro, tmp_path):
+    done = kedro("run", "--env", "test", "--pipelines", "segmentaton", data=tmp_path)
+    assert done.returncode == 2
+    assert "segmentaton" in done.stderr
+    assert "boundary_model" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_no_environment_turns_telemetry_on(project):
     assert yaml.safe_load((project / ".telemetry").read_text()) == {"consent": False}

@@ -54,7 +54,7 @@ def natural_order(names: Iterable[str]) -> list[str]:
 
 def stack_scans(
     scans: Mapping[str, Scan] | Sequence[xr.Dataset],
-    slice_spacing_nm: float,
+    slice_spacing_nm: float | None = None,
     first_slice: int | None = None,
 ) -> xr.Dataset:
     """Stack scans along the milling direction.
@@ -63,8 +63,9 @@ def stack_scans(
     ----------
     scans : mapping of str to Dataset or callable, or sequence of Dataset
         Scans, or functions that read them, by name. A sequence is taken in its order.
-    slice_spacing_nm : float
-        Thickness milled away between two scans.
+    slice_spacing_nm : float, optional
+        Thickness milled away between two scans, which no scan file tells; the step of the
+        first scan by default, so that voxels are as deep as they are high.
     first_slice : int, optional
         Number that the first slice must have, so that slices missing at the beginning are
         noticed too; without it the lowest number found is the first.
@@ -84,7 +85,9 @@ def stack_scans(
     SettingsProblem
         If the spacing is no positive number.
     """
-    if not (np.isfinite(slice_spacing_nm) and slice_spacing_nm > 0):
+    if slice_spacing_nm is not None and not (
+        np.isfinite(slice_spacing_nm) and slice_spacing_nm > 0
+    ):
         raise SettingsProblem(
             "the distance of slices must be positive",
             found=f"slice_spacing_nm = {slice_spacing_nm}",
@@ -116,7 +119,8 @@ def stack_scans(
             f"{len(problems)} problems in a stack of {len(scans)} slices:\n{_table(problems)}",
             remedy="put right or remove the files named; the stack is read only when all agree",
         )
-    return _concatenate(list(read.values()), names, slice_spacing_nm)
+    ordered = list(read.values())
+    return _concatenate(ordered, names, slice_spacing_nm or float(ordered[0].attrs["step_nm"][0]))
 
 
 def stack_fingerprint(stack: xr.Dataset) -> str:

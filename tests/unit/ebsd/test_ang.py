@@ -362,3 +362,9 @@ def test_the_real_stack_of_iron_is_read():
     assert stack["image_quality"].shape == (59, 40, 35)
     assert float(stack["image_quality"][0].mean()) == pytest.approx(180.3814, abs=1e-3)
     assert stack.attrs["spacing_nm"] == pytest.approx((400.0, 400.0, 400.0))
+
+
+def test_without_a_slice_spacing_voxels_are_as_deep_as_they_are_high():
+    stack = stack_scans([make_scan(step=40.0), make_scan(step=40.0)])
+    assert stack.attrs["spacing_nm"] == (40.0, 40.0, 40.0)
+    assert stack["z"].to_numpy().tolist() == [0.0, 40.0]
