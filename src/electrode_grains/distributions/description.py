@@ -69,12 +69,19 @@ def describe_marginals(
                 **row,
                 "parameters": dict(fit.model.parameters) if fit.model else {},
                 "parameter_order": list(fit.model.parameters) if fit.model else [],
-                "mean": fit.model.mean() if fit.is_ranked and fit.model else None,
-                "std": fit.model.std() if fit.is_ranked and fit.model else None,
+                **_fitted_moments(fit),
             }
             for row, fit in zip(_rows(fits), fits, strict=True)
         ],
     }
+
+
+def _fitted_moments(fit: Fit[Marginal]) -> dict[str, float | None]:
+    if fit.model is None or not fit.is_ranked:
+        return {"mean": None, "std": None}
+    mean, std = fit.model.mean(), fit.model.std()
+    # The integral of a symmetric law is 0 up to rounding, which no table should show.
+    return {"mean": 0.0 if abs(mean) < 1e-12 * std else mean, "std": std}
 
 
 def marginal_from_description(description: Mapping[str, Any]) -> Marginal:
@@ -231,8 +238,9 @@ def density_panel(
     Returns
     -------
     dict
-        `x_name`, `y_name`, `x_sample`, `y_sample`, `x_grid`, `y_grid` and `density` of shape
-        (len(y_grid), len(x_grid)); the last three None where no copula was fitted.
+        `x_name`, `y_name`, `x_sample`, `y_sample`, `family`, `rotation`, `x_grid`, `y_grid`
+        and `density` of shape (len(y_grid), len(x_grid)); the last five None where no copula
+        was fitted.
     """
     first, second = np.asarray(x, float), np.asarray(y, float)
     panel: dict[str, Any] = {
@@ -242,7 +250,9 @@ def density_panel(
         "y_sample": second,
     }
     if pair["best"] is None:
-        return {**panel, "x_grid": None, "y_grid": None, "density": None}
+        missing = ("family", "rotation", "x_grid", "y_grid", "density")
+        return panel | dict.fromkeys(missing)
+    panel |= {name: pair["best"][name] for name in ("family", "rotation")}
     x_grid = _span(first, marginal_x, resolution)
     y_grid = _span(second, marginal_y, resolution)
     joint = JointDensity(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -30,6 +31,7 @@ from electrode_grains.problems import InputProblem
 MAXIMUM_BINS = 400
 CURVE_POINTS = 400
 CONTOUR_LEVELS = 12
+LEGEND_WIDTH = 22  # characters that leave room for the number of grains
 
 
 class Density(Protocol):
@@ -158,8 +160,8 @@ def bivariate_densities(panels: Sequence[Mapping[str, Any]]) -> Figure:
     panels : sequence of mappings
         For each pair: ``x_name``, ``y_name``; ``x_grid`` of shape (m,), ``y_grid`` of shape
         (n,) and ``density`` of shape (n, m), whose first axis follows ``y_grid`` (or None
-        for all three where no copula was fitted); ``x_sample``, ``y_sample`` and ``label``
-        are optional.
+        for all three where no copula was fitted); ``x_sample``, ``y_sample``, and ``family``
+        and ``rotation`` of the copula are optional.
 
     Returns
     -------
@@ -189,12 +191,17 @@ def bivariate_densities(panels: Sequence[Mapping[str, Any]]) -> Figure:
         _draw_sample(axes, panel)
         axes.set_xlabel(axis_label(str(panel["x_name"])))
         axes.set_ylabel(axis_label(str(panel["y_name"])))
-        if panel.get("label"):
-            axes.set_title(escape_math(panel["label"]))
+        axes.set_title(escape_math(_copula_label(panel)))
     for axes in grid[len(panels) :]:
         axes.axis("off")
     letter_panels(grid[: len(panels)])
     return figure
+
+
+def _copula_label(panel: Mapping[str, Any]) -> str:
+    name = family_name(panel.get("family"))
+    rotation = panel.get("rotation")
+    return f"{name}, {rotation}°" if name and rotation else name
 
 
 def _finite(values: Any) -> NDArray[np.float64]:
@@ -218,7 +225,7 @@ def _draw_curve(
             max(edges[0] - margin, limits[0]), min(edges[-1] + margin, limits[1]), CURVE_POINTS + 2
         )[1:-1]
         density = np.asarray(curve.pdf(x), dtype=float)
-    label = escape_math(family_name(family)) or "fit"
+    label = textwrap.fill(escape_math(family_name(family)), LEGEND_WIDTH) or "fit"
     axes.plot(x, np.where(np.isfinite(density), density, np.nan), color=VERMILION, label=label)
     axes.set_ylim(top=1.22 * axes.get_ylim()[1])
     axes.legend(loc="upper left", borderaxespad=0.2, handlelength=1.2)
