@@ -104,6 +104,8 @@ def predict_probabilities(
         contrast_volume.to_numpy(),
         window_shape=prediction.window_shape,
         test_time_augmentation=prediction.test_time_augmentation,
+        precision=prediction.precision,
+        device=prediction.device,
         progress=progress_line(logger, "windows predicted"),
     )
     return as_volume(probability, spacing_of(contrast_volume), "class_probability_volume", CLASSES)

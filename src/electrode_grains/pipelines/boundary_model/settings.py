@@ -23,11 +23,14 @@ class NetworkTrainingSettings(BaseModel, frozen=True, extra="forbid"):
     epochs: int = Field(ge=1)
     steps_per_epoch: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
+    optimizer: Literal["adam", "adamw"]
+    schedule: Literal["one_cycle", "constant"]
     rotation: Literal["none", "quarter_turns", "arbitrary"]
     gain_jitter: float = Field(ge=0)
     offset_jitter: float = Field(ge=0)
     noise_jitter: float = Field(ge=0)
     precision: Literal["auto", "float32", "bfloat16"]
+    device: str
     seed: int = Field(ge=0)
 
 
@@ -36,3 +39,5 @@ class PredictionSettings(BaseModel, frozen=True, extra="forbid"):
 
     window_shape: tuple[int, int, int]
     test_time_augmentation: bool
+    precision: Literal["auto", "float32", "bfloat16"]
+    device: str
