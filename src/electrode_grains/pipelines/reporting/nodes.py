@@ -213,8 +213,9 @@ def collect_warnings(results: Mapping[str, Any]) -> list[str]:
     told += results["segmentation_log"]["doubts"]
     for name, fits in results["marginal_fits"]["characteristics"].items():
         if fits["excluded_count"]:
+            count = fits["excluded_count"]
             told.append(
-                f"{name}: {fits['excluded_count']} grains are {fits['excluded_reason']} and left "
-                f"out of all fits, labels {fits['excluded_labels']}"
+                f"{name}: {count} {'grain' if count == 1 else 'grains'} "
+                f"{fits['excluded_reason']}, left out of all fits: labels {fits['excluded_labels']}"
             )
     return told
