@@ -1,5 +1,7 @@
 """The commands a user types, run as a user runs them."""
 
+import shutil
+
 import pandas as pd
 import pytest
 import yaml
@@ -84,13 +86,39 @@ def test_mlflow_ranks_the_families(demo):
     assert finite[0].data.params["family"] == best["best"]
 
 
-def test_one_pipeline_runs_alone_with_another_setting(kedro, demo):
+@pytest.fixture
+def copy_of_demo(demo, tmp_path):
+    """All results once more, for tests that change them."""
+    return shutil.copytree(demo, tmp_path / "demo")
+
+
+def test_one_pipeline_runs_alone_with_another_setting(kedro, demo, copy_of_demo):
     done = kedro(
         *("run", "--env", "test", "--pipelines", "segmentation"),
         *("--params", "segmentation.grains.minima_depth=0.2"),
-        data=demo,
+        data=copy_of_demo,
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    fewer = result(copy_of_demo, "08_reporting", "segmentation_scores")["grain_count"]
+    assert fewer < result(demo, "08_reporting", "segmentation_scores")["grain_count"]
+
+
+def test_a_second_run_gives_the_same_tables_and_fits(kedro, demo, copy_of_demo):
+    steps = "boundary_model,segmentation,characterization,modelling"
+    output = copy_of_demo / "07_model_output"
+    for file in output.glob("*.[jp]*"):
+        file.unlink()
+    done = kedro("run", "--env", "test", "--pipelines", steps, data=copy_of_demo)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    for name in ("marginal_fits.json", "copula_fits.json", "segmentation_log.json"):
+        first, second = (folder / "07_model_output" / name for folder in (demo, copy_of_demo))
+        assert first.read_bytes() == second.read_bytes(), name
+    for name in ("grain_table", "contact_table"):
+        first, second = (
+            pd.read_parquet(folder / "07_model_output" / f"{name}.parquet")
+            for folder in (demo, copy_of_demo)
+        )
+        assert first.equals(second), name
 
 
 def test_an_empty_raw_folder_is_answered_without_a_traceback(kedro, tmp_path):
