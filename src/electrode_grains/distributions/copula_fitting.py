@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 
 from electrode_grains.distributions.copula_families import COPULA_FAMILIES, CopulaFamily
-from electrode_grains.distributions.copulas import ROTATIONS, BivariateCopula
+from electrode_grains.distributions.copulas import ROTATIONS, BivariateCopula, unrotated
 from electrode_grains.distributions.results import Fit, Outcome, rank_by_aic
 from electrode_grains.problems import InputProblem, SettingsProblem
 
@@ -66,43 +67,23 @@ def fit_copula(u: ArrayLike, v: ArrayLike, family: str, rotation: int = 0) -> Fi
             "unknown copula family", found=repr(family), expected=", ".join(COPULA_FAMILIES)
         )
     declared = COPULA_FAMILIES[family]
-    count = len(declared.parameter_names)
-    if len(first) < LEAST_SAMPLE:
-        return Fit(
-            family=family,
-            outcome="insufficient",
-            sample_size=len(first),
-            parameter_count=count,
-            reason=f"{len(first)} pairs, at least {LEAST_SAMPLE} are needed",
-        )
-    if np.ptp(first) == 0 or np.ptp(second) == 0:
-        return Fit(
-            family=family,
-            outcome="degenerate",
-            sample_size=len(first),
-            parameter_count=count,
-            reason="one characteristic is constant",
-        )
-    a, b = BivariateCopula("independence", (), rotation)._turn(first, second)
-    parameters, likelihood = _maximize(declared, a, b)
-    if not np.isfinite(likelihood):
-        return Fit(
-            family=family,
-            outcome="failed",
-            sample_size=len(first),
-            parameter_count=count,
-            reason="the likelihood is nowhere finite",
-        )
-    outcome, reason = _at_bound(declared, parameters)
-    return Fit(
+    fit = partial(
+        Fit[BivariateCopula],
         family=family,
-        outcome=outcome,
         sample_size=len(first),
-        parameter_count=count,
-        model=BivariateCopula(family, parameters, rotation),
-        log_likelihood=likelihood,
-        reason=reason,
+        parameter_count=len(declared.parameter_names),
     )
+    if len(first) < LEAST_SAMPLE:
+        reason = f"{len(first)} pairs, at least {LEAST_SAMPLE} are needed"
+        return fit(outcome="insufficient", reason=reason)
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return fit(outcome="degenerate", reason="one characteristic is constant")
+    parameters, likelihood = _maximize(declared, *unrotated(first, second, rotation))
+    if not np.isfinite(likelihood):
+        return fit(outcome="failed", reason="the likelihood is nowhere finite")
+    outcome, reason = _at_bound(declared, parameters)
+    model = BivariateCopula(family, parameters, rotation)
+    return fit(outcome=outcome, model=model, log_likelihood=likelihood, reason=reason)
 
 
 def select_copula(

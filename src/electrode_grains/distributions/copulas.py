@@ -20,6 +20,14 @@ BISECTIONS = 60
 TAU_NODES = 200
 
 
+def unrotated(u: Array, v: Array, rotation: int) -> tuple[Array, Array]:
+    """Arguments at which the unrotated family has the density of the rotated one."""
+    return (
+        1 - u if rotation in (90, 180) else u,
+        1 - v if rotation in (180, 270) else v,
+    )
+
+
 @dataclass(frozen=True)
 class BivariateCopula:
     """A copula of one family.
@@ -85,17 +93,12 @@ class BivariateCopula:
     def _family(self) -> CopulaFamily:
         return COPULA_FAMILIES[self.family]
 
-    def _turn(self, u: Array, v: Array) -> tuple[Array, Array]:
-        """Arguments of the unrotated family."""
-        return (
-            1 - u if self.rotation in (90, 180) else u,
-            1 - v if self.rotation in (180, 270) else v,
-        )
-
     def log_pdf(self, u: ArrayLike, v: ArrayLike) -> Array:
         """Log-density at points inside the unit square."""
         a, b = np.broadcast_arrays(np.asarray(u, float), np.asarray(v, float))
-        return np.asarray(self._family.log_density(*self._turn(a, b), self.parameters), float)
+        return np.asarray(
+            self._family.log_density(*unrotated(a, b, self.rotation), self.parameters), float
+        )
 
     def pdf(self, u: ArrayLike, v: ArrayLike) -> Array:
         """Density at points inside the unit square."""
@@ -106,7 +109,7 @@ class BivariateCopula:
         a, b = np.broadcast_arrays(np.asarray(u, float), np.asarray(v, float))
         inside = (a > 0) & (a < 1) & (b > 0) & (b < 1)
         tame_a, tame_b = np.where(inside, a, 0.5), np.where(inside, b, 0.5)
-        base = self._base_cdf(*self._turn(tame_a, tame_b))
+        base = self._base_cdf(*unrotated(tame_a, tame_b, self.rotation))
         turned = {
             0: base,
             90: tame_b - base,
@@ -131,7 +134,7 @@ class BivariateCopula:
     def conditional_v_given_u(self, u: ArrayLike, v: ArrayLike) -> Array:
         """h-function P(V <= v | U = u)."""
         a, b = np.broadcast_arrays(np.asarray(u, float), np.asarray(v, float))
-        h = self._base_conditional(*self._turn(a, b))
+        h = self._base_conditional(*unrotated(a, b, self.rotation))
         return 1 - h if self.rotation in (180, 270) else h
 
     def conditional_u_given_v(self, u: ArrayLike, v: ArrayLike) -> Array:
