@@ -54,6 +54,10 @@ class SampledDistribution:
         """Standard deviation."""
         return float(self.values.std(ddof=1))
 
+    def cdf(self, x: ArrayLike) -> Array:
+        """Share of the sample up to x."""
+        return np.asarray(np.searchsorted(self.values, x, side="right") / self.values.size)
+
     def quantile(self, p: ArrayLike) -> Array:
         """Quantiles."""
         return np.asarray(np.quantile(self.values, np.asarray(p, float)))

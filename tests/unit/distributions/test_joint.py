@@ -75,5 +75,6 @@ def test_push_forward_gives_the_specific_surface_of_grains():
     inverse_s = (40.1 + 7.2 - 1) / (40.1 - 1)  # beta
     assert surface.mean() == pytest.approx(6 * inverse_d * inverse_s, rel=5e-3)
     assert surface.quantile(0.1) < surface.mean() < surface.quantile(0.9)
+    assert surface.cdf(surface.quantile([0.1, 0.5])) == pytest.approx([0.1, 0.5], abs=1e-4)
     again = density.push_forward(lambda d, s: 6 / (d * s))
     assert again.mean() == surface.mean()
