@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 os.environ["DO_NOT_TRACK"] = "true"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -14,6 +15,15 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     # Workers that compile at once overwrite each other's cache, which then crashes for good.
     own_cache = Path(tempfile.gettempdir()) / f"electrode-grains-numba-{worker}"
     os.environ["NUMBA_CACHE_DIR"] = str(own_cache)
+
+# No test may fail because a machine is slow, nor by a chance that nobody can repeat.
+settings.register_profile(
+    "project",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="CI" in os.environ,
+)
+settings.load_profile("project")
 
 PROJECT = Path(__file__).parents[1]
 
