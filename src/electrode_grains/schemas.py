@@ -77,6 +77,14 @@ def contact_table(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def depth_comparison(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per depth of minima, in increasing order."""
+    _require("the comparison of depths", table.columns, ("minima_depth", "grain_count"))
+    if not table["minima_depth"].is_monotonic_increasing:
+        raise InputProblem("depths of minima are compared in increasing order")
+    return table
+
+
 def truth_comparison(table: pd.DataFrame) -> pd.DataFrame:
     """One row per characteristic and source, none twice."""
     wanted = ("characteristic", "source", "count", "mean", "std")

@@ -6,6 +6,7 @@ from electrode_grains.distributions.copulas import BivariateCopula
 from electrode_grains.distributions.description import (
     copula_from_description,
     density_panel,
+    describe_goodness,
     describe_marginals,
     describe_pair,
     marginal_from_description,
@@ -44,6 +45,7 @@ __all__ = [
     "candidate_families",
     "copula_from_description",
     "density_panel",
+    "describe_goodness",
     "describe_marginals",
     "describe_pair",
     "edf_statistics",

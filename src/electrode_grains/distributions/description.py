@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy.stats import kendalltau
 
 from electrode_grains.distributions.copula_fitting import select_copula
 from electrode_grains.distributions.copulas import BivariateCopula
+from electrode_grains.distributions.goodness import goodness_of_fit
 from electrode_grains.distributions.joint import JointDensity
 from electrode_grains.distributions.marginal_fitting import select_marginal
 from electrode_grains.distributions.marginals import Marginal
@@ -69,11 +71,41 @@ def describe_marginals(
                 **row,
                 "parameters": dict(fit.model.parameters) if fit.model else {},
                 "parameter_order": list(fit.model.parameters) if fit.model else [],
+                "standard_errors": dict(fit.standard_errors or {}),
                 **_fitted_moments(fit),
             }
             for row, fit in zip(_rows(fits), fits, strict=True)
         ],
     }
+
+
+def describe_goodness(
+    sample: ArrayLike, description: Mapping[str, Any], replicates: int, rng: np.random.Generator
+) -> dict[str, Any] | None:
+    """Test the best family of a characteristic against its sample.
+
+    Parameters
+    ----------
+    sample : array_like of float, shape (n,)
+        The values that were given to `describe_marginals`.
+    description : mapping
+        What it returned.
+    replicates : int
+        Bootstrap samples, see `goodness_of_fit`.
+    rng : Generator
+
+    Returns
+    -------
+    dict or None
+        `statistics` and `p_values` by `kolmogorov_smirnov`, `anderson_darling` and
+        `cramer_von_mises`, and `replicates`; None where no family was fitted.
+    """
+    if description["best"] is None:
+        return None
+    values = np.asarray(sample, dtype=float)
+    kept = values[np.isfinite(values) & _inside(values, description)]
+    model = marginal_from_description(description)
+    return asdict(goodness_of_fit(model, kept, replicates=replicates, rng=rng))
 
 
 def _fitted_moments(fit: Fit[Marginal]) -> dict[str, float | None]:

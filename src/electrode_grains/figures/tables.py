@@ -42,8 +42,10 @@ def table_1(marginal_fits: Mapping[str, Any]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns characteristic, unit, family, parameters, sample_size; a characteristic
-        that no family could be fitted to keeps its row, without family.
+        Columns characteristic, unit, family, parameters, sample_size, akaike_weight and
+        p_value (Anderson-Darling, by parametric bootstrap; small where the best family does
+        not fit either); a characteristic that no family could be fitted to keeps its row,
+        without family.
 
     Examples
     --------
@@ -62,9 +64,16 @@ def table_1(marginal_fits: Mapping[str, Any]) -> pd.DataFrame:
                 "family": best.get("family"),
                 "parameters": _parameters(_in_order(best)),
                 "sample_size": fits.get("sample_size"),
+                "akaike_weight": _number(best.get("akaike_weight")),
+                "p_value": _number(
+                    ((fits.get("goodness_of_fit") or {}).get("p_values") or {}).get(
+                        "anderson_darling"
+                    )
+                ),
             }
         )
-    columns = ["characteristic", "unit", "family", "parameters", "sample_size"]
+    columns = ["characteristic", "unit", "family", "parameters", "sample_size", "akaike_weight",
+               "p_value"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -251,6 +260,7 @@ HEADINGS: Mapping[str, str] = {
     "bic": "BIC",
     "delta_aic": "ΔAIC",
     "akaike_weight": "Akaike weight",
+    "p_value": "p (goodness of fit)",
     "log_likelihood": "Log-likelihood",
     "mean_empirical": "Mean (empirical)",
     "mean_fitted": "Mean (fitted)",

@@ -11,6 +11,7 @@ from electrode_grains.distributions import (
     candidate_families,
     copula_from_description,
     density_panel,
+    describe_goodness,
     describe_marginals,
     describe_pair,
     marginal_from_description,
@@ -87,3 +88,22 @@ def test_a_pair_returns_from_json_with_the_correlation_of_its_density(described,
     assert panel["density"].shape == (60, 60)
     inner = np.trapezoid(np.trapezoid(panel["density"], panel["x_grid"], axis=1), panel["y_grid"])
     assert 0.9 < inner < 1.001
+
+
+def test_the_law_that_made_a_sample_is_not_rejected_and_another_is():
+    rng = np.random.default_rng(4)
+    law = Marginal("gamma", {"shape": 9.0, "scale": 50.0})
+    sample = law.sample(250, rng)
+    for families, low, high in ((["gamma"], 0.05, 1.0), (["weibull"], 0.0, 0.1)):
+        described = describe_marginals(sample, families, (0.0, np.inf))
+        tested = describe_goodness(sample, described, 39, rng)
+        assert low <= tested["p_values"]["anderson_darling"] <= high
+        assert tested["replicates"] > 30
+
+
+def test_standard_errors_stand_beside_the_parameters(described):
+    for candidate in described["candidates"]:
+        assert set(candidate["standard_errors"]) == set(candidate["parameters"])
+    (law,) = (c for c in described["candidates"] if c["family"] == "inverse_gaussian")
+    # Of a mean: the standard deviation over the root of the sample size.
+    assert law["standard_errors"]["mu"] == pytest.approx(law["std"] / 300**0.5, rel=0.01)

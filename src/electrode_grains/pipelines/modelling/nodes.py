@@ -6,9 +6,14 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from electrode_grains.pipelines.modelling.settings import PairSettings, SampleSettings
+from electrode_grains.pipelines.modelling.settings import (
+    GoodnessSettings,
+    PairSettings,
+    SampleSettings,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +43,15 @@ def select_grains(grain_table: pd.DataFrame, sample: SampleSettings) -> pd.DataF
     return grain_table.loc[whole & resolved].reset_index(drop=True)
 
 
-def fit_marginals(grain_sample: pd.DataFrame) -> dict[str, Any]:
-    """Fit every candidate family to every characteristic."""
-    from electrode_grains.distributions import candidate_families, describe_marginals
+def fit_marginals(grain_sample: pd.DataFrame, goodness: GoodnessSettings) -> dict[str, Any]:
+    """Fit every candidate family to every characteristic and test the best."""
+    from electrode_grains.distributions import (
+        candidate_families,
+        describe_goodness,
+        describe_marginals,
+    )
 
+    rng = np.random.default_rng(goodness.seed)
     characteristics = {}
     for name, unit in UNITS.items():
         families, support = candidate_families(name)
@@ -49,9 +59,11 @@ def fit_marginals(grain_sample: pd.DataFrame) -> dict[str, Any]:
         result = describe_marginals(
             sample.to_numpy(), families, support, labels=grain_sample.loc[sample.index, "label"]
         )
+        tested = describe_goodness(sample, result, goodness.replicates, rng)
         found = result["best"] or "no family"
-        logger.info("%s: %s of %d grains", name, found, result["sample_size"])
-        characteristics[name] = {"unit": unit, **result}
+        p_value = tested["p_values"]["anderson_darling"] if tested else float("nan")
+        logger.info("%s: %s, %d grains, p = %.2f", name, found, result["sample_size"], p_value)
+        characteristics[name] = {"unit": unit, "goodness_of_fit": tested, **result}
     return {"characteristics": characteristics}
 
 

@@ -15,7 +15,12 @@ def create_pipeline(**_: object) -> Pipeline:
                 "grain_sample",
                 name="select_grains",
             ),
-            Node(nodes.fit_marginals, "grain_sample", "marginal_fits", name="fit_marginals"),
+            Node(
+                nodes.fit_marginals,
+                ["grain_sample", "params:modelling.goodness"],
+                "marginal_fits",
+                name="fit_marginals",
+            ),
             Node(
                 nodes.fit_copulas,
                 ["grain_sample", "marginal_fits", "params:modelling.pairs"],

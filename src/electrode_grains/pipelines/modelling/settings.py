@@ -18,3 +18,10 @@ class PairSettings(BaseModel, frozen=True, extra="forbid"):
     minimum_correlation: float = Field(ge=0, le=1)
     families: tuple[str, ...]
     rotations: tuple[int, ...]
+
+
+class GoodnessSettings(BaseModel, frozen=True, extra="forbid"):
+    """How the best family of each characteristic is tested against its sample."""
+
+    replicates: int = Field(ge=19)
+    seed: int = Field(ge=0)

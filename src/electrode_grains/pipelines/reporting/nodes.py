@@ -79,9 +79,11 @@ def draw_segmentation(
     basin_label_volume: xr.DataArray,
     grain_label_volume: xr.DataArray,
     annotation_split: Mapping[str, Any],
-) -> Figure:
-    """Show regions and grains on an unlabelled slice."""
-    from electrode_grains.figures import segmentation_slice
+    depth_comparison: pd.DataFrame,
+    segmentation_log: Mapping[str, Any],
+) -> tuple[Figure, Figure]:
+    """Show regions and grains on an unlabelled slice, and what other depths would do."""
+    from electrode_grains.figures import depth_curve, segmentation_slice
 
     annotated = [*annotation_split["train"], *annotation_split["held_out"]]
     return segmentation_slice(
@@ -90,7 +92,7 @@ def draw_segmentation(
         grain_label_volume.to_numpy(),
         farthest_slice(annotated, len(image_quality_volume)),
         spacing_of(image_quality_volume),
-    )
+    ), depth_curve(depth_comparison, segmentation_log["minima_depth"])
 
 
 def draw_grains(

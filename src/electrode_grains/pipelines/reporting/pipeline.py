@@ -27,7 +27,20 @@ SHOWN = (
     "grain_label_volume",
     "grain_table",
 )
-FIGURES = ("1", "drift", "2", "3", "4", "learning_curves", "5", "6", "truth_comparison", "7", "8")
+FIGURES = (
+    "1",
+    "drift",
+    "2",
+    "3",
+    "4",
+    "learning_curves",
+    "5",
+    "depth_curve",
+    "6",
+    "truth_comparison",
+    "7",
+    "8",
+)
 
 
 def create_pipeline(**_: object) -> Pipeline:
@@ -62,8 +75,10 @@ def create_pipeline(**_: object) -> Pipeline:
                     "basin_label_volume",
                     "grain_label_volume",
                     "annotation_split",
+                    "depth_comparison",
+                    "segmentation_log",
                 ],
-                "figure_5",
+                ["figure_5", "figure_depth_curve"],
                 name="draw_segmentation",
             ),
             Node(

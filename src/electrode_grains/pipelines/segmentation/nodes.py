@@ -8,20 +8,28 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from electrode_grains.alignment import SliceTransforms, apply_transforms
 from electrode_grains.grains import (
     apply_edits,
     boundary_agreement,
+    choose_minima_depth,
     flood_from_minima,
     score_labels,
     segment_grains_with_report,
 )
-from electrode_grains.pipelines.segmentation.settings import EditSettings, SegmentationSettings
+from electrode_grains.pipelines.segmentation.settings import (
+    DepthSettings,
+    EditSettings,
+    SegmentationSettings,
+)
 from electrode_grains.volumes import as_volume, spacing_of
 
 logger = logging.getLogger(__name__)
+
+DEPTH_SCORES = ("boundary_precision", "boundary_recall", "boundary_f1", "interior_rand_error")
 
 
 def find_basins(
@@ -42,19 +50,13 @@ def form_grains(
     manual: EditSettings,
 ) -> tuple[xr.DataArray, dict[str, Any]]:
     """Remove what is not the particle, unite parts of a grain, replay manual edits (R12, R13)."""
-    probability, orientations = class_probability_volume.to_numpy(), orientation_volume.to_numpy()
-    oriented = bool(np.isfinite(orientations[0]).any())
+    probability = class_probability_volume.to_numpy()
     labels, report = segment_grains_with_report(
         probability,
         grains.minima_depth,
         grains.background_threshold,
         basins=basin_label_volume.to_numpy(),
-        orientations=orientations if oriented else None,
-        merge_mode=grains.merge_mode,
-        boundary_threshold=grains.merge_boundary,
-        misorientation_threshold=float(np.radians(grains.merge_misorientation_degrees)),
-        laue=grains.laue_group,
-        minimum_voxels=grains.minimum_voxels,
+        **_options(orientation_volume, grains),
     )
     edited, entries = apply_edits(labels, manual.edits, probability[0])
     logger.info("%d basins, %d grains", report.basins, report.cleanup.grains)
@@ -62,6 +64,42 @@ def form_grains(
         logger.warning("%s", doubt)
     log = {**report.as_dict(), "edits": [asdict(entry) for entry in entries]}
     return as_volume(edited, spacing_of(class_probability_volume), "grain_label_volume"), log
+
+
+def compare_depths(
+    class_probability_volume: xr.DataArray,
+    orientation_volume: xr.DataArray,
+    annotation_volume: xr.DataArray,
+    annotation_split: Mapping[str, Any],
+    grains: SegmentationSettings,
+    depths: DepthSettings,
+) -> pd.DataFrame:
+    """Say what other depths of minima would do, judged by slices the network has not seen."""
+    judged = annotation_split["held_out"] or annotation_split["train"]
+    annotation = np.zeros_like(annotation_volume.to_numpy())
+    annotation[judged] = annotation_volume.to_numpy()[judged]
+    best, curve = choose_minima_depth(
+        class_probability_volume.to_numpy(),
+        annotation,
+        [*depths.candidates, grains.minima_depth],
+        grains.background_threshold,
+        **_options(orientation_volume, grains),
+    )
+    logger.info("best boundary F1 on slices %s at depth %g", judged, best)
+    return curve.reindex(columns=["minima_depth", "grain_count", *DEPTH_SCORES])
+
+
+def _options(orientation_volume: xr.DataArray, grains: SegmentationSettings) -> dict[str, Any]:
+    """Settings of merging and clean-up; orientations only where the scans have some."""
+    orientations = orientation_volume.to_numpy()
+    return {
+        "orientations": orientations if np.isfinite(orientations[0]).any() else None,
+        "merge_mode": grains.merge_mode,
+        "boundary_threshold": grains.merge_boundary,
+        "misorientation_threshold": float(np.radians(grains.merge_misorientation_degrees)),
+        "laue": grains.laue_group,
+        "minimum_voxels": grains.minimum_voxels,
+    }
 
 
 def score_segmentation(

@@ -28,6 +28,19 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="form_grains",
             ),
             Node(
+                nodes.compare_depths,
+                [
+                    "class_probability_volume",
+                    "orientation_volume",
+                    "annotation_volume",
+                    "annotation_split",
+                    "params:segmentation.grains",
+                    "params:segmentation.depths",
+                ],
+                "depth_comparison",
+                name="compare_depths",
+            ),
+            Node(
                 nodes.score_segmentation,
                 [
                     "grain_label_volume",

@@ -19,6 +19,12 @@ class SegmentationSettings(BaseModel, frozen=True, extra="forbid"):
     minimum_voxels: int = Field(ge=0)
 
 
+class DepthSettings(BaseModel, frozen=True, extra="forbid"):
+    """Depths of minima to compare."""
+
+    candidates: tuple[float, ...]
+
+
 class EditSettings(BaseModel, frozen=True, extra="forbid"):
     """Recorded manual edits, replayed after every segmentation."""
 
