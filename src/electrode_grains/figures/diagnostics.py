@@ -25,6 +25,8 @@ from electrode_grains.figures.style import (
 )
 from electrode_grains.problems import InputProblem
 
+LARGEST_LINEAR_RATIO = 20  # ratio of depths beyond which small ones would fall together
+
 
 @styled
 def drift_plot(transforms: Mapping[str, Any]) -> Figure:
@@ -134,6 +136,8 @@ def depth_curve(table: pd.DataFrame, chosen: float | None = None) -> Figure:
         )
     for axes in panels:
         axes.set_xlabel("depth of minima $h$")
+        if depth.min() > 0 and depth.max() / depth.min() > LARGEST_LINEAR_RATIO:
+            axes.set_xscale("log")
         axes.set_ylim(bottom=0)
         if chosen is not None:
             axes.axvline(chosen, color="black", linestyle=":", linewidth=0.9, label="chosen")
