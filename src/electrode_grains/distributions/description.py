@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from electrode_grains.distributions.goodness import goodness_of_fit
 from electrode_grains.distributions.joint import JointDensity
 from electrode_grains.distributions.marginal_fitting import select_marginal
 from electrode_grains.distributions.marginals import Marginal
-from electrode_grains.distributions.results import Fit, akaike_weights
+from electrode_grains.distributions.results import Fit, akaike_weights, rank_by_aic
 
 # Probabilities enter copulas strictly inside (0, 1): half of a part in a billion.
 PROBABILITY_MARGIN = 5e-10
@@ -47,14 +47,15 @@ def describe_marginals(
     Returns
     -------
     dict
-        Moments of the sample, the best family and all candidates, best first.
+        Moments of the sample, the best family and all candidates, best first; those of
+        infinite variance are `inadmissible`.
     """
     values = np.asarray(sample, dtype=float)
     inside = np.isfinite(values)
     if support is not None:
         inside &= _within(values, support)
     kept = values[inside]
-    fits = select_marginal(kept, tuple(families), support=support)
+    fits = rank_by_aic(map(_with_moments, select_marginal(kept, families, support=support)))
     best = fits[0] if fits and fits[0].is_ranked else None
     left_out = [] if labels is None else np.asarray(labels)[~inside][:LISTED_LABELS].tolist()
     return {
@@ -106,6 +107,14 @@ def describe_goodness(
     kept = values[np.isfinite(values) & _inside(values, description)]
     model = marginal_from_description(description)
     return asdict(goodness_of_fit(model, kept, replicates=replicates, rng=rng))
+
+
+def _with_moments(fit: Fit[Marginal]) -> Fit[Marginal]:
+    """Take a law out of the ranking whose mean or deviation is infinite: no grain size is."""
+    if fit.model is None or not fit.is_ranked or math.isfinite(fit.model.std()):
+        return fit
+    reason = "; ".join(part for part in (fit.reason, "its standard deviation is infinite") if part)
+    return replace(fit, outcome="inadmissible", reason=reason)
 
 
 def _fitted_moments(fit: Fit[Marginal]) -> dict[str, float | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -89,7 +90,12 @@ class JointDensity:
         return np.where(product > 0, product * self.copula.pdf(u, v), 0.0)
 
     def covariance(self) -> float:
-        """Covariance, by Hoeffding's integral of C(F1, F2) - F1 F2 over the plane."""
+        """Covariance, by Hoeffding's integral of C(F1, F2) - F1 F2 over the plane.
+
+        NaN where a marginal has no finite variance.
+        """
+        if not (math.isfinite(self.marginal_x.std()) and math.isfinite(self.marginal_y.std())):
+            return math.nan
         x, weight_x = _nodes(self.marginal_x)
         y, weight_y = _nodes(self.marginal_y)
         u, v = np.asarray(self.marginal_x.cdf(x)), np.asarray(self.marginal_y.cdf(y))

@@ -107,3 +107,15 @@ def test_standard_errors_stand_beside_the_parameters(described):
     (law,) = (c for c in described["candidates"] if c["family"] == "inverse_gaussian")
     # Of a mean: the standard deviation over the root of the sample size.
     assert law["standard_errors"]["mu"] == pytest.approx(law["std"] / 300**0.5, rel=0.01)
+
+
+def test_a_law_of_infinite_variance_does_not_win():
+    """A power law beyond a cut, which Burr's family reaches in its limit."""
+    u = (np.arange(150) + 0.5) / 150
+    sample = 990 * (1 - u) ** (-1 / 1.8)
+    described = describe_marginals(sample, ["burr_xii", "lognormal"], (0.0, np.inf))
+    assert described["best"] == "lognormal"
+    (burr,) = (c for c in described["candidates"] if c["family"] == "burr_xii")
+    assert burr["outcome"] == "inadmissible"
+    assert "standard deviation is infinite" in burr["reason"]
+    assert burr["aic"] is None

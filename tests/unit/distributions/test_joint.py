@@ -78,3 +78,9 @@ def test_push_forward_gives_the_specific_surface_of_grains():
     assert surface.cdf(surface.quantile([0.1, 0.5])) == pytest.approx([0.1, 0.5], abs=1e-4)
     again = density.push_forward(lambda d, s: 6 / (d * s))
     assert again.mean() == surface.mean()
+
+
+def test_without_a_finite_variance_there_is_no_correlation():
+    heavy = Marginal("log_logistic", {"scale": 500.0, "shape": 1.5})
+    density = JointDensity(heavy, TABLE_1["s"], BivariateCopula("frank", (-3.0,)))
+    assert np.isnan(density.correlation())
