@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
@@ -57,112 +56,45 @@ class CellArchitecture:
         )
 
 
-def nearest_cell(
-    points: Points, seeds: ArrayLike, weights: ArrayLike, exponent: float = 2.0
-) -> NDArray[np.int64]:
-    r"""Cell of each point: the least of :math:`|x - s|^p - w`.
+def nearest_cell(points: Points, seeds: ArrayLike, weights: ArrayLike) -> NDArray[np.int64]:
+    """Laguerre cell of each point: the least of |x - s|^2 - w.
 
     Parameters
     ----------
     points, seeds : array_like of float, shapes (n, 3) and (m, 3)
         (x, y, z) in nm.
     weights : array_like of float, shape (m,)
-        In nm to the power of `exponent`.
-    exponent : float
-        2 is a Laguerre tessellation, whose cells are convex. 1 is a Johnson-Mehl (Apollonius)
-        tessellation: large cells bend around small ones, as around grains that grew in late.
+        In nm^2.
 
     Returns
     -------
     ndarray of int64, shape (n,)
-        Indices of the seeds; of equally near ones, the first.
+        Indices of the seeds.
 
     Raises
     ------
     SettingsProblem
-        If there is no seed, or the exponent is not in (0, 2].
+        If there is no seed, or not one weight for each.
+
+    Notes
+    -----
+    A fourth coordinate sqrt(max w - w) of the seeds turns the power distance into an
+    ordinary one, which a tree of points answers exactly.
 
     Examples
     --------
     >>> nearest_cell(np.array([[0.6, 0, 0]]), [[0, 0, 0], [1, 0, 0]], [0.5, 0.0]).tolist()
     [0]
     """
-    place = np.ascontiguousarray(seeds, float).reshape(-1, 3)
-    weight = np.ascontiguousarray(weights, float)
+    place, weight = np.asarray(seeds, float).reshape(-1, 3), np.asarray(weights, float)
     if len(place) == 0 or len(place) != len(weight):
         raise SettingsProblem(
             "a tessellation needs seeds, each with a weight",
             found=f"{len(place)} seeds and {len(weight)} weights",
         )
-    if not 0 < exponent <= 2:
-        raise SettingsProblem(
-            "no tessellation has this exponent",
-            found=f"exponent {exponent}",
-            expected="above 0, at most 2",
-        )
-    lower = place.min(axis=0)
-    # About two seeds a bin keep both the bins and the seeds to visit few.
-    volume = float(np.prod(np.maximum(np.ptp(place, axis=0), 1e-9)))
-    side = max((2 * volume / len(place)) ** (1 / 3), float(np.ptp(place, axis=0).max()) / 256, 1e-9)
-    bins = np.floor((place - lower) / side).astype(np.int64)
-    counts = bins.max(axis=0) + 1
-    flat = (bins[:, 0] * counts[1] + bins[:, 1]) * counts[2] + bins[:, 2]
-    members = np.argsort(flat, kind="stable")
-    starts = np.searchsorted(flat[members], np.arange(int(np.prod(counts)) + 1))
-    found: NDArray[np.int64] = _search(
-        np.ascontiguousarray(points, float),
-        place,
-        weight,
-        exponent / 2,
-        lower,
-        side,
-        counts,
-        members,
-        starts,
-    )
-    return found
-
-
-@njit(cache=True)
-def _search(  # type: ignore[no-untyped-def]
-    points, seeds, weights, half, lower, side, counts, members, starts
-):
-    """Visit bins in growing cubes until none farther out can hold a better seed."""
-    found = np.empty(len(points), np.int64)
-    heaviest = weights.max()
-    home = np.empty(3, np.int64)
-    for n in range(len(points)):
-        point = points[n]
-        for axis in range(3):
-            index = int(np.floor((point[axis] - lower[axis]) / side))
-            home[axis] = min(max(index, 0), counts[axis] - 1)
-        best, chosen = np.inf, -1
-        for reach in range(counts.max()):
-            # Bins of this cube's faces are at least (reach - 1) sides away.
-            if reach > 1 and ((reach - 1) * side) ** (2 * half) - heaviest > best:
-                break
-            for i in range(max(home[0] - reach, 0), min(home[0] + reach, counts[0] - 1) + 1):
-                for j in range(max(home[1] - reach, 0), min(home[1] + reach, counts[1] - 1) + 1):
-                    inner = abs(i - home[0]) < reach and abs(j - home[1]) < reach
-                    step = 2 * reach if inner else 1
-                    for k in range(home[2] - reach, home[2] + reach + 1, step):
-                        if k < 0 or k >= counts[2]:
-                            continue
-                        bin_ = (i * counts[1] + j) * counts[2] + k
-                        for m in range(starts[bin_], starts[bin_ + 1]):
-                            seed = members[m]
-                            square = 0.0
-                            for axis in range(3):
-                                square += (point[axis] - seeds[seed, axis]) ** 2
-                            if half == 1.0:
-                                cost = square - weights[seed]
-                            elif half == 0.5:
-                                cost = np.sqrt(square) - weights[seed]
-                            else:
-                                cost = square**half - weights[seed]
-                            if cost < best or (cost == best and seed < chosen):
-                                best, chosen = cost, seed
-        found[n] = chosen
+    tree = cKDTree(np.column_stack([place, np.sqrt(weight.max() - weight)]))
+    query = np.column_stack([points, np.zeros(len(points))])
+    found: NDArray[np.int64] = tree.query(query, workers=-1)[1]
     return found
 
 
