@@ -14,7 +14,6 @@ from electrode_grains.morphometry.hulls import hull_voxel_counts
 from electrode_grains.morphometry.partials import (
     GrainPartial,
     available_threads,
-    check_labels,
     check_spacing,
     measure_volume,
 )
@@ -65,8 +64,8 @@ def characterize_grains(
     label  voxel_count  convexity
         7           27        1.0
     """
-    volume = check_labels(labels)
     spacing = check_spacing(spacing)
+    volume = np.asanyarray(labels)
     table = tabulate_grains(measure_volume(volume), spacing)
     if image_quality is None:
         return table
@@ -208,9 +207,8 @@ def measure_contacts(labels: ArrayLike, spacing: Spacing) -> pd.DataFrame:
     >>> table["face_contact_count"].tolist()  # 0 with 1, 0 with 2, 1 with 2
     [19, 19, 3]
     """
-    volume = check_labels(labels)
     spacing = check_spacing(spacing)
-    return tabulate_contacts(measure_volume(volume), spacing)
+    return tabulate_contacts(measure_volume(labels), spacing)
 
 
 def tabulate_contacts(partial: GrainPartial, spacing: Spacing) -> pd.DataFrame:
@@ -281,9 +279,8 @@ def summarize_particle(labels: ArrayLike, spacing: Spacing) -> dict[str, Any]:
     >>> summarize_particle(halves, (50, 50, 50))["particle_volume_um3"]
     0.0015
     """
-    volume = check_labels(labels)
     spacing = check_spacing(spacing)
-    return sum_up_particle(measure_volume(volume), spacing)
+    return sum_up_particle(measure_volume(labels), spacing)
 
 
 def sum_up_particle(partial: GrainPartial, spacing: Spacing) -> dict[str, Any]:

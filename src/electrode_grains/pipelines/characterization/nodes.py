@@ -11,27 +11,32 @@ import xarray as xr
 from electrode_grains.alignment import SliceTransforms, apply_transforms
 from electrode_grains.morphometry import (
     characterize_grains,
-    measure_contacts,
-    summarize_particle,
+    measure_volume,
+    sum_up_particle,
+    tabulate_contacts,
+    tabulate_grains,
 )
 from electrode_grains.volumes import spacing_of
 
 CHARACTERISTICS = ["equivalent_diameter_nm", "sphericity", "convexity", "elongation"]
 
 
+def measure_particle(
+    grain_label_volume: xr.DataArray,
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Measure every grain, every interface and their sums in one pass over the volume."""
+    measured = measure_volume(grain_label_volume.to_numpy())
+    spacing = spacing_of(grain_label_volume)
+    return (
+        tabulate_grains(measured, spacing),
+        tabulate_contacts(measured, spacing),
+        sum_up_particle(measured, spacing),
+    )
+
+
 def measure_grains(grain_label_volume: xr.DataArray) -> pd.DataFrame:
     """Measure size, shape and orientation of every grain."""
     return characterize_grains(grain_label_volume.to_numpy(), spacing_of(grain_label_volume))
-
-
-def measure_boundaries(grain_label_volume: xr.DataArray) -> pd.DataFrame:
-    """Measure the interface of every pair of touching grains."""
-    return measure_contacts(grain_label_volume.to_numpy(), spacing_of(grain_label_volume))
-
-
-def summarize(grain_label_volume: xr.DataArray) -> dict[str, Any]:
-    """Sum up the boundary network of the particle."""
-    return summarize_particle(grain_label_volume.to_numpy(), spacing_of(grain_label_volume))
 
 
 def compare_with_truth(

@@ -9,14 +9,12 @@ def create_pipeline(**_: object) -> Pipeline:
     """Grain labels to the grain table, the contact table and the particle summary."""
     return Pipeline(
         [
-            Node(nodes.measure_grains, "grain_label_volume", "grain_table", name="measure_grains"),
             Node(
-                nodes.measure_boundaries,
+                nodes.measure_particle,
                 "grain_label_volume",
-                "contact_table",
-                name="measure_boundaries",
+                ["grain_table", "contact_table", "particle_summary"],
+                name="measure_particle",
             ),
-            Node(nodes.summarize, "grain_label_volume", "particle_summary", name="summarize"),
             Node(
                 nodes.compare_with_truth,
                 [
