@@ -20,15 +20,6 @@ from electrode_grains.problems import InputProblem
 
 logger = logging.getLogger(__name__)
 
-# What a user's own data pass through, in this order.
-STEPS = (
-    "preprocessing",
-    "boundary_model",
-    "segmentation",
-    "characterization",
-    "modelling",
-    "reporting",
-)
 # The dataset whose making opens a run in the experiment; `particle` takes every run.
 EXPERIMENTS = {"boundary_model": "boundary_network", "modelling": "marginal_fits"}
 SCORES = {
@@ -48,21 +39,26 @@ class Prerequisites:
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Look for every result that the run needs and another step makes."""
-        makers = {
-            name: step for step in STEPS for name in pipelines.get(step, Pipeline([])).all_outputs()
-        }
+        analysis = set(pipelines["__default__"].nodes)
+        # Steps of the analysis, in the order in which they are registered.
+        steps = [
+            name
+            for name, step in pipelines.items()
+            if name != "__default__" and analysis.issuperset(step.nodes)
+        ]
+        makers = {name: step for step in steps for name in pipelines[step].all_outputs()}
         missing = {
             name: makers[name]
             for name in sorted(pipeline.inputs())
             if name in makers and not catalog.exists(name)
         }
         if missing:
-            places = [STEPS.index(step) for step in missing.values()]
-            steps = ",".join(STEPS[min(places) : max(places) + 1])
+            places = [steps.index(step) for step in missing.values()]
+            wanted = ",".join(steps[min(places) : max(places) + 1])
             raise InputProblem(
                 "results of earlier steps are missing",
                 found=f"no {', no '.join(missing)}",
-                remedy=f"kedro run --pipelines {steps}, with the same --env, makes them",
+                remedy=f"kedro run --pipelines {wanted}, with the same --env, makes them",
             )
 
 

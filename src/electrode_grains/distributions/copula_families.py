@@ -18,6 +18,7 @@ from scipy.integrate import quad
 from scipy.special import digamma, polygamma
 
 from electrode_grains.distributions import baselines
+from electrode_grains.problems import SettingsProblem
 
 Array = NDArray[Any]
 Parameters = tuple[float, ...]
@@ -453,3 +454,19 @@ COPULA_FAMILIES: Mapping[str, CopulaFamily] = {
     ),
 }
 """Families by name."""
+
+
+def copula_family_named(name: str) -> CopulaFamily:
+    """Look a family up in the registry.
+
+    Raises
+    ------
+    SettingsProblem
+        If there is none of that name.
+    """
+    try:
+        return COPULA_FAMILIES[name]
+    except KeyError:
+        raise SettingsProblem(
+            "unknown copula family", found=repr(name), expected=", ".join(COPULA_FAMILIES)
+        ) from None

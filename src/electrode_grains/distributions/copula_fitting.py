@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 
-from electrode_grains.distributions.copula_families import COPULA_FAMILIES, CopulaFamily
+from electrode_grains.distributions.copula_families import CopulaFamily, copula_family_named
 from electrode_grains.distributions.copulas import ROTATIONS, BivariateCopula, unrotated
 from electrode_grains.distributions.results import Fit, Outcome, rank_by_aic
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.problems import InputProblem
 
 Array = NDArray[np.float64]
 LEAST_SAMPLE = 30
@@ -62,11 +62,7 @@ def fit_copula(u: ArrayLike, v: ArrayLike, family: str, rotation: int = 0) -> Fi
         If the family is unknown.
     """
     first, second = _checked(u, v)
-    if family not in COPULA_FAMILIES:
-        raise SettingsProblem(
-            "unknown copula family", found=repr(family), expected=", ".join(COPULA_FAMILIES)
-        )
-    declared = COPULA_FAMILIES[family]
+    declared = copula_family_named(family)
     fit = partial(
         Fit[BivariateCopula],
         family=family,
@@ -111,8 +107,7 @@ def select_copula(
     first, second = _checked(u, v)
     fits = []
     for family in PAPER_FAMILIES if families is None else families:
-        declared = COPULA_FAMILIES.get(family)
-        symmetric = declared is not None and declared.is_radially_symmetric
+        symmetric = copula_family_named(family).is_radially_symmetric
         for rotation in (0,) if symmetric else rotations:
             fits.append(fit_copula(first, second, family, rotation))
     return rank_by_aic(fits)

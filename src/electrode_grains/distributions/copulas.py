@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from electrode_grains.distributions.baselines import CONDITIONALS
-from electrode_grains.distributions.copula_families import COPULA_FAMILIES, CopulaFamily
+from electrode_grains.distributions.copula_families import CopulaFamily, copula_family_named
 from electrode_grains.problems import SettingsProblem
 
 Array = NDArray[np.float64]
@@ -60,18 +60,13 @@ class BivariateCopula:
 
     def __post_init__(self) -> None:
         """Check what was asked for and keep plain floats."""
-        if self.family not in COPULA_FAMILIES:
-            raise SettingsProblem(
-                "unknown copula family",
-                found=repr(self.family),
-                expected=", ".join(COPULA_FAMILIES),
-            )
+        family = self._family
         if self.rotation not in ROTATIONS:
             raise SettingsProblem(
                 "a copula is rotated in steps of 90 degrees", found=str(self.rotation)
             )
         values = tuple(float(value) for value in self.parameters)
-        names, bounds = self._family.parameter_names, self._family.bounds
+        names, bounds = family.parameter_names, family.bounds
         if len(values) != len(names):
             raise SettingsProblem(
                 f"{self.family} has {len(names)} parameters",
@@ -91,7 +86,7 @@ class BivariateCopula:
 
     @property
     def _family(self) -> CopulaFamily:
-        return COPULA_FAMILIES[self.family]
+        return copula_family_named(self.family)
 
     def log_pdf(self, u: ArrayLike, v: ArrayLike) -> Array:
         """Log-density at points inside the unit square."""

@@ -15,13 +15,14 @@ from electrode_grains.distributions.copula_fitting import select_copula
 from electrode_grains.distributions.copulas import BivariateCopula
 from electrode_grains.distributions.goodness import goodness_of_fit
 from electrode_grains.distributions.joint import JointDensity
-from electrode_grains.distributions.marginal_fitting import select_marginal
+from electrode_grains.distributions.marginal_fitting import inside_support, select_marginal
 from electrode_grains.distributions.marginals import Marginal
-from electrode_grains.distributions.results import Fit, akaike_weights, rank_by_aic
+from electrode_grains.distributions.results import Fit, Model, akaike_weights, rank_by_aic
 
 # Probabilities enter copulas strictly inside (0, 1): half of a part in a billion.
 PROBABILITY_MARGIN = 5e-10
 LISTED_LABELS = 20
+EVERYWHERE = (-math.inf, math.inf)
 
 
 def describe_marginals(
@@ -51,12 +52,10 @@ def describe_marginals(
         infinite variance are `inadmissible`.
     """
     values = np.asarray(sample, dtype=float)
-    inside = np.isfinite(values)
-    if support is not None:
-        inside &= _within(values, support)
+    inside = inside_support(values, support or EVERYWHERE)
     kept = values[inside]
     fits = rank_by_aic(map(_with_moments, select_marginal(kept, families, support=support)))
-    best = fits[0] if fits and fits[0].is_ranked else None
+    best = _winner(fits)
     left_out = [] if labels is None else np.asarray(labels)[~inside][:LISTED_LABELS].tolist()
     return {
         "sample_size": int(kept.size),
@@ -104,7 +103,7 @@ def describe_goodness(
     if description["best"] is None:
         return None
     values = np.asarray(sample, dtype=float)
-    kept = values[np.isfinite(values) & _inside(values, description)]
+    kept = values[_inside(values, description)]
     model = marginal_from_description(description)
     return asdict(goodness_of_fit(model, kept, replicates=replicates, rng=rng))
 
@@ -176,7 +175,8 @@ def describe_pair(
             for model, values in zip(models, (first, second), strict=True)
         )
         fits = select_copula(u, v, families, rotations)
-        copula = fits[0].model if fits and fits[0].is_ranked else None
+        best = _winner(fits)
+        copula = best.model if best is not None else None
         if copula is not None:
             fitted_correlation = JointDensity(*models, copula).correlation()
     return {
@@ -212,6 +212,11 @@ def _describe_copula(copula: BivariateCopula) -> dict[str, Any]:
     }
 
 
+def _winner(fits: Sequence[Fit[Model]]) -> Fit[Model] | None:
+    """First of ranked fits, None where none may be ranked."""
+    return fits[0] if fits and fits[0].is_ranked else None
+
+
 def _rows(fits: Sequence[Fit[Any]]) -> list[dict[str, Any]]:
     least = min((fit.aic for fit in fits if fit.is_ranked), default=math.nan)
     return [
@@ -231,7 +236,7 @@ def _rows(fits: Sequence[Fit[Any]]) -> list[dict[str, Any]]:
 
 
 def _inside(values: NDArray[np.float64], description: Mapping[str, Any]) -> NDArray[np.bool_]:
-    return _within(values, _support(description) or (-math.inf, math.inf))
+    return inside_support(values, _support(description) or EVERYWHERE)
 
 
 def _support(description: Mapping[str, Any]) -> tuple[float, float] | None:
@@ -241,14 +246,6 @@ def _support(description: Mapping[str, Any]) -> tuple[float, float] | None:
         return None
     low, high = ends
     return -math.inf if low is None else float(low), math.inf if high is None else float(high)
-
-
-def _within(values: NDArray[np.float64], support: tuple[float, float]) -> NDArray[np.bool_]:
-    """Inside an open interval; the circle [-pi, pi) is closed at its lower end."""
-    low, high = support
-    above = values >= low if np.isclose([low, high], [-np.pi, np.pi]).all() else values > low
-    inside: NDArray[np.bool_] = above & (values < high)
-    return inside
 
 
 def _moment(moment: Any, values: NDArray[np.float64], minimum: int) -> float | None:
@@ -311,7 +308,7 @@ def _span(
     """Points over the range of a sample, a little wider, inside the support."""
     low, high = float(values.min()), float(values.max())
     margin = 0.05 * (high - low)
-    support = _support(description) or (-math.inf, math.inf)
+    support = _support(description) or EVERYWHERE
     edge = 1e-6 * (high - low)
     return np.linspace(
         max(low - margin, support[0] + edge), min(high + margin, support[1] - edge), resolution

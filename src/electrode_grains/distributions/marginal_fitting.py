@@ -85,7 +85,7 @@ def fit_marginal(sample: ArrayLike, family: str, support: Support | None = None)
     support = None if support is None else checked_support(support)
     values = np.asarray(sample, dtype=float).ravel()
     within = support or declaration.default_support or declaration.natural_support
-    kept = values[_usable(values, within)]
+    kept = values[inside_support(values, within)]
     return _describe_exclusions(_fit(kept, declaration, support, {}), values, within)
 
 
@@ -132,13 +132,14 @@ def select_marginal(
     else:
         own = [family.default_support or family.natural_support for family in declarations]
         within = (max(ends[0] for ends in own), min(ends[1] for ends in own)) if own else (0, 0)
-    kept = values[_usable(values, within)]
+    kept = values[inside_support(values, within)]
     done: _Done = {}
     fits = [_fit(kept, family, support, done) for family in declarations]
     return rank_by_aic(_describe_exclusions(fit, values, within) for fit in fits)
 
 
-def _usable(values: Array, within: Support) -> NDArray[np.bool_]:
+def inside_support(values: Array, within: Support) -> NDArray[np.bool_]:
+    """Say which values a law on an interval can have; its ends are not among them."""
     inside = np.isfinite(values) & (values > within[0]) & (values < within[1])
     if within == (-math.pi, math.pi):
         # the circle [-pi, pi) has no end, so -pi is an angle like any other
@@ -147,7 +148,7 @@ def _usable(values: Array, within: Support) -> NDArray[np.bool_]:
 
 
 def _describe_exclusions(fit: Fit[Marginal], values: Array, within: Support) -> Fit[Marginal]:
-    excluded = int(values.size - np.count_nonzero(_usable(values, within)))
+    excluded = int(values.size - np.count_nonzero(inside_support(values, within)))
     if not excluded:
         return fit
     note = f"{excluded} of {values.size} values are not inside ({within[0]:g}, {within[1]:g})"
@@ -182,7 +183,7 @@ def _refusal(sample: Array, family: MarginalFamily) -> Fit[Marginal] | None:
     if float(np.ptp(sample)) <= DEGENERATE_SPREAD * float(np.abs(sample).max()):
         reason = f"all {sample.size} observations are {sample[0]:g}"
         return replace(empty, outcome="degenerate", reason=reason)
-    misfits = int(np.count_nonzero(~_usable(sample, family.natural_support)))
+    misfits = int(np.count_nonzero(~inside_support(sample, family.natural_support)))
     if misfits:
         start, stop = family.natural_support
         reason = f"{misfits} observations have no density on ({start:g}, {stop:g})"

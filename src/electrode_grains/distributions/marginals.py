@@ -181,11 +181,19 @@ class Marginal:
 
     def mean(self) -> float:
         """Integrate x pdf(x): in the unit of the characteristic, infinite where it diverges."""
-        return self._moment(1, 0.0)
+        return self._mean
 
     def std(self) -> float:
         """Return the standard deviation in the same unit, infinite where it diverges."""
-        mean = self.mean()
+        return self._std
+
+    @cached_property
+    def _mean(self) -> float:
+        return self._moment(1, 0.0)
+
+    @cached_property
+    def _std(self) -> float:
+        mean = self._mean
         return math.sqrt(self._moment(2, mean)) if math.isfinite(mean) else math.inf
 
     def sample(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:

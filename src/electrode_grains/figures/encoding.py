@@ -58,16 +58,8 @@ def png_data_uri(
     >>> png_data_uri(np.zeros((2, 2), dtype=np.uint8))[:22]
     'data:image/png;base64,'
     """
-    if isinstance(picture, Figure):
-        return _data_uri("png", _figure_png(picture, dots_per_inch))
-    if isinstance(picture, bytes):
-        if not picture.startswith(PNG_SIGNATURE):
-            raise InputProblem(
-                "the bytes of a picture are no PNG",
-                found=repr(picture[:8]),
-                expected=repr(PNG_SIGNATURE),
-            )
-        return _data_uri("png", picture)
+    if isinstance(picture, Figure | bytes):
+        return _data_uri("png", _png(picture, dots_per_inch))
     return _encode_array(_as_bytes(np.asarray(picture)), webp_quality)
 
 
@@ -89,13 +81,27 @@ def screen_picture(picture: Figure | bytes) -> str:
     InputProblem
         If the bytes are no PNG.
     """
-    original = png_data_uri(picture)
-    with Image.open(io.BytesIO(base64.b64decode(original.partition(",")[2]))) as opened:
+    original = _png(picture)
+    with Image.open(io.BytesIO(original)) as opened:
         image = opened.convert("RGB")
     image.thumbnail((SCREEN_WIDTH, SCREEN_WIDTH * 3), Image.Resampling.LANCZOS)
     stream = io.BytesIO()
     image.save(stream, format="WEBP", quality=SCREEN_QUALITY, method=6)
-    return min(_data_uri("webp", stream.getvalue()), original, key=len)
+    smaller = stream.getvalue()
+    return _data_uri(*(("webp", smaller) if len(smaller) < len(original) else ("png", original)))
+
+
+def _png(picture: Figure | bytes, dots_per_inch: int = 150) -> bytes:
+    """Bytes of a figure as PNG; those of a PNG as they are."""
+    if isinstance(picture, Figure):
+        return _figure_png(picture, dots_per_inch)
+    if not picture.startswith(PNG_SIGNATURE):
+        raise InputProblem(
+            "the bytes of a picture are no PNG",
+            found=repr(picture[:8]),
+            expected=repr(PNG_SIGNATURE),
+        )
+    return picture
 
 
 def packed(array: NDArray[Any]) -> str:

@@ -130,13 +130,13 @@ def virtual_particle(
     margin = law.mean_diameter_nm
     architecture = grow_architecture(-margin * np.ones(3), extent + margin, law, rng)
     body_of_grain = _choose_body(_grain_centers(architecture), _bodies(extent, rng), 2 * margin)
-    grains = architecture.grain_at(voxel_points(shape, spacing)).reshape(shape)
+    points = voxel_points(shape, spacing)
+    grains = architecture.grain_at(points).reshape(shape)
     # Grains of the second particle are numbered after those of the first.
     raw_of_grain = np.arange(len(body_of_grain)) + (body_of_grain - 1) * len(body_of_grain)
     raw_of_grain = np.where(body_of_grain > 0, raw_of_grain, 0).astype(np.int32)
     labels = join_fragments(raw_of_grain[grains])
     label_of_grain = _follow(grains, labels, len(body_of_grain))
-    label_of_grain[body_of_grain == 0] = 0
     count = int(labels.max())
     gradients = rng.standard_normal((count + 1, 3, 3)) * np.radians(GRADIENT_DEGREES_PER_UM) / 1e3
     return VirtualParticle(
@@ -144,7 +144,7 @@ def virtual_particle(
         spacing=spacing,
         orientations=random_orientations(count + 1, rng),
         gradients=gradients / np.sqrt(3),
-        centroids=_centroids(labels, voxel_points(shape, spacing)),
+        centroids=_centroids(labels, points),
         main_grain_count=int(label_of_grain[body_of_grain == 1].max()),
         architecture=architecture,
         label_of_grain=label_of_grain,

@@ -67,9 +67,9 @@ def draw_boundary_model(
 
 def farthest_slice(annotated: list[int], depth: int) -> int:
     """Slice between annotated ones that is farthest from any of them."""
-    inside = np.arange(min(annotated), max(annotated) + 1) if annotated else np.arange(depth)
     if not annotated:
-        return int(inside[len(inside) // 2])
+        return depth // 2
+    inside = np.arange(min(annotated), max(annotated) + 1)
     distance = np.abs(inside[:, None] - np.array(annotated)).min(axis=1)
     return int(inside[distance.argmax()])
 
