@@ -1,4 +1,4 @@
-"""Square grids from coordinates: every point hit exactly once."""
+"""Grids from coordinates: square and hexagonal, every point hit exactly once."""
 
 from __future__ import annotations
 
@@ -7,24 +7,35 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from electrode_grains.problems import InputProblem
 
 # Coordinates are printed with three decimals at least; a fifth of a step is far beyond rounding.
 TOLERANCE = 0.2
-# Beyond this many grid points per given point, a stray coordinate spans the grid.
+# Beyond this many grid points per given point, a stray coordinate or count spans the grid.
 SPARSEST = 100
+HEXAGONAL_REMEDY = (
+    "convert it to a square grid in OIM Analysis (File > Export > Scan Data), or set "
+    "resample_hexagonal to take the nearest point for each pixel"
+)
 
 
 @dataclass(frozen=True)
 class SquareGrid:
-    """A complete grid: its size, its steps, and the flat position of each point."""
+    """A grid: its size, its steps, and the flat position of each given point.
+
+    `gaps` counts the grid points that nobody gave; `first` is the (row, column) from 0 of the
+    first of them, or None.
+    """
 
     rows: int
     columns: int
     dy: float
     dx: float
     position: NDArray[np.intp]
+    gaps: int = 0
+    first: tuple[int, int] | None = None
 
 
 def square_grid(
@@ -32,6 +43,7 @@ def square_grid(
     y: NDArray[np.float64],
     where: str,
     line_of: Callable[[int], int] | None = None,
+    accept_gaps: bool = False,
 ) -> SquareGrid:
     """Find the grid that a list of coordinates forms.
 
@@ -43,6 +55,8 @@ def square_grid(
         Name of the file, for refusals.
     line_of : callable, optional
         Line of the file that holds a point, for refusals; without it they count points.
+    accept_gaps : bool
+        Count missing points instead of refusing them.
 
     Returns
     -------
@@ -60,10 +74,7 @@ def square_grid(
     >>> grid.rows, grid.columns, grid.dy, grid.dx
     (2, 2, 2.0, 1.0)
     """
-
-    def place(point: int) -> str:
-        return f"{where}, " + (f"line {line_of(point)}" if line_of else f"point {point + 1}")
-
+    place = place_of(where, line_of)
     column, columns, dx = _index(x, "x", place)
     row, rows, dy = _index(y, "y", place)
     if rows * columns > SPARSEST * len(x):
@@ -86,17 +97,101 @@ def square_grid(
             found=f"x = {x[twice]:g}, y = {y[twice]:g} again",
             remedy="export the scan again; rows were repeated or swapped",
         )
-    if (count == 0).any():
-        missing = int(np.flatnonzero(count == 0)[0])
+    gaps = int((count == 0).sum())
+    if gaps == 0:
+        return SquareGrid(rows, columns, dy, dx, position)
+    if rows > 1 and np.ptp((row + column) % 2) == 0:
+        refuse_hexagonal(where, "rows that are shifted by half a step against each other")
+    missing = int(np.flatnonzero(count == 0)[0])
+    first = (missing // columns, missing % columns)
+    if not accept_gaps:
         raise InputProblem(
             "grid points are missing",
             where=where,
-            found=f"{len(x)} points; the first gap is row {missing // columns + 1}, "
-            f"column {missing % columns + 1}",
+            found=f"{len(x)} points; the first gap is row {first[0] + 1}, column {first[1] + 1}",
             expected=f"{rows} x {columns} = {rows * columns} points (y, x)",
+            remedy="export or copy the file again; it may have been cut short, "
+            "or set accept_missing to mask the gaps",
+        )
+    return SquareGrid(rows, columns, dy, dx, position, gaps, first)
+
+
+def refuse_hexagonal(where: str, found: str) -> None:
+    """Refuse a hexagonal grid, and say how to come by a square one."""
+    raise InputProblem(
+        "the scan was made on a hexagonal grid",
+        where=where,
+        found=found,
+        expected="a square grid",
+        remedy=HEXAGONAL_REMEDY,
+    )
+
+
+def hexagonal_to_square(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    where: str,
+    line_of: Callable[[int], int] | None = None,
+) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
+    """Find the nearest point of a hexagonal grid for each point of a square one.
+
+    Parameters
+    ----------
+    x, y : ndarray of float, shape (n,)
+        Coordinates of the points: rows that are shifted by half a step in turn.
+    where, line_of
+        As for `square_grid`.
+
+    Returns
+    -------
+    source : ndarray of intp, shape (m,)
+        Given point that each square point takes.
+    square_x, square_y : ndarray of float, shape (m,)
+        Coordinates of the square points, at the step of x in both directions.
+
+    Raises
+    ------
+    InputProblem
+        If a point is missing, given twice, or off the grid.
+
+    Notes
+    -----
+    Twice as fine in x, a hexagonal grid is a square one of which every other point is given:
+    those whose row and column add up to an even number, or all odd.
+    """
+    place = place_of(where, line_of)
+    column, columns, half = _index(x, "x", place)
+    row, rows, dy = _index(y, "y", place)
+    taken = np.bincount(row * columns + column, minlength=rows * columns).reshape(rows, columns)
+    parity = int((row[0] + column[0]) % 2)
+    expected = (np.add.outer(np.arange(rows), np.arange(columns)) % 2) == parity
+    wrong = (taken > 1) | ((taken > 0) != expected)
+    if wrong.any():
+        at = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise InputProblem(
+            "the points do not form a complete hexagonal grid",
+            where=where,
+            found=f"{taken[at]} points at row {at[0] + 1}, half-step {at[1] + 1}",
+            expected="rows that are shifted by half a step in turn, each point once",
             remedy="export or copy the file again; it may have been cut short",
         )
-    return SquareGrid(rows, columns, dy, dx, position)
+    step = 2 * half
+    # The last half step of a row exists in every second row only; no pixel lies beyond it.
+    across = np.arange(0.0, (columns - 1) * half + step / 4, step)
+    down = np.arange(0.0, (rows - 1) * dy + step / 4, step)
+    square_y, square_x = (grid.ravel() for grid in np.meshgrid(down, across, indexing="ij"))
+    tree = cKDTree(np.column_stack([column * half, row * dy]))
+    source = tree.query(np.column_stack([square_x, square_y]))[1]
+    return np.asarray(source, np.intp), square_x, square_y
+
+
+def place_of(where: str, line_of: Callable[[int], int] | None) -> Callable[[int], str]:
+    """Words for the place of a point in its file."""
+
+    def place(point: int) -> str:
+        return f"{where}, " + (f"line {line_of(point)}" if line_of else f"point {point + 1}")
+
+    return place
 
 
 def _index(

@@ -32,6 +32,20 @@ _ROTATION_GROUPS = {
     "m-3": "T",
     "m-3m": "O",
 }
+LAUE_GROUPS = (
+    # In the order in which Oxford Instruments numbers them, from 1.
+    "-1",
+    "2/m",
+    "mmm",
+    "4/m",
+    "4/mmm",
+    "-3",
+    "-3m",
+    "6/m",
+    "6/mmm",
+    "m-3",
+    "m-3m",
+)
 _TSL_SYMMETRIES = {
     "43": "m-3m",
     "23": "m-3",
@@ -106,6 +120,22 @@ def laue_group_of_tsl_symmetry(code: str | int) -> str:
             found=repr(code),
             expected=", ".join(_TSL_SYMMETRIES),
         ) from None
+
+
+def tsl_symmetry_of_laue_group(name: str) -> str:
+    """Symmetry code of an `.ang` header for a Laue group.
+
+    Examples
+    --------
+    >>> tsl_symmetry_of_laue_group("-3m")
+    '32'
+    """
+    codes = {group: code for code, group in reversed(_TSL_SYMMETRIES.items())}
+    if name not in codes:
+        raise SettingsProblem(
+            "unknown Laue group", found=repr(name), expected=", ".join(LAUE_GROUPS)
+        )
+    return codes[name]
 
 
 def multiply(first: ArrayLike, second: ArrayLike) -> Quaternions:

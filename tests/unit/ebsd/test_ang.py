@@ -111,7 +111,8 @@ def test_the_header_of_recent_versions_and_14_columns_are_read(tmp_path):
         + phase.format(2, "Carbon", 62)
         + phase.format(1, "NMC", 32)
         + "# GRID: SqrGrid\n# XSTEP: 0.050000\n# YSTEP: 0.050000\n# NCOLS_ODD: 3\n"
-        "# NCOLS_EVEN: 3\n# NROWS: 2\n# COLUMN_COUNT: 14\n# COLUMN_HEADERS: phi1, PHI, ...\n"
+        "# NCOLS_EVEN: 3\n# NROWS: 2\n# COLUMN_COUNT: 14\n"
+        "# COLUMN_HEADERS: phi1, PHI, phi2, x, y, IQ, CI, Phase index, SEM, FIT, a, b, c, d\n"
         "# NOTES: Start\n# XSTEP was checked: fine\n# NOTES: End\n# HEADER: End\n"
     )
     path = tmp_path / "run 2 - 0041.Ang"
@@ -255,7 +256,7 @@ def move_point(path: Path) -> None:
             r"line 34(.|\n)*1e\+09",
         ),
         (move_point, r"line 40(.|\n)*0\.12345"),
-        (lambda path: path.write_text(""), r"header"),
+        (lambda path: path.write_text(""), r"an empty file"),
         (lambda path: path.write_text("# GRID: SqrGrid\n"), r"no points"),
         (lambda path: replace_line(path, "# GRID", "# GRID: HexGrid"), r"hexagonal"),
         (lambda path: replace_line(path, "# NROWS", "# NROWS: 9"), r"expected: 27 points"),

@@ -1,0 +1,136 @@
+"""Plain images: grey values and a step, no orientations."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import tifffile
+import xarray as xr
+from numpy.typing import NDArray
+from PIL import Image
+
+from electrode_grains.ebsd.points import STRICT, ReadingOptions, clean_quality
+from electrode_grains.problems import InputProblem, SettingsProblem
+
+SUFFIXES = (".png", ".tif", ".tiff")
+_TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_PNG_MARK = b"\x89PNG\r\n\x1a\n"
+
+
+def recognize(head: bytes) -> bool:
+    """Tell by the first bytes of a file whether it is a PNG or TIFF image."""
+    return head.startswith((_PNG_MARK, *_TIFF_MARKS))
+
+
+def list_images(path: str | os.PathLike[str]) -> list[str]:
+    """Names of the images in a file: its own, or those of the pages of a TIFF stack."""
+    file = Path(path)
+    pages = _count_pages(file)
+    return [file.stem] if pages == 1 else [f"{file.stem}_{page:04d}" for page in range(pages)]
+
+
+def _count_pages(file: Path) -> int:
+    if file.suffix.lower() == ".png":
+        return 1
+    with tifffile.TiffFile(file) as tiff:
+        series = tiff.series[0]
+        return series.shape[0] if len(series.shape) == 3 and series.axes[-1] != "S" else 1
+
+
+def read_image(
+    path: str | os.PathLike[str], page: int = 0, options: ReadingOptions = STRICT
+) -> xr.Dataset:
+    """Read a grey image as a scan that knows no orientations.
+
+    Parameters
+    ----------
+    path : path-like
+        PNG or TIFF with one grey channel of any depth.
+    page : int
+        Image of a TIFF stack, from 0.
+    options : ReadingOptions
+        Holds the step, which images do not tell reliably.
+
+    Returns
+    -------
+    xr.Dataset
+        As `electrode_grains.ebsd.read_scan` describes it; the grey value is the image
+        quality, no point is indexed.
+
+    Raises
+    ------
+    InputProblem
+        If the image has colours or cannot be read.
+    SettingsProblem
+        If no step is given.
+    """
+    file = Path(path)
+    if options.step_nm is None or not (np.isfinite(options.step_nm) and options.step_nm > 0):
+        raise SettingsProblem(
+            "plain images do not tell the distance of their pixels",
+            where=file.name,
+            found=f"step_nm = {options.step_nm}",
+            expected="a length in nm",
+            remedy="set preprocessing.stack.step_nm",
+        )
+    grey = _read_grey(file, page)
+    notes: list[str] = []
+    quality = clean_quality(
+        grey.ravel().astype(float), file.name, options.largest_bad_share, notes
+    ).reshape(grey.shape)
+    if np.nanmin(quality) == np.nanmax(quality):
+        notes.append(f"the image is constant ({np.nanmin(quality):g})")
+    step = float(options.step_nm)
+    return xr.Dataset(
+        {
+            "image_quality": (("y", "x"), quality),
+            "confidence_index": (("y", "x"), np.full(grey.shape, np.nan, np.float32)),
+            "euler_angles": (("y", "x", "angle"), np.full((*grey.shape, 3), np.nan, np.float32)),
+            "phase": (("y", "x"), np.zeros(grey.shape, np.int16)),
+        },
+        coords={
+            "y": np.arange(grey.shape[0]) * step,
+            "x": np.arange(grey.shape[1]) * step,
+            "angle": ["phi1", "Phi", "phi2"],
+        },
+        attrs={
+            "source": file.stem,
+            "step_nm": (step, step),
+            "phases": (),
+            "notes": tuple(notes),
+        },
+    )
+
+
+def _read_grey(file: Path, page: int) -> NDArray[np.generic]:
+    try:
+        if file.suffix.lower() == ".png":
+            with Image.open(file) as image:
+                values = np.asarray(image)
+                kind = f"colour mode {image.mode}"
+                colourless = image.mode in ("L", "I", "F") or image.mode.startswith("I;16")
+        else:
+            with tifffile.TiffFile(file) as tiff:
+                series = tiff.series[0]
+                stacked = len(series.shape) == 3 and series.axes[-1] != "S"
+                values = tiff.asarray(key=page) if stacked else series.asarray()
+                kind = f"axes {series.axes}"
+                colourless = values.ndim == 2
+    except (OSError, ValueError, SyntaxError, tifffile.TiffFileError) as error:
+        raise InputProblem(
+            "an image cannot be read",
+            where=file.name,
+            found=str(error)[:80],
+            remedy="save it again; the file may have been cut short",
+        ) from error
+    if not colourless or values.ndim != 2:
+        raise InputProblem(
+            "an image has more than grey values",
+            where=file.name,
+            found=f"{kind}, shape {values.shape}",
+            expected="one grey channel",
+            remedy="convert it to greyscale",
+        )
+    return values
