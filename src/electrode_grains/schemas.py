@@ -102,8 +102,8 @@ def family_comparison(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def scan_index(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Names of the slices in their order, notes of their readers, digest of the data."""
-    _require("the index of scans", result, ("slices", "notes", "fingerprint"))
+    """Names of the slices in their order, doubts of their readers, symmetry, digest of the data."""
+    _require("the index of scans", result, ("slices", "notes", "laue_group", "fingerprint"))
     return result
 
 
@@ -111,6 +111,14 @@ def slice_transforms(result: Mapping[str, Any]) -> Mapping[str, Any]:
     """One 3 x 3 matrix per slice, and how well it fits."""
     _require("slice transforms", result, ("matrices", "mode", "flags"))
     return _with_matrices(result)
+
+
+def annotation_checks(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """How each annotation fits its own slice and its neighbours."""
+    _require("the checks of the annotations", result, ("slices",))
+    for entry in result["slices"]:
+        _require("the check of an annotation", entry, ("slice", "own", "doubt"))
+    return result
 
 
 def true_slice_transforms(result: Mapping[str, Any]) -> Mapping[str, Any]:

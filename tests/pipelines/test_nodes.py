@@ -100,7 +100,11 @@ def test_doubts_of_all_steps_are_told():
     told = collect_warnings(
         {
             "scan_index": {"notes": ["S00: the header says 160 x 140", "S01: the same"]},
-            "slice_transforms": {"flags": [[], ["matches no earlier slice"]]},
+            "slice_transforms": {
+                "flags": [[], ["matches no earlier slice"]],
+                "notes": ["a slow rotation of 3.8 degrees"],
+            },
+            "annotation_checks": {"slices": [{"doubt": None}, {"doubt": "check slice_numbers"}]},
             "segmentation_log": {"doubts": ["the particle is a single grain"]},
             "marginal_fits": {
                 "characteristics": {
@@ -113,8 +117,10 @@ def test_doubts_of_all_steps_are_told():
             },
         }
     )
-    assert len(told) == 4
+    assert len(told) == 6
     assert "S00" in told[0]
     assert "slice 1" in told[1]
-    assert "single grain" in told[2]
-    assert "[4, 8]" in told[3]
+    assert "slow rotation" in told[2]
+    assert told[3] == "check slice_numbers"
+    assert "single grain" in told[4]
+    assert "[4, 8]" in told[5]

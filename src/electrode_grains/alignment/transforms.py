@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from electrode_grains.problems import InputProblem
+Matrices = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class SliceTransforms:
     mode : str
         `translation` or `rigid_body`.
     correlation_before, correlation_after : ndarray of float64, shape (n,)
-        Normalised cross-correlation with the slice before, NaN for the first.
+        Normalised cross-correlation with the slice it was registered to, NaN where there is
+        none.
     overlap : ndarray of float64, shape (n,)
         Share of the window that the moved slice still covers.
     flags : tuple of tuple of str
@@ -31,6 +32,10 @@ class SliceTransforms:
     center : (float, float)
         Point (x, y) in pixels whose displacement `shift_x` and `shift_y` tell: the centre
         of the window, so that a rotation does not appear as a shift.
+    registered_to : ndarray of int, shape (n,), optional
+        Index of the slice that each was registered to.
+    notes : tuple of str
+        Doubts about the stack as a whole.
     """
 
     matrices: NDArray[np.float64]
@@ -40,6 +45,8 @@ class SliceTransforms:
     overlap: NDArray[np.float64]
     flags: tuple[tuple[str, ...], ...]
     center: tuple[float, float] = (0.0, 0.0)
+    registered_to: NDArray[np.int_] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def shift_x(self) -> NDArray[np.float64]:
@@ -73,6 +80,8 @@ class SliceTransforms:
             "correlation_after": listed(self.correlation_after),
             "overlap": listed(self.overlap),
             "flags": [list(flags) for flags in self.flags],
+            "registered_to": None if self.registered_to is None else self.registered_to.tolist(),
+            "notes": list(self.notes),
         }
 
     @classmethod
@@ -83,6 +92,7 @@ class SliceTransforms:
             return np.array([np.nan if v is None else v for v in values[key]], float)
 
         center = values.get("center", (0.0, 0.0))
+        references = values.get("registered_to")
         return cls(
             matrices=np.asarray(values["matrices"], float),
             mode=str(values["mode"]),
@@ -91,6 +101,8 @@ class SliceTransforms:
             overlap=array("overlap"),
             flags=tuple(tuple(flags) for flags in values["flags"]),
             center=(float(center[0]), float(center[1])),
+            registered_to=None if references is None else np.asarray(references, int),
+            notes=tuple(values.get("notes") or ()),
         )
 
 
@@ -129,84 +141,17 @@ def center_motion(
     return np.column_stack([moved[:, 0] - center[0], moved[:, 1] - center[1], rotation])
 
 
-def remove_gauge(matrices: NDArray[np.float64], center: tuple[float, float]) -> NDArray[np.float64]:
-    """Move the aligned frame so that the slices lie in the window on average.
-
-    Registration fixes slices only against each other; the frame is chosen so that the
-    shift of the window's centre and the rotation are 0 on average over the slices.
-    """
-    gauged = matrices
-    for _ in range(3):  # rotations and shifts mix in second order
-        x, y, rotation = center_motion(gauged, center).mean(axis=0)
-        gauged = gauged @ np.linalg.inv(rigid_matrix(x, y, rotation, center))
-    return gauged
-
-
-def remove_trend(matrices: NDArray[np.float64], center: tuple[float, float]) -> NDArray[np.float64]:
-    """Leave uncorrected what is linear in z: shift of the centre and rotation.
-
-    Examples
-    --------
-    >>> drift = np.array([rigid_matrix(0.5 * z, -z, 0.0, (4.0, 4.0)) for z in range(5)])
-    >>> bool(np.allclose(remove_trend(drift, (4.0, 4.0)), np.eye(3)))
-    True
-    """
-    z = np.arange(len(matrices), dtype=float)
-    if len(z) < 3:  # two slices are all trend
-        return matrices
-    straightened = matrices
-    for _ in range(3):  # rotations and shifts mix in second order
-        slope, offset = np.polyfit(z, center_motion(straightened, center), 1)
-        trend = [
-            rigid_matrix(x, y, rotation, center) for x, y, rotation in np.outer(z, slope) + offset
-        ]
-        straightened = straightened @ np.linalg.inv(np.array(trend))
-    return straightened
-
-
-def alignment_error(
-    transforms: SliceTransforms,
-    true_matrices: NDArray[np.float64],
-    shape: tuple[int, int] | None = None,
-) -> dict[str, float]:
-    """Compare estimated with true transforms, in pixels at the window's centre.
+def rms_displacement(apart: NDArray[np.float64], center: tuple[float, float]) -> float:
+    """Rms of two motions' difference over a window, in pixels.
 
     Parameters
     ----------
-    transforms : SliceTransforms
-    true_matrices : ndarray of float64, shape (n, 3, 3)
-    shape : (int, int), optional
-        Shape (y, x) of a slice, if the transforms do not know their centre.
-
-    Returns
-    -------
-    dict
-        `step_rms_px` of the motion from slice to slice, `cumulated_rms_px` of the positions
-        once both share one frame, `rotation_rms_rad`; and `raw_rms_px`, the cumulated error
-        of doing nothing.
-
-    Raises
-    ------
-    InputProblem
-        If there is not one true matrix for each slice.
+    apart : ndarray of float64, shape (3, 3)
+        Difference of two matrices on (x, y, 1).
+    center : (float, float)
+        Centre (x, y) of the window, which reaches from 0 to twice that.
     """
-    center = transforms.center if shape is None else window_center(shape)
-    if np.shape(true_matrices) != transforms.matrices.shape:
-        raise InputProblem(
-            "true and estimated transforms are of different stacks",
-            found=f"{len(true_matrices)} true matrices",
-            expected=f"{len(transforms.matrices)}, one a slice",
-        )
-    estimated = center_motion(remove_gauge(transforms.matrices, center), center)
-    true = center_motion(remove_gauge(np.asarray(true_matrices, float), center), center)
-    apart = estimated - true
-    return {
-        "step_rms_px": _rms(np.diff(apart[:, :2], axis=0)),
-        "cumulated_rms_px": _rms(apart[:, :2]),
-        "rotation_rms_rad": float(np.sqrt(np.mean(apart[:, 2] ** 2))),
-        "raw_rms_px": _rms(true[:, :2]),
-    }
-
-
-def _rms(vectors: NDArray[np.float64]) -> float:
-    return float(np.sqrt((vectors**2).sum(axis=1).mean())) if len(vectors) else 0.0
+    middle = apart[:2] @ np.array([*center, 1.0])
+    # Coordinates spread uniformly over a width w have variance w^2 / 12 = c^2 / 3.
+    spread = (apart[:2, :2] ** 2).sum(axis=0) @ np.square(center) / 3
+    return float(np.sqrt((middle**2).sum() + spread))

@@ -19,6 +19,7 @@ from PIL import Image
 from electrode_grains.ebsd import ReadingOptions, scan_readers, write_scan
 from electrode_grains.ebsd.formats import SUFFIXES as SCAN_SUFFIXES
 from electrode_grains.ebsd.images import SUFFIXES as IMAGE_SUFFIXES
+from electrode_grains.ebsd.placement import check_classes
 from electrode_grains.ebsd.points import ScanReader
 from electrode_grains.problems import InputProblem
 
@@ -207,20 +208,7 @@ def _read_classes(file: Path) -> NDArray[np.uint8]:
                 remedy="save the labels as 8-bit indexed or grey PNG",
             )
         classes = np.asarray(image)
-    values, counts = np.unique(classes, return_counts=True)
-    unknown = values > 3
-    if unknown.any():
-        listed = ", ".join(
-            f"{value} ({count} points)"
-            for value, count in zip(values[unknown][:8], counts[unknown][:8], strict=True)
-        )
-        raise InputProblem(
-            "an annotation image holds unknown classes",
-            where=str(file),
-            found=listed,
-            expected="0 not annotated, 1 boundary, 2 interior, 3 background",
-            remedy="switch off antialiasing in the drawing program and save without smoothing",
-        )
+    check_classes(str(file), classes)
     return classes.astype(np.uint8)
 
 

@@ -5,7 +5,7 @@ from electrode_grains.ebsd.annotation import annotate_from_orientations
 from electrode_grains.ebsd.fields import stack_orientations, symmetry_doubts
 from electrode_grains.ebsd.formats import SUFFIXES, read_scan, scan_readers
 from electrode_grains.ebsd.orientations import ipf_colors
-from electrode_grains.ebsd.placement import place_annotations
+from electrode_grains.ebsd.placement import annotation_fits, place_annotations
 from electrode_grains.ebsd.points import ReadingOptions
 from electrode_grains.ebsd.scan import natural_order, slice_number, stack_fingerprint, stack_scans
 
@@ -13,6 +13,7 @@ __all__ = [
     "SUFFIXES",
     "ReadingOptions",
     "annotate_from_orientations",
+    "annotation_fits",
     "ipf_colors",
     "natural_order",
     "place_annotations",

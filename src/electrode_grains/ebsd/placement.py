@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from electrode_grains.ebsd.scan import slice_number
-from electrode_grains.problems import InputProblem
+from electrode_grains.problems import InputProblem, SettingsProblem
 
+# Contrasts of one slice differ by less than this between frames or slices that fit alike.
+FIT_MARGIN = 0.1
 NOT_ANNOTATED, BOUNDARY, INTERIOR, BACKGROUND = range(4)
 
 
@@ -17,6 +20,7 @@ def place_annotations(
     annotations: Mapping[str, NDArray[np.uint8]],
     slice_names: Sequence[str],
     shape: tuple[int, ...],
+    slice_numbers: str = "as_scans",
 ) -> NDArray[np.uint8]:
     """Build the volume of sparse annotations (eq. 5 of Furat et al., 2021).
 
@@ -24,11 +28,14 @@ def place_annotations(
     ----------
     annotations : mapping of str to ndarray of uint8, shape (y, x)
         Classes of the points of a slice: 0 not annotated, 1 boundary, 2 interior,
-        3 background. The number in the name says which slice it is.
+        3 background. The last number in the name says which slice it is.
     slice_names : sequence of str
         Names of the scans of the stack, in their order along z.
     shape : (int, int, int)
         Shape (z, y, x) of the stack.
+    slice_numbers : {"as_scans", "from_0", "from_1"}
+        How the annotations are numbered: as the scans they were drawn on are called, or by
+        their place in the stack, counted from 0 or from 1.
 
     Returns
     -------
@@ -38,7 +45,10 @@ def place_annotations(
     Raises
     ------
     InputProblem
-        If an annotation has no scan, another shape than its scan, or no boundary point.
+        If an annotation has no scan, shares it with another one, has another shape than its
+        scan, an unknown class, or no boundary point.
+    SettingsProblem
+        If the numbering is unknown.
 
     Examples
     --------
@@ -46,8 +56,9 @@ def place_annotations(
     >>> place_annotations({"labels_7": drawn}, ["scan_6", "scan_7"], (2, 1, 2)).tolist()
     [[[0, 0]], [[1, 2]]]
     """
-    index_of = {slice_number(name): index for index, name in enumerate(slice_names)}
+    index_of = _numbering(slice_names, slice_numbers)
     placed = np.zeros(shape, np.uint8)
+    taken: dict[int, str] = {}
     for name, classes in annotations.items():
         number = slice_number(name)
         if number not in index_of:
@@ -55,9 +66,19 @@ def place_annotations(
                 "an annotation belongs to no slice of the stack",
                 where=name,
                 found=f"number {number}",
-                expected=f"one of {min(index_of)} to {max(index_of)}, as in the scans' names",
-                remedy="name the image after the scan it was drawn on",
+                expected=f"one of {min(index_of)} to {max(index_of)} (slice_numbers: "
+                f"{slice_numbers})",
+                remedy="name the image after the scan it was drawn on, or set slice_numbers",
             )
+        if number in taken:
+            raise InputProblem(
+                "two annotations are of the same slice",
+                where=name,
+                found=f"number {number}, as {taken[number]}",
+                remedy="keep one of them",
+            )
+        taken[number] = name
+        check_classes(name, classes)
         if classes.shape != shape[1:]:
             raise InputProblem(
                 "an annotation has another size than its scan",
@@ -75,3 +96,115 @@ def place_annotations(
             )
         placed[index_of[number]] = classes
     return placed
+
+
+def _numbering(slice_names: Sequence[str], slice_numbers: str) -> dict[int, int]:
+    """Index in the stack by the number that an annotation carries."""
+    if slice_numbers == "as_scans":
+        return {slice_number(name): index for index, name in enumerate(slice_names)}
+    if slice_numbers not in ("from_0", "from_1"):
+        raise SettingsProblem(
+            "unknown numbering of the annotations",
+            found=repr(slice_numbers),
+            expected="as_scans, from_0 or from_1",
+        )
+    first = int(slice_numbers == "from_1")
+    return {index + first: index for index in range(len(slice_names))}
+
+
+def check_classes(name: str, classes: NDArray[Any]) -> None:
+    """Refuse an annotation with other values than the four classes, with their counts."""
+    values, counts = np.unique(classes, return_counts=True)
+    unknown = ~np.isin(values, (NOT_ANNOTATED, BOUNDARY, INTERIOR, BACKGROUND))
+    if unknown.any():
+        listed = zip(values[unknown][:8], counts[unknown][:8], strict=True)
+        raise InputProblem(
+            "an annotation image holds unknown classes",
+            where=name,
+            found=", ".join(f"{value} ({count} points)" for value, count in listed),
+            expected="0 not annotated, 1 boundary, 2 interior, 3 background",
+            remedy="switch off antialiasing in the drawing program and save without smoothing",
+        )
+
+
+def annotation_fits(
+    placed: NDArray[np.uint8],
+    moved: NDArray[np.uint8],
+    raw: NDArray[np.floating[Any]],
+    aligned: NDArray[np.floating[Any]],
+    frame: str,
+) -> list[dict[str, Any]]:
+    """Check that each annotation shows the slice it is said to be of.
+
+    Parameters
+    ----------
+    placed : ndarray of uint8, shape (z, y, x)
+        Annotations as drawn, see `place_annotations`.
+    moved : ndarray of uint8, shape (z, y, x)
+        Annotations in the aligned frame.
+    raw, aligned : ndarray of float, shape (z, y, x)
+        Image quality as scanned and as aligned.
+    frame : {"raw", "aligned"}
+        What the annotations are said to be drawn on.
+
+    Returns
+    -------
+    list of dict
+        For each annotated slice its index `slice`, the number of points of each class, the
+        contrast of its own slice (`own`), of those `before` and `after` it and of its own
+        slice in the `other_frame`, and the `doubt` that follows from them, or None.
+
+    Notes
+    -----
+    Boundaries diffract worse than interiors. The contrast is the mean image quality of annotated
+    interior less that of annotated boundary, over the standard deviation of both together.
+    Drawn lines fit their own slice: on virtual particles by 1.5, its neighbours by 1.1.
+    """
+    own_frame, other_frame = (raw, aligned) if frame == "raw" else (aligned, raw)
+    fits = []
+    for z in np.flatnonzero((placed > 0).any(axis=(1, 2))).tolist():
+        fit: dict[str, Any] = {
+            "slice": z,
+            "points": {
+                name: int((placed[z] == value).sum())
+                for name, value in (
+                    ("boundary", BOUNDARY),
+                    ("interior", INTERIOR),
+                    ("background", BACKGROUND),
+                )
+            },
+            "own": _contrast(placed[z], own_frame[z]),
+            "before": _contrast(moved[z], aligned[z - 1]) if z > 0 else None,
+            "after": _contrast(moved[z], aligned[z + 1]) if z + 1 < len(aligned) else None,
+            "other_frame": _contrast(placed[z], other_frame[z]),
+        }
+        fits.append({**fit, "doubt": _doubt(fit, frame)})
+    return fits
+
+
+def _contrast(classes: NDArray[np.uint8], quality: NDArray[np.floating[Any]]) -> float | None:
+    known = np.isfinite(quality)
+    boundary = quality[known & (classes == BOUNDARY)]
+    interior = quality[known & (classes == INTERIOR)]
+    if not (boundary.size and interior.size):
+        return None
+    spread = float(np.concatenate([boundary, interior]).std())
+    return float(interior.mean() - boundary.mean()) / spread if spread > 0 else None
+
+
+def _doubt(fit: Mapping[str, Any], frame: str) -> str | None:
+    own = fit["own"]
+    if own is None:
+        return None
+    for side in ("before", "after"):
+        if fit[side] is not None and fit[side] > own + FIT_MARGIN:
+            return (
+                f"the annotation of slice {fit['slice']} fits the slice {side} it better "
+                f"(contrast {fit[side]:.2f}) than its own ({own:.2f}): check slice_numbers"
+            )
+    if fit["other_frame"] is not None and fit["other_frame"] > own + FIT_MARGIN:
+        return (
+            f"the annotation of slice {fit['slice']} fits the other frame better (contrast "
+            f"{fit['other_frame']:.2f}) than the {frame} one ({own:.2f}): check frame"
+        )
+    return None

@@ -12,6 +12,7 @@ from electrode_grains.figures.sections import (
     annotated_slice,
     predicted_slice,
     segmentation_slice,
+    slice_maps,
     stack_alignment,
 )
 from electrode_grains.figures.slices import slice_browser
@@ -45,6 +46,7 @@ __all__ = [
     "report_page",
     "segmentation_slice",
     "slice_browser",
+    "slice_maps",
     "stack_alignment",
     "table_1",
     "table_2",

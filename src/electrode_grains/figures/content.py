@@ -39,8 +39,10 @@ class ReportContent:
         Result of `slice_browser`.
     marginal_fits, copula_fits : mapping, optional
         Fitted distributions with all candidates.
-    scan_index, slice_transforms, annotation_split, boundary_scores : mapping, optional
-        Results of acquisition, alignment and training, shown as lists of values.
+    scan_index, slice_transforms, annotation_checks : mapping, optional
+        Results of acquisition and alignment, shown as lists of values.
+    annotation_split, boundary_scores : mapping, optional
+        Results of training, shown as lists of values.
     segmentation_scores, segmentation_log : mapping, optional
         Results of segmentation, shown as lists of values.
     truth_comparison : DataFrame, optional
@@ -63,6 +65,7 @@ class ReportContent:
     copula_fits: Mapping[str, Any] | None = None
     scan_index: Mapping[str, Any] | None = None
     slice_transforms: Mapping[str, Any] | None = None
+    annotation_checks: Mapping[str, Any] | None = None
     annotation_split: Mapping[str, Any] | None = None
     boundary_scores: Mapping[str, Any] | None = None
     segmentation_scores: Mapping[str, Any] | None = None
@@ -87,6 +90,12 @@ FIGURES: Mapping[str, FigureEntry] = {
         "Figure 1",
         "The stack of image quality before and after alignment: cutaway, middle sections "
         "across the slices. Drift shows as steps.",
+    ),
+    "slice_maps": FigureEntry(
+        "acquisition",
+        "Slice maps",
+        "Image quality and orientations (inverse pole figure colours along the beam) of the "
+        "middle slice, as scanned and as aligned.",
     ),
     "drift": FigureEntry(
         "acquisition", "Drift", "Shift and rotation that alignment gave each slice."

@@ -281,7 +281,7 @@ def _section_values(told: ReportContent) -> dict[str, list[tuple[str, list[tuple
         for index, found in enumerate(transforms.get("flags") or ())
         if found
     }
-    lists = {"flags", "matrices", "center", "shift_x", "shift_y", "rotation"}
+    lists = {"flags", "matrices", "center", "shift_x", "shift_y", "rotation", "registered_to"}
     alignment = {key: value for key, value in transforms.items() if key not in lists}
     for name in ("correlation_before", "correlation_after", "overlap"):
         if name in alignment:
@@ -289,8 +289,16 @@ def _section_values(told: ReportContent) -> dict[str, list[tuple[str, list[tuple
     if transforms:
         alignment["flagged_slices"] = flags or "none"
     scores = told.segmentation_scores
+    annotations = {
+        f"slice {fit['slice']}": {key: value for key, value in fit.items() if key != "slice"}
+        for fit in (told.annotation_checks or {}).get("slices", ())
+    }
     groups = {
-        "acquisition": (("Slices", told.scan_index), ("Alignment", alignment)),
+        "acquisition": (
+            ("Slices", told.scan_index),
+            ("Alignment", alignment),
+            ("Contrast of annotated boundaries", annotations),
+        ),
         "boundary": (
             ("Annotated slices", told.annotation_split),
             ("Scores on slices the network has not seen", told.boundary_scores),

@@ -87,6 +87,65 @@ def stack_alignment(
 
 
 @styled
+def slice_maps(
+    quality_before: NDArray[Any],
+    quality_after: NDArray[Any],
+    colours_before: NDArray[Any],
+    colours_after: NDArray[Any],
+    spacing: Spacing,
+) -> Figure:
+    """Show image quality and orientations of one slice before and after alignment.
+
+    Parameters
+    ----------
+    quality_before, quality_after : ndarray of float, shape (y, x)
+        Image quality as scanned and as aligned.
+    colours_before, colours_after : ndarray of float, shape (y, x, 3)
+        Inverse pole figure colours in [0, 1], black where nothing is known.
+    spacing : (float, float, float)
+        Voxel size (dz, dy, dx) in nm.
+
+    Returns
+    -------
+    Figure
+        Left as scanned, right as aligned; above image quality, below orientations.
+
+    Raises
+    ------
+    InputProblem
+        If the shapes differ.
+
+    Examples
+    --------
+    >>> grey, colour = np.eye(8, 9), np.ones((8, 9, 3))
+    >>> len(slice_maps(grey, grey, colour, colour, (50, 50, 50)).axes)
+    4
+    """
+    if quality_before.shape != quality_after.shape or quality_before.ndim != 2:
+        raise InputProblem(
+            "maps of a slice differ in size",
+            found=f"{quality_before.shape} and {quality_after.shape}",
+            expected="one shape (y, x)",
+        )
+    rows = [("image quality", quality_before, quality_after)]
+    if np.any(colours_before):  # plain images tell nothing of orientations
+        rows.append(("orientations (IPF z)", colours_before, colours_after))
+    panel_height = _panel_height(quality_before[None], spacing, 2)
+    figure = new_figure(DOUBLE_COLUMN, min(9.0, (panel_height + 0.4) * len(rows)))
+    grid = figure.subplots(len(rows), 2, squeeze=False)
+    low, high = grey_range(quality_before)
+    for row, (name, *maps) in enumerate(rows):
+        for column, (title, values) in enumerate(
+            zip(("as scanned", "as aligned"), maps, strict=True)
+        ):
+            options = {} if values.ndim == 3 else {"cmap": "gray", "vmin": low, "vmax": high}
+            show_section(grid[row, column], values, spacing[1:], ("y", "x"), **options)
+            grid[row, column].set_title(f"{name}, {title}")
+    letter_panels(grid.ravel())
+    return figure
+
+
+@styled
 def annotated_slice(
     image_quality: NDArray[Any],
     annotation: NDArray[Any],

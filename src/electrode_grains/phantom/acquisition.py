@@ -126,8 +126,8 @@ def acquire(
     jitter = rng.normal(0, settings.thickness_jitter, depth)
     depths = np.asarray((np.arange(depth) + jitter) * particle.spacing[0], np.float64)
     labels, points = _sample(particle, matrices, depths)
-    below = particle.label_at(points + [0, 0, particle.spacing[0]]).reshape(labels.shape)
-    blur = _boundary_strength(labels, below)
+    below = particle.label_at(points + np.array([0, 0, particle.spacing[0]]))
+    blur = _boundary_strength(labels, below.reshape(labels.shape))
     euler, confidence = _index(particle, points, labels, blur, settings, rng)
     annotations = {
         z: annotate(labels[z], settings.annotation_error, rng) for z in settings.annotated_slices

@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from electrode_grains.alignment import (
     rigid_matrix,
     rotate_orientations,
 )
+from electrode_grains.alignment.drift import forget_drift
 from electrode_grains.problems import InputProblem, SettingsProblem
 
 CENTER = (35.5, 31.5)
@@ -76,7 +78,7 @@ def test_a_jump_of_many_pixels_is_found():
 def test_a_slice_without_contrast_is_flagged_and_shifts_nobody_else():
     slices, true = scanned(6, [(0.8 * z, 0, 0) for z in range(6)])
     slices[3] = 7.0
-    transforms = estimate_transforms(slices)
+    transforms = estimate_transforms(slices, rotation_memory=None)
     others = [0, 1, 2, 4, 5]
 
     assert "no contrast" in transforms.flags[3][0]
@@ -87,9 +89,9 @@ def test_a_slice_without_contrast_is_flagged_and_shifts_nobody_else():
 
 def test_one_ruined_slice_neither_moves_nor_cuts_the_rest():
     slices, _ = scanned(7, [(1.5 * z, -z, 0) for z in range(7)])
-    clean = estimate_transforms(slices)
+    clean = estimate_transforms(slices, reference="previous", rotation_memory=None)
     slices[3] = np.random.default_rng(9).normal(size=SHAPE)
-    transforms = estimate_transforms(slices)
+    transforms = estimate_transforms(slices, reference="previous", rotation_memory=None)
     others = [0, 1, 2, 4, 5, 6]
     apart = np.column_stack(
         [transforms.shift_x - clean.shift_x, transforms.shift_y - clean.shift_y]
@@ -107,7 +109,7 @@ def test_one_ruined_slice_neither_moves_nor_cuts_the_rest():
 def test_a_first_slice_without_contrast_is_flagged_and_the_second_starts_the_stack(ruin):
     slices, true = scanned(5, [(0.8 * z, 0, 0) for z in range(5)])
     slices[0] = ruin
-    transforms = estimate_transforms(slices)
+    transforms = estimate_transforms(slices, reference="previous")
     apart = (transforms.matrices - true)[1:, 0, 2]
 
     assert "its place is unknown" in transforms.flags[0][0]
@@ -117,9 +119,120 @@ def test_a_first_slice_without_contrast_is_flagged_and_the_second_starts_the_sta
 
 def test_a_stack_of_noise_is_flagged_and_left_where_it_is():
     noise = np.random.default_rng(2).normal(size=(4, *SHAPE))
-    transforms = estimate_transforms(noise)
+    transforms = estimate_transforms(noise, reference="previous")
     assert all("matches no earlier slice" in flags[0] for flags in transforms.flags[1:])
     np.testing.assert_allclose(transforms.matrices, np.tile(np.eye(3), (4, 1, 1)), atol=1e-12)
+
+
+def torn(image, by=9):
+    """The lower half is displaced, as where the sample charges during a scan."""
+    image = image.copy()
+    image[len(image) // 2 :] = np.roll(image[len(image) // 2 :], by, axis=1)
+    return image
+
+
+@pytest.mark.parametrize("bad", [0, 1, 4, 8, 9])
+def test_a_torn_slice_moves_no_other_when_neighbours_must_agree(bad):
+    slices, _ = scanned(10, [(0.8 * z, -0.4 * z, 0) for z in range(10)])
+    clean = estimate_transforms(slices)
+    slices[bad] = torn(slices[bad])
+    transforms = estimate_transforms(slices)
+    others = np.delete(np.arange(10), bad)
+    apart = np.column_stack(
+        [transforms.shift_x - clean.shift_x, transforms.shift_y - clean.shift_y]
+    )
+
+    assert not any(clean.flags)
+    assert "midway" in transforms.flags[bad][0]
+    assert np.ptp(apart[others], axis=0).max() < 0.1
+    if 0 < bad < 9:  # beyond the ends there is nothing to lie midway to
+        assert np.ptp(apart, axis=0).max() < 0.2
+
+
+def test_two_lost_slices_in_a_row_are_bridged_and_lie_between_their_neighbours():
+    slices, _ = scanned(9, [(0.8 * z, 0, 0) for z in range(9)])
+    clean = estimate_transforms(slices)
+    slices[4:6] = np.random.default_rng(5).normal(size=(2, *SHAPE))
+    transforms = estimate_transforms(slices)
+
+    assert "midway" in transforms.flags[4][0]
+    assert "midway" in transforms.flags[5][0]
+    assert transforms.flags[6] == ("registered to slice 3, not 5",)
+    assert np.ptp(transforms.shift_x - clean.shift_x) < 0.2
+
+
+def test_good_stacks_are_aligned_alike_with_one_and_two_neighbours():
+    rng = np.random.default_rng(7)
+    slices, _ = scanned(8, rng.normal(0, [1.0, 1.0, 0.004], (8, 3)))
+    one = estimate_transforms(slices, reference="previous")
+    two = estimate_transforms(slices, reference="neighbours")
+    assert not any(two.flags)
+    np.testing.assert_array_equal(one.matrices, two.matrices)
+
+
+def test_a_stack_of_noise_has_no_good_slice():
+    noise = np.random.default_rng(2).normal(size=(6, *SHAPE))
+    transforms = estimate_transforms(noise)
+    assert all(transforms.flags[1:])
+    np.testing.assert_allclose(transforms.matrices, np.tile(np.eye(3), (6, 1, 1)), atol=1e-12)
+
+
+def test_accumulated_rotation_is_forgotten_and_a_jump_is_kept():
+    rng = np.random.default_rng(0)
+    walk = np.cumsum(rng.normal(0, 0.002, 60))
+    jump = np.where(np.arange(60) >= 30, 0.1, 0.0)
+    matrices = np.array([rigid_matrix(0, 0, angle, CENTER) for angle in walk + jump])
+    moved, _ = forget_drift(matrices, CENTER, None, 4.0)
+    rotation = np.arctan2(moved[:, 1, 0], moved[:, 0, 0])
+
+    assert walk.std() > 0.006
+    assert (rotation - jump).std() < 0.5 * walk.std()
+    assert np.diff(rotation)[29] == pytest.approx(np.diff(walk + jump)[29], abs=0.002)
+
+
+def test_without_memory_nothing_is_forgotten():
+    matrices = np.array([rigid_matrix(z, -z, 0.01 * z, CENTER) for z in range(5)])
+    moved, notes = forget_drift(matrices, CENTER, None, None)
+    np.testing.assert_allclose(moved, matrices, atol=1e-9)
+    assert notes == ()
+
+
+def test_a_slow_rotation_that_is_given_up_is_told():
+    matrices = np.array([rigid_matrix(0, 0, 0.002 * z, CENTER) for z in range(60)])
+    _, notes = forget_drift(matrices, CENTER, None, 4.0)
+    assert re.search(r"slow rotation of 3\.\d degrees", notes[0])
+
+
+def test_a_large_memory_forgets_nothing():
+    matrices = np.array([rigid_matrix(0, 0, a, CENTER) for a in np.linspace(0, 0.1, 9) ** 2])
+    moved, _ = forget_drift(matrices, CENTER, 1e6, 1e6)
+    steps = [np.diff(np.arctan2(m[:, 1, 0], m[:, 0, 0])) for m in (matrices, moved)]
+    np.testing.assert_allclose(steps[0], steps[1], atol=1e-9)
+
+
+def test_a_strict_alignment_refuses_what_it_would_flag():
+    slices, _ = scanned(6, [(0, 0, 0)] * 6)
+    slices[3] = 7.0
+    with pytest.raises(InputProblem, match=r"2 slices could not(.|\n)*slice 3: no contrast"):
+        estimate_transforms(slices, reference="previous", strict=True)
+
+
+def test_texture_around_a_particle_does_not_disturb_its_registration():
+    """Noise that is smooth, as strong as the grains, and new in every slice."""
+    solid = body(6, 3)
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    inside = np.hypot(y - CENTER[1], x - CENTER[0]) < 24
+    rng = np.random.default_rng(4)
+    texture = ndimage.gaussian_filter(rng.standard_normal((6, *SHAPE)), (0, 2, 2))
+    grains = 6 + solid[:, 16 : 16 + SHAPE[0], 16 : 16 + SHAPE[1]]
+    slices = np.where(inside, grains, texture / texture.std())
+    flat, textured = (
+        estimate_transforms(slices, mode="translation", flatten_surroundings=flatten)
+        for flatten in (True, False)
+    )
+    wander = [np.hypot(t.shift_x, t.shift_y).max() for t in (flat, textured)]
+    assert wander[0] < 0.2
+    assert wander[0] < wander[1]
 
 
 def test_a_share_of_missing_values_is_no_obstacle():

@@ -18,6 +18,7 @@ from electrode_grains.alignment import (
 )
 from electrode_grains.ebsd import (
     ReadingOptions,
+    annotation_fits,
     place_annotations,
     stack_fingerprint,
     stack_orientations,
@@ -63,6 +64,7 @@ def read_stack(
     index = {
         "slices": list(scans.attrs["slices"]),
         "notes": [*scans.attrs["notes"], *symmetry_doubts(scans, stack.laue_group)],
+        "laue_group": stack.laue_group,
         "indexed_share": float(np.isfinite(orientations[0]).mean()),
         "fingerprint": stack_fingerprint(scans),
     }
@@ -81,12 +83,14 @@ def register_slices(
     """Estimate how each slice must move to fit its neighbours."""
     transforms = estimate_transforms(
         image_quality_stack.to_numpy(),
-        mode=alignment.mode,
+        **alignment.model_dump(exclude={"spline_order"}),
         progress=progress_line(logger, "slices registered"),
     )
     flagged = {index: flags for index, flags in enumerate(transforms.flags) if flags}
     for index, flags in flagged.items():
         logger.warning("slice %d of the stack: %s", index, "; ".join(flags))
+    for note in transforms.notes:
+        logger.warning("%s", note)
     return transforms.to_dict()
 
 
@@ -122,11 +126,18 @@ def align_annotations(
     slice_annotations: Mapping[str, NDArray[np.uint8]],
     scan_index: Mapping[str, Any],
     image_quality_stack: xr.DataArray,
+    image_quality_volume: xr.DataArray,
     slice_transforms: Mapping[str, Any],
     annotation: AnnotationSettings,
-) -> xr.DataArray:
+) -> tuple[xr.DataArray, dict[str, Any]]:
     """Place annotated slices in the volume, moved like their scans if drawn on raw ones."""
-    placed = place_annotations(slice_annotations, scan_index["slices"], image_quality_stack.shape)
+    raw, aligned = image_quality_stack.to_numpy(), image_quality_volume.to_numpy()
+    placed = moved = place_annotations(
+        slice_annotations, scan_index["slices"], raw.shape, annotation.slice_numbers
+    )
     if annotation.frame == "raw":
-        placed = apply_transforms(placed, SliceTransforms.from_dict(slice_transforms), order=0)
-    return as_volume(placed, spacing_of(image_quality_stack), "annotation_volume")
+        moved = apply_transforms(placed, SliceTransforms.from_dict(slice_transforms), order=0)
+    fits = annotation_fits(placed, moved, raw, aligned, annotation.frame)
+    for doubt in (fit["doubt"] for fit in fits if fit["doubt"]):
+        logger.warning("%s", doubt)
+    return as_volume(moved, spacing_of(image_quality_stack), "annotation_volume"), {"slices": fits}

@@ -39,10 +39,11 @@ def create_pipeline(**_: object) -> Pipeline:
                     "slice_annotations",
                     "scan_index",
                     "image_quality_stack",
+                    "image_quality_volume",
                     "slice_transforms",
                     "params:preprocessing.annotation",
                 ],
-                "annotation_volume",
+                ["annotation_volume", "annotation_checks"],
                 name="align_annotations",
             ),
         ]

@@ -32,6 +32,14 @@ class AlignmentSettings(BaseModel, frozen=True, extra="forbid"):
     """How slices are registered and resampled."""
 
     mode: Literal["translation", "rigid_body"]
+    reference: Literal["previous", "neighbours", "first"]
+    smoothing: float = Field(ge=0)
+    flatten_surroundings: bool
+    rotation_memory: float | None = Field(gt=0)
+    shift_memory: float | None = Field(gt=0)
+    detrend: Literal["linear"] | None
+    initial_guess: bool
+    strict: bool
     spline_order: int = Field(ge=0, le=5)
 
 
@@ -39,3 +47,4 @@ class AnnotationSettings(BaseModel, frozen=True, extra="forbid"):
     """Where annotations were drawn."""
 
     frame: Literal["raw", "aligned"]
+    slice_numbers: Literal["as_scans", "from_0", "from_1"]

@@ -26,14 +26,25 @@ SHOWN_GRAIN_QUANTILE = 0.75
 def draw_alignment(
     image_quality_stack: xr.DataArray,
     image_quality_volume: xr.DataArray,
+    orientation_stack: xr.DataArray,
+    orientation_volume: xr.DataArray,
     slice_transforms: Mapping[str, Any],
-) -> tuple[Figure, Figure]:
-    """Show the stack before and after alignment, and what moved."""
-    from electrode_grains.figures import drift_plot, stack_alignment
+    scan_index: Mapping[str, Any],
+) -> tuple[Figure, Figure, Figure]:
+    """Show the stack before and after alignment, its middle slice, and what moved."""
+    from electrode_grains.ebsd import ipf_colors
+    from electrode_grains.figures import drift_plot, slice_maps, stack_alignment
 
     before, after = image_quality_stack.to_numpy(), image_quality_volume.to_numpy()
-    return stack_alignment(before, after, spacing_of(image_quality_volume)), drift_plot(
-        slice_transforms
+    spacing = spacing_of(image_quality_volume)
+    middle = len(before) // 2
+    laue = scan_index["laue_group"]
+    fields = orientation_stack[:4, middle], orientation_volume[:4, middle]
+    maps = [ipf_colors(np.moveaxis(field.to_numpy(), 0, -1), laue) for field in fields]
+    return (
+        stack_alignment(before, after, spacing),
+        slice_maps(before[middle], after[middle], *maps, spacing),
+        drift_plot(slice_transforms),
     )
 
 
@@ -191,10 +202,7 @@ def write_report(
                 image_quality_volume.to_numpy(),
                 labels,
                 class_probability_volume.sel(channel="boundary").to_numpy(),
-                ipf_colors(
-                    np.moveaxis(quaternions, 0, -1),
-                    settings["preprocessing"]["stack"]["laue_group"],
-                ),
+                ipf_colors(np.moveaxis(quaternions, 0, -1), results["scan_index"]["laue_group"]),
             ),
             provenance={**describe_run(), "parameters": settings},
             warnings=collect_warnings(results),
@@ -212,6 +220,8 @@ def collect_warnings(results: Mapping[str, Any]) -> list[str]:
         for index, flags in enumerate(results["slice_transforms"]["flags"])
         for flag in flags
     ]
+    told += results["slice_transforms"].get("notes") or []
+    told += [fit["doubt"] for fit in results["annotation_checks"]["slices"] if fit["doubt"]]
     told += results["segmentation_log"]["doubts"]
     for name, fits in results["marginal_fits"]["characteristics"].items():
         if fits["excluded_count"]:

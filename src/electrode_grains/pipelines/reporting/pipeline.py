@@ -13,6 +13,7 @@ RESULTS = (
     "copula_fits",
     "scan_index",
     "slice_transforms",
+    "annotation_checks",
     "annotation_split",
     "boundary_scores",
     "segmentation_scores",
@@ -29,6 +30,7 @@ SHOWN = (
 )
 FIGURES = (
     "1",
+    "slice_maps",
     "drift",
     "2",
     "3",
@@ -51,8 +53,15 @@ def create_pipeline(**_: object) -> Pipeline:
         [
             Node(
                 nodes.draw_alignment,
-                ["image_quality_stack", "image_quality_volume", "slice_transforms"],
-                ["figure_1", "figure_drift"],
+                [
+                    "image_quality_stack",
+                    "image_quality_volume",
+                    "orientation_stack",
+                    "orientation_volume",
+                    "slice_transforms",
+                    "scan_index",
+                ],
+                ["figure_1", "figure_slice_maps", "figure_drift"],
                 name="draw_alignment",
             ),
             Node(
