@@ -64,8 +64,8 @@ def stack_scans(
     scans : mapping of str to Dataset or callable, or sequence of Dataset
         Scans, or functions that read them, by name. A sequence is taken in its order.
     slice_spacing_nm : float, optional
-        Thickness milled away between two scans, which no scan file tells; the step of the
-        first scan by default, so that voxels are as deep as they are high.
+        Thickness milled away between two scans. By default what the first scan tells, as
+        slices of volumes do; or else its step, so that voxels are as deep as they are high.
     first_slice : int, optional
         Number that the first slice must have, so that slices missing at the beginning are
         noticed too; without it the lowest number found is the first.
@@ -120,7 +120,8 @@ def stack_scans(
             remedy="put right or remove the files named; the stack is read only when all agree",
         )
     ordered = list(read.values())
-    return _concatenate(ordered, names, slice_spacing_nm or float(ordered[0].attrs["step_nm"][0]))
+    told = ordered[0].attrs.get("slice_spacing_nm", ordered[0].attrs["step_nm"][0])
+    return _concatenate(ordered, names, slice_spacing_nm or float(told))
 
 
 def stack_fingerprint(stack: xr.Dataset) -> str:
