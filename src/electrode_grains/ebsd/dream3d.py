@@ -221,8 +221,8 @@ _Geometry = tuple[tuple[int, int, int], tuple[float, float, float], tuple[str, .
 def _legacy_geometry(container: h5py.Group) -> _Geometry:
     """Shape, spacing and doubts of a volume of DREAM.3D 6."""
     geometry = hdf5.read_group(container, "_SIMPL_GEOMETRY")
-    sizes = hdf5.read_exact(geometry, "DIMENSIONS", 3)
-    spacing = hdf5.read_exact(geometry, "SPACING", 3)
+    sizes = hdf5.read_few(geometry, "DIMENSIONS", 3)
+    spacing = hdf5.read_few(geometry, "SPACING", 3)
     return _geometry(sizes, spacing, None, hdf5.place(geometry))
 
 
@@ -293,12 +293,12 @@ def _read_phases(group: h5py.Group) -> tuple[dict[str, Any], ...]:
             for row in hdf5.read_points(group, "LatticeConstants", count, 6)
         ]
     wrong = [s for s in structures if s not in _LAUE_GROUPS and s != _UNKNOWN_STRUCTURE]
-    if wrong:
+    if wrong or count < 2:
         raise InputProblem(
             "a phase has no known crystal structure",
             where=hdf5.place(group, "CrystalStructures"),
-            found=f"{wrong[0]:g}",
-            expected="0 to 10, or 999 for none",
+            found=f"{wrong[0]:g}" if wrong else "no phase",
+            expected="0 to 10, or 999 for none; first that of no phase, then those of the phases",
             remedy="write the file again; it was edited or damaged",
         )
     return tuple(

@@ -164,11 +164,11 @@ def _succeeded(
 
 def _read_phases(group: h5py.Group) -> tuple[dict[str, Any], ...]:
     keys = hdf5.names(group)
-    if sorted(keys) != sorted(str(number) for number in range(1, len(keys) + 1)):
+    if not keys or set(keys) != {str(number) for number in range(1, len(keys) + 1)}:
         raise InputProblem(
             "the list of phases is damaged",
             where=hdf5.place(group),
-            found=", ".join(map(repr, keys[:8])),
+            found=", ".join(map(repr, keys[:8])) or "no phase",
             expected="groups called 1, 2, 3 and so on",
         )
     return tuple(
@@ -177,8 +177,8 @@ def _read_phases(group: h5py.Group) -> tuple[dict[str, Any], ...]:
 
 
 def _read_phase(group: h5py.Group, number: int) -> dict[str, Any]:
-    lengths = hdf5.read_numbers(group, "Lattice Dimensions", [(3,), (1, 3)]).ravel()
-    angles = np.degrees(hdf5.read_numbers(group, "Lattice Angles", [(3,), (1, 3)]).ravel())
+    lengths = hdf5.read_few(group, "Lattice Dimensions", 3)
+    angles = np.degrees(hdf5.read_few(group, "Lattice Angles", 3))
     return {
         "id": number,
         "material_name": hdf5.read_text(group, "Phase Name"),

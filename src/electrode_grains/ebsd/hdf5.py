@@ -78,7 +78,8 @@ def named_readers(
 
 def place(parent: h5py.Group, name: str = "") -> str:
     """Words for the place of an object: its file and its path in there."""
-    return f"{Path(parent.file.filename).name}, {posixpath.join(parent.name, name).rstrip('/')}"
+    path = posixpath.join(parent.name, name) if name else parent.name
+    return f"{Path(parent.file.filename).name}, {path}"
 
 
 def names(parent: h5py.Group) -> list[str]:
@@ -221,18 +222,6 @@ def read_points(
     return read_numbers(parent, name, [(count,), (count, 1)]).reshape(count)
 
 
-def count_points(parent: h5py.Group, name: str) -> int:
-    """Length of a dataset that holds one number a point; the others must agree with it."""
-    dataset = _member(parent, name, h5py.Dataset, "dataset")
-    with _refusing(place(parent, name)):
-        count = dataset.shape[0] if dataset.shape else 0
-    if count == 0:
-        raise InputProblem(
-            "the scan holds no points", where=place(parent, name), found=f"shape {dataset.shape}"
-        )
-    return int(count)
-
-
 def shape_of(parent: h5py.Group, name: str) -> tuple[int, ...]:
     """Shape of a dataset."""
     dataset = _member(parent, name, h5py.Dataset, "dataset")
@@ -240,11 +229,33 @@ def shape_of(parent: h5py.Group, name: str) -> tuple[int, ...]:
         return tuple(dataset.shape or ())
 
 
-def read_exact(parent: h5py.Group, name: str, count: int) -> list[float]:
-    """List of finite numbers, as `read_number` gives single ones."""
-    dataset = find_dataset(parent, name, [(count,), (count, 1), (1, count)])
+def count_points(parent: h5py.Group, name: str) -> int:
+    """Length of a dataset that holds one number a point; the others must agree with it."""
+    shape = shape_of(parent, name)
+    if not shape or shape[0] == 0:
+        raise InputProblem(
+            "the scan holds no points", where=place(parent, name), found=f"shape {shape}"
+        )
+    return shape[0]
+
+
+def _few(count: int) -> list[tuple[int, ...]]:
+    """Shapes in which makers store a few values; a single one may have no axis."""
+    return [(count,), (count, 1), (1, count)] + [()] * (count == 1)
+
+
+def read_few(parent: h5py.Group, name: str, count: int) -> list[float]:
+    """A few finite numbers; float32 as the decimal numbers that were meant, such as 0.05.
+
+    Raises
+    ------
+    InputProblem
+        If they are missing, more or fewer, or not finite.
+    """
+    dataset = find_dataset(parent, name, _few(count))
     with _refusing(place(parent, name)):
-        return _finite(np.ravel(dataset[()]), parent, name)
+        values = np.ravel(dataset[()])
+    return _finite(values, parent, name)
 
 
 def read_attribute(parent: h5py.Group, name: str, count: int) -> list[float] | None:
@@ -280,31 +291,21 @@ def _finite(values: NDArray[np.generic], parent: h5py.Group, name: str) -> list[
     return numbers
 
 
-_SINGLE = [(), (1,), (1, 1)]
-
-
-def read_number(parent: h5py.Group, name: str) -> float:
-    """Single number; a float32 as the decimal number that was meant, such as 0.05.
-
-    Raises
-    ------
-    InputProblem
-        If it is missing or not finite.
-    """
-    dataset = find_dataset(parent, name, _SINGLE)
-    with _refusing(place(parent, name)):
-        return _finite(np.ravel(dataset[()]), parent, name)[0]
-
-
 def as_written(values: NDArray[np.generic]) -> list[float]:
-    """Shortest decimal numbers that single precision cannot tell from those given.
+    """Shortest decimal numbers that the precision given cannot tell from those given.
 
     Examples
     --------
     >>> as_written(np.array([0.05, 1.0], np.float32))
     [0.05, 1.0]
     """
-    return [float(str(value)) for value in values]
+    numbers = values.astype(int) if values.dtype.kind == "b" else values
+    return [float(str(number)) for number in numbers]
+
+
+def read_number(parent: h5py.Group, name: str) -> float:
+    """Single finite number, as `read_few` gives them."""
+    return read_few(parent, name, 1)[0]
 
 
 def read_count(parent: h5py.Group, name: str) -> int:
@@ -335,23 +336,20 @@ def _impossible(parent: h5py.Group, name: str, number: float, expected: str) -> 
 
 def read_text(parent: h5py.Group, name: str) -> str:
     """Single text, of fixed or variable length."""
-    return _decoded(find_dataset(parent, name, _SINGLE, "SO"), place(parent, name))[0]
+    return read_texts(parent, name, 1)[0]
 
 
 def read_texts(parent: h5py.Group, name: str, count: int | None = None) -> list[str]:
     """List of texts, of fixed or variable length."""
     if count is None:
         count = next(iter(shape_of(parent, name)), 1)
-    shapes = [(count,), (count, 1)] + [()] * (count == 1)
-    dataset = find_dataset(parent, name, shapes, "SO")
-    return _decoded(dataset, place(parent, name))
-
-
-def _decoded(dataset: h5py.Dataset, where: str) -> list[str]:
-    with _refusing(where):
+    dataset = find_dataset(parent, name, _few(count), "SO")
+    with _refusing(place(parent, name)):
         values = np.ravel(dataset[()])
     if not all(isinstance(value, bytes | str) for value in values):
-        raise InputProblem("a dataset holds no text", where=where, found=f"{dataset.dtype}")
+        raise InputProblem(
+            "a dataset holds no text", where=place(parent, name), found=f"{dataset.dtype}"
+        )
     return [_text(value) for value in values]
 
 

@@ -255,9 +255,10 @@ def assert_equals_truth(scan: xr.Dataset, truth: Truth, layout: str, lacking=fro
     assert set(scan.data_vars) == set(expected)
     for name, values in expected.items():
         np.testing.assert_array_equal(scan[name], values, err_msg=name)
-    assert scan.attrs["step_nm"] == pytest.approx((50.0, 100.0), rel=1e-9)
+    assert scan.attrs["step_nm"] == pytest.approx((50.0, 100.0), rel=1e-7)
     np.testing.assert_allclose(scan["y"], np.arange(truth.phase.shape[0]) * 50.0)
     np.testing.assert_allclose(scan["x"], np.arange(truth.phase.shape[1]) * 100.0)
+    assert len(scan.attrs["phases"]) == len(PHASES)
     for number, (phase, read) in enumerate(zip(PHASES, scan.attrs["phases"], strict=True), 1):
         assert read == {
             "id": number,
@@ -595,6 +596,18 @@ def test_phases_of_a_volume_may_lie_beside_it(tmp_path):
     assert_equals_truth(read_scan(path), make_truth(), "dream3d_nx")
 
 
+def test_truth_values_serve_as_numbers(tmp_path):
+    """Attributes and single values of type bool never end in a traceback."""
+    path = write("dream3d_nx", tmp_path)
+    set_geometry(path, "_DIMENSIONS", np.array([True, True, True]))
+    with pytest.raises(InputProblem, match=r"EulerAngles\n.*\(1, 4, 3, 3\)"):
+        read_scan(path)
+    path = write("oim", tmp_path)
+    replace(path, "nRows", [True])
+    with pytest.raises(InputProblem, match="3 points"):
+        read_scan(path)
+
+
 def test_every_crystal_structure_of_dream3d_has_its_laue_group(tmp_path):
     path = write("dream3d_nx", tmp_path)
     replace(path, "CrystalStructures", [999, *range(11), 999])
@@ -666,6 +679,9 @@ DAMAGES = [
     ("dream3d", lambda p: replace(p, "SPACING", [0.1, -1.0, 1.0]), r"impossible"),
     ("dream3d", lambda p: replace(p, "CrystalStructures", [999, 11, 0]), r"structure(.|\n)*11"),
     ("dream3d", lambda p: replace(p, "CrystalStructures", [999, 999, 0]), r"phase 1 at"),
+    ("dream3d_nx", lambda p: no_phases(p), r"CrystalStructures\n.*no phase"),
+    ("h5oina", lambda p: no_phases(p), r"Header/Phases\n.*no phase"),
+    ("oim", lambda p: no_phases(p), r"Header/Phase\n.*no phase"),
     ("dream3d", lambda p: replace(p, "MaterialName", ["a"], dtype=TEXT), r"MaterialName\n.*\(1,\)"),
     ("dream3d", lambda p: edit(p, "EulerAngles", lambda v: v * 57.3), r"radians"),
     ("dream3d_nx", lambda p: set_geometry(p, "_SPACING", None), r"no _DIMENSIONS and _SPACING"),
@@ -681,6 +697,18 @@ def set_geometry(path: Path, name: str, value) -> None:
         del attributes[name]
         if value is not None:
             attributes[name] = value
+
+
+def no_phases(path: Path) -> None:
+    with h5py.File(path, "r+") as root:
+        if "DataStructure" in root:
+            del root["DataStructure/DataContainer/CellEnsembleData"]
+            root["DataStructure/DataContainer/Phases/CrystalStructures"] = [999]
+        else:
+            header = root["1/EBSD/Header"]
+            name = "Phase" if "Phase" in header else "Phases"
+            del header[name]
+            header.create_group(name)
 
 
 @pytest.mark.parametrize(("layout", "damage", "says"), DAMAGES)
