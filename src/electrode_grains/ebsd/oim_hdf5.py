@@ -95,8 +95,7 @@ def read_oim_hdf5(
     with hdf5.opened(file) as root:
         ebsd = hdf5.read_group(hdf5.read_group(root, path or "/"), "EBSD")
         points = _points(hdf5.read_group(ebsd, "Data"), hdf5.read_group(ebsd, "Header"))
-    where = f"{file.name}, {path}"
-    return scan_of_points(points, where, source, options)
+    return scan_of_points(points, f"{file.name}, {path or '/'}", source, options)
 
 
 def _points(data: h5py.Group, header: h5py.Group) -> Points:
@@ -151,7 +150,7 @@ def _declared(header: h5py.Group, count: int) -> DeclaredGrid:
 
 def _read_phases(group: h5py.Group) -> tuple[dict[str, Any], ...]:
     keys = hdf5.names(group)
-    wrong = [key for key in keys if not key.isdigit()]
+    wrong = [key for key in keys if not key.isdecimal()]
     if wrong or not keys:
         raise InputProblem(
             "the list of phases is damaged",
@@ -166,11 +165,10 @@ def _read_phase(phases: h5py.Group, key: str) -> dict[str, Any]:
     group = hdf5.read_group(phases, key)
     formula = hdf5.find_name(group, "Formula")
     lattice = [hdf5.read_number(group, f"Lattice Constant {name}") for name in _LATTICE]
+    material = hdf5.find_name(group, "MaterialName") or "MaterialName"
     return {
         "id": int(key),
-        "material_name": hdf5.read_text(
-            group, hdf5.find_name(group, "MaterialName") or "MaterialName"
-        ),
+        "material_name": hdf5.read_text(group, material),
         "formula": hdf5.read_text(group, formula) if formula else "",
         "symmetry": _read_symmetry(group),
         "lattice_constants": " ".join(f"{value:.3f}" for value in lattice),
