@@ -826,7 +826,7 @@ def mutate(root: h5py.File, name: str, mutation: str) -> None:
         root[name].attrs.update(attributes)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(data=st.data(), layout=st.sampled_from(sorted(WRITERS)))
 def test_a_mutated_file_is_read_as_the_truth_or_refused(tmp_path_factory, data, layout):
     path = write(layout, tmp_path_factory.mktemp("mutated"))
