@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import warnings
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import xarray as xr
@@ -15,8 +16,13 @@ from kedro.io import AbstractDataset
 from numpy.typing import NDArray
 from PIL import Image
 
-from electrode_grains.ebsd import read_scan, write_scan
+from electrode_grains.ebsd import ReadingOptions, scan_readers, write_scan
+from electrode_grains.ebsd.formats import SUFFIXES as SCAN_SUFFIXES
+from electrode_grains.ebsd.images import SUFFIXES as IMAGE_SUFFIXES
+from electrode_grains.ebsd.points import ScanReader
 from electrode_grains.problems import InputProblem
+
+logger = logging.getLogger(__name__)
 
 
 class _SliceFolder(AbstractDataset[Mapping[str, Any], dict[str, Any]]):
@@ -31,13 +37,7 @@ class _SliceFolder(AbstractDataset[Mapping[str, Any], dict[str, Any]]):
 
     def _files(self) -> list[Path]:
         """Files of the folder with a known suffix in any case, in alphabetical order."""
-        if not self._path.is_dir():
-            return []
-        return sorted(
-            file
-            for file in self._path.iterdir()
-            if file.suffix.lower() in self.suffixes and not file.name.startswith(".")
-        )
+        return [file for file in _visible(self._path) if file.suffix.lower() in self.suffixes]
 
     def _found(self) -> dict[str, Path]:
         """Map names without suffix to files.
@@ -48,15 +48,8 @@ class _SliceFolder(AbstractDataset[Mapping[str, Any], dict[str, Any]]):
             If the folder holds no such file, or two of one name.
         """
         files = self._files()
-        kinds = " or ".join(self.suffixes)
         if not files:
-            raise InputProblem(
-                f"there are no {kinds} files to work on",
-                where=str(self._path.absolute()),
-                found="an empty folder" if self._path.is_dir() else "no such folder",
-                expected=f"one {kinds} file per slice, numbered in its name",
-                remedy=self.remedy,
-            )
+            self._refuse_empty(" or ".join(self.suffixes))
         found: dict[str, Path] = {}
         for file in files:
             if file.stem in found:
@@ -68,6 +61,15 @@ class _SliceFolder(AbstractDataset[Mapping[str, Any], dict[str, Any]]):
                 )
             found[file.stem] = file
         return found
+
+    def _refuse_empty(self, kinds: str) -> NoReturn:
+        raise InputProblem(
+            f"there are no {kinds} files to work on",
+            where=str(self._path.absolute()),
+            found="an empty folder" if self._path.is_dir() else "no such folder",
+            expected="one file per slice, numbered in its name",
+            remedy=self.remedy,
+        )
 
     def _replace_all(self, data: Mapping[str, Any], write: Callable[[Any, Path], None]) -> None:
         """Write one file per entry and remove files of an earlier, longer stack."""
@@ -87,28 +89,87 @@ class _SliceFolder(AbstractDataset[Mapping[str, Any], dict[str, Any]]):
 
 
 class ScanFolderDataset(_SliceFolder):
-    """EBSD scans, one `.ang` file per slice; each is read when it is called for."""
+    """EBSD scans: a folder with one file per slice, or one file that holds them all.
 
-    suffixes = (".ang",)
+    Formats are those of `electrode_grains.ebsd`. Images beside EBSD files are no scans, such
+    as an overview; they are passed over, and named in the log.
+    """
+
+    suffixes = (".ang",)  # what is written
     remedy = (
-        "copy the .ang files that the EBSD software exported there, named like slice_001.ang, "
+        "copy the files that the EBSD software exported there, named like slice_001.ang, "
         "slice_002.ang ...; `make run` shows an example on a virtual particle"
     )
 
-    def load(self) -> dict[str, Callable[[], xr.Dataset]]:
-        """Return a reader per slice; what it doubts is among the `notes` of the scan."""
-        return {name: partial(_read_quietly, file) for name, file in self._found().items()}
+    def load(self) -> dict[str, ScanReader]:
+        """Return a reader per slice, which takes `ReadingOptions`.
+
+        What a reader doubts is among the `notes` of its scan; what it refuses, it refuses when
+        it is called, so that a stack can tell all problems at once.
+        """
+        readers: dict[str, ScanReader] = {}
+        for file in self._scan_files():
+            try:
+                found = scan_readers(file)
+            except InputProblem as problem:
+                found = {file.stem: ScanReader(partial(_refuse, problem))}
+            for name in readers.keys() & found.keys():
+                raise InputProblem(
+                    f"two files describe slice {name!r}",
+                    where=str(self._path.absolute()),
+                    found=f"{file.name} and another file of that name",
+                    remedy="keep one of them",
+                )
+            readers |= found
+        return readers
 
     def save(self, data: Mapping[str, xr.Dataset | Callable[[], xr.Dataset]]) -> None:
-        """Write one scan per slice."""
+        """Write one `.ang` file per slice."""
         self._replace_all(data, write_scan)
 
+    def _exists(self) -> bool:
+        return self._path.is_file() or bool(self._known_files())
 
-def _read_quietly(file: Path) -> xr.Dataset:
-    """Read a scan without a warning of its own: a stack tells the notes of all scans once."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        return read_scan(file)
+    def _known_files(self) -> list[Path]:
+        return [file for file in _visible(self._path) if file.suffix.lower() in SCAN_SUFFIXES]
+
+    def _scan_files(self) -> list[Path]:
+        """Files of the folder that are scans, all of one kind."""
+        if self._path.is_file():
+            return [self._path]
+        files = self._known_files()
+        if not files:
+            self._refuse_empty(" or ".join(SCAN_SUFFIXES))
+        scans = [file for file in files if file.suffix.lower() not in IMAGE_SUFFIXES] or files
+        kinds = Counter(file.suffix.lower() for file in scans)
+        if len(kinds) > 1 and scans is not files:
+            raise InputProblem(
+                "a folder holds EBSD files of several kinds",
+                where=str(self._path.absolute()),
+                found=", ".join(f"{count} {suffix}" for suffix, count in kinds.items()),
+                expected="one kind",
+                remedy="keep the slices of one export there",
+            )
+        others = [file.name for file in _visible(self._path) if file not in scans]
+        if others:
+            logger.info("%d files beside the scans are no scans: %s", len(others), _few(others))
+        return scans
+
+
+def _visible(folder: Path) -> list[Path]:
+    """Files of a folder in alphabetical order, but for hidden ones; none if it is missing."""
+    if not folder.is_dir():
+        return []
+    return sorted(f for f in folder.iterdir() if f.is_file() and not f.name.startswith("."))
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
+
+
+def _refuse(problem: InputProblem, _: ReadingOptions) -> xr.Dataset:
+    """Stand in for the reader of a file that cannot be read."""
+    raise problem
 
 
 class AnnotationFolderDataset(_SliceFolder):

@@ -2,7 +2,7 @@
 
 from electrode_grains.ebsd.ang import write_scan
 from electrode_grains.ebsd.annotation import annotate_from_orientations
-from electrode_grains.ebsd.fields import stack_orientations
+from electrode_grains.ebsd.fields import stack_orientations, symmetry_doubts
 from electrode_grains.ebsd.formats import SUFFIXES, read_scan, scan_readers
 from electrode_grains.ebsd.orientations import ipf_colors
 from electrode_grains.ebsd.placement import place_annotations
@@ -22,5 +22,6 @@ __all__ = [
     "stack_fingerprint",
     "stack_orientations",
     "stack_scans",
+    "symmetry_doubts",
     "write_scan",
 ]

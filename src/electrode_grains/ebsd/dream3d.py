@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from electrode_grains.ebsd.points import (
     DeclaredGrid,
     Points,
     ReadingOptions,
+    ScanReader,
     edax_indexed,
     scan_of_points,
 )
@@ -92,7 +92,7 @@ def recognize(head: bytes, file: Path) -> bool:
         return any(hdf5.holds_group(root, name) for name in (_LEGACY, _NX))
 
 
-def readers(file: Path) -> dict[str, Callable[[ReadingOptions], xr.Dataset]]:
+def readers(file: Path) -> dict[str, ScanReader]:
     """Readers of the slices of a volume, numbered from 0; called like the file if there is one.
 
     Raises
@@ -103,7 +103,7 @@ def readers(file: Path) -> dict[str, Callable[[ReadingOptions], xr.Dataset]]:
     with hdf5.opened(file) as root:
         layers = _find_volume(root).shape[0]
     names = [file.stem if layers == 1 else f"{file.stem}_{z:04d}" for z in range(layers)]
-    return {name: partial(read_slice, file, z, name) for z, name in enumerate(names)}
+    return {name: ScanReader(partial(read_slice, file, z, name)) for z, name in enumerate(names)}
 
 
 def read_slice(file: Path, z: int, source: str, options: ReadingOptions = STRICT) -> xr.Dataset:

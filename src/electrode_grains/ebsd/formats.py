@@ -12,11 +12,10 @@ from pathlib import Path
 import xarray as xr
 
 from electrode_grains.ebsd import ang, ctf, dream3d, h5oina, hdf5, images, oim_hdf5
-from electrode_grains.ebsd.points import STRICT, ReadingOptions
+from electrode_grains.ebsd.points import STRICT, ReadingOptions, ScanReader
 from electrode_grains.problems import InputProblem
 
 HEAD_BYTES = 64
-ScanReader = Callable[[ReadingOptions], xr.Dataset]
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def _single(
     read: Callable[[Path, ReadingOptions], xr.Dataset],
 ) -> Callable[[Path], dict[str, ScanReader]]:
     """Readers of a file that holds one scan, which is called like the file."""
-    return lambda file: {file.stem: partial(read, file)}
+    return lambda file: {file.stem: ScanReader(partial(read, file))}
 
 
 def _by_head(recognize: Callable[[bytes], bool]) -> Callable[[bytes, Path], bool]:
@@ -56,7 +55,7 @@ def _by_head(recognize: Callable[[bytes], bool]) -> Callable[[bytes, Path], bool
 
 def _image_readers(file: Path) -> dict[str, ScanReader]:
     return {
-        name: partial(images.read_image, file, page)
+        name: ScanReader(partial(images.read_image, file, page))
         for page, name in enumerate(images.list_images(file))
     }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from electrode_grains.ebsd.points import (
     DeclaredGrid,
     Points,
     ReadingOptions,
+    ScanReader,
     scan_of_points,
 )
 from electrode_grains.problems import InputProblem
@@ -37,7 +37,7 @@ def recognize(head: bytes, file: Path) -> bool:
         return hdf5.find_name(root, "Format Version") is not None
 
 
-def readers(file: Path) -> dict[str, Callable[[ReadingOptions], xr.Dataset]]:
+def readers(file: Path) -> dict[str, ScanReader]:
     """Readers of the EBSD maps in a file, called like the file if there is one, else also by slice.
 
     Raises

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from electrode_grains.ebsd.points import DeclaredGrid, ReadingOptions
+from electrode_grains.ebsd.points import DeclaredGrid, ReadingOptions, ScanReader
 from electrode_grains.problems import InputProblem
 
 SUFFIXES = (".h5", ".hdf5")
@@ -67,13 +67,13 @@ def _refusing(where: str) -> Iterator[None]:
 
 def named_readers(
     file: Path, paths: Sequence[str], read: Callable[[Path, str, str, ReadingOptions], xr.Dataset]
-) -> dict[str, Callable[[ReadingOptions], xr.Dataset]]:
+) -> dict[str, ScanReader]:
     """Readers of scans by name: that of the file if there is one, else with that of its group."""
     named = {
         file.stem if len(paths) == 1 else f"{file.stem}_{path.replace('/', '_')}": path
         for path in paths
     }
-    return {name: partial(read, file, path, name) for name, path in named.items()}
+    return {name: ScanReader(partial(read, file, path, name)) for name, path in named.items()}
 
 
 def place(parent: h5py.Group, name: str = "") -> str:

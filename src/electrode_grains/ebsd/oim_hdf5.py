@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from electrode_grains.ebsd.points import (
     DeclaredGrid,
     Points,
     ReadingOptions,
+    ScanReader,
     edax_indexed,
     scan_of_points,
 )
@@ -42,7 +42,7 @@ def _find_data(root: h5py.File) -> list[h5py.Group]:
     return hdf5.find_groups(root, lambda group: str(group.name).endswith("/EBSD/Data"))
 
 
-def readers(file: Path) -> dict[str, Callable[[ReadingOptions], xr.Dataset]]:
+def readers(file: Path) -> dict[str, ScanReader]:
     """Readers of the scans in a file, called like the file if there is one, else also by group.
 
     Raises

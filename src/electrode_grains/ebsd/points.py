@@ -55,6 +55,17 @@ STRICT = ReadingOptions()
 
 
 @dataclass(frozen=True)
+class ScanReader:
+    """Reads one scan when it is called; what it doubts is among the `notes` of the scan."""
+
+    read: Callable[[ReadingOptions], xr.Dataset]
+
+    def __call__(self, options: ReadingOptions = STRICT) -> xr.Dataset:
+        """Read the scan."""
+        return self.read(options)
+
+
+@dataclass(frozen=True)
 class DeclaredGrid:
     """What the header of a file says of its grid; None where it says nothing. Steps in µm."""
 

@@ -4,18 +4,49 @@ from __future__ import annotations
 
 import hashlib
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import zip_longest
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
+from electrode_grains.ebsd.points import STRICT, ReadingOptions, ScanReader
 from electrode_grains.problems import InputProblem, SettingsProblem
 
 Scan = xr.Dataset | Callable[[], xr.Dataset]
-Row = tuple[str, str, str, str]  # slice, problem, found, expected
 STEP_TOLERANCE = 0.01
-WIDEST_COLUMN = 48
+RENAME = "end the name in the slice number"
+REMOVE = "remove it, or number the slices as they were milled"
+COPY_AGAIN = "copy the folder again, or renumber the slices if none is lacking"
+CROP = "crop all scans to their common window"
+SAME_SCAN = "export the slice like the others, or leave it out"
+
+
+class Trouble(NamedTuple):
+    """One problem of a stack: a row of the table that a refusal shows."""
+
+    slice: str
+    line: str
+    problem: str
+    found: str
+    expected: str
+    remedy: str
+
+
+# Widths of the columns of the table; longer texts are wrapped.
+WIDTHS = (28, 7, 30, 32, 32, 36)
+
+
+class _Kind(NamedTuple):
+    """What all slices of a stack must share."""
+
+    shape: tuple[int, ...]
+    step: tuple[float, ...]
+    phases: tuple[tuple[int, str, str], ...]
+    channels: tuple[str, ...]
 
 
 def slice_number(name: str) -> int:
@@ -56,6 +87,7 @@ def stack_scans(
     scans: Mapping[str, Scan] | Sequence[xr.Dataset],
     slice_spacing_nm: float | None = None,
     first_slice: int | None = None,
+    options: ReadingOptions = STRICT,
 ) -> xr.Dataset:
     """Stack scans along the milling direction.
 
@@ -69,6 +101,8 @@ def stack_scans(
     first_slice : int, optional
         Number that the first slice must have, so that slices missing at the beginning are
         noticed too; without it the lowest number found is the first.
+    options : ReadingOptions
+        What readers of files may accept.
 
     Returns
     -------
@@ -97,31 +131,89 @@ def stack_scans(
         scans = {f"slice_{index:03d}": scan for index, scan in enumerate(scans)}
     if not scans:
         raise InputProblem("there are no slices to stack")
-    numbered = [name for name in scans if re.search(r"\d", name)]
-    problems = [
-        (name, "no slice number in the name", "", "a name like slice_007")
+    names = natural_order(name for name in scans if re.search(r"\d", name))
+    troubles = [
+        Trouble(name, "", "no slice number in the name", "", "a name like slice_007", RENAME)
         for name in scans
-        if name not in numbered
+        if name not in names
     ]
-    names = natural_order(numbered)
-    problems += _numbering_problems(names, first_slice)
-    read: dict[str, xr.Dataset] = {}
-    for name in names:
-        scan = scans[name]
-        try:
-            read[name] = scan() if callable(scan) else scan
-        except InputProblem as problem:
-            where = problem.where or name
-            problems.append((where, problem.message, problem.found or "", problem.expected or ""))
-    problems += _uniformity_problems(read)
-    if problems:
+    troubles += _numbering_troubles(names, first_slice)
+    stack, further = _read_all(scans, names, options)
+    troubles += further
+    if troubles:
         raise InputProblem(
-            f"{len(problems)} problems in a stack of {len(scans)} slices:\n{_table(problems)}",
+            f"{len(troubles)} problems in a stack of {len(scans)} slices:\n{_table(troubles)}",
             remedy="put right or remove the files named; the stack is read only when all agree",
         )
-    ordered = list(read.values())
-    told = ordered[0].attrs.get("slice_spacing_nm", ordered[0].attrs["step_nm"][0])
-    return _concatenate(ordered, names, slice_spacing_nm or float(told))
+    dy, dx = stack.attrs.pop("step_nm")
+    told = stack.attrs.pop("slice_spacing_nm")
+    dz = float(slice_spacing_nm or told or dy)
+    stack.attrs["spacing_nm"] = (dz, dy, dx)
+    return stack.assign_coords(z=np.arange(len(names)) * dz)
+
+
+def _read_all(
+    scans: Mapping[str, Scan], names: Sequence[str], options: ReadingOptions
+) -> tuple[xr.Dataset, list[Trouble]]:
+    """Read slice by slice into one set of arrays, so that no slice is held twice."""
+    troubles: list[Trouble] = []
+    kinds: dict[str, _Kind] = {}
+    notes: list[str] = []
+    stack = xr.Dataset()
+    for index, name in enumerate(names):
+        given = scans[name]
+        try:
+            scan = _read(given, options)
+        except InputProblem as problem:
+            troubles.append(_trouble(name, problem))
+            continue
+        kinds[name] = _kind_of(scan)
+        if not stack.data_vars:
+            stack = _room_for(scan, names)
+        if kinds[name] == kinds[next(iter(kinds))]:
+            for channel in stack.data_vars:
+                stack[channel].to_numpy()[index] = scan[channel].to_numpy()
+        notes += [
+            f"{scan.attrs.get('source', name)}: {note}" for note in scan.attrs.get("notes") or ()
+        ]
+    stack.attrs["notes"] = tuple(notes)
+    return stack, troubles + _uniformity_troubles(kinds)
+
+
+def _read(scan: Scan, options: ReadingOptions) -> xr.Dataset:
+    if isinstance(scan, ScanReader):
+        return scan(options)
+    return scan() if callable(scan) else scan
+
+
+def _room_for(scan: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
+    """Empty stack of slices like the given one."""
+    return xr.Dataset(
+        {
+            name: (
+                ("z", *values.dims),
+                np.empty((len(names), *values.shape), values.dtype),
+            )
+            for name, values in scan.data_vars.items()
+        },
+        coords=scan.coords,
+        attrs={
+            "step_nm": tuple(map(float, scan.attrs["step_nm"])),
+            "slice_spacing_nm": scan.attrs.get("slice_spacing_nm"),
+            "slices": tuple(names),
+            "phases": tuple(scan.attrs.get("phases") or ()),
+        },
+    )
+
+
+def _kind_of(scan: xr.Dataset) -> _Kind:
+    return _Kind(
+        shape=scan["image_quality"].shape,
+        # To four digits: steps are printed numbers, and differences below 1 % are rounding.
+        step=tuple(float(f"{step:.4g}") for step in scan.attrs["step_nm"]),
+        phases=_phase_names(scan),
+        channels=tuple(sorted(map(str, scan.data_vars))),
+    )
 
 
 def stack_fingerprint(stack: xr.Dataset) -> str:
@@ -152,41 +244,47 @@ def stack_fingerprint(stack: xr.Dataset) -> str:
     return digest.hexdigest()[:16]
 
 
-def _numbering_problems(names: Sequence[str], first_slice: int | None) -> list[Row]:
+def _numbering_troubles(names: Sequence[str], first_slice: int | None) -> list[Trouble]:
     numbers = [slice_number(name) for name in names]
-    problems = []
     if first_slice is not None and numbers:
         numbers, names = [first_slice - 1, *numbers], ["", *names]
+    troubles = []
     for before, after, name in zip(numbers, numbers[1:], names[1:], strict=False):
         if first_slice is not None and after < first_slice:
-            problems.append((name, "before the first slice", str(after), f"from {first_slice} on"))
+            problem = ("before the first slice", str(after), f"from {first_slice} on", REMOVE)
         elif after == before:
-            problems.append((name, "doubled slice number", str(after), "each number once"))
+            problem = ("doubled slice number", str(after), "each number once", REMOVE)
         elif after > before + 1:
             gap = f"{before + 1}" if after == before + 2 else f"{before + 1} to {after - 1}"
-            problems.append((name, "missing slices before it", f"no {gap}", "no gap"))
-    return problems
+            problem = ("missing slices before it", f"no {gap}", "no gap", COPY_AGAIN)
+        else:
+            continue
+        troubles.append(Trouble(name, "", *problem))
+    return troubles
 
 
-def _uniformity_problems(scans: Mapping[str, xr.Dataset]) -> list[Row]:
+def _uniformity_troubles(kinds: Mapping[str, _Kind]) -> list[Trouble]:
     """Slices that differ from what most slices have."""
-    if not scans:
+    if not kinds:
         return []
-    shapes = {name: scan["image_quality"].shape for name, scan in scans.items()}
-    steps = {name: tuple(map(float, scan.attrs["step_nm"])) for name, scan in scans.items()}
-    phases = {name: _phase_names(scan) for name, scan in scans.items()}
-    shape = Counter(shapes.values()).most_common(1)[0][0]
-    step = Counter(steps.values()).most_common(1)[0][0]
-    phase = Counter(phases.values()).most_common(1)[0][0]
-    problems = []
-    for name in scans:
-        if shapes[name] != shape:
-            problems.append((name, "another grid", f"{shapes[name]} (y, x)", str(shape)))
-        if not np.allclose(steps[name], step, rtol=STEP_TOLERANCE):
-            problems.append((name, "another step", f"{steps[name]} nm (y, x)", f"{step} nm"))
-        if phases[name] != phase:
-            problems.append((name, "another list of phases", str(phases[name]), str(phase)))
-    return problems
+    usual = _Kind(
+        *(Counter(values).most_common(1)[0][0] for values in zip(*kinds.values(), strict=True))
+    )
+    troubles = []
+    for name, kind in kinds.items():
+        if kind.shape != usual.shape:
+            found, expected = f"{kind.shape} (y, x)", f"{usual.shape}"
+            troubles.append(Trouble(name, "", "another grid", found, expected, CROP))
+        if not np.allclose(kind.step, usual.step, rtol=STEP_TOLERANCE):
+            found, expected = f"{kind.step} nm (y, x)", f"{usual.step} nm"
+            troubles.append(Trouble(name, "", "another step", found, expected, SAME_SCAN))
+        if kind.phases != usual.phases:
+            found, expected = str(kind.phases), str(usual.phases)
+            troubles.append(Trouble(name, "", "another list of phases", found, expected, SAME_SCAN))
+        if kind.channels != usual.channels:
+            found, expected = ", ".join(kind.channels), ", ".join(usual.channels)
+            troubles.append(Trouble(name, "", "other channels", found, expected, SAME_SCAN))
+    return troubles
 
 
 def _phase_names(scan: xr.Dataset) -> tuple[tuple[int, str, str], ...]:
@@ -196,32 +294,30 @@ def _phase_names(scan: xr.Dataset) -> tuple[tuple[int, str, str], ...]:
     )
 
 
-def _table(problems: Sequence[Row]) -> str:
-    """Problems as lines of a table with aligned columns."""
-    rows = [("slice", "problem", "found", "expected"), *problems]
-    widths = [min(max(map(len, column)), WIDEST_COLUMN) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  "
-        + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
+def _trouble(name: str, problem: InputProblem) -> Trouble:
+    """Row of the table for a slice that could not be read."""
+    where, _, line = (problem.where or name).partition(", line ")
+    return Trouble(
+        where,
+        line,
+        problem.message,
+        problem.found or "",
+        problem.expected or "",
+        problem.remedy or "",
     )
 
 
-def _concatenate(
-    scans: Sequence[xr.Dataset], names: Sequence[str], slice_spacing_nm: float
-) -> xr.Dataset:
-    first = scans[0]
-    bare = [scan.drop_attrs(deep=False) for scan in scans]
-    stack = xr.concat(bare, dim="z", join="override", coords="minimal", compat="override")
-    stack = stack.assign_coords(z=np.arange(len(scans)) * float(slice_spacing_nm))
-    stack.attrs = {
-        "spacing_nm": (float(slice_spacing_nm), *map(float, first.attrs["step_nm"])),
-        "slices": tuple(names),
-        "phases": tuple(first.attrs.get("phases") or ()),
-        "notes": tuple(
-            f"{scan.attrs.get('source', name)}: {note}"
-            for name, scan in zip(names, scans, strict=True)
-            for note in scan.attrs.get("notes") or ()
-        ),
-    }
-    return stack
+def _table(troubles: Sequence[Trouble]) -> str:
+    """Problems as a table with aligned columns and wrapped cells."""
+    rows = [Trouble(*Trouble._fields), *troubles]
+    widths = [
+        min(max(len(cell) for cell in column), widest)
+        for column, widest in zip(zip(*rows, strict=True), WIDTHS, strict=True)
+    ]
+    lines = []
+    for row in rows:
+        cells = [textwrap.wrap(cell, width) for cell, width in zip(row, widths, strict=True)]
+        for parts in zip_longest(*cells, fillvalue=""):
+            line = "  ".join(f"{part:<{width}}" for part, width in zip(parts, widths, strict=True))
+            lines.append("  " + line.rstrip())
+    return "\n".join(lines)

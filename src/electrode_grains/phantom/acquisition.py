@@ -22,6 +22,7 @@ GRAIN_QUALITY, SURROUNDING_QUALITY, NOISE_QUALITY = 200.0, 70.0, 14.0
 BOUNDARY_DROP = 0.55
 ORIENTATION_CONTRAST = 0.12
 BEAM_SIGMA_PX = 0.7
+SUBSURFACE_WEIGHT = 0.35
 ANGULAR_NOISE_DEGREES = 0.4
 
 
@@ -41,6 +42,8 @@ class AcquisitionSettings:
         Share of points inside grains whose orientation is wrong.
     drift_px, rotation_degrees : float
         Standard deviation of the shift and rotation of each slice.
+    wander_px : float
+        Standard deviation of the steps by which the stage wanders away, slice by slice.
     thickness_jitter : float
         Standard deviation of the depth of a slice, as a share of the slice spacing.
     curtaining : float
@@ -54,6 +57,7 @@ class AcquisitionSettings:
     noise: float = 1.0
     misindexed_share: float = 0.04
     drift_px: float = 1.0
+    wander_px: float = 0.0
     rotation_degrees: float = 0.3
     thickness_jitter: float = 0.1
     curtaining: float = 0.05
@@ -122,7 +126,8 @@ def acquire(
     jitter = rng.normal(0, settings.thickness_jitter, depth)
     depths = np.asarray((np.arange(depth) + jitter) * particle.spacing[0], np.float64)
     labels, points = _sample(particle, matrices, depths)
-    blur = _boundary_strength(labels)
+    below = particle.label_at(points + [0, 0, particle.spacing[0]]).reshape(labels.shape)
+    blur = _boundary_strength(labels, below)
     euler, confidence = _index(particle, points, labels, blur, settings, rng)
     annotations = {
         z: annotate(labels[z], settings.annotation_error, rng) for z in settings.annotated_slices
@@ -146,6 +151,9 @@ def _drift(
     sigma = np.array([settings.drift_px, settings.drift_px, np.radians(settings.rotation_degrees)])
     jumps = rng.standard_normal((depth, 3)) * sigma
     motion = ndimage.gaussian_filter1d(jumps, 2.0, axis=0) + 0.7 * jumps
+    if settings.wander_px > 0:  # no draw without it, so that seeds keep their particles
+        wander = np.cumsum(rng.standard_normal((depth, 2)) * settings.wander_px, axis=0)
+        motion[:, :2] += wander - wander.mean(axis=0)
     center = np.array([(shape[2] - 1) / 2, (shape[1] - 1) / 2])
     matrices = np.tile(np.eye(3), (depth, 1, 1))
     cosine, sine = np.cos(motion[:, 2]), np.sin(motion[:, 2])
@@ -173,13 +181,17 @@ def _sample(
     return particle.label_at(flat).reshape(len(depths), rows, columns), flat
 
 
-def _boundary_strength(labels: NDArray[np.int32]) -> NDArray[np.float64]:
-    """How much of the interaction volume lies across a boundary, in [0, 1]."""
-    touched = np.zeros(labels.shape)
-    for axis, weight in ((0, 0.35), (1, 1.0), (2, 1.0)):
+def _boundary_strength(labels: NDArray[np.int32], below: NDArray[np.int32]) -> NDArray[np.float64]:
+    """How much of the interaction volume lies across a boundary, in [0, 1].
+
+    The electrons see the surface and a little of what lies below it at the same place of the
+    beam, wherever the next slice will be scanned; what was above is milled away.
+    """
+    touched = SUBSURFACE_WEIGHT * (labels != below)
+    for axis in (1, 2):
         low = (slice(None),) * axis + (slice(None, -1),)
         high = (slice(None),) * axis + (slice(1, None),)
-        across = weight * (labels[low] != labels[high])
+        across = (labels[low] != labels[high]).astype(float)
         touched[low] = np.maximum(touched[low], across)
         touched[high] = np.maximum(touched[high], across)
     blurred: NDArray[np.float64] = ndimage.gaussian_filter(

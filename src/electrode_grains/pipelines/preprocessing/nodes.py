@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,11 +17,14 @@ from electrode_grains.alignment import (
     rotate_orientations,
 )
 from electrode_grains.ebsd import (
+    ReadingOptions,
     place_annotations,
     stack_fingerprint,
     stack_orientations,
     stack_scans,
+    symmetry_doubts,
 )
+from electrode_grains.ebsd.scan import Scan
 from electrode_grains.pipelines.preprocessing.settings import (
     AlignmentSettings,
     AnnotationSettings,
@@ -42,16 +45,25 @@ ORIENTATION_CHANNELS = (
 
 
 def read_stack(
-    ebsd_scans: Mapping[str, Callable[[], xr.Dataset]], stack: StackSettings
+    ebsd_scans: Mapping[str, Scan], stack: StackSettings
 ) -> tuple[xr.DataArray, xr.DataArray, dict[str, Any]]:
     """Read all slices in natural order; split image quality from orientations."""
     logger.info("reading %d slices", len(ebsd_scans))
-    scans = stack_scans(ebsd_scans, slice_spacing_nm=stack.slice_spacing_nm)
+    options = ReadingOptions(
+        **stack.model_dump(exclude={"slice_spacing_nm", "laue_group", "first_slice"})
+    )
+    scans = stack_scans(
+        ebsd_scans,
+        slice_spacing_nm=stack.slice_spacing_nm,
+        first_slice=stack.first_slice,
+        options=options,
+    )
     spacing = scans.attrs["spacing_nm"]
     orientations = stack_orientations(scans, laue=stack.laue_group)
     index = {
         "slices": list(scans.attrs["slices"]),
-        "notes": list(scans.attrs["notes"]),
+        "notes": [*scans.attrs["notes"], *symmetry_doubts(scans, stack.laue_group)],
+        "indexed_share": float(np.isfinite(orientations[0]).mean()),
         "fingerprint": stack_fingerprint(scans),
     }
     if index["notes"]:

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
+
+from electrode_grains.ebsd.orientations import LAUE_GROUPS
 
 
 class StackSettings(BaseModel, frozen=True, extra="forbid"):
     """How slices become a stack."""
 
     slice_spacing_nm: float = Field(gt=0)
-    laue_group: Literal["-3m", "m-3m", "6/mmm", "mmm", "-1"]
+    laue_group: str
+    first_slice: int | None
+    step_nm: float | None = Field(gt=0)
+    accept_missing: bool
+    resample_hexagonal: bool
+    largest_bad_share: float = Field(ge=0, le=1)
+
+    @field_validator("laue_group")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if name not in LAUE_GROUPS:
+            raise ValueError(f"unknown Laue group {name!r}; known are {', '.join(LAUE_GROUPS)}")
+        return name
 
 
 class AlignmentSettings(BaseModel, frozen=True, extra="forbid"):
