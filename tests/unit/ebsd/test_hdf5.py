@@ -363,7 +363,7 @@ def test_several_scans_of_a_file_are_a_stack(layout, tmp_path):
         assert scan.attrs["source"] == name
     with pytest.raises(InputProblem, match="several scans"):
         read_scan(path)
-    stack = stack_scans({name: reader(ReadingOptions()) for name, reader in readers.items()})
+    stack = stack_scans(readers)
     depth = 25.0 if layout.startswith("dream3d") else 50.0
     assert stack.attrs["spacing_nm"] == pytest.approx((depth, 50.0, 100.0))
 
