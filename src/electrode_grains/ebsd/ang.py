@@ -15,13 +15,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from electrode_grains.ebsd.points import (
-    ANGLE_ROUNDING,
     NM_PER_UM,
     NO_SOLUTION,
     STRICT,
     DeclaredGrid,
     Points,
     ReadingOptions,
+    edax_indexed,
     scan_of_points,
 )
 from electrode_grains.ebsd.text_table import TextTable, decode, header_number, read_table
@@ -107,7 +107,6 @@ def read_ang(path: str | os.PathLike[str], options: ReadingOptions = STRICT) -> 
     values = {name: table.values[:, index] for name, index in columns.items()}
     _refuse_lost_places(values, table, file.name)
     euler = np.column_stack([values["phi1"], values["Phi"], values["phi2"]])
-    solved = (np.abs(euler) < NO_SOLUTION - ANGLE_ROUNDING).all(axis=1)  # False for NaN too
     points = Points(
         x=values["x"],
         y=values["y"],
@@ -115,7 +114,7 @@ def read_ang(path: str | os.PathLike[str], options: ReadingOptions = STRICT) -> 
         confidence_index=values["CI"],
         euler_angles=euler,
         phase=values["phase"],
-        indexed=solved & (values["CI"] > 0) & np.isfinite(values["CI"]),
+        indexed=edax_indexed(euler, values["CI"]),
         declared=header.declared(),
         phases=tuple(header.phases),
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from electrode_grains.ebsd import ang, ctf, images
+from electrode_grains.ebsd import ang, ctf, dream3d, h5oina, hdf5, images, oim_hdf5
 from electrode_grains.ebsd.points import STRICT, ReadingOptions, ScanReader
 from electrode_grains.problems import InputProblem
 
@@ -29,14 +29,15 @@ class Format:
     suffixes : tuple of str
         In lower case, with the dot.
     recognize : callable
-        Tells by the first bytes of a file whether it is of this kind.
+        Tells by the first bytes of a file, and if they do not decide by the file itself,
+        whether it is of this kind.
     readers : callable
         Returns a reader for each scan in a file, by name, without reading them.
     """
 
     name: str
     suffixes: tuple[str, ...]
-    recognize: Callable[[bytes], bool]
+    recognize: Callable[[bytes, Path], bool]
     readers: Callable[[Path], dict[str, ScanReader]]
 
 
@@ -47,6 +48,11 @@ def _single(
     return lambda file: {file.stem: ScanReader(partial(read, file))}
 
 
+def _by_head(recognize: Callable[[bytes], bool]) -> Callable[[bytes, Path], bool]:
+    """Recognition of formats that their first bytes give away."""
+    return lambda head, _: recognize(head)
+
+
 def _image_readers(file: Path) -> dict[str, ScanReader]:
     return {
         name: ScanReader(partial(images.read_image, file, page))
@@ -55,11 +61,14 @@ def _image_readers(file: Path) -> dict[str, ScanReader]:
 
 
 FORMATS = (
-    Format("EDAX/TSL .ang", ang.SUFFIXES, ang.recognize, _single(ang.read_ang)),
-    Format("Oxford .ctf", ctf.SUFFIXES, ctf.recognize, _single(ctf.read_ctf)),
-    Format("image", images.SUFFIXES, images.recognize, _image_readers),
+    Format("EDAX/TSL .ang", ang.SUFFIXES, _by_head(ang.recognize), _single(ang.read_ang)),
+    Format("Oxford .ctf", ctf.SUFFIXES, _by_head(ctf.recognize), _single(ctf.read_ctf)),
+    Format("image", images.SUFFIXES, _by_head(images.recognize), _image_readers),
+    Format("EDAX .oh5", oim_hdf5.SUFFIXES, oim_hdf5.recognize, oim_hdf5.readers),
+    Format("Oxford .h5oina", h5oina.SUFFIXES, h5oina.recognize, h5oina.readers),
+    Format("DREAM.3D .dream3d", dream3d.SUFFIXES, dream3d.recognize, dream3d.readers),
 )
-SUFFIXES = tuple(suffix for known in FORMATS for suffix in known.suffixes)
+SUFFIXES = tuple(dict.fromkeys(suffix for known in FORMATS for suffix in known.suffixes))
 
 
 def find_format(path: str | os.PathLike[str]) -> Format:
@@ -89,23 +98,28 @@ def find_format(path: str | os.PathLike[str]) -> Format:
     named = [known for known in FORMATS if file.suffix.lower() in known.suffixes]
     # Formats share suffixes (.h5), so that the beginning decides among them.
     for known in named:
-        if known.recognize(head):
+        if known.recognize(head, file):
             return known
-    likely = [known for known in FORMATS if known.recognize(head)]
+    likely = [known for known in FORMATS if known.recognize(head, file)]
     if named or not likely:
         raise InputProblem(
             "the content of a file is not of its kind" if named else "unknown kind of file",
             where=file.name,
-            found="an empty file" if not head else _describe(head, likely),
+            found=_describe(head, file, likely),
             expected=" or ".join(known.name for known in (named or FORMATS)) + " file",
             remedy="export the scan again, or give the file the suffix of its kind",
         )
     return likely[0]
 
 
-def _describe(head: bytes, likely: Iterable[Format]) -> str:
+def _describe(head: bytes, file: Path, likely: Iterable[Format]) -> str:
     names = [known.name for known in likely]
-    return f"what begins like {' or '.join(names)}" if names else repr(head[:24])
+    if names:
+        return f"what begins like {' or '.join(names)}"
+    if hdf5.begins(head):
+        with hdf5.opened(file) as root:
+            return f"an HDF5 file that holds {', '.join(hdf5.names(root)[:8]) or 'nothing'}"
+    return repr(head[:24]) if head else "an empty file"
 
 
 def scan_readers(path: str | os.PathLike[str]) -> dict[str, ScanReader]:
@@ -139,7 +153,8 @@ def read_scan(
     Parameters
     ----------
     path : path-like
-        An EDAX `.ang`, an Oxford `.ctf`, or a grey image (PNG, TIFF); suffixes in any case.
+        An EDAX `.ang`, `.h5` or `.oh5`, an Oxford `.ctf` or `.h5oina`, a DREAM.3D
+        `.dream3d`, or a grey image (PNG, TIFF); suffixes in any case.
     options : ReadingOptions
         What to accept, and the step of images. By default nothing doubtful is accepted.
     name : str, optional
@@ -151,7 +166,8 @@ def read_scan(
         Dimensions `(y, x)` with coordinates in nm; variables `image_quality` (NaN where the
         file holds no finite value of at least 0), `confidence_index`, `euler_angles`
         (y, x, angle; radians, Bunge; NaN where not indexed) and `phase`. Attributes:
-        `source`, `step_nm` (dy, dx), `phases`, `notes` (doubts, also issued as warnings).
+        `source`, `step_nm` (dy, dx), `phases`, `notes` (doubts, also issued as warnings), and
+        `slice_spacing_nm` if the file tells it.
 
     Raises
     ------

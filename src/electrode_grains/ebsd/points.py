@@ -119,6 +119,22 @@ class Points:
         return replace(self, **{**taken, **changes})
 
 
+def edax_indexed(
+    euler_angles: NDArray[np.float64], confidence_index: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Points that EDAX software has indexed, shape (n,).
+
+    Parameters
+    ----------
+    euler_angles : ndarray of float64, shape (n, 3)
+        Radians; 4 pi or NaN where there is no solution.
+    confidence_index : ndarray of float64, shape (n,)
+        -1 where no solution was found, 0 where two had equally many votes.
+    """
+    solved = (np.abs(euler_angles) < NO_SOLUTION - ANGLE_ROUNDING).all(axis=1)  # NaN: False
+    return solved & (confidence_index > 0) & np.isfinite(confidence_index)
+
+
 def scan_of_points(
     points: Points,
     file_name: str,

@@ -96,8 +96,8 @@ def stack_scans(
     scans : mapping of str to Dataset or callable, or sequence of Dataset
         Scans, or functions that read them, by name. A sequence is taken in its order.
     slice_spacing_nm : float, optional
-        Thickness milled away between two scans, which no scan file tells; the step of the
-        first scan by default, so that voxels are as deep as they are high.
+        Thickness milled away between two scans. By default what the first scan tells, as
+        slices of volumes do; or else its step, so that voxels are as deep as they are high.
     first_slice : int, optional
         Number that the first slice must have, so that slices missing at the beginning are
         noticed too; without it the lowest number found is the first.
@@ -146,7 +146,8 @@ def stack_scans(
             remedy="put right or remove the files named; the stack is read only when all agree",
         )
     dy, dx = stack.attrs.pop("step_nm")
-    dz = float(slice_spacing_nm or dy)
+    told = stack.attrs.pop("slice_spacing_nm")
+    dz = float(slice_spacing_nm or told or dy)
     stack.attrs["spacing_nm"] = (dz, dy, dx)
     return stack.assign_coords(z=np.arange(len(names)) * dz)
 
@@ -198,6 +199,7 @@ def _room_for(scan: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
         coords=scan.coords,
         attrs={
             "step_nm": tuple(map(float, scan.attrs["step_nm"])),
+            "slice_spacing_nm": scan.attrs.get("slice_spacing_nm"),
             "slices": tuple(names),
             "phases": tuple(scan.attrs.get("phases") or ()),
         },
