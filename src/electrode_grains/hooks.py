@@ -138,8 +138,8 @@ class ExperimentTracking:
         for experiment, names in ARTIFACTS.items():
             for name in made.intersection(names):
                 tracker.log_artifacts(experiment, file_of(catalog, name))
-        if catalog.exists("scan_index"):
-            tracker.set_tag("data.fingerprint", str(catalog.load("scan_index")["fingerprint"]))
+        if (digest := _fingerprint(catalog)) is not None:
+            tracker.set_tag("data.fingerprint", digest)
         if "marginal_fits" in made:
             log_marginals(tracker, catalog.load("marginal_fits"))
         if "copula_fits" in made:
@@ -194,6 +194,17 @@ def _log_candidate(
         },
         {"subject": subject, "outcome": candidate["outcome"]},
     )
+
+
+def _fingerprint(catalog: CatalogProtocol) -> str | None:
+    """Digest of the scans, None where they were not stacked yet, or by another version."""
+    if not catalog.exists("scan_index"):
+        return None
+    try:
+        return str(catalog.load("scan_index")["fingerprint"])
+    except InputProblem as problem:
+        logger.warning("the run gets no fingerprint of its data: %s", problem.message)
+        return None
 
 
 def file_of(catalog: CatalogProtocol, name: str) -> Path:

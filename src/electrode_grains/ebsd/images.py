@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -34,9 +36,26 @@ def list_images(path: str | os.PathLike[str]) -> list[str]:
 def _count_pages(file: Path) -> int:
     if file.suffix.lower() == ".png":
         return 1
-    with tifffile.TiffFile(file) as tiff:
-        series = tiff.series[0]
-        return series.shape[0] if len(series.shape) == 3 and series.axes[-1] != "S" else 1
+    with _refusing_damage(file), tifffile.TiffFile(file) as tiff:
+        return tiff.series[0].shape[0] if _is_stack(tiff.series[0]) else 1
+
+
+def _is_stack(series: tifffile.TiffPageSeries) -> bool:
+    return len(series.shape) == 3 and series.axes[-1] != "S"
+
+
+@contextmanager
+def _refusing_damage(file: Path) -> Iterator[None]:
+    """Turn what image libraries raise on damaged files into a refusal."""
+    try:
+        yield
+    except (OSError, ValueError, SyntaxError, IndexError, tifffile.TiffFileError) as error:
+        raise InputProblem(
+            "an image cannot be read",
+            where=file.name,
+            found=str(error)[:80] or type(error).__name__,
+            remedy="save it again; the file may have been cut short",
+        ) from error
 
 
 def read_image(
@@ -105,26 +124,17 @@ def read_image(
 
 
 def _read_grey(file: Path, page: int) -> NDArray[np.generic]:
-    try:
-        if file.suffix.lower() == ".png":
-            with Image.open(file) as image:
-                values = np.asarray(image)
-                kind = f"colour mode {image.mode}"
-                colourless = image.mode in ("L", "I", "F") or image.mode.startswith("I;16")
-        else:
-            with tifffile.TiffFile(file) as tiff:
-                series = tiff.series[0]
-                stacked = len(series.shape) == 3 and series.axes[-1] != "S"
-                values = tiff.asarray(key=page) if stacked else series.asarray()
-                kind = f"axes {series.axes}"
-                colourless = values.ndim == 2
-    except (OSError, ValueError, SyntaxError, tifffile.TiffFileError) as error:
-        raise InputProblem(
-            "an image cannot be read",
-            where=file.name,
-            found=str(error)[:80],
-            remedy="save it again; the file may have been cut short",
-        ) from error
+    if file.suffix.lower() == ".png":
+        with _refusing_damage(file), Image.open(file) as image:
+            values = np.asarray(image)
+            kind = f"colour mode {image.mode}"
+            colourless = image.mode in ("L", "I", "F") or image.mode.startswith("I;16")
+    else:
+        with _refusing_damage(file), tifffile.TiffFile(file) as tiff:
+            series = tiff.series[0]
+            values = tiff.asarray(key=page) if _is_stack(series) else series.asarray()
+            kind = f"axes {series.axes}"
+            colourless = True
     if not colourless or values.ndim != 2:
         raise InputProblem(
             "an image has more than grey values",

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from electrode_grains.ebsd import ReadingOptions, read_scan, scan_readers, stack_scans
+from electrode_grains.problems import InputProblem, SettingsProblem
+
+STEP = ReadingOptions(step_nm=50.0)
+
+
+def grey(seed=0, dtype=np.uint8, shape=(6, 7)):
+    return np.random.default_rng(seed).integers(0, 200, shape).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_grey_values_are_the_image_quality(tmp_path, dtype):
+    path = tmp_path / "slice_1.tif"
+    tifffile.imwrite(path, grey(dtype=dtype))
+    scan = read_scan(path, STEP)
+    np.testing.assert_array_equal(scan["image_quality"], grey())
+    assert scan.attrs["step_nm"] == (50.0, 50.0)
+    assert np.isnan(scan["euler_angles"]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_png_images_are_read(tmp_path, dtype):
+    Image.fromarray(grey(dtype=dtype)).save(tmp_path / "slice_1.png")
+    np.testing.assert_array_equal(
+        read_scan(tmp_path / "slice_1.png", STEP)["image_quality"], grey()
+    )
+
+
+def test_the_pages_of_a_tiff_stack_are_slices(tmp_path):
+    pages = np.stack([grey(seed) for seed in range(12)])
+    tifffile.imwrite(tmp_path / "particle.tif", pages, photometric="minisblack")
+    readers = scan_readers(tmp_path / "particle.tif")
+    stack = stack_scans(readers, 25.0, options=STEP)
+    np.testing.assert_array_equal(stack["image_quality"], pages)
+    assert stack.attrs["spacing_nm"] == (25.0, 50.0, 50.0)
+    with pytest.raises(InputProblem, match="several scans"):
+        read_scan(tmp_path / "particle.tif", STEP)
+    np.testing.assert_array_equal(
+        read_scan(tmp_path / "particle.tif", STEP, "particle_0003")["image_quality"], pages[3]
+    )
+
+
+def test_an_image_without_a_step_is_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "slice_1.tif", grey())
+    with pytest.raises(SettingsProblem, match="step_nm = None"):
+        read_scan(tmp_path / "slice_1.tif")
+
+
+def test_colours_are_refused(tmp_path):
+    Image.fromarray(grey(shape=(6, 7, 3))).save(tmp_path / "slice_1.png")
+    tifffile.imwrite(tmp_path / "slice_2.tif", grey(shape=(6, 7, 3)), photometric="rgb")
+    with pytest.raises(InputProblem, match="colour mode RGB"):
+        read_scan(tmp_path / "slice_1.png", STEP)
+    with pytest.raises(InputProblem, match="axes YXS"):
+        read_scan(tmp_path / "slice_2.tif", STEP)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_cut_images_are_refused(tmp_path, suffix):
+    path = tmp_path / f"slice_1.{suffix}"
+    values = grey(shape=(60, 70))
+    if suffix == "png":
+        Image.fromarray(values).save(path)
+    else:
+        tifffile.imwrite(path, values)
+    whole = path.read_bytes()
+    for size in (20, 100, len(whole) // 2, len(whole) - 200):
+        path.write_bytes(whole[:size])
+        with pytest.raises(InputProblem):
+            read_scan(path, STEP)
+
+
+def test_a_constant_image_is_told(tmp_path):
+    tifffile.imwrite(tmp_path / "slice_1.tif", np.full((6, 7), 9, np.uint8))
+    with pytest.warns(UserWarning, match=r"constant \(9\)"):
+        read_scan(tmp_path / "slice_1.tif", STEP)
+
+
+def test_missing_and_negative_values_are_masked_in_small_shares_only(tmp_path):
+    values = grey(dtype=np.float32, shape=(20, 20))
+    values[0, 0], values[0, 1] = np.nan, -1
+    tifffile.imwrite(tmp_path / "slice_1.tif", values)
+    with pytest.warns(UserWarning, match="2 points have no usable image quality"):
+        scan = read_scan(tmp_path / "slice_1.tif", STEP)
+    assert np.isnan(scan["image_quality"]).sum() == 2
+    values[:5] = np.nan
+    tifffile.imwrite(tmp_path / "slice_1.tif", values)
+    with pytest.raises(InputProblem, match=r"25\.0%"):
+        read_scan(tmp_path / "slice_1.tif", STEP)
