@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from electrode_grains.ebsd.points import (
     edax_indexed,
     scan_of_points,
 )
-from electrode_grains.ebsd.text_table import TextTable, decode, header_number, read_table
+from electrode_grains.ebsd.text_table import TextTable, header_number, read_head, read_table
 from electrode_grains.problems import InputProblem
 
 SUFFIXES = (".ang",)
@@ -99,9 +100,8 @@ def read_ang(path: str | os.PathLike[str], options: ReadingOptions = STRICT) -> 
     solution was found, 0 where two had equally many votes; and angles of 4 pi.
     """
     file = Path(path)
-    lines = decode(file)
-    header = _read_header(lines, file.name)
-    table = read_table(lines, header.lines, file.name, options.accept_missing)
+    header = _read_header(file)
+    table = read_table(file, header.lines, options.accept_missing)
     notes = [f"the last row is cut: {table.dropped[:60]!r}"] if table.dropped else []
     columns = _find_columns(table, header, file.name)
     values = {name: table.values[:, index] for name, index in columns.items()}
@@ -161,24 +161,18 @@ def write_scan(scan: xr.Dataset, path: str | os.PathLike[str]) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _read_header(lines: Sequence[str], file_name: str) -> _Header:
+def _read_header(file: Path) -> _Header:
+    def comments(lines: Iterator[str]) -> list[str]:
+        return list(takewhile(lambda line: recognize(line.encode("latin-1")), lines))
+
     header = _Header()
     in_notes = False
-    for number, line in enumerate(lines, 1):
-        if not line.lstrip().startswith("#"):
-            break
+    for number, line in enumerate(read_head(file, comments), 1):
         header.lines = number
         content = line.lstrip("# \t").rstrip()
         in_notes = (in_notes or content.startswith("NOTES: Start")) and content != "NOTES: End"
         if not in_notes:
-            _read_header_line(content, header, f"{file_name}, line {number}")
-    if header.lines == 0:
-        raise InputProblem(
-            "the file does not begin with an .ang header",
-            where=f"{file_name}, line 1",
-            found=repr(lines[0][:40]),
-            expected="lines that begin with #",
-        )
+            _read_header_line(content, header, f"{file.name}, line {number}")
     return header
 
 

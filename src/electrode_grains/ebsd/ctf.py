@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from electrode_grains.ebsd.points import (
     ReadingOptions,
     scan_of_points,
 )
-from electrode_grains.ebsd.text_table import TextTable, decode, header_number, read_table
+from electrode_grains.ebsd.text_table import TextTable, header_number, read_head, read_table
 from electrode_grains.problems import InputProblem
 
 SUFFIXES = (".ctf",)
@@ -36,6 +37,7 @@ class _Header:
     numbers: dict[str, float] = field(default_factory=dict)
     phases: list[dict[str, Any]] = field(default_factory=list)
     columns: tuple[str, ...] = ()
+    decimal_commas: bool = False
 
 
 def recognize(head: bytes) -> bool:
@@ -68,15 +70,12 @@ def read_ctf(path: str | os.PathLike[str], options: ReadingOptions = STRICT) -> 
     point is indexed (`Error` 0 and a phase) and -1 elsewhere.
     """
     file = Path(path)
-    lines = decode(file)
-    header = _read_header(lines, file.name)
-    commas = any("," in line for line in lines[header.lines : header.lines + 2])
+    header = _read_header(file)
     table = read_table(
-        lines,
+        file,
         header.lines,
-        file.name,
         options.accept_missing,
-        (lambda text: text.replace(",", ".")) if commas else None,
+        (lambda text: text.replace(",", ".")) if header.decimal_commas else None,
     )
     notes = [f"the last row is cut: {table.dropped[:60]!r}"] if table.dropped else []
     if table.values.shape[1] != len(header.columns):
@@ -120,11 +119,24 @@ def _points(table: TextTable, header: _Header) -> Points:
     )
 
 
-def _read_header(lines: Sequence[str], file_name: str) -> _Header:
+def _until_columns(lines: Iterator[str]) -> list[str]:
+    """Lines up to the headings of the columns, and the first row."""
+    head = []
+    for line in lines:
+        head.append(line)
+        if line.startswith("Phase\t"):
+            return head + list(islice(lines, 1))
+    return head
+
+
+def _read_header(file: Path) -> _Header:
     header = _Header()
     phases = 0
-    for number, line in enumerate(lines, 1):
-        where = f"{file_name}, line {number}"
+    for number, line in enumerate(read_head(file, _until_columns), 1):
+        where = f"{file.name}, line {number}"
+        if header.columns:  # the first row
+            header.decimal_commas = "," in line
+            break
         words = line.split("\t")
         key = words[0].strip()
         value = words[1].strip().replace(",", ".") if len(words) > 1 else ""
@@ -141,13 +153,12 @@ def _read_header(lines: Sequence[str], file_name: str) -> _Header:
         elif key == "Phase":
             header.lines = number
             header.columns = tuple(line.split())
-            break
     lacking = [key for key in _GRID_KEYS if key not in header.numbers]
     lacking += [name for name in _COLUMNS if name not in header.columns]
     if lacking:
         raise InputProblem(
             "the .ctf header is incomplete",
-            where=file_name,
+            where=file.name,
             found="no " + ", ".join(lacking),
             expected="XCells, YCells, XStep, YStep and the headings of the columns",
             remedy="export the scan again",

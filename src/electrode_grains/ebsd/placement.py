@@ -129,7 +129,6 @@ def check_classes(name: str, classes: NDArray[Any]) -> None:
 
 def annotation_fits(
     placed: NDArray[np.uint8],
-    moved: NDArray[np.uint8],
     raw: NDArray[np.floating[Any]],
     aligned: NDArray[np.floating[Any]],
     frame: str,
@@ -140,8 +139,6 @@ def annotation_fits(
     ----------
     placed : ndarray of uint8, shape (z, y, x)
         Annotations as drawn, see `place_annotations`.
-    moved : ndarray of uint8, shape (z, y, x)
-        Annotations in the aligned frame.
     raw, aligned : ndarray of float, shape (z, y, x)
         Image quality as scanned and as aligned.
     frame : {"raw", "aligned"}
@@ -174,8 +171,8 @@ def annotation_fits(
                 )
             },
             "own": _contrast(placed[z], own_frame[z]),
-            "before": _contrast(moved[z], aligned[z - 1]) if z > 0 else None,
-            "after": _contrast(moved[z], aligned[z + 1]) if z + 1 < len(aligned) else None,
+            "before": _contrast(placed[z], own_frame[z - 1]) if z > 0 else None,
+            "after": _contrast(placed[z], own_frame[z + 1]) if z + 1 < len(raw) else None,
             "other_frame": _contrast(placed[z], other_frame[z]),
         }
         fits.append({**fit, "doubt": _doubt(fit, frame)})

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import re
+import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +24,7 @@ class TextTable:
     Attributes
     ----------
     values : ndarray of float64, shape (rows, columns)
-    lines : list of str
-        All lines of the file.
+    file : Path
     header_lines : int
         Lines before the rows.
     dropped : str
@@ -33,29 +32,43 @@ class TextTable:
     """
 
     values: NDArray[np.float64]
-    lines: list[str]
+    file: Path
     header_lines: int
     dropped: str = ""
 
     def line_of(self, row: int) -> int:
         """Line number, from 1, of a row; blank lines count as lines, not as rows."""
         filled = -1
-        for number, line in enumerate(self.lines[self.header_lines :], self.header_lines + 1):
+        for number, line in enumerate(_body(self.file, self.header_lines), self.header_lines + 1):
             filled += bool(line.strip())
             if filled == row:
                 return number
         return self.header_lines
 
 
-def decode(file: Path) -> list[str]:
-    """Lines of a text file in UTF-8 or Latin-1, with any kind of line end."""
-    raw = file.read_bytes()
+def read_head(file: Path, collect: Callable[[Iterator[str]], list[str]]) -> list[str]:
+    """First lines of a text file in UTF-8 or Latin-1, with any kind of line end.
+
+    Parameters
+    ----------
+    file : Path
+    collect : callable
+        Takes the lines that belong to the header from all lines, which it is given in Latin-1.
+    """
+    with file.open(encoding="latin-1") as stream:
+        head = "".join(collect(iter(stream))).encode("latin-1")
     try:
-        text = raw.decode("utf-8-sig")
+        text = head.decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = raw.decode("latin-1")  # names of operators and samples in older files
+        text = head.decode("latin-1")  # names of operators and samples in older files
     # str.splitlines would also split at the Latin-1 control characters.
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return text.removesuffix("\n").split("\n") if text else []
+
+
+def _body(file: Path, header_lines: int) -> list[str]:
+    # Universal line ends, as for NumPy; no byte is illegal in Latin-1.
+    with file.open(encoding="latin-1") as stream:
+        return stream.read().split("\n")[header_lines:]
 
 
 def header_number(key: str, value: str, where: str, is_step: bool = False) -> float:
@@ -80,9 +93,8 @@ def header_number(key: str, value: str, where: str, is_step: bool = False) -> fl
 
 
 def read_table(
-    lines: list[str],
+    file: Path,
     header_lines: int,
-    file_name: str,
     accept_cut: bool = False,
     rewrite: Callable[[str], str] | None = None,
 ) -> TextTable:
@@ -90,12 +102,9 @@ def read_table(
 
     Parameters
     ----------
-    lines : list of str
-        All lines of the file.
+    file : Path
     header_lines : int
         Lines to pass over.
-    file_name : str
-        For refusals.
     accept_cut : bool
         Leave out a last row that is incomplete, as after a killed copy.
     rewrite : callable, optional
@@ -111,33 +120,40 @@ def read_table(
         If a row is cut or holds something else than numbers, named with its line; or if there
         is none.
     """
-    body = "\n".join(lines[header_lines:])
-    if rewrite is not None:
-        body = rewrite(body)
-    if not body.strip():
-        raise InputProblem("the file holds no points", where=file_name, expected="one row a point")
     try:
-        values = np.loadtxt(io.StringIO(body), comments=None, ndmin=2)
+        if rewrite is None:
+            values = _load(str(file.absolute()), skiprows=header_lines)
+        else:
+            values = _load([rewrite(line) for line in _body(file, header_lines)])
     except ValueError:
-        dropped = _cut_last_row(body) if accept_cut else None
-        if dropped is not None:
-            kept = [*lines[:header_lines], *body.rstrip().split("\n")[:-1]]
-            table = read_table(kept, header_lines, file_name)
-            return TextTable(table.values, table.lines, header_lines, dropped)
-        problem = _bad_row(body, header_lines, file_name)
-        raise problem or InputProblem("the rows are no numbers", where=file_name) from None
-    return TextTable(values, lines, header_lines)
+        return _read_without_last(file, header_lines, accept_cut, rewrite or str)
+    if values.size == 0:
+        raise InputProblem("the file holds no points", where=file.name, expected="one row a point")
+    return TextTable(values, file, header_lines)
 
 
-def _cut_last_row(body: str) -> str | None:
-    """The last row if it alone is shorter than the others."""
-    rows = [line.split() for line in body.rstrip().split("\n")]
-    return " ".join(rows[-1]) if len(rows) > 1 and len(rows[-1]) < len(rows[0]) else None
+def _load(source: str | list[str], skiprows: int = 0) -> NDArray[np.float64]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "loadtxt: input contained no data")
+        return np.loadtxt(source, comments=None, ndmin=2, skiprows=skiprows, encoding="latin-1")
 
 
-def _bad_row(body: str, header_lines: int, file_name: str) -> InputProblem | None:
+def _read_without_last(
+    file: Path, header_lines: int, accept_cut: bool, rewrite: Callable[[str], str]
+) -> TextTable:
+    """Leave out a last row that alone is cut, or say what is wrong."""
+    rows = [rewrite(line) for line in _body(file, header_lines)]
+    filled = [row for row in rows if row.strip()]
+    is_cut = len(filled) > 1 and len(filled[-1].split()) < len(filled[0].split())
+    if accept_cut and is_cut and _bad_row(filled[:-1], header_lines, file.name) is None:
+        return TextTable(_load(filled[:-1]), file, header_lines, dropped=filled[-1].strip())
+    problem = _bad_row(rows, header_lines, file.name)
+    raise problem or InputProblem("the rows are no numbers", where=file.name)
+
+
+def _bad_row(lines: list[str], header_lines: int, file_name: str) -> InputProblem | None:
     """Refusal of the first row that is cut or holds something else than numbers."""
-    rows = [line.split() for line in body.split("\n")]
+    rows = [line.split() for line in lines]
     counts = Counter(len(words) for words in rows if words)
     expected = counts.most_common(1)[0][0]
     for number, words in enumerate(rows, header_lines + 1):

@@ -1,5 +1,6 @@
 import os
 import re
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from orix import io as orix_io
 
-from electrode_grains.ebsd import read_scan, stack_scans, write_scan
+from electrode_grains.ebsd import (
+    ReadingOptions,
+    read_scan,
+    scan_readers,
+    stack_scans,
+    symmetry_doubts,
+    write_scan,
+)
 from electrode_grains.problems import InputProblem, SettingsProblem
 
 PHASE = {
@@ -284,6 +292,102 @@ def test_useless_image_quality_is_masked_in_small_shares_only(tmp_path):
         read_scan(tmp_path / "many.ang")
 
 
+def test_a_stack_takes_little_more_memory_than_its_arrays(tmp_path):
+    for z in range(40):
+        write_scan(make_scan(60, 60, seed=z), tmp_path / f"slice_{z}.ang")
+    readers = {}
+    for file in tmp_path.iterdir():
+        readers |= scan_readers(file)
+    stack_scans(dict(list(readers.items())[:1]), 50.0)  # what is loaded once is no part of it
+    tracemalloc.start()
+    stack = stack_scans(readers, 50.0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.5 * stack.nbytes
+
+
+def test_points_of_confidence_zero_are_not_indexed(written):
+    edit_row(written, 4, lambda words: words.__setitem__(6, "0.000"))
+    scan = read_scan(written)
+    assert np.flatnonzero(np.isnan(scan["euler_angles"][..., 0]).to_numpy()).tolist() == [4]
+
+
+@pytest.mark.parametrize("kept", [11, 9, 7])
+def test_a_killed_copy_is_read_with_gaps_on_request(written, kept):
+    whole = read_scan(written)["image_quality"].to_numpy()
+    lines = written.read_text().splitlines(keepends=True)
+    written.write_text("".join(lines[: len(lines) - 12 + kept]))
+    with pytest.raises(InputProblem, match="accept_missing"):
+        read_scan(written)
+    with pytest.warns(UserWarning, match=f"{12 - kept} of 12 points are missing"):
+        scan = read_scan(written, ReadingOptions(accept_missing=True))
+    quality = scan["image_quality"].to_numpy()
+    assert np.flatnonzero(np.isnan(quality)).tolist() == list(range(kept, 12))
+    np.testing.assert_array_equal(quality.ravel()[:kept], whole.ravel()[:kept])
+    assert np.isnan(scan["euler_angles"].to_numpy()[np.isnan(quality)]).all()
+
+
+def test_rows_missing_at_the_beginning_leave_their_place_empty(written):
+    lines = written.read_text().splitlines(keepends=True)
+    head = [line for line in lines if line.startswith("#")]
+    written.write_text("".join(head + lines[len(head) + 3 :]))
+    with pytest.warns(UserWarning, match="3 of 12"):
+        scan = read_scan(written, ReadingOptions(accept_missing=True))
+    assert np.flatnonzero(np.isnan(scan["image_quality"].to_numpy())).tolist() == [0, 1, 2]
+
+
+def test_a_decimated_scan_that_was_cut_is_refused_though_its_rectangle_is_complete(written):
+    replace_line(written, "# XSTEP", "# XSTEP: 0.0125")
+    replace_line(written, "# YSTEP", "# YSTEP: 0.0125")
+    replace_line(written, "# NCOLS_ODD", "# NCOLS_ODD: 12")
+    replace_line(written, "# NCOLS_EVEN", "# NCOLS_EVEN: 12")
+    replace_line(written, "# NROWS", "# NROWS: 16")
+    with pytest.warns(UserWarning, match="coordinates are used"):
+        assert read_scan(written)["image_quality"].shape == (4, 3)
+    cut_after_row(written)
+    with pytest.raises(InputProblem, match=r"9 points(.|\n)*12 points: 4 x 3"):
+        read_scan(written)
+
+
+@pytest.mark.parametrize(
+    ("begins", "by", "says"),
+    [
+        ("# NROWS", "# NROWS: -4", r"impossible NROWS(.|\n)*line \d+(.|\n)*'-4'"),
+        ("# NROWS", "# NROWS: many", r"impossible NROWS"),
+        ("# XSTEP", "# XSTEP: -0.05", r"impossible XSTEP"),
+        ("# XSTEP", "# XSTEP: 0.05\n# XSTEP: 0.06", r"XSTEP twice"),
+        ("# XSTEP", "# XSTEP: 0.05\n# COLUMN_COUNT: 12", r"10 columns(.|\n)*12, as the header"),
+        (
+            "# XSTEP",
+            "# XSTEP: 0.05\n# COLUMN_HEADERS: phi1, PHI, phi2, x, y, IQ, Phase, a, b, c",
+            r"CI too",
+        ),
+    ],
+)
+def test_an_impossible_header_is_refused(written, begins, by, says):
+    replace_line(written, begins, by)
+    with pytest.raises(InputProblem, match=says):
+        read_scan(written)
+
+
+def test_columns_are_found_by_their_headings(written):
+    before = read_scan(written)
+    replace_line(
+        written, "# XSTEP", "# XSTEP: 0.05\n# COLUMN_HEADERS: phi1, PHI, phi2, x, y, CI, IQ, "
+        "Phase index, SEM, FIT"
+    )  # fmt: skip
+    for row in range(12):
+        edit_row(written, row, lambda words: words.__setitem__(slice(5, 7), [words[6], words[5]]))
+    xr.testing.assert_equal(read_scan(written), before)
+
+
+@pytest.mark.parametrize("phase", ["7", "1.5", "nan"])
+def test_a_point_of_a_phase_that_is_not_listed_is_refused(written, phase):
+    edit_row(written, 4, lambda words: words.__setitem__(7, phase))
+    with pytest.raises(InputProblem, match=r"line 33"):
+        read_scan(written)
+
+
 def test_slices_are_stacked_in_natural_order():
     scans = {f"slice_{n}": make_scan(seed=n) for n in (10, 9, 11)}
     stack = stack_scans(scans, 25.0)
@@ -371,3 +475,16 @@ def test_without_a_slice_spacing_voxels_are_as_deep_as_they_are_high():
     stack = stack_scans([make_scan(step=40.0), make_scan(step=40.0)])
     assert stack.attrs["spacing_nm"] == (40.0, 40.0, 40.0)
     assert stack["z"].to_numpy().tolist() == [0.0, 40.0]
+
+
+@pytest.mark.parametrize(("laue", "doubts"), [("-3m", 0), ("m-3m", 1)])
+def test_a_symmetry_that_contradicts_the_files_is_doubted(laue, doubts):
+    told = symmetry_doubts(stack_scans([make_scan()]), laue)
+    assert len(told) == doubts
+    assert all("-3m" in doubt and "NMC532" in doubt for doubt in told)
+
+
+def test_slices_of_other_channels_are_told():
+    other = make_scan().assign(bands=(("y", "x"), np.zeros((4, 3), np.float32)))
+    with pytest.raises(InputProblem, match=r"s_2(.|\n)*other channels"):
+        stack_scans({"s_1": make_scan(), "s_2": other, "s_3": make_scan()}, 50.0)

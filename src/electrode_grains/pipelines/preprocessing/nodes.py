@@ -137,7 +137,7 @@ def align_annotations(
     )
     if annotation.frame == "raw":
         moved = apply_transforms(placed, SliceTransforms.from_dict(slice_transforms), order=0)
-    fits = annotation_fits(placed, moved, raw, aligned, annotation.frame)
+    fits = annotation_fits(placed, raw, aligned, annotation.frame)
     for doubt in (fit["doubt"] for fit in fits if fit["doubt"]):
         logger.warning("%s", doubt)
     return as_volume(moved, spacing_of(image_quality_stack), "annotation_volume"), {"slices": fits}
