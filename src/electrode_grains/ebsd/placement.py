@@ -193,12 +193,12 @@ def _doubt(fit: Mapping[str, Any], frame: str) -> str | None:
     own = fit["own"]
     if own is None:
         return None
-    for side in ("before", "after"):
-        if fit[side] is not None and fit[side] > own + FIT_MARGIN:
-            return (
-                f"the annotation of slice {fit['slice']} fits the slice {side} it better "
-                f"(contrast {fit[side]:.2f}) than its own ({own:.2f}): check slice_numbers"
-            )
+    side = max(("before", "after"), key=lambda name: fit[name] if fit[name] is not None else own)
+    if fit[side] is not None and fit[side] > own + FIT_MARGIN:
+        return (
+            f"the annotation of slice {fit['slice']} fits the slice {side} it better "
+            f"(contrast {fit[side]:.2f}) than its own ({own:.2f}): check slice_numbers"
+        )
     if fit["other_frame"] is not None and fit["other_frame"] > own + FIT_MARGIN:
         return (
             f"the annotation of slice {fit['slice']} fits the other frame better (contrast "

@@ -73,6 +73,8 @@ def swap_coordinates(text, rng):
     a, b = (int(i) for i in rng.integers(header_lines(text), len(lines) - 1, 2))
     words = [lines[a].split(), lines[b].split()]
     column = int(rng.integers(3, 5))
+    if min(map(len, words)) < 5:  # an earlier mutation has cut them
+        return text
     words[0][column], words[1][column] = words[1][column], words[0][column]
     lines[a], lines[b] = (" ".join(w) for w in words)
     return "\n".join(lines)
@@ -96,8 +98,8 @@ def lose_word(text, rng):
     lines = lines_of(text)
     row = int(rng.integers(header_lines(text), len(lines) - 1))
     words = lines[row].split()
-    del words[int(rng.integers(len(words)))]
-    lines[row] = " ".join(words)
+    lost = int(rng.integers(max(len(words), 1)))
+    lines[row] = " ".join(words[:lost] + words[lost + 1 :])
     return "\n".join(lines)
 
 
