@@ -21,13 +21,15 @@ SHAPE, SPACING = (64, 128, 128), (50.0, 50.0, 50.0)
 SEEDS = (30, 31, 32)
 BAD_SLICE, TORN_BY_PX = 30, 12
 SCORES = ("raw_rms_px", "step_rms_px", "cumulated_rms_px", "window_rms_px", "rotation_rms_rad")
+PREVIOUS = {"reference": "previous"}
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
-    "translation": {"mode": "translation"},
-    "rigid body": {},
-    "rigid body, rotations kept": {"rotation_memory": None},
-    "rigid body, shifts forgotten after 10": {"shift_memory": 10.0},
-    "rigid body, surroundings kept": {"flatten_surroundings": False},
-    "robust (neighbours)": {"reference": "neighbours"},
+    "translation": {**PREVIOUS, "mode": "translation"},
+    "rigid body": PREVIOUS,
+    "rigid body, rotations kept": {**PREVIOUS, "rotation_memory": None},
+    "rigid body, shifts forgotten after 10": {**PREVIOUS, "shift_memory": 10.0},
+    "rigid body, surroundings kept": {**PREVIOUS, "flatten_surroundings": False},
+    "rigid body, smoothed by 1 px": {**PREVIOUS, "smoothing": 1.0},
+    "robust (neighbours)": {},
 }
 
 

@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
+import tifffile
 from kedro.io import DatasetError
 from PIL import Image
 
 from electrode_grains.datasets.folders import AnnotationFolderDataset, ScanFolderDataset
+from electrode_grains.ebsd import ReadingOptions, stack_scans
+from electrode_grains.problems import InputProblem
 
 
 def test_an_empty_folder_says_what_to_put_there(tmp_path):
@@ -48,3 +51,49 @@ def test_a_colour_image_is_refused(tmp_path):
     Image.fromarray(np.zeros((2, 2, 3), np.uint8)).save(tmp_path / "slice_3.png")
     with pytest.raises(DatasetError, match="colour mode RGB"):
         AnnotationFolderDataset(path=str(tmp_path)).load()
+
+
+def made(folder, *names):
+    for name in names:
+        (folder / name).write_bytes(b"")
+
+
+def test_images_beside_scans_are_passed_over_and_named(tmp_path, caplog):
+    made(tmp_path, "slice_1.ang", "slice_2.ang", "overview.png", "notes.txt")
+    with caplog.at_level("INFO"):
+        readers = ScanFolderDataset(path=str(tmp_path)).load()
+    assert list(readers) == ["slice_1", "slice_2"]
+    assert "2 files beside the scans are no scans: notes.txt, overview.png" in caplog.text
+
+
+def test_a_folder_of_images_alone_is_a_stack_of_images(tmp_path):
+    for z in range(3):
+        Image.fromarray(np.full((2, 3), z, np.uint8)).save(tmp_path / f"slice_{z}.png")
+    readers = ScanFolderDataset(path=str(tmp_path)).load()
+    scan = readers["slice_2"](ReadingOptions(step_nm=40.0))
+    assert scan["image_quality"].to_numpy().tolist() == [[2, 2, 2], [2, 2, 2]]
+
+
+def test_ebsd_files_of_two_kinds_are_refused(tmp_path):
+    made(tmp_path, "slice_1.ang", "slice_2.ctf", "slice_3.ctf")
+    with pytest.raises(DatasetError, match=r"several kinds(.|\n)*1 \.ang, 2 \.ctf"):
+        ScanFolderDataset(path=str(tmp_path)).load()
+
+
+def test_a_file_that_cannot_be_read_is_refused_with_all_other_problems_of_the_stack(tmp_path):
+    (tmp_path / "slice_1.ang").write_text("no header")
+    (tmp_path / "slice_3.ang").write_bytes(b"")
+    readers = ScanFolderDataset(path=str(tmp_path)).load()
+    with pytest.raises(InputProblem, match="3 problems in a stack of 2 slices") as told:
+        stack_scans(readers, 50.0)
+    for words in ("slice_1.ang", "slice_3.ang", "an empty file", "no 2"):
+        assert words in str(told.value)
+
+
+def test_one_file_may_hold_the_whole_stack(tmp_path):
+    pages = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
+    tifffile.imwrite(tmp_path / "particle.tif", pages, photometric="minisblack")
+    dataset = ScanFolderDataset(path=str(tmp_path / "particle.tif"))
+    assert dataset.exists()
+    stack = stack_scans(dataset.load(), 50.0, options=ReadingOptions(step_nm=50.0))
+    np.testing.assert_array_equal(stack["image_quality"], pages)
