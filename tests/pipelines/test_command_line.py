@@ -4,10 +4,12 @@ import shutil
 
 import pandas as pd
 import pytest
+import tifffile
 import yaml
 import zarr
 
 from electrode_grains.datasets.results import ResultDataset
+from electrode_grains.ebsd import read_scan
 
 
 def result(demo, layer, name):
@@ -129,6 +131,38 @@ def test_an_empty_raw_folder_is_answered_without_a_traceback(kedro, tmp_path):
     assert ".ang" in shown
     assert "make run" in shown
     assert "Traceback" not in shown
+
+
+def test_all_problems_of_a_stack_are_answered_in_one_table(kedro, copy_of_demo):
+    scans = copy_of_demo / "01_raw" / "ebsd_scans"
+    (scans / "slice_003.ang").unlink()
+    cut = scans / "slice_007.ang"
+    cut.write_text(cut.read_text()[:-5000])
+    done = kedro("run", "--env", "test", "--pipelines", "preprocessing", data=copy_of_demo)
+    assert done.returncode == 2
+    assert "2 problems in a stack of 19 slices" in done.stderr
+    assert "no 3" in done.stderr
+    assert "slice_007.ang" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_stack_of_grey_images_is_aligned_like_the_scans(kedro, demo, copy_of_demo):
+    scans = copy_of_demo / "01_raw" / "ebsd_scans"
+    for file in scans.glob("*.ang"):
+        quality = read_scan(file)["image_quality"].to_numpy()
+        tifffile.imwrite(file.with_suffix(".tif"), quality)
+        file.unlink()
+    done = kedro(
+        *("run", "--env", "test", "--pipelines", "preprocessing"),
+        *("--params", "preprocessing.stack.step_nm=50"),
+        data=copy_of_demo,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    first, second = (
+        result(folder, "02_intermediate", "slice_transforms") for folder in (demo, copy_of_demo)
+    )
+    assert first == second
+    assert result(copy_of_demo, "02_intermediate", "scan_index")["indexed_share"] == 0
 
 
 def test_an_impossible_setting_is_answered_without_a_traceback(kedro, tmp_path):
