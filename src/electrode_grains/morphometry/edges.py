@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 Integers = NDArray[np.int64]
@@ -49,3 +50,53 @@ def inclusion_weights(
     chance = np.prod(np.where(whole.reshape(-1, 1), places, 1) / np.maximum(size, 1), axis=1)
     weights: NDArray[np.float64] = np.where(whole, 1 / chance, np.nan)
     return weights
+
+
+def weighted_means(values: pd.DataFrame, weights: pd.Series) -> pd.Series:
+    """Mean of each column over grains, weighted by the inverse chance of being seen whole.
+
+    Parameters
+    ----------
+    values : DataFrame
+        One row a grain; nulls are left out.
+    weights : Series
+        As from `inclusion_weights`.
+
+    Returns
+    -------
+    Series
+        By column; null where there is nothing to average.
+
+    Examples
+    --------
+    >>> weighted_means(pd.DataFrame({"d": [1.0, 2.0]}), pd.Series([1.0, 3.0])).tolist()
+    [1.75]
+    """
+    known = values.notna().mul(weights.fillna(0.0), axis=0)
+    total = known.sum()
+    return values.fillna(0.0).mul(known).sum() / total.where(total > 0)
+
+
+def thin_by_weight(weights: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Choose grains so that large ones are no longer rare for the window's sake.
+
+    Parameters
+    ----------
+    weights : ndarray of float64, shape (n,)
+        As from `inclusion_weights`; NaN is never chosen.
+    rng : Generator
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        True with a chance of the weight over the largest weight. Fits that know no weights
+        can take such a sample as it is; what it costs is a part of the small grains.
+
+    Examples
+    --------
+    >>> thin_by_weight(np.array([2.0, np.nan, 2.0]), np.random.default_rng(0))
+    array([ True, False,  True])
+    """
+    known = np.nan_to_num(weights)
+    chosen: NDArray[np.bool_] = rng.random(known.size) * known.max(initial=0.0) < known
+    return chosen

@@ -147,7 +147,7 @@ def measure_particle(
     spacing : sequence of 3 float
         (dz, dy, dx) in nm.
     image_quality : array_like, shape (z, y, x), optional
-        Adds its mean over each grain, `mean_image_quality`.
+        Adds its mean over the voxels of each grain that have one, `mean_image_quality`.
     orientations : array_like, shape (4, z, y, x), (5, z, y, x) or (z, y, x, 4), optional
         Quaternions from sample to crystal, scalar first, NaN where unknown; a fifth channel
         weighs them. Adds mean orientations and misorientations.
@@ -227,11 +227,14 @@ def _check_shape(name: str, values: NDArray[Any], labels: NDArray[Any]) -> None:
 def _means(labels: NDArray[Any], quality: NDArray[Any], table: pd.DataFrame) -> NDArray[np.float64]:
     """Mean over each grain, plane after plane: the order of summation is always the same."""
     names = table["label"].to_numpy().astype(labels.dtype)
-    total = np.zeros(len(table) + 1)
+    total, count = np.zeros((2, len(table) + 1))
     for plane, values in zip(labels, quality, strict=True):
         rank = np.where(plane == 0, 0, np.searchsorted(names, plane) + 1)
-        total += np.bincount(rank.ravel(), values.ravel().astype(float), total.size)
-    means: NDArray[np.float64] = total[1:] / table["voxel_count"].to_numpy()
+        known = np.isfinite(values)
+        total += np.bincount(rank[known], values[known].astype(float), total.size)
+        count += np.bincount(rank[known], minlength=total.size)
+    means: NDArray[np.float64] = np.full(len(table), np.nan)
+    np.divide(total[1:], count[1:], out=means, where=count[1:] > 0)
     return means
 
 
