@@ -216,7 +216,7 @@ def _count_flat(p: Integers, normal: tuple[int, int, int], distance: int) -> int
 def _fill_between(rows: Integers, ends: Integers, sign: int) -> Integers:
     """First (sign 1) or last (-1) whole number in each row inside a chain of corners."""
     keep = np.empty(rows.size, np.bool_)
-    mark_chain(rows, ends, sign, keep, np.empty(rows.size, np.int64))
+    mark_chain(rows, ends, rows.size, sign, keep, np.empty(rows.size, np.int64))
     corners = np.flatnonzero(keep)
     filled = np.empty(rows[-1] - rows[0] + 1, np.int64)
     filled[0] = ends[0]

@@ -360,11 +360,11 @@ def _count_pairs(
 
 @njit(cache=True, nogil=True)
 def mark_chain(
-    ys: Integers, xs: Integers, sign: int, keep: NDArray[np.bool_], stack: Integers
+    ys: Integers, xs: Integers, n: int, sign: int, keep: NDArray[np.bool_], stack: Integers
 ) -> None:
-    """Mark the strict corners of the lower (sign 1) or upper (-1) chain of points by rising y."""
+    """Mark the strict corners of the lower (sign 1) or upper (-1) chain of n points by rising y."""
     depth = 0
-    for i in range(ys.size):
+    for i in range(n):
         while depth >= 2:
             a, b = stack[depth - 2], stack[depth - 1]
             turn = (xs[b] - xs[a]) * (ys[i] - ys[a]) - (xs[i] - xs[a]) * (ys[b] - ys[a])
@@ -373,7 +373,8 @@ def mark_chain(
             depth -= 1
         stack[depth] = i
         depth += 1
-    keep[: ys.size] = False
+    for i in range(n):
+        keep[i] = False
     for i in range(depth):
         keep[stack[i]] = True
 
@@ -397,6 +398,7 @@ def _collect_corners(
     rank, which is reset; `origin` the flat index of the plane and the length of a row.
     """
     ys, low, high, stack = scratch[0], scratch[1], scratch[2], scratch[3]
+    keep_low, keep_high = keep[0], keep[1]
     for record in range(row_count):
         rank = rows[record, 0]
         at = newest[rank]
@@ -412,14 +414,14 @@ def _collect_corners(
             i -= 1
             at = rows[at, 4]
         newest[rank] = EMPTY
-        mark_chain(ys[:n], low[:n], 1, keep[0], stack)
-        mark_chain(ys[:n], high[:n], -1, keep[1], stack)
+        mark_chain(ys, low, n, 1, keep_low, stack)
+        mark_chain(ys, high, n, -1, keep_high, stack)
         for i in range(n):
             row = origin[0] + ys[i] * origin[1]
-            if keep[0, i]:
+            if keep_low[i]:
                 corners[filled], owners[filled] = row + low[i], rank
                 filled += 1
-            if keep[1, i] and not (keep[0, i] and low[i] == high[i]):
+            if keep_high[i] and not (keep_low[i] and low[i] == high[i]):
                 corners[filled], owners[filled] = row + high[i], rank
                 filled += 1
     return filled
@@ -455,7 +457,7 @@ def reduce_corners(
     for grain in range(starts.size - 1):
         longest = max(longest, starts[grain + 1] - starts[grain])
     ys, low, high, stack = np.empty((4, longest), np.int64)
-    keep = np.empty((2, longest), np.bool_)
+    keep_low, keep_high = np.empty((2, longest), np.bool_)
     filled = 0
     for grain in range(starts.size - 1):
         at, end = starts[grain], starts[grain + 1]
@@ -469,13 +471,13 @@ def reduce_corners(
                     n += 1
                 high[n - 1] = x
                 at += 1
-            mark_chain(ys[:n], low[:n], 1, keep[0], stack)
-            mark_chain(ys[:n], high[:n], -1, keep[1], stack)
+            mark_chain(ys, low, n, 1, keep_low, stack)
+            mark_chain(ys, high, n, -1, keep_high, stack)
             for i in range(n):
-                if keep[0, i]:
+                if keep_low[i]:
                     reduced[filled] = ys[i] * width + low[i]
                     filled += 1
-                if keep[1, i] and not (keep[0, i] and low[i] == high[i]):
+                if keep_high[i] and not (keep_low[i] and low[i] == high[i]):
                     reduced[filled] = ys[i] * width + high[i]
                     filled += 1
         bounds[grain + 1] = filled
