@@ -517,7 +517,7 @@ def scan_block(  # type: ignore[no-untyped-def]
     run_counts = np.zeros((2, height), np.int64)
     changes = np.zeros(8 * ((width + 7) // 8), np.uint8)
     words = changes.view(np.uint64)
-    rows = np.empty((max(0, y_end - y_begin) * (width // 2 + 1), 5), np.int32)
+    rows = np.empty((max(0, y_end - y_begin) * width, 5), np.int32)  # every voxel its own grain
     scratch, keep = np.empty((4, height + 1), np.int64), np.empty((2, height + 1), np.bool_)
     row_length, plane_size = window[2], window[1] * window[2]
     for below in range(depth + 1):
