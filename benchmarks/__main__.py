@@ -19,6 +19,7 @@ from skimage.measure import regionprops_table
 from skimage.morphology import h_minima
 from skimage.segmentation import watershed
 
+from benchmarks import morphometry
 from electrode_grains.distributions import BivariateCopula, Marginal, fit_copula, fit_marginal
 from electrode_grains.grains import flood_from_minima
 from electrode_grains.morphometry import characterize_grains
@@ -132,6 +133,7 @@ def main() -> None:
         ours, peer = least_seconds(case.ours, case.peer, case.repetitions)
         figures = f"{ours:.4f} | {peer:.4f} | {peer / ours:.2f}"
         print(f"| {case.task} | {case.peer_name} | {figures} | {case.note} |", flush=True)
+    morphometry.main()
 
 
 if __name__ == "__main__":

@@ -3,13 +3,23 @@
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from electrode_grains.pipelines.boundary_model.nodes import split_annotations
 from electrode_grains.pipelines.boundary_model.settings import SplitSettings
-from electrode_grains.pipelines.characterization.nodes import compare_with_truth, measure_grains
+from electrode_grains.pipelines.characterization.nodes import (
+    compare_with_truth,
+    measure_grains,
+    measure_particle,
+)
+from electrode_grains.pipelines.characterization.settings import MeasureSettings
 from electrode_grains.pipelines.modelling.nodes import correlated_pairs, select_grains
 from electrode_grains.pipelines.modelling.settings import SampleSettings
-from electrode_grains.pipelines.reporting.nodes import collect_warnings, farthest_slice
+from electrode_grains.pipelines.reporting.nodes import (
+    collect_warnings,
+    farthest_slice,
+    unresolved_grains,
+)
 from electrode_grains.problems import SettingsProblem
 from electrode_grains.volumes import as_volume
 
@@ -63,6 +73,58 @@ def test_grains_cut_by_the_window_and_specks_are_left_out_of_fits(labels):
     assert strict["label"].tolist() == [3]
     loose = select_grains(table, SampleSettings(minimum_voxels=1, include_window_grains=True))
     assert loose["label"].tolist() == [3, 5, 9]
+
+
+def test_fits_can_take_a_sample_without_the_bias_of_the_window():
+    volume = np.zeros((40, 40, 40), np.int32)
+    for place, (edge, first) in enumerate([(4, 2), (4, 8), (4, 14), (18, 20)], start=1):
+        volume[first : first + edge, first : first + edge, first : first + edge] = place
+    table = measure_grains(as_volume(volume, SPACING, "grain_label_volume"))
+    kept = pd.concat(
+        select_grains(
+            table,
+            SampleSettings(
+                minimum_voxels=1, include_window_grains=False, correct_edge_bias=True, seed=seed
+            ),
+        )
+        for seed in range(100)
+    )["label"]
+    counts = kept.value_counts()
+    assert counts[4] == 100  # the largest weight is always chosen
+    chance = ((39 - 18) / (39 - 4)) ** 3
+    assert counts[[1, 2, 3]].sum() == pytest.approx(300 * chance, abs=3 * np.sqrt(300 * 0.2))
+
+
+def test_a_particle_is_measured_with_its_lattice_and_image_quality(labels):
+    orientations = np.zeros((5, *labels.shape), np.float32)
+    orientations[[0, 4]] = 1
+    measure = MeasureSettings(
+        laue_group="-3m", low_angle_degrees=15, center_nm=None, resolution_correction=True
+    )
+    quality = labels.astype(np.float32) * 2
+    grains, contacts, particle = measure_particle(
+        labels, quality, xr.DataArray(orientations), measure
+    )
+    assert grains["mean_image_quality"].tolist() == [6, 10, 18]
+    assert grains["orientation_w"].tolist() == [1, 1, 1]
+    assert "sphericity_corrected" in grains
+    assert contacts["misorientation_angle"].dropna().tolist() == pytest.approx([0] * 2, abs=1e-6)
+    assert particle["low_angle_share"] == 1
+    assert set(particle["resolution_limits_nm"]) == {"sphericity", "convexity", "elongation"}
+
+    unknown = xr.DataArray(np.full_like(orientations, np.nan))
+    grains, contacts, particle = measure_particle(labels, quality, unknown, measure)
+    assert "orientation_w" not in grains
+    assert "low_angle_share" not in particle
+
+
+def test_the_report_says_which_grains_are_too_small_for_a_shape(labels):
+    table = measure_grains(labels)
+    limits = {"sphericity": 100.0, "convexity": None}
+    told = unresolved_grains(table, {"particle_summary": {"resolution_limits_nm": limits}})
+    assert len(told) == 1
+    assert "below d = 100 nm" in told[0]
+    assert told[0].endswith("1 of 2 whole grains")
 
 
 def test_only_correlated_pairs_are_modelled_and_the_angles_always():

@@ -1,9 +1,9 @@
 """Grains from class probabilities: watershed, merging, clean-up, edits, scores."""
 
+from electrode_grains.ebsd.region_orientations import RegionOrientations, region_orientations
 from electrode_grains.grains.agglomeration import MergeReport, merge_regions
 from electrode_grains.grains.cleanup import CleanupReport, isolate_particle, remove_background
 from electrode_grains.grains.edits import EditEntry, apply_edits
-from electrode_grains.grains.region_orientations import RegionOrientations, region_orientations
 from electrode_grains.grains.scores import (
     VariationOfInformation,
     adapted_rand_error,

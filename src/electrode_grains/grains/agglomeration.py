@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from electrode_grains.ebsd.orientations import laue_group, misorientation_angle
+from electrode_grains.ebsd.region_orientations import RegionOrientations, region_orientations
 from electrode_grains.grains.labelling import (
     Labels,
     checked_labels,
@@ -17,7 +18,6 @@ from electrode_grains.grains.labelling import (
     joined_groups,
     measure_faces,
 )
-from electrode_grains.grains.region_orientations import RegionOrientations, region_orientations
 from electrode_grains.problems import InputProblem, SettingsProblem
 
 MergeMode = Literal["none", "iq", "orientation", "combined"]

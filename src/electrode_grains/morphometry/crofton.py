@@ -13,6 +13,9 @@ DIRECTIONS: tuple[tuple[int, int, int], ...] = tuple(
     (z, y, x) for z in (0, 1) for y in (-1, 0, 1) for x in (-1, 0, 1) if (z, y, x) > (0, 0, 0)
 )
 
+# Directions that mirror one another at the axes weigh the same: seven classes, (z, y, x).
+NEIGHBOUR_CLASSES = ((0, 0, 1), (0, 1, 0), (0, 1, 1), (1, 0, 0), (1, 0, 1), (1, 1, 0), (1, 1, 1))
+
 
 @lru_cache(maxsize=64)
 def _fractions(spacing: tuple[float, float, float]) -> tuple[float, ...]:
@@ -71,3 +74,26 @@ def transition_areas(spacing: tuple[float, float, float]) -> NDArray[np.float64]
     lengths = np.linalg.norm(np.array(DIRECTIONS, float) * np.array(spacing), axis=1)
     areas: NDArray[np.float64] = 4 * direction_fractions(spacing) * np.prod(spacing) / lengths
     return areas
+
+
+def class_areas(spacing: tuple[float, float, float]) -> NDArray[np.float64]:
+    """Area that one pair of neighbours across a surface stands for, by class of direction.
+
+    Parameters
+    ----------
+    spacing : (float, float, float)
+        (dz, dy, dx).
+
+    Returns
+    -------
+    ndarray of float64, shape (7,)
+        As from `transition_areas`, in the order of `NEIGHBOUR_CLASSES`.
+
+    Examples
+    --------
+    >>> class_areas((1.0, 1.0, 1.0)).round(9).tolist()[::2]
+    [0.183111565, 0.104597011, 0.104597011, 0.081280848]
+    """
+    areas = transition_areas(spacing)
+    kinds = [NEIGHBOUR_CLASSES.index((abs(z), abs(y), abs(x))) for z, y, x in DIRECTIONS]
+    return np.bincount(kinds, areas) / np.bincount(kinds)

@@ -10,16 +10,21 @@ from numpy.typing import NDArray
 Integers = NDArray[np.int64]
 # Half-axes closer than this, relative, have no longest among them; eigenvalues carry 1e-15.
 EQUAL_EIGENVALUES = 1e-9
+LARGEST_EXACT = 2.0**61  # products of moments below it fit 64 bits
 AXES = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))  # order of second moments, z, y, x
 
 
-def describe_ellipsoids(sums: Integers, spacing: tuple[float, float, float]) -> dict[str, Any]:
+def describe_ellipsoids(
+    sums: Integers, lower: Integers, upper: Integers, spacing: tuple[float, float, float]
+) -> dict[str, Any]:
     """Describe each grain by the ellipsoid of its second moments.
 
     Parameters
     ----------
     sums : ndarray of int64, shape (n, 10)
         Voxels, first and second moments, as in `GrainPartial`.
+    lower, upper : ndarray of int64, shape (n, 3)
+        Bounding boxes (z, y, x), upper end excluded.
     spacing : (float, float, float)
         (dz, dy, dx) in nm.
 
@@ -40,11 +45,12 @@ def describe_ellipsoids(sums: Integers, spacing: tuple[float, float, float]) -> 
     Examples
     --------
     >>> rod = np.array([[3, 0, 0, 3, 0, 0, 0, 0, 0, 5]])  # voxels at x = 0, 1, 2
-    >>> described = describe_ellipsoids(rod, (50, 50, 50))
+    >>> first, end = np.array([[0, 0, 0]]), np.array([[1, 1, 3]])
+    >>> described = describe_ellipsoids(rod, first, end, (50, 50, 50))
     >>> described["azimuthal_angle"], described["degenerate_reason"]
     (array([0.]), array(['voxels on a line'], dtype=object))
     """
-    covariance, rank = _covariances(sums, spacing)
+    covariance, rank = _covariances(sums, lower, upper, spacing)
     values, vectors = np.linalg.eigh(covariance)
     # The rank is known exactly, the eigenvalues up to rounding.
     values = np.where(np.arange(3) < 3 - rank[:, None], 0.0, np.maximum(values, 0.0))
@@ -69,34 +75,74 @@ def describe_ellipsoids(sums: Integers, spacing: tuple[float, float, float]) -> 
 
 
 def _covariances(
-    sums: Integers, spacing: tuple[float, float, float]
+    sums: Integers, lower: Integers, upper: Integers, spacing: tuple[float, float, float]
 ) -> tuple[NDArray[np.float64], Integers]:
     """Covariance of positions (x, y, z) in nm^2, and its rank.
 
-    n * second - first * first is formed of Python's unbounded integers, so neither large
-    coordinates nor large grains cost a digit, and the rank is exact.
+    n * second - first * first is formed of whole numbers from the corner of the bounding box,
+    so that large coordinates cost no digit; of Python's unbounded ones where 64 bits might
+    not suffice. A rank below 3 is decided by whole numbers, too.
     """
-    exact = sums.astype(object)
-    count = exact[:, 0]
-    whole = np.empty((len(sums), 3, 3), object)
-    for place, (i, j) in enumerate(AXES, start=4):
-        whole[:, i, j] = whole[:, j, i] = (
-            count * exact[:, place] - exact[:, 1 + i] * exact[:, 1 + j]
-        )
-    minors = sum(
-        whole[:, i, i] * whole[:, j, j] - whole[:, i, j] ** 2 for i, j in ((0, 1), (0, 2), (1, 2))
-    )
-    determinant = (
-        whole[:, 0, 0] * (whole[:, 1, 1] * whole[:, 2, 2] - whole[:, 1, 2] ** 2)
-        - whole[:, 0, 1] * (whole[:, 0, 1] * whole[:, 2, 2] - whole[:, 1, 2] * whole[:, 0, 2])
-        + whole[:, 0, 2] * (whole[:, 0, 1] * whole[:, 1, 2] - whole[:, 1, 1] * whole[:, 0, 2])
-    )
-    trace = whole[:, 0, 0] + whole[:, 1, 1] + whole[:, 2, 2]
-    rank = np.stack([trace != 0, minors != 0, determinant != 0]).astype(np.int64).sum(axis=0)
-    per_voxel = (whole / np.maximum(count, 1)[:, None, None] ** 2).astype(float)
+    count = sums[:, 0]
+    moments = _from_corner(sums, lower)
+    extent = np.maximum(upper - lower, 1).max(axis=1, initial=1)
+    large = (count.astype(float) * extent) ** 2 > LARGEST_EXACT
+    whole = _scatter(count, moments)
+    approximate = whole.astype(float)
+    if large.any():
+        approximate[large] = _scatter(count[large].astype(object), moments[large].astype(object))
+    rank = np.full(len(sums), 3)
+    flat = ~_surely_solid(approximate)
+    if flat.any():
+        rank[flat] = _rank(_scatter(count[flat].astype(object), moments[flat].astype(object)))
+    per_voxel = approximate / np.maximum(count, 1).astype(float)[:, None, None] ** 2
     scale = np.array(spacing)
     covariance: NDArray[np.float64] = (per_voxel * scale[:, None] * scale)[:, ::-1, ::-1]
     return covariance, rank
+
+
+def _from_corner(sums: Integers, lower: Integers) -> Integers:
+    """First and second moments, shape (n, 9), with coordinates from the bounding box."""
+    count, first = sums[:, 0], sums[:, 1:4]
+    moved = sums[:, 1:].copy()
+    moved[:, :3] -= count[:, None] * lower
+    for place, (i, j) in enumerate(AXES, start=3):
+        moved[:, place] -= lower[:, i] * first[:, j] + lower[:, j] * moved[:, i]
+    return moved
+
+
+def _scatter(count: NDArray[Any], moments: NDArray[Any]) -> NDArray[Any]:
+    """Squared count times the covariance, in the type of the counts, (z, y, x)."""
+    whole = np.empty((len(count), 3, 3), count.dtype)
+    for place, (i, j) in enumerate(AXES, start=3):
+        whole[:, i, j] = whole[:, j, i] = count * moments[:, place] - moments[:, i] * moments[:, j]
+    return whole
+
+
+def _determinant(m: NDArray[Any]) -> NDArray[Any]:
+    found: NDArray[Any] = (
+        m[:, 0, 0] * (m[:, 1, 1] * m[:, 2, 2] - m[:, 1, 2] ** 2)
+        - m[:, 0, 1] * (m[:, 0, 1] * m[:, 2, 2] - m[:, 1, 2] * m[:, 0, 2])
+        + m[:, 0, 2] * (m[:, 0, 1] * m[:, 1, 2] - m[:, 1, 1] * m[:, 0, 2])
+    )
+    return found
+
+
+def _surely_solid(scatter: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether the determinant is beyond any rounding, which is below 1e-14 of the diagonal."""
+    diagonal = scatter[:, 0, 0] * scatter[:, 1, 1] * scatter[:, 2, 2]
+    solid: NDArray[np.bool_] = _determinant(scatter) > 1e-12 * diagonal
+    return solid
+
+
+def _rank(whole: NDArray[Any]) -> Integers:
+    minors = sum(
+        whole[:, i, i] * whole[:, j, j] - whole[:, i, j] ** 2 for i, j in ((0, 1), (0, 2), (1, 2))
+    )
+    trace = whole[:, 0, 0] + whole[:, 1, 1] + whole[:, 2, 2]
+    found = np.stack([trace != 0, minors != 0, _determinant(whole) != 0])
+    rank: Integers = found.astype(np.int64).sum(axis=0)
+    return rank
 
 
 def _reasons(rank: Integers, equal: NDArray[np.bool_]) -> NDArray[Any]:

@@ -1,5 +1,8 @@
 """The discrete convex hull: lattice points in the closed hull of a grain's voxel centres."""
 
+# mypy: disable-error-code="assignment"
+# Compiled arithmetic has the types that numba infers, which NumPy's stubs do not follow.
+
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from electrode_grains.morphometry.kernels import mark_chain
 from electrode_grains.problems import InputProblem
 
-Integers = NDArray[np.int64]
+Integers = NDArray[Any]  # of int64
 # A product of three extents, six times over, must fit 63 bits.
 LARGEST_EXTENT = 2**20
 LARGEST = np.iinfo(np.int64).max
@@ -52,52 +55,55 @@ def hull_voxel_count(points: ArrayLike) -> int:
     given = np.asarray(points, np.int64).reshape(-1, 3)
     if len(given) == 0:
         return 0
-    _check_extent(given)
+    _check_extent(int((given.max(axis=0) - given.min(axis=0)).max()))
     return int(_count_one(given - given.min(axis=0)))
 
 
-def hull_voxel_counts(corners: NDArray[np.int32], grain_count: int, threads: int = 1) -> Integers:
+def hull_voxel_counts(
+    corners: Integers, starts: Integers, window: tuple[int, int, int], threads: int = 1
+) -> Integers:
     """Count the lattice points in the hull of each of many grains.
 
     Parameters
     ----------
-    corners : ndarray of int32, shape (p, 4)
-        (rank, z, y, x) of points that span the hulls, grouped by rank from 1.
-    grain_count : int
+    corners : ndarray of int64, shape (p,)
+        Flat indices in the window of voxels that span the hulls, by grain.
+    starts : ndarray of int64, shape (n + 1,)
+        Where the corners of each grain start, and where the last ones end.
+    window : (int, int, int)
+        Shape (z, y, x) of the volume.
     threads : int
         The result does not depend on it.
 
     Returns
     -------
-    ndarray of int64, shape (grain_count,)
+    ndarray of int64, shape (n,)
 
     Raises
     ------
     InputProblem
-        If the points span more than 2**20 voxels.
+        If the window spans more than 2**20 voxels along an axis.
 
     Examples
     --------
-    >>> hull_voxel_counts(np.array([(1, 0, 0, 0), (1, 0, 0, 6), (2, 5, 5, 5)], np.int32), 2)
+    >>> hull_voxel_counts(np.array([0, 6, 9]), np.array([0, 2, 3]), (1, 1, 10))
     array([7, 1])
     """
-    _check_extent(corners[:, 1:])
-    starts = np.searchsorted(corners[:, 0], np.arange(1, grain_count + 2)).astype(np.int64)
-    counts = np.zeros(grain_count, np.int64)
-    if threads == 1 or grain_count < threads:
-        _count_some(corners, starts, 0, 1, counts)
-        return counts
+    _check_extent(max(window) - 1)
+    counts = np.zeros(starts.size - 1, np.int64)
     with ThreadPoolExecutor(threads) as pool:
         list(
             pool.map(
-                lambda turn: _count_some(corners, starts, turn, threads, counts), range(threads)
+                lambda turn: _count_some(
+                    corners, starts, window[1], window[2], turn, threads, counts
+                ),
+                range(threads),
             )
         )
     return counts
 
 
-def _check_extent(points: NDArray[np.integer]) -> None:
-    extent = int((points.max(axis=0) - points.min(axis=0)).max()) if len(points) else 0
+def _check_extent(extent: int) -> None:
     if extent > LARGEST_EXTENT:
         raise InputProblem(
             "points are too far apart for whole-number hulls",
@@ -108,17 +114,25 @@ def _check_extent(points: NDArray[np.integer]) -> None:
 
 @njit(cache=True, nogil=True)
 def _count_some(
-    corners: NDArray[np.int32], starts: Integers, first: int, step: int, counts: Integers
+    corners: Integers,
+    starts: Integers,
+    height: int,
+    width: int,
+    first: int,
+    step: int,
+    counts: Integers,
 ) -> None:
     for grain in range(first, counts.size, step):
         begin, end = starts[grain], starts[grain + 1]
         if begin == end:
             continue
         points = np.empty((end - begin, 3), np.int64)
+        for i in range(end - begin):
+            flat = corners[begin + i]
+            points[i, 0] = flat // (height * width)
+            points[i, 1], points[i, 2] = flat // width % height, flat % width
         for axis in range(3):
-            least = corners[begin:end, axis + 1].min()
-            for i in range(begin, end):
-                points[i - begin, axis] = corners[i, axis + 1] - least
+            points[:, axis] -= points[:, axis].min()
         counts[grain] = _count_one(points)
 
 
@@ -202,7 +216,7 @@ def _count_flat(p: Integers, normal: tuple[int, int, int], distance: int) -> int
 def _fill_between(rows: Integers, ends: Integers, sign: int) -> Integers:
     """First (sign 1) or last (-1) whole number in each row inside a chain of corners."""
     keep = np.empty(rows.size, np.bool_)
-    mark_chain(rows, ends, sign, keep, np.empty(rows.size, np.int64))
+    mark_chain(rows, ends, rows.size, sign, keep, np.empty(rows.size, np.int64))
     corners = np.flatnonzero(keep)
     filled = np.empty(rows[-1] - rows[0] + 1, np.int64)
     filled[0] = ends[0]
@@ -217,11 +231,34 @@ def _fill_between(rows: Integers, ends: Integers, sign: int) -> Integers:
 
 @njit(cache=True, nogil=True)
 def _count_solid(p: Integers, b: int, c: int, e: int) -> int:
+    """Count along x, between the first and the last whole x of each row (z, y)."""
     facets, planes, count = _solid_facets(p, b, c, e)
     depth, height = p[:, 0].max() + 1, p[:, 1].max() + 1
     first, last = np.full((depth, height), LARGEST), np.full((depth, height), np.int64(-1))
     for f in range(count):
-        _bound_rows(p, facets[f], planes[f], first, last)
+        n0, n1, n2 = planes[0, f], planes[1, f], planes[2, f]
+        if n2 == 0:
+            continue
+        # Corners in the sense of rotation that makes the inside of all edges positive.
+        turn = 1 if n2 > 0 else -1
+        za, ya = p[facets[f, 0], 0], p[facets[f, 0], 1]
+        zb, yb = p[facets[f, 1], 0], p[facets[f, 1], 1]
+        zc, yc = p[facets[f, 2], 0], p[facets[f, 2], 1]
+        step_a, step_b, step_c = turn * (zb - za), turn * (zc - zb), turn * (za - zc)
+        y_first = min(ya, yb, yc)
+        for z in range(min(za, zb, zc), max(za, zb, zc) + 1):
+            edge_a = step_a * (y_first - ya) - turn * (yb - ya) * (z - za)
+            edge_b = step_b * (y_first - yb) - turn * (yc - yb) * (z - zb)
+            edge_c = step_c * (y_first - yc) - turn * (ya - yc) * (z - zc)
+            room = planes[3, f] - n0 * z - n1 * y_first
+            for y in range(y_first, max(ya, yb, yc) + 1):
+                if (edge_a | edge_b | edge_c) >= 0:
+                    if n2 > 0:
+                        last[z, y] = room // n2
+                    else:
+                        first[z, y] = -(room // -n2)
+                edge_a, edge_b, edge_c = edge_a + step_a, edge_b + step_b, edge_c + step_c
+                room -= n1
     total = 0
     for z in range(depth):
         for y in range(height):
@@ -230,78 +267,97 @@ def _count_solid(p: Integers, b: int, c: int, e: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _bound_rows(
-    p: Integers, facet: Integers, plane: Integers, first: Integers, last: Integers
-) -> None:
-    """End the rows (z, y) that a facet covers at the last whole x inside it."""
-    nx, distance = plane[2], plane[3]
-    if nx == 0:
-        return
-    a, b, c = facet
-    turn = 1 if nx > 0 else -1
-    for z in range(min(p[a, 0], p[b, 0], p[c, 0]), max(p[a, 0], p[b, 0], p[c, 0]) + 1):
-        for y in range(min(p[a, 1], p[b, 1], p[c, 1]), max(p[a, 1], p[b, 1], p[c, 1]) + 1):
-            covered = True
-            for i, j in ((a, b), (b, c), (c, a)):
-                edge = (p[j, 0] - p[i, 0]) * (y - p[i, 1]) - (p[j, 1] - p[i, 1]) * (z - p[i, 0])
-                covered = covered and turn * edge >= 0
-            if covered:
-                room = distance - plane[0] * z - plane[1] * y
-                if nx > 0:
-                    last[z, y] = room // nx
-                else:
-                    first[z, y] = -(room // -nx)
-
-
-@njit(cache=True, nogil=True)
 def _solid_facets(p: Integers, b: int, c: int, e: int) -> tuple[Integers, Integers, int]:
-    """Triangles of the hull, their outward normals and distances; incremental construction.
+    """Triangles of the hull, their outward normals and distances; quickhull in whole numbers.
 
+    Every point that lies outside is listed with one facet that it sees; the farthest point of
+    a list joins the hull, and only the lists of the facets that it removes are dealt out anew.
     A point in the plane of a facet does not see it. The triangles that a point sees then form
     one disc all the same, and none of those that replace them is degenerate.
     """
     n = len(p)
-    facets, planes = np.empty((2 * n + 4, 3), np.int64), np.empty((2 * n + 4, 4), np.int64)
-    edges = np.empty((6 * n + 12, 2), np.int64)
+    size = 2 * n + 4
+    facets, planes = np.empty((size, 3), np.int64), np.empty((4, size), np.int64)
+    heads = np.full(size, -1, np.int64)  # first point of each facet's list, the farthest
+    following, height = np.arange(1, n + 1), np.zeros(n, np.int64)
+    edges = np.empty((3 * size, 2), np.int64)
+    visible, fresh = np.empty(size, np.int64), np.empty(size, np.int64)
+    sees = np.empty(size, np.bool_)
     count = 0
     for i, j, k, opposite in ((0, b, c, e), (0, c, e, b), (0, e, b, c), (b, c, e, 0)):
         n0, n1, n2, d = _normal(p, i, j, k)
         if n0 * p[opposite, 0] + n1 * p[opposite, 1] + n2 * p[opposite, 2] > d:
             j, k = k, j
-        count = _add_facet(p, i, j, k, facets, planes, count)
-    # A stride near the golden ratio visits the points in a spread order: most lie inside early.
-    stride = max(1, int(0.618 * n))
-    while _gcd(stride, n) != 1:
-        stride += 1
-    at = 0
-    for _ in range(n):
-        at = (at + stride) % n
-        p0, p1, p2 = p[at]
-        f, seen = 0, 0
-        while f < count:
-            if planes[f, 0] * p0 + planes[f, 1] * p1 + planes[f, 2] * p2 > planes[f, 3]:
-                for k in range(3):
-                    edges[seen, 0], edges[seen, 1] = facets[f, k], facets[f, (k + 1) % 3]
-                    seen += 1
-                count -= 1
-                facets[f], planes[f] = facets[count], planes[count]
-            else:
-                f += 1
-        for i in range(seen):
+        _set_facet(p, i, j, k, facets, planes, count)
+        fresh[count] = count
+        count += 1
+    following[n - 1] = -1
+    loose, fresh_count, at = np.int64(0), 4, np.int64(0)
+    while True:
+        # Deal out the loose points among the fresh facets, the farthest in front.
+        while loose >= 0:
+            i, loose = loose, following[loose]
+            p0, p1, p2 = p[i, 0], p[i, 1], p[i, 2]
+            for k in range(fresh_count):
+                f = fresh[k]
+                above = planes[0, f] * p0 + planes[1, f] * p1 + planes[2, f] * p2 - planes[3, f]
+                if above > 0:
+                    height[i] = above
+                    head = heads[f]
+                    if head < 0 or above > height[head]:
+                        following[i], heads[f] = head, i
+                    else:
+                        following[i], following[head] = following[head], i
+                    break
+        while at < count and heads[at] < 0:
+            at += 1
+        if at == count:
+            return facets, planes, count
+        top = heads[at]
+        p0, p1, p2 = p[top, 0], p[top, 1], p[top, 2]
+        for f in range(count):
+            sees[f] = planes[0, f] * p0 + planes[1, f] * p1 + planes[2, f] * p2 > planes[3, f]
+        rim, visible_count = 0, 0
+        for f in range(count):
+            if not sees[f]:
+                continue
+            visible[visible_count] = f
+            visible_count += 1
+            for k in range(3):
+                edges[rim, 0], edges[rim, 1] = facets[f, k], facets[f, (k + 1) % 3]
+                rim += 1
+            i, heads[f] = heads[f], -1
+            while i >= 0:
+                after = following[i]
+                if i != top:
+                    following[i], loose = loose, i
+                i = after
+        # The facets over the rim take the places of those removed, then new ones.
+        at, fresh_count = min(at, visible[0]), 0
+        for i in range(rim):
             inner = False
-            for j in range(seen):
+            for j in range(rim):
                 if edges[j, 0] == edges[i, 1] and edges[j, 1] == edges[i, 0]:
                     inner = True
                     break
             if not inner:
-                count = _add_facet(p, edges[i, 0], edges[i, 1], at, facets, planes, count)
-    return facets, planes, count
+                place = visible[fresh_count] if fresh_count < visible_count else count
+                count = max(count, place + 1)
+                _set_facet(p, edges[i, 0], edges[i, 1], top, facets, planes, place)
+                fresh[fresh_count] = place
+                fresh_count += 1
+        for v in range(visible_count - 1, fresh_count - 1, -1):  # places left over: close them
+            count -= 1
+            for k in range(3):
+                facets[visible[v], k] = facets[count, k]
+            for k in range(4):
+                planes[k, visible[v]] = planes[k, count]
+            heads[visible[v]], heads[count] = heads[count], -1
 
 
 @njit(cache=True, nogil=True)
-def _add_facet(
-    p: Integers, a: int, b: int, c: int, facets: Integers, planes: Integers, count: int
-) -> int:
-    facets[count, 0], facets[count, 1], facets[count, 2] = a, b, c
-    planes[count, 0], planes[count, 1], planes[count, 2], planes[count, 3] = _normal(p, a, b, c)
-    return count + 1
+def _set_facet(
+    p: Integers, a: int, b: int, c: int, facets: Integers, planes: Integers, place: int
+) -> None:
+    facets[place, 0], facets[place, 1], facets[place, 2] = a, b, c
+    planes[0, place], planes[1, place], planes[2, place], planes[3, place] = _normal(p, a, b, c)

@@ -1,4 +1,11 @@
-"""Loops over the voxels of a plane, compiled: runs, neighbouring pairs, extreme points."""
+"""Loops over the runs of a label volume, compiled: moments, neighbouring pairs, extreme points.
+
+A run is a stretch of one label along x. Neighbouring rows are compared run by run, not voxel
+by voxel: two runs give the overlaps of all three steps along x at once.
+"""
+
+# mypy: disable-error-code="operator, assignment, arg-type"
+# Compiled arithmetic has the types that numba infers, which NumPy's stubs do not follow.
 
 from __future__ import annotations
 
@@ -8,45 +15,115 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-Integers = NDArray[np.int64]
-Ranks = NDArray[np.int32]
-EMPTY = -1  # of a slot of the pair table
-OUTSIDE = -1  # rank of what lies beyond the window
+Integers = NDArray[Any]  # of int64
+Ranks = NDArray[Any]  # of int32
+EMPTY = -1  # of a slot of a hash table, and of a list of rows
+ONE = np.uint64(1)
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio spreads consecutive keys
+# Classes of neighbours by the axes along which they differ; mirror images share a class.
+# The class of one step more along x follows that of a step across.
+CLASS_X, CLASS_Y, CLASS_YX, CLASS_Z, CLASS_ZX, CLASS_ZY, CLASS_ZYX = range(7)
+CLASS_COUNT = 7
+
+
+# --- growing lists and hash tables -----------------------------------------------------------
 
 
 @njit(cache=True, nogil=True)
-def collect_values(plane: NDArray[Any], seen: NDArray[np.bool_], found: NDArray[Any]) -> int:
-    """Mark the labels of a plane in `seen`, or list one per run in `found` where it is empty."""
+def _longer(array: NDArray[Any], needed: int) -> Any:
+    """Copy with room for at least `needed` entries along the first axis."""
+    grown = np.empty((max(needed, 3 * len(array) // 2), *array.shape[1:]), array.dtype)
+    grown[: len(array)] = array
+    return grown
+
+
+@njit(cache=True, nogil=True)
+def _home(key: Any, mask: Any) -> Any:
+    """Slot at which the search for a key begins, in a table of mask + 1 slots.
+
+    The search itself stands where it is needed: arrays handed to a function with a loop have
+    their references counted, which costs more than the search.
+    """
+    return ((key * GOLDEN) >> np.uint64(32)) & mask
+
+
+@njit(cache=True, nogil=True)
+def _pair_key(a: int, b: int) -> Any:
+    return (np.uint64(min(a, b)) << np.uint64(32)) | np.uint64(max(a, b))
+
+
+@njit(cache=True, nogil=True)
+def _larger_table(keys: NDArray[np.uint64], used: int, size: int) -> Ranks:
+    """Hash table of keys with at least `size` slots, a power of two."""
+    slots = np.full(2 ** int(np.ceil(np.log2(size))), EMPTY, np.int32)
+    mask = np.uint64(slots.size - 1)
+    for place in range(used):
+        slot = _home(keys[place], mask)
+        while slots[slot] != EMPTY:
+            slot = (slot + ONE) & mask
+        slots[slot] = place
+    return slots
+
+
+# --- runs ------------------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def _find_ends(
+    row: NDArray[Any], changes: NDArray[np.uint8], words: NDArray[np.uint64], ends: Ranks
+) -> int:
+    """Write the ends (excluded) of the runs of a row; return their number.
+
+    `changes` has a multiple of 8 bytes, 0 beyond the row; `words` is the same memory. Most
+    words hold no change, and the comparison runs on vector registers.
+    """
+    left, right = row[:-1], row[1:]
+    for x in range(left.size):
+        changes[x] = left[x] != right[x]
     count = 0
-    for y in range(plane.shape[0]):
-        row = plane[y]
-        for x in range(row.size):
-            if x == 0 or row[x] != row[x - 1]:
-                if seen.size:
-                    seen[row[x]] = True
-                else:
-                    found[count] = row[x]
-                    count += 1
-    return count
+    for word in range(words.size):
+        if words[word] != 0:
+            for x in range(8 * word, 8 * word + 8):
+                ends[count] = x + 1  # overwritten by the next one unless there is a change
+                count += changes[x]
+    ends[count] = row.size
+    return count + 1
 
 
 @njit(cache=True, nogil=True)
-def rank_plane(plane: NDArray[Any], values: NDArray[Any], lookup: Ranks, out: Ranks) -> None:
-    """Write the rank of each label: 0 for label 0, then 1 for `values[0]` and so on."""
-    rank = np.int32(0)
-    for y in range(plane.shape[0]):
-        row = plane[y]
-        for x in range(row.size):
-            value = row[x]
-            if x == 0 or value != row[x - 1]:
-                if lookup.size:
-                    rank = lookup[value]
-                elif value == 0:
-                    rank = np.int32(0)
-                else:
-                    rank = np.int32(np.searchsorted(values, value) + 1)
-            out[y, x] = rank
+def _rank_runs(
+    plane: NDArray[Any],
+    first_row: int,
+    ends: Ranks,
+    ranks: Ranks,
+    run_counts: Integers,
+    slots: Ranks,
+    labels: NDArray[np.uint64],
+    label_count: int,
+    changes: NDArray[np.uint8],
+    words: NDArray[np.uint64],
+) -> tuple[int, int]:
+    """Find the runs of a plane and the ranks of their labels, in order of appearance.
+
+    Stops before a row for which `labels` may be too short, and returns that row and the
+    number of labels.
+    """
+    mask = np.uint64(slots.size - 1)
+    for y in range(first_row, plane.shape[0]):
+        count = _find_ends(plane[y], changes, words, ends[y])
+        if label_count + count > labels.size:
+            return y, label_count
+        run_counts[y] = count
+        for i in range(count):
+            value = np.uint64(plane[y, ends[y, i] - 1])
+            slot = _home(value, mask)
+            while slots[slot] != EMPTY and labels[slots[slot]] != value:
+                slot = (slot + ONE) & mask
+            if slots[slot] == EMPTY:
+                slots[slot], labels[label_count] = label_count, value
+                label_count += 1
+            ranks[y, i] = slots[slot]
+    return plane.shape[0], label_count
 
 
 @njit(cache=True, nogil=True)
@@ -55,85 +132,239 @@ def _squares_below(n: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _add_run(
-    z: int,
-    y: int,
-    begin: int,
-    end: int,
-    rank: int,
+def _add_runs(
+    ends: Ranks,
+    ranks: Ranks,
+    run_counts: Integers,
+    own: tuple[int, int, int, int],
+    origin: tuple[int, int, int],
+    window: tuple[int, int, int],
     sums: Integers,
     lower: Integers,
     upper: Integers,
+    beyond: Integers,
 ) -> None:
-    """Add x in [begin, end) to count, first and second moments and bounding box."""
-    n = end - begin
-    sum_x = (begin + end - 1) * n // 2
-    own = sums[rank]
-    own[0] += n
-    own[1] += n * z
-    own[2] += n * y
-    own[3] += sum_x
-    own[4] += n * z * z
-    own[5] += n * z * y
-    own[6] += z * sum_x
-    own[7] += n * y * y
-    own[8] += y * sum_x
-    own[9] += _squares_below(end) - _squares_below(begin)
-    lower[rank, 0] = min(lower[rank, 0], z)
-    lower[rank, 1] = min(lower[rank, 1], y)
-    lower[rank, 2] = min(lower[rank, 2], begin)
-    upper[rank, 0] = max(upper[rank, 0], z + 1)
-    upper[rank, 1] = max(upper[rank, 1], y + 1)
-    upper[rank, 2] = max(upper[rank, 2], end)
+    """Add the own runs of a plane to count, moments and box of their grains.
+
+    Also counts their neighbours beyond the window. Arrays are indexed in place: a view of a
+    row would cost more than the sums, since its references are counted.
+    """
+    z = origin[0]
+    y_begin, y_end, x_begin, x_end = own
+    for j in range(y_begin, y_end):
+        y = origin[1] + j
+        on_border = z == 0 or y == 0 or z == window[0] - 1 or y == window[1] - 1
+        end = x_begin
+        for i in range(run_counts[j]):
+            begin, end = end, min(np.int64(ends[j, i]), x_end)
+            rank = ranks[j, i]
+            if end <= begin or rank == 0:
+                end = max(begin, end)
+                continue
+            first, stop = origin[2] + begin, origin[2] + end
+            n = end - begin
+            sum_x = (first + stop - 1) * n // 2
+            sums[rank, 0] += n
+            sums[rank, 1] += n * z
+            sums[rank, 2] += n * y
+            sums[rank, 3] += sum_x
+            sums[rank, 4] += n * z * z
+            sums[rank, 5] += n * z * y
+            sums[rank, 6] += z * sum_x
+            sums[rank, 7] += n * y * y
+            sums[rank, 8] += y * sum_x
+            sums[rank, 9] += _squares_below(stop) - _squares_below(first)
+            lower[rank, 0], upper[rank, 0] = min(lower[rank, 0], z), max(upper[rank, 0], z + 1)
+            lower[rank, 1], upper[rank, 1] = min(lower[rank, 1], y), max(upper[rank, 1], y + 1)
+            lower[rank, 2] = min(lower[rank, 2], first)
+            upper[rank, 2] = max(upper[rank, 2], stop)
+            if on_border or first == 0 or stop == window[2]:
+                _add_beyond(z, y, first, stop, window, beyond, rank)
 
 
 @njit(cache=True, nogil=True)
-def add_runs(
-    here: Ranks,
+def _add_beyond(
+    z: int, y: int, begin: int, end: int, window: tuple[int, int, int], beyond: Integers, rank: int
+) -> None:
+    """Count the neighbours of a run that lie beyond the window."""
+    n, ends = end - begin, int(begin == 0) + int(end == window[2])
+    beyond[rank, CLASS_X] += ends
+    for dz in range(-1, 2):
+        for dy in range(-1, 2):
+            if dz == 0 and dy == 0:
+                continue
+            straight = CLASS_Y if dz == 0 else CLASS_Z if dy == 0 else CLASS_ZY
+            if 0 <= z + dz < window[0] and 0 <= y + dy < window[1]:
+                beyond[rank, straight + 1] += ends
+            else:
+                beyond[rank, straight] += n
+                beyond[rank, straight + 1] += 2 * n
+
+
+@njit(cache=True, nogil=True)
+def _record_rows(
+    ends: Ranks,
+    ranks: Ranks,
+    run_counts: Integers,
+    own: tuple[int, int, int, int],
     origin: tuple[int, int, int],
-    sums: Integers,
-    lower: Integers,
-    upper: Integers,
     newest: Ranks,
     rows: Ranks,
 ) -> int:
-    """Add the runs of a plane to the sums of their grains.
+    """List (rank, y, first x, last x, previous record of the rank) of every grain and row.
 
-    `rows` receives (rank, y, first x, last x, previous row of the same rank) for every grain
-    and row; `newest` holds the last row of each rank, -1 before and after.
+    `newest` receives the last record of each rank.
     """
-    z, y_origin, x_origin = origin
-    count = 0
-    for j in range(here.shape[0]):
-        row = here[j]
-        y = y_origin + j
-        x = 0
-        while x < row.size:
-            rank, begin = row[x], x
-            while x < row.size and row[x] == rank:
-                x += 1
-            if rank <= 0:
+    y_begin, y_end, x_begin, x_end = own
+    filled = 0
+    for j in range(y_begin, y_end):
+        end = x_begin
+        for i in range(run_counts[j]):
+            begin, end = end, min(np.int64(ends[j, i]), x_end)
+            rank = ranks[j, i]
+            if end <= begin or rank == 0:
+                end = max(begin, end)
                 continue
-            first, last = x_origin + begin, x_origin + x - 1
-            _add_run(z, y, first, last + 1, rank, sums, lower, upper)
             record = newest[rank]
-            if record >= 0 and rows[record, 1] == y:
-                rows[record, 3] = last
-            else:
-                rows[count, 0], rows[count, 1] = rank, y
-                rows[count, 2], rows[count, 3], rows[count, 4] = first, last, record
-                newest[rank] = count
-                count += 1
-    return count
+            if record != EMPTY and rows[record, 1] == origin[1] + j:
+                rows[record, 3] = origin[2] + end - 1
+                continue
+            rows[filled, 0], rows[filled, 1] = rank, origin[1] + j
+            rows[filled, 2], rows[filled, 3] = origin[2] + begin, origin[2] + end - 1
+            rows[filled, 4] = record
+            newest[rank] = filled
+            filled += 1
+    return filled
+
+
+# --- pairs of rows ---------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def _count_pairs(
+    ends: Ranks,
+    ranks: Ranks,
+    run_counts: Integers,
+    side: int,
+    is_last: bool,
+    own: tuple[int, int, int, int],
+    flat_first: int,
+    row_length: int,
+    slots: Ranks,
+    keys: NDArray[np.uint64],
+    counts: Integers,
+    used: int,
+    faces: Integers,
+    face_count: int,
+) -> tuple[int, int, int]:
+    """Count the neighbours of a plane's own voxels in that plane and in the next.
+
+    `ends` and `ranks` hold the runs of both planes, `side` says which of them is this one.
+    Rows are compared run by run: two runs whose ends are known give the numbers of voxels
+    that face each other straight across and one step aside along x, ahead and behind.
+    Stops before a row for which the tables may be too small, and returns that row and what
+    the tables hold. Larger ones are made outside: to replace an array in a loop would have
+    its references counted at every turn.
+    """
+    y_begin, y_end, x_begin, x_end = own
+    height, width = run_counts.shape[1], ranks.shape[1]
+    mask = np.uint64(slots.size - 1)
+    following = np.empty(width, np.int32)
+    for j in range(y_begin, y_end):
+        here = side * height + j
+        count = run_counts[side, j]
+        room = used + 16 * count
+        for dy in range(-1, 2):
+            if 0 <= j + dy < height:
+                room += run_counts[side, j + dy] + run_counts[1 - side, j + dy]
+        if room > keys.size or 2 * room > slots.size or face_count + 3 * width > faces.size:
+            return j, used, face_count
+        flat = flat_first + j * row_length
+        for i in range(count - 1):
+            following[i] = EMPTY
+            end = ends[here, i]
+            if x_begin < end <= x_end:
+                rank, other = ranks[here, i], ranks[here, i + 1]
+                key = _pair_key(rank, other)
+                slot = _home(key, mask)
+                while slots[slot] != EMPTY and keys[slots[slot]] != key:
+                    slot = (slot + ONE) & mask
+                if slots[slot] == EMPTY:
+                    slots[slot], keys[used] = used, key
+                    for kind in range(CLASS_COUNT):
+                        counts[used, kind] = 0
+                    used += 1
+                place = slots[slot]
+                counts[place, CLASS_X] += 1
+                following[i] = place
+                if rank == 0 or other == 0:
+                    faces[face_count] = 3 * (flat + end - 1) + 2
+                    face_count += 1
+        following[count - 1] = EMPTY
+        for step in range(4):  # y + 1; then z + 1 with y - 1, y, y + 1
+            dy = 1 if step == 0 else step - 2
+            if not 0 <= j + dy < height or (step > 0 and is_last):
+                continue
+            lane = side if step == 0 else 1 - side
+            there = lane * height + j + dy
+            last = run_counts[lane, j + dy] - 1
+            straight = CLASS_Y if step == 0 else CLASS_Z if dy == 0 else CLASS_ZY
+            axis = 1 if step == 0 else 0 if dy == 0 else -1
+            k, other_begin, begin = 0, 0, x_begin
+            for i in range(count):
+                end = min(np.int64(ends[here, i]), x_end)
+                if end <= begin:
+                    continue
+                rank = ranks[here, i]
+                while True:
+                    other_end, other = np.int64(ends[there, k]), ranks[there, k]
+                    if other != rank and other_end >= begin:
+                        if i > 0 and following[i - 1] != EMPTY and other == ranks[here, i - 1]:
+                            place = following[i - 1]
+                        elif following[i] != EMPTY and other == ranks[here, i + 1]:
+                            place = following[i]
+                        else:
+                            key = _pair_key(rank, other)
+                            slot = _home(key, mask)
+                            while slots[slot] != EMPTY and keys[slots[slot]] != key:
+                                slot = (slot + ONE) & mask
+                            if slots[slot] == EMPTY:
+                                slots[slot], keys[used] = used, key
+                                for kind in range(CLASS_COUNT):
+                                    counts[used, kind] = 0
+                                used += 1
+                            place = slots[slot]
+                        first, stop = max(begin, other_begin), min(end, other_end)
+                        ahead = min(end, other_end - 1) - max(begin, other_begin - 1)
+                        behind = min(end, other_end + 1) - max(begin, other_begin + 1)
+                        counts[place, straight] += max(stop - first, 0)
+                        counts[place, straight + 1] += max(ahead, 0) + max(behind, 0)
+                        if axis >= 0 and (rank == 0 or other == 0):
+                            for x in range(first, stop):
+                                faces[face_count] = 3 * (flat + x) + axis
+                                face_count += 1
+                    if other_end > end or k == last:
+                        break
+                    other_begin = other_end
+                    k += 1
+                # The next run may lie beside the one before the last that was seen.
+                while k > 0 and other_begin >= end:
+                    k -= 1
+                    other_begin = np.int64(ends[there, k - 1]) if k > 0 else 0
+                begin = end
+    return y_end, used, face_count
+
+
+# --- extreme points --------------------------------------------------------------------------
 
 
 @njit(cache=True, nogil=True)
 def mark_chain(
-    ys: Integers, xs: Integers, sign: int, keep: NDArray[np.bool_], stack: Integers
+    ys: Integers, xs: Integers, n: int, sign: int, keep: NDArray[np.bool_], stack: Integers
 ) -> None:
-    """Mark the strict corners of the lower (sign 1) or upper (-1) chain of points by rising y."""
+    """Mark the strict corners of the lower (sign 1) or upper (-1) chain of n points by rising y."""
     depth = 0
-    for i in range(ys.size):
+    for i in range(n):
         while depth >= 2:
             a, b = stack[depth - 2], stack[depth - 1]
             turn = (xs[b] - xs[a]) * (ys[i] - ys[a]) - (xs[i] - xs[a]) * (ys[b] - ys[a])
@@ -142,170 +373,252 @@ def mark_chain(
             depth -= 1
         stack[depth] = i
         depth += 1
-    keep[: ys.size] = False
+    for i in range(n):
+        keep[i] = False
     for i in range(depth):
         keep[stack[i]] = True
 
 
 @njit(cache=True, nogil=True)
-def extreme_points(newest: Ranks, rows: Ranks, count: int) -> Ranks:
-    """Corners (rank, y, x) of the flat hull of every grain in a plane, by rising y and x.
+def _collect_corners(
+    newest: Ranks,
+    rows: Ranks,
+    row_count: int,
+    origin: tuple[int, int],
+    scratch: Integers,
+    keep: NDArray[np.bool_],
+    corners: Integers,
+    owners: Ranks,
+    filled: int,
+) -> int:
+    """Append the corners of the flat hull of every grain in a plane, by rising y and x.
 
-    No other voxel of the plane can be a corner of the hull in space. Resets `newest`.
+    No other voxel of the plane can be a corner of the hull in space. `rows` are records
+    (rank, y, first x, last x, previous record of the rank), `newest` the last one of each
+    rank, which is reset; `origin` the flat index of the plane and the length of a row.
     """
-    points = np.empty((2 * count, 3), np.int32)
-    ys, low, high, stack = np.empty((4, count), np.int64)
-    keep_low, keep_high = np.empty((2, count), np.bool_)
-    filled = 0
-    for record in range(count):
+    ys, low, high, stack = scratch[0], scratch[1], scratch[2], scratch[3]
+    keep_low, keep_high = keep[0], keep[1]
+    for record in range(row_count):
         rank = rows[record, 0]
-        if newest[rank] < 0:
+        at = newest[rank]
+        if at == EMPTY:
             continue
-        n, at = 0, newest[rank]
-        while at >= 0:
+        n = 0
+        while at != EMPTY:
             n += 1
             at = rows[at, 4]
         i, at = n - 1, newest[rank]
-        while at >= 0:
+        while at != EMPTY:
             ys[i], low[i], high[i] = rows[at, 1], rows[at, 2], rows[at, 3]
             i -= 1
             at = rows[at, 4]
-        newest[rank] = -1
-        mark_chain(ys[:n], low[:n], 1, keep_low, stack)
-        mark_chain(ys[:n], high[:n], -1, keep_high, stack)
+        newest[rank] = EMPTY
+        mark_chain(ys, low, n, 1, keep_low, stack)
+        mark_chain(ys, high, n, -1, keep_high, stack)
         for i in range(n):
+            row = origin[0] + ys[i] * origin[1]
             if keep_low[i]:
-                points[filled, 0], points[filled, 1], points[filled, 2] = rank, ys[i], low[i]
+                corners[filled], owners[filled] = row + low[i], rank
                 filled += 1
             if keep_high[i] and not (keep_low[i] and low[i] == high[i]):
-                points[filled, 0], points[filled, 1], points[filled, 2] = rank, ys[i], high[i]
+                corners[filled], owners[filled] = row + high[i], rank
                 filled += 1
-    return points[:filled].copy()
+    return filled
 
 
 @njit(cache=True, nogil=True)
-def reduce_corners(corners: Ranks) -> NDArray[np.bool_]:
-    """Mark the corners that remain of points (rank, z, y, x) in lexicographic order."""
-    keep = np.zeros(len(corners), np.bool_)
-    size = len(corners)
-    ys, low, high, first, last, stack = np.empty((6, size), np.int64)
-    keep_low, keep_high = np.empty((2, size), np.bool_)
-    start = 0
-    while start < size:
-        n, i = 0, start
-        rank, z = corners[start, 0], corners[start, 1]
-        while i < size and corners[i, 0] == rank and corners[i, 1] == z:
-            if n == 0 or corners[i, 2] != ys[n - 1]:
-                ys[n], low[n], first[n] = corners[i, 2], corners[i, 3], i
-                n += 1
-            high[n - 1], last[n - 1] = corners[i, 3], i
-            i += 1
-        mark_chain(ys[:n], low[:n], 1, keep_low, stack)
-        mark_chain(ys[:n], high[:n], -1, keep_high, stack)
-        for k in range(n):
-            if keep_low[k]:
-                keep[first[k]] = True
-            # Where a row was kept twice (the same voxel), once is enough.
-            if keep_high[k] and not (keep_low[k] and low[k] == high[k]):
-                keep[last[k]] = True
-        start = i
-    return keep
+def group_by_owner(
+    values: Integers, owners: Ranks, count: int, group: Integers, group_count: int
+) -> tuple[Integers, Integers]:
+    """Sort values by the group of their owner, otherwise as they are; and where groups start."""
+    starts = np.zeros(group_count + 1, np.int64)
+    for i in range(count):
+        starts[group[owners[i]] + 1] += 1
+    starts = np.cumsum(starts)
+    sorted_values, filled = np.empty(count, np.int64), starts.copy()
+    for i in range(count):
+        own = group[owners[i]]
+        sorted_values[filled[own]] = values[i]
+        filled[own] += 1
+    return sorted_values, starts
 
 
 @njit(cache=True, nogil=True)
-def _find_slot(keys: Integers, key: Any) -> Any:
-    mask = np.uint64(keys.size - 1)
-    slot = ((np.uint64(key) * GOLDEN) >> np.uint64(20)) & mask
-    while keys[slot] != key and keys[slot] != EMPTY:
-        slot = (slot + np.uint64(1)) & mask
-    return np.int64(slot)
+def reduce_corners(
+    corners: Integers, starts: Integers, height: int, width: int
+) -> tuple[Integers, Integers]:
+    """Keep the corners of the flat hulls of points, given by grain, sorted by flat index.
 
-
-@njit(cache=True, nogil=True)
-def _grow(keys: Integers, counts: Integers) -> tuple[Integers, Integers]:
-    more = np.full(2 * keys.size, EMPTY, np.int64)
-    moved = np.zeros((2 * keys.size, counts.shape[1]), np.int64)
-    for old in range(keys.size):
-        if keys[old] != EMPTY:
-            slot = _find_slot(more, keys[old])
-            more[slot] = keys[old]
-            moved[slot] = counts[old]
-    return more, moved
-
-
-@njit(cache=True, nogil=True)
-def count_pairs(
-    planes: Ranks,
-    own: tuple[int, int, int, int],
-    offsets: Integers,
-    keys: Integers,
-    counts: Integers,
-    used: int,
-    base: int,
-) -> tuple[Integers, Integers, int]:
-    """Count neighbours of different rank, the first of them in the own part of planes[0].
-
-    `planes` are this plane and the next, `offsets` the steps to 13 neighbours in their flat
-    order, `keys` and `counts` a hash table of pairs low * base + high, which may be replaced.
+    Sorts the points of each grain in place.
     """
-    y_begin, y_end, x_begin, x_end = own
-    width = x_end - x_begin
-    flat = planes.reshape(planes.size)
-    mixed = np.empty(width, np.int32)
-    last_key: Any = EMPTY
-    slot: Any = 0
-    for y in range(y_begin, y_end):
-        start = y * planes.shape[2] + x_begin
-        row = flat[start : start + width]
-        mixed[:] = 0
-        for step in offsets:  # whole rows at a time: this loop runs on vector registers
-            other = flat[start + step : start + step + width]
-            for x in range(width):
-                mixed[x] |= row[x] ^ other[x]
-        for x in range(width):
-            if mixed[x] == 0:
-                continue
-            rank = np.int64(row[x])
-            for k in range(offsets.size):
-                neighbour = np.int64(flat[start + x + offsets[k]])
-                if neighbour in (rank, OUTSIDE):
-                    continue
-                key = min(rank, neighbour) * base + max(rank, neighbour)
-                if key != last_key:
-                    slot, last_key = _find_slot(keys, key), key
-                    if keys[slot] == EMPTY:
-                        if 2 * (used + 1) > keys.size:
-                            keys, counts = _grow(keys, counts)
-                            slot = _find_slot(keys, key)
-                        keys[slot] = key
-                        used += 1
-                counts[slot, k] += 1
-    return keys, counts, used
+    reduced, bounds = np.empty_like(corners), np.zeros_like(starts)
+    longest = 0
+    for grain in range(starts.size - 1):
+        longest = max(longest, starts[grain + 1] - starts[grain])
+    ys, low, high, stack = np.empty((4, longest), np.int64)
+    keep_low, keep_high = np.empty((2, longest), np.bool_)
+    filled = 0
+    for grain in range(starts.size - 1):
+        at, end = starts[grain], starts[grain + 1]
+        corners[at:end].sort()
+        while at < end:
+            plane, n = corners[at] // (height * width), 0
+            while at < end and corners[at] // (height * width) == plane:
+                y, x = corners[at] // width, corners[at] % width
+                if n == 0 or ys[n - 1] != y:
+                    ys[n], low[n] = y, x
+                    n += 1
+                high[n - 1] = x
+                at += 1
+            mark_chain(ys, low, n, 1, keep_low, stack)
+            mark_chain(ys, high, n, -1, keep_high, stack)
+            for i in range(n):
+                if keep_low[i]:
+                    reduced[filled] = ys[i] * width + low[i]
+                    filled += 1
+                if keep_high[i] and not (keep_low[i] and low[i] == high[i]):
+                    reduced[filled] = ys[i] * width + high[i]
+                    filled += 1
+        bounds[grain + 1] = filled
+    return reduced[:filled].copy(), bounds
+
+
+# --- the pass --------------------------------------------------------------------------------
 
 
 @njit(cache=True, nogil=True)
-def count_beyond(
-    here: Ranks,
-    origin: tuple[int, int, int],
+def scan_block(  # type: ignore[no-untyped-def]
+    block: NDArray[Any],
+    own: tuple[int, int, int, int, int, int],
+    offset: tuple[int, int, int],
     window: tuple[int, int, int],
-    directions: Integers,
-    beyond: Integers,
-) -> None:
-    """Count the pairs of each grain of a plane whose other end lies beyond the window."""
-    z, y_origin, x_origin = origin
-    for j in range(here.shape[0]):
-        y = y_origin + j
-        whole_row = z == 0 or z == window[0] - 1 or y == 0 or y == window[1] - 1
-        for i in range(here.shape[1]):
-            x = x_origin + i
-            if here[j, i] <= 0 or not (whole_row or x == 0 or x == window[2] - 1):
-                continue
-            for k in range(len(directions)):
-                for sign in (-1, 1):
-                    at_z = z + sign * directions[k, 0]
-                    at_y = y + sign * directions[k, 1]
-                    at_x = x + sign * directions[k, 2]
-                    inside = (
-                        0 <= at_z < window[0] and 0 <= at_y < window[1] and 0 <= at_x < window[2]
-                    )
-                    beyond[here[j, i], k] += not inside
+    with_corners: bool,
+):
+    """Measure the own part (first and end along z, y, x) of a block, in one pass.
+
+    Ranks are given in the order in which labels appear, 0 to label 0; `offset` is the place of
+    block[0, 0, 0] in the window. Returns labels by rank, their moments, boxes and pairs beyond
+    the window; keys and counts of pairs; faces to label 0; corners, their ranks and number.
+    """
+    depth, height, width = block.shape
+    z_begin, z_end, y_begin, y_end, x_begin, x_end = own
+    labels, label_slots = np.zeros(64, np.uint64), np.full(256, EMPTY, np.int32)
+    label_slots[0], label_count = 0, 1  # label 0 has rank 0, and hashes to 0
+    sums, beyond = np.zeros((64, 10), np.int64), np.zeros((64, CLASS_COUNT), np.int64)
+    lower, upper = np.full((64, 3), max(window), np.int64), np.zeros((64, 3), np.int64)
+    newest = np.full(64, EMPTY, np.int32)
+    pair_keys, pair_slots = np.zeros(256, np.uint64), np.full(1024, EMPTY, np.int32)
+    pair_counts, used = np.zeros((256, CLASS_COUNT), np.int64), 0
+    faces, face_count = np.empty(1024, np.int64), 0
+    corners, owners, filled = np.empty(1024, np.int64), np.empty(1024, np.int32), 0
+    ends, ranks = np.empty((2, height, width + 1), np.int32), np.empty((2, height, width), np.int32)
+    flat_ends, flat_ranks = ends.reshape(2 * height, width + 1), ranks.reshape(2 * height, width)
+    run_counts = np.zeros((2, height), np.int64)
+    changes = np.zeros(8 * ((width + 7) // 8), np.uint8)
+    words = changes.view(np.uint64)
+    rows = np.empty((max(0, y_end - y_begin) * width, 5), np.int32)  # every voxel its own grain
+    scratch, keep = np.empty((4, height + 1), np.int64), np.empty((2, height + 1), np.bool_)
+    row_length, plane_size = window[2], window[1] * window[2]
+    for below in range(depth + 1):
+        # Find the runs of the plane below before the plane above it is compared with it.
+        next_row = 0 if below < depth else height
+        while next_row < height:
+            next_row, label_count = _rank_runs(
+                block[below],
+                next_row,
+                ends[below % 2],
+                ranks[below % 2],
+                run_counts[below % 2],
+                label_slots,
+                labels,
+                label_count,
+                changes,
+                words,
+            )
+            if next_row < height:
+                before, room = sums.shape[0], label_count + width
+                labels = _longer(labels, room)
+                sums, beyond = _longer(sums, labels.size), _longer(beyond, labels.size)
+                lower, upper = _longer(lower, labels.size), _longer(upper, labels.size)
+                newest = _longer(newest, labels.size)
+                sums[before:], beyond[before:], upper[before:] = 0, 0, 0
+                lower[before:], newest[before:] = max(window), EMPTY
+                if 2 * labels.size > label_slots.size:
+                    label_slots = _larger_table(labels, label_count, 2 * labels.size)
+        above = below - 1
+        if not z_begin <= above < z_end:
+            continue
+        side, z = above % 2, offset[0] + above
+        plane_own, origin = (y_begin, y_end, x_begin, x_end), (z, offset[1], offset[2])
+        _add_runs(
+            ends[side],
+            ranks[side],
+            run_counts[side],
+            plane_own,
+            origin,
+            window,
+            sums,
+            lower,
+            upper,
+            beyond,
+        )
+        next_row = y_begin
+        while next_row < y_end:
+            next_row, used, face_count = _count_pairs(
+                flat_ends,
+                flat_ranks,
+                run_counts,
+                side,
+                below == depth,
+                (next_row, y_end, x_begin, x_end),
+                z * plane_size + offset[1] * row_length + offset[2],
+                row_length,
+                pair_slots,
+                pair_keys,
+                pair_counts,
+                used,
+                faces,
+                face_count,
+            )
+            if next_row == y_end:
+                break
+            room = used + 22 * width  # as many as one row can add
+            if room > pair_keys.size:
+                pair_keys = _longer(pair_keys, room)
+                pair_counts = _longer(pair_counts, pair_keys.size)
+            if 2 * room > pair_slots.size:
+                pair_slots = _larger_table(pair_keys, used, 2 * room)
+            if face_count + 3 * width > faces.size:
+                faces = _longer(faces, face_count + 3 * width)
+        if with_corners:
+            row_count = _record_rows(
+                ends[side], ranks[side], run_counts[side], plane_own, origin, newest, rows
+            )
+            if filled + 2 * row_count > corners.size:
+                corners = _longer(corners, filled + 2 * row_count)
+                owners = _longer(owners, corners.size)
+            filled = _collect_corners(
+                newest,
+                rows,
+                row_count,
+                (z * plane_size, row_length),
+                scratch,
+                keep,
+                corners,
+                owners,
+                filled,
+            )
+    return (
+        labels[:label_count],
+        sums[:label_count],
+        lower[:label_count],
+        upper[:label_count],
+        beyond[:label_count],
+        pair_keys[:used],
+        pair_counts[:used],
+        faces[:face_count],
+        corners,
+        owners,
+        filled,
+    )

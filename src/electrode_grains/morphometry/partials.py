@@ -2,71 +2,25 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from electrode_grains.morphometry import kernels
-from electrode_grains.morphometry.crofton import DIRECTIONS
+from electrode_grains.morphometry.checks import check_labels
+from electrode_grains.morphometry.table import (
+    sum_up_particle,
+    tabulate_contacts,
+    tabulate_grains,
+)
 from electrode_grains.problems import InputProblem
 
 Integers = NDArray[np.int64]
 Triple = tuple[int, int, int]
-LARGEST_LOOKUP = 2**22
-THINNEST_SLAB = 8  # planes for one thread; thinner ones would read their margins too often
-
-
-def check_labels(labels: ArrayLike) -> NDArray[Any]:
-    """Return a label volume as an array.
-
-    Raises
-    ------
-    InputProblem
-        If it is not three-dimensional, not of whole numbers, or holds a negative label.
-    """
-    volume = np.asanyarray(labels)
-    if volume.ndim != 3:
-        raise InputProblem("a label volume has dimensions (z, y, x)", found=f"shape {volume.shape}")
-    if not np.issubdtype(volume.dtype, np.integer):
-        raise InputProblem("labels are whole numbers", found=f"dtype {volume.dtype}")
-    if (
-        volume.size
-        and np.issubdtype(volume.dtype, np.signedinteger)
-        and (least := volume.min()) < 0
-    ):
-        place = tuple(map(int, np.unravel_index(int(np.argmin(volume)), volume.shape)))
-        raise InputProblem(
-            "labels are not negative",
-            where=f"voxel (z, y, x) = {place}",
-            found=f"label {int(least)}",
-            expected="0 for no grain, grains from 1",
-        )
-    return volume
-
-
-def check_spacing(spacing: Sequence[float]) -> tuple[float, float, float]:
-    """Return the spacing as floats.
-
-    Raises
-    ------
-    InputProblem
-        If it is not three positive lengths.
-    """
-    try:
-        steps = tuple(float(step) for step in spacing)
-    except (TypeError, ValueError):
-        steps = ()
-    if len(steps) != 3 or not all(np.isfinite(step) and step > 0 for step in steps):
-        raise InputProblem(
-            "voxel spacing must be three positive lengths (dz, dy, dx)", found=str(steps or spacing)
-        )
-    return steps[0], steps[1], steps[2]
 
 
 @dataclass(frozen=True)
@@ -85,16 +39,24 @@ class GrainPartial:
         Voxels, sums of z, y, x, sums of zz, zy, zx, yy, yx, xx.
     lower, upper : ndarray of int64, shape (n, 3)
         Bounding box (z, y, x), upper end excluded.
-    beyond : ndarray of int64, shape (n, 13)
-        Pairs of neighbours whose other end lies beyond the window, by direction.
+    beyond : ndarray of int64, shape (n, 7)
+        Pairs of neighbours whose other end lies beyond the window, by class of direction.
     pairs : ndarray of int64, shape (m, 2)
         Ranks of touching labels, the smaller first, in lexicographic order; 0 included.
-    pair_counts : ndarray of int64, shape (m, 13)
-        Unordered pairs of neighbouring voxels in each direction of `DIRECTIONS`.
-    corners : ndarray of int32, shape (p, 4)
-        (rank, z, y, x) of the corners of each grain's flat hull in each plane.
+    pair_counts : ndarray of int64, shape (m, 7)
+        Unordered pairs of neighbouring voxels in each class of `NEIGHBOUR_CLASSES`: the 13
+        directions, those that mirror one another together, since they weigh the same.
+    faces : ndarray of int64, shape (f,)
+        Faces between a grain and label 0, sorted: 3 times the flat index of the voxel in
+        front of the face, plus the axis (0 for z) that it is normal to.
+    corners : ndarray of int64, shape (p,)
+        Flat indices of the corners of each grain's flat hull in each plane, by grain.
+    corner_starts : ndarray of int64, shape (n + 1,)
+        Where the corners of each grain start, and where the last ones end.
     window : (int, int, int)
         Shape of the whole volume.
+    hulls : bool
+        False where corners were not asked for.
     """
 
     labels: NDArray[np.uint64]
@@ -104,8 +66,11 @@ class GrainPartial:
     beyond: Integers
     pairs: Integers
     pair_counts: Integers
-    corners: NDArray[np.int32]
+    faces: Integers
+    corners: Integers
+    corner_starts: Integers
     window: Triple
+    hulls: bool = True
 
     @property
     def counts(self) -> Integers:
@@ -127,6 +92,7 @@ class GrainPartial:
         offset: Triple = (0, 0, 0),
         window: Triple | None = None,
         margin: Sequence[tuple[int, int]] = ((0, 0), (0, 0), (0, 0)),
+        hulls: bool = True,
     ) -> GrainPartial:
         """Measure a block of a label volume in one pass.
 
@@ -141,6 +107,8 @@ class GrainPartial:
         margin : sequence of 3 (int, int)
             Planes before and after the block that `labels` holds of its neighbours: 1 on
             every side on which the volume goes on, 0 at the border of the window.
+        hulls : bool
+            Whether to collect what the convex hulls need.
 
         Raises
         ------
@@ -158,17 +126,50 @@ class GrainPartial:
         """
         block = check_labels(labels)
         window = window or (block.shape[0], block.shape[1], block.shape[2])
-        _check_place(block.shape, offset, window, margin)
-        return _measure_block(block, offset, window, margin)
+        check_place(block.shape, offset, window, margin)
+        return measure_block(block, offset, window, margin, hulls)
 
     def merge(self, other: GrainPartial) -> GrainPartial:
         """Add the statistics of another part of the same volume."""
         return combine([self, other])
 
+    def finalize(
+        self, spacing: Sequence[float], threads: int = 1
+    ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+        """Make the grain table, the contact table and the particle's summary.
 
-def _check_place(
+        Here alone whole numbers become lengths, areas and angles.
+
+        Parameters
+        ----------
+        spacing : sequence of 3 float
+            (dz, dy, dx) in nm.
+        threads : int
+            For the hulls; the result does not depend on it.
+
+        Returns
+        -------
+        grains, contacts : DataFrame
+        particle : dict
+
+        Examples
+        --------
+        >>> cubes = np.pad(np.repeat([[[1, 2]]], 2, axis=0), 1)
+        >>> grains, contacts, particle = GrainPartial.from_block(cubes).finalize((50, 50, 50))
+        >>> grains["voxel_count"].tolist(), len(contacts), particle["grain_count"]
+        ([2, 2], 3, 2)
+        """
+        return (
+            tabulate_grains(self, spacing, threads),
+            tabulate_contacts(self, spacing),
+            sum_up_particle(self, spacing),
+        )
+
+
+def check_place(
     shape: tuple[int, ...], offset: Triple, window: Triple, margin: Sequence[tuple[int, int]]
 ) -> None:
+    """Refuse a block that does not fit into its volume, and a volume beyond 64 bits."""
     for axis, name in enumerate("zyx"):
         before, after = margin[axis]
         first, end = offset[axis], offset[axis] + shape[axis] - before - after
@@ -186,83 +187,79 @@ def _check_place(
         )
 
 
-def _distinct_labels(block: NDArray[Any], plane: NDArray[Any]) -> NDArray[Any]:
-    """Sorted labels of a block, without 0."""
-    largest = int(block.max()) if block.size else 0
-    direct = largest < min(LARGEST_LOOKUP, max(4 * block.size, 1024))
-    seen = np.zeros(largest + 1 if direct else 0, np.bool_)
-    found = np.empty(0 if direct else plane.size, plane.dtype)
-    parts = [found[:0]]
-    for layer in block:
-        np.copyto(plane, layer, casting="unsafe")
-        count = kernels.collect_values(plane, seen, found)
-        parts.append(np.unique(found[:count]))
-    values = np.flatnonzero(seen) if direct else np.unique(np.concatenate(parts))
-    labels: NDArray[Any] = values[values != 0].astype(plane.dtype)
-    return labels
-
-
-def _ranked_planes(block: NDArray[Any], values: NDArray[Any], plane: NDArray[Any]) -> Iterator[Any]:
-    """Yield pairs of neighbouring planes of ranks, framed by `OUTSIDE`; the last with nothing."""
-    largest = int(values[-1]) if values.size else 0
-    lookup = np.zeros(0, np.int32)
-    if largest < min(LARGEST_LOOKUP, max(4 * block.size, 1024)):
-        lookup = np.zeros(largest + 1, np.int32)
-        lookup[values.astype(np.int64)] = np.arange(1, values.size + 1)
-    planes = np.full((2, block.shape[1] + 2, block.shape[2] + 2), kernels.OUTSIDE, np.int32)
-    for z in range(-1, block.shape[0]):
-        planes[0] = planes[1]
-        if z + 1 < block.shape[0]:
-            np.copyto(plane, block[z + 1], casting="unsafe")
-            kernels.rank_plane(plane, values, lookup, planes[1, 1:-1, 1:-1])
-        else:
-            planes[1] = kernels.OUTSIDE
-        if z >= 0:
-            yield planes
-
-
-def _measure_block(
-    block: NDArray[Any], offset: Triple, window: Triple, margin: Sequence[tuple[int, int]]
+def measure_block(
+    block: NDArray[Any],
+    offset: Triple,
+    window: Triple,
+    margin: Sequence[tuple[int, int]],
+    hulls: bool,
 ) -> GrainPartial:
+    """Measure a block whose labels and place were checked; see `GrainPartial.from_block`."""
+    if block.size == 0:
+        return _without_grains(window, hulls)
     # Labels are not negative, so the unsigned type of the same size holds them; one layout and
     # byte order keeps the number of compiled versions small.
-    plane = np.empty(block.shape[1:], f"u{block.dtype.itemsize}")
-    values = _distinct_labels(block, plane)
-    base = values.size + 1
-    sums, beyond = np.zeros((base, 10), np.int64), np.zeros((base, 13), np.int64)
-    lower, upper = np.full((base, 3), max(window), np.int64), np.zeros((base, 3), np.int64)
-    keys, counts, used = np.full(256, kernels.EMPTY), np.zeros((256, 13), np.int64), 0
-    newest, directions = np.full(base, -1, np.int32), np.array(DIRECTIONS, np.int64)
-    (_, _), (top, bottom), (left, right) = margin
-    own = (top + 1, block.shape[1] - bottom + 1, left + 1, block.shape[2] - right + 1)
-    height, width = own[1] - own[0], own[3] - own[2]
-    steps = directions @ np.array([plane.size + 2 * sum(plane.shape) + 4, block.shape[2] + 2, 1])
-    rows = np.empty((max(height * width, 0), 5), np.int32)
-    corners = [np.empty((0, 4), np.int32)]
-    for z, planes in enumerate(_ranked_planes(block, values, plane), start=-margin[0][0]):
-        if not 0 <= z < block.shape[0] - sum(margin[0]):
-            continue
-        here = planes[0, own[0] : own[1], own[2] : own[3]]
-        origin = (offset[0] + z, offset[1], offset[2])
-        filled = kernels.add_runs(here, origin, sums, lower, upper, newest, rows)
-        points = kernels.extreme_points(newest, rows, filled)
-        corners.append(np.insert(points, 1, origin[0], axis=1))
-        kernels.count_beyond(here, origin, window, directions, beyond)
-        keys, counts, used = kernels.count_pairs(planes, own, steps, keys, counts, used, base)
-    slots = np.flatnonzero(keys != kernels.EMPTY)
-    slots = slots[np.argsort(keys[slots])]
-    joined = np.concatenate(corners)
+    native = np.ascontiguousarray(block, block.dtype.newbyteorder("="))
+    (top, bottom), (upper_row, lower_row), (left, right) = margin
+    depth, height, width = block.shape
+    own = (top, depth - bottom, upper_row, height - lower_row, left, width - right)
+    origin = (offset[0] - top, offset[1] - upper_row, offset[2] - left)
+    labels, sums, low, high, beyond, keys, counts, faces, corners, owners, filled = (
+        kernels.scan_block(native.view(f"u{block.dtype.itemsize}"), own, origin, window, hulls)
+    )
+    if np.issubdtype(block.dtype, np.signedinteger) and labels.max() > np.iinfo(block.dtype).max:
+        _refuse_negative(block, origin)
+    order = np.argsort(labels)  # label 0 stays first
+    rank = np.empty(labels.size, np.int64)
+    rank[order] = np.arange(labels.size)
     # Grains of the margin take part in pairs only: their own sums are 0 here.
+    grains = order[1:]
+    first, second = rank[(keys >> np.uint64(32)).astype(np.int64)], rank[keys.astype(np.uint32)]
+    ranks = np.stack([np.minimum(first, second), np.maximum(first, second)], axis=1)
+    in_order = np.lexsort((ranks[:, 1], ranks[:, 0]))
+    corners, starts = kernels.group_by_owner(corners, owners, filled, rank - 1, labels.size - 1)
     return GrainPartial(
-        labels=values.astype(np.uint64),
-        sums=sums[1:],
-        lower=lower[1:],
-        upper=upper[1:],
-        beyond=beyond[1:],
-        pairs=np.stack(np.divmod(keys[slots], base), axis=1),
-        pair_counts=counts[slots],
-        corners=joined[np.argsort(joined[:, 0], kind="stable")],
+        labels=labels[grains],
+        sums=sums[grains],
+        lower=low[grains],
+        upper=high[grains],
+        beyond=beyond[grains],
+        pairs=ranks[in_order],
+        pair_counts=counts[in_order],
+        faces=np.sort(faces),
+        corners=corners,
+        corner_starts=starts,
         window=window,
+        hulls=hulls,
+    )
+
+
+def _refuse_negative(block: NDArray[Any], origin: Triple) -> None:
+    at = np.unravel_index(int(np.argmin(block)), block.shape)
+    place = tuple(int(i + first) for i, first in zip(at, origin, strict=True))
+    raise InputProblem(
+        "labels are not negative",
+        where=f"voxel (z, y, x) = {place}",
+        found=f"label {int(block.min())}",
+        expected="0 for no grain, grains from 1",
+    )
+
+
+def _without_grains(window: Triple, hulls: bool) -> GrainPartial:
+    none = np.zeros(0, np.int64)
+    return GrainPartial(
+        labels=np.zeros(0, np.uint64),
+        sums=none.reshape(0, 10),
+        lower=none.reshape(0, 3),
+        upper=none.reshape(0, 3),
+        beyond=none.reshape(0, kernels.CLASS_COUNT),
+        pairs=none.reshape(0, 2),
+        pair_counts=none.reshape(0, kernels.CLASS_COUNT),
+        faces=none,
+        corners=none,
+        corner_starts=np.zeros(1, np.int64),
+        window=window,
+        hulls=hulls,
     )
 
 
@@ -288,87 +285,79 @@ def combine(partials: Iterable[GrainPartial]) -> GrainPartial:
     if len(parts) == 1:
         return parts[0]
     labels = np.unique(np.concatenate([part.labels for part in parts]))
-    sums, beyond = np.zeros((labels.size, 10), np.int64), np.zeros((labels.size, 13), np.int64)
+    ranks = [np.searchsorted(labels, part.labels) for part in parts]
+    sums = np.zeros((labels.size, 10), np.int64)
+    beyond = np.zeros((labels.size, kernels.CLASS_COUNT), np.int64)
     lower = np.full((labels.size, 3), max(windows[0]), np.int64)
     upper = np.zeros((labels.size, 3), np.int64)
-    keys, corners = [], []
-    base = labels.size + 1
-    for part in parts:
-        at = np.searchsorted(labels, part.labels)
-        rank = np.concatenate([[0], at + 1])
+    for part, at in zip(parts, ranks, strict=True):
         sums[at] += part.sums
         beyond[at] += part.beyond
         lower[at] = np.minimum(lower[at], part.lower)
         upper[at] = np.maximum(upper[at], part.upper)
-        # Order of labels is order of ranks, so the smaller label stays first.
-        keys.append(rank[part.pairs[:, 0]] * base + rank[part.pairs[:, 1]])
-        moved = part.corners.copy()
-        moved[:, 0] = rank[moved[:, 0]]
-        corners.append(moved)
-    pair_keys, place = np.unique(np.concatenate(keys), return_inverse=True)
-    pair_counts = np.zeros((pair_keys.size, 13), np.int64)
-    np.add.at(pair_counts, place, np.concatenate([part.pair_counts for part in parts]))
-    joined = np.concatenate(corners)
-    joined = joined[np.lexsort(joined.T[::-1])]
+    pairs, pair_counts = _add_pairs(parts, ranks, labels.size + 1)
+    corners, starts = _join_corners(parts, ranks, labels.size)
     return GrainPartial(
         labels=labels,
         sums=sums,
         lower=lower,
         upper=upper,
         beyond=beyond,
-        pairs=np.stack(np.divmod(pair_keys, base), axis=1),
+        pairs=pairs,
         pair_counts=pair_counts,
-        corners=joined[kernels.reduce_corners(joined)],
+        faces=np.sort(np.concatenate([part.faces for part in parts])),
+        corners=corners,
+        corner_starts=starts,
         window=windows[0],
+        hulls=all(part.hulls for part in parts),
     )
 
 
-def available_threads() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _add_pairs(
+    parts: Sequence[GrainPartial], ranks: Sequence[Integers], base: int
+) -> tuple[Integers, Integers]:
+    """Pairs of all parts in lexicographic order, each once, and their counts."""
+    keys = []
+    for part, at in zip(parts, ranks, strict=True):
+        rank = np.concatenate([[0], at + 1])
+        # Order of labels is order of ranks, so the smaller label stays first.
+        keys.append(rank[part.pairs[:, 0]] * base + rank[part.pairs[:, 1]])
+    joined = np.concatenate(keys)
+    order = np.argsort(joined, kind="stable")
+    counts = np.concatenate([part.pair_counts for part in parts])[order]
+    found, first = np.unique(joined[order], return_index=True)
+    if found.size:
+        counts = np.add.reduceat(counts, first, axis=0)
+    return np.stack(np.divmod(found, base), axis=1), counts
 
 
-def measure_volume(
-    labels: ArrayLike, block_shape: Triple | None = None, threads: int | None = None
-) -> GrainPartial:
-    """Measure a label volume, block by block.
-
-    Parameters
-    ----------
-    labels : array_like of integer, shape (z, y, x)
-        May be memory-mapped.
-    block_shape : (int, int, int), optional
-        By default one slab of whole planes for each thread.
-    threads : int, optional
-        By default the processors that this process may use. The result does not depend on it.
-
-    Returns
-    -------
-    GrainPartial
-
-    Raises
-    ------
-    InputProblem
-        If the labels are none.
-    """
-    volume = check_labels(labels)
-    window = (volume.shape[0], volume.shape[1], volume.shape[2])
-    threads = threads or available_threads()
-    if block_shape is None:
-        slabs = max(1, min(threads, window[0] // THINNEST_SLAB))
-        block_shape = (max(1, -(-window[0] // slabs)), max(1, window[1]), max(1, window[2]))
-
-    def measure(offset: Triple) -> GrainPartial:
-        margin, cut = [], []
-        for first, step, size in zip(offset, block_shape, window, strict=True):
-            last = min(first + step, size)
-            margin.append((int(first > 0), int(last < size)))
-            cut.append(slice(first - margin[-1][0], last + margin[-1][1]))
-        return _measure_block(volume[tuple(cut)], offset, window, margin)
-
-    starts = [range(0, max(1, n), step) for n, step in zip(window, block_shape, strict=True)]
-    _check_place(window, (0, 0, 0), window, ((0, 0),) * 3)
-    with ThreadPoolExecutor(threads) as pool:
-        return combine(pool.map(measure, product(*starts)))
+def _join_corners(
+    parts: Sequence[GrainPartial], ranks: Sequence[Integers], grain_count: int
+) -> tuple[Integers, Integers]:
+    """Corners of all parts by grain; those of flat hulls that were cut are found again."""
+    filled = sorted(
+        (place for place, part in enumerate(parts) if part.corners.size),
+        key=lambda place: int(parts[place].corners.min()),
+    )
+    if not filled:
+        return np.zeros(0, np.int64), np.zeros(grain_count + 1, np.int64)
+    owners = np.concatenate(
+        [
+            np.repeat(ranks[place], np.diff(parts[place].corner_starts)).astype(np.int32)
+            for place in filled
+        ]
+    )
+    corners, starts = kernels.group_by_owner(
+        np.concatenate([parts[place].corners for place in filled]),
+        owners,
+        owners.size,
+        np.arange(grain_count),
+        grain_count,
+    )
+    _, height, width = parts[0].window
+    plane = height * width
+    ends = [int(parts[place].corners.max()) // plane for place in filled[:-1]]
+    firsts = [int(parts[place].corners.min()) // plane for place in filled[1:]]
+    if all(end < first for end, first in zip(ends, firsts, strict=True)):
+        return corners, starts  # slabs of whole planes: no flat hull was cut
+    return kernels.reduce_corners(corners, starts, height, width)

@@ -19,7 +19,9 @@ from electrode_grains.morphometry import (
     summarize_particle,
     tabulate_contacts,
     tabulate_grains,
+    transition_areas,
 )
+from electrode_grains.morphometry.crofton import DIRECTIONS
 from electrode_grains.problems import InputProblem
 
 CUBIC = (1.0, 1.0, 1.0)
@@ -142,6 +144,17 @@ def test_one_grain_that_fills_a_large_volume_does_not_overflow():
     # Centres 0 to 399 along each axis: variance (400^2 - 1) / 12.
     assert row["half_axis_long_nm"] == pytest.approx(np.sqrt(5 * (400**2 - 1) / 12), rel=1e-12)
     assert row["hull_voxel_count"] == row["voxel_count"] == 400**3
+
+
+def test_every_voxel_may_be_a_grain():
+    labels = np.arange(1, 7 * 40 * 90 + 1).reshape(7, 40, 90)
+    table = characterize_grains(labels, CUBIC)
+    assert len(table) == labels.size
+    assert (table["hull_voxel_count"] == 1).all()
+    np.testing.assert_allclose(table["surface_area_nm2"], 2 * transition_areas(CUBIC).sum())
+    # Of 26 neighbours each counts its 13 ahead of it: as many pairs as the window has.
+    pairs = sum((7 - abs(z)) * (40 - abs(y)) * (90 - abs(x)) for z, y, x in DIRECTIONS)
+    assert summarize_particle(labels, CUBIC)["contact_count"] == pairs
 
 
 def test_memory_mapped_read_only_and_byte_swapped_labels(tmp_path):

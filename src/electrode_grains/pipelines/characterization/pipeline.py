@@ -11,7 +11,12 @@ def create_pipeline(**_: object) -> Pipeline:
         [
             Node(
                 nodes.measure_particle,
-                "grain_label_volume",
+                [
+                    "grain_label_volume",
+                    "image_quality_volume",
+                    "orientation_volume",
+                    "params:characterization.measure",
+                ],
                 ["grain_table", "contact_table", "particle_summary"],
                 name="measure_particle",
             ),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from electrode_grains.morphometry import thin_by_weight
 from electrode_grains.pipelines.modelling.settings import (
     GoodnessSettings,
     PairSettings,
@@ -30,7 +31,10 @@ ANGLES = ("polar_angle", "azimuthal_angle")
 
 
 def select_grains(grain_table: pd.DataFrame, sample: SampleSettings) -> pd.DataFrame:
-    """Keep whole grains that are large enough to have a shape (R14 of the paper)."""
+    """Keep whole grains that are large enough to have a shape (R14 of the paper).
+
+    On request they are thinned so that the window no longer favours small ones.
+    """
     whole = ~grain_table["touches_window"] | sample.include_window_grains
     resolved = grain_table["voxel_count"] >= sample.minimum_voxels
     logger.info(
@@ -40,7 +44,14 @@ def select_grains(grain_table: pd.DataFrame, sample: SampleSettings) -> pd.DataF
         int((whole & ~resolved).sum()),
         sample.minimum_voxels,
     )
-    return grain_table.loc[whole & resolved].reset_index(drop=True)
+    chosen = grain_table.loc[whole & resolved]
+    if sample.correct_edge_bias:
+        thinned = thin_by_weight(
+            chosen["edge_weight"].to_numpy(), np.random.default_rng(sample.seed)
+        )
+        logger.info("%d of %d grains are left by edge weight", thinned.sum(), len(chosen))
+        chosen = chosen.loc[thinned]
+    return chosen.reset_index(drop=True)
 
 
 def fit_marginals(grain_sample: pd.DataFrame, goodness: GoodnessSettings) -> dict[str, Any]:

@@ -10,6 +10,8 @@ class SampleSettings(BaseModel, frozen=True, extra="forbid"):
 
     minimum_voxels: int = Field(ge=1)
     include_window_grains: bool
+    correct_edge_bias: bool = False
+    seed: int = Field(default=0, ge=0)
 
 
 class PairSettings(BaseModel, frozen=True, extra="forbid"):

@@ -205,7 +205,7 @@ def write_report(
                 ipf_colors(np.moveaxis(quaternions, 0, -1), results["scan_index"]["laue_group"]),
             ),
             provenance={**describe_run(), "parameters": settings},
-            warnings=collect_warnings(results),
+            warnings=[*collect_warnings(results), *unresolved_grains(grain_table, results)],
             **results,
         )
     )
@@ -231,3 +231,16 @@ def collect_warnings(results: Mapping[str, Any]) -> list[str]:
                 f"{fits['excluded_reason']}, left out of all fits: labels {fits['excluded_labels']}"
             )
     return told
+
+
+def unresolved_grains(grain_table: pd.DataFrame, results: Mapping[str, Any]) -> list[str]:
+    """Say below which diameter voxels decide a shape descriptor, and how many grains it is."""
+    diameters = grain_table.loc[~grain_table["touches_window"], "equivalent_diameter_nm"]
+    limits = results["particle_summary"].get("resolution_limits_nm", {})
+    return [
+        f"{name} means nothing below d = {limit:.0f} nm, where voxels move it by half its "
+        f"standard deviation over grains: {int((diameters < limit).sum())} of {len(diameters)} "
+        "whole grains"
+        for name, limit in limits.items()
+        if limit is not None
+    ]

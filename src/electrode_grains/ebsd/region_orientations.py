@@ -10,7 +10,6 @@ from numba import njit
 from numpy.typing import NDArray
 
 from electrode_grains.ebsd.orientations import laue_group
-from electrode_grains.grains.labelling import Labels
 from electrode_grains.problems import InputProblem
 
 CANDIDATES = 48  # points of a region among which its mode is sought
@@ -96,7 +95,7 @@ def as_points(
 
 
 def region_orientations(
-    labels: Labels,
+    labels: NDArray[np.int32],
     orientations: NDArray[Any],
     laue: str = "-3m",
     weights: NDArray[np.floating] | None = None,

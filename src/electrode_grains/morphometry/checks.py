@@ -1,0 +1,46 @@
+"""What labels and spacings must be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from electrode_grains.problems import InputProblem
+
+
+def check_labels(labels: ArrayLike) -> NDArray[Any]:
+    """Return a label volume as an array.
+
+    Raises
+    ------
+    InputProblem
+        If it is not three-dimensional or not of whole numbers.
+    """
+    volume = np.asanyarray(labels)
+    if volume.ndim != 3:
+        raise InputProblem("a label volume has dimensions (z, y, x)", found=f"shape {volume.shape}")
+    if not np.issubdtype(volume.dtype, np.integer):
+        raise InputProblem("labels are whole numbers", found=f"dtype {volume.dtype}")
+    return volume
+
+
+def check_spacing(spacing: Sequence[float]) -> tuple[float, float, float]:
+    """Return the spacing as floats.
+
+    Raises
+    ------
+    InputProblem
+        If it is not three positive lengths.
+    """
+    try:
+        steps = tuple(float(step) for step in spacing)
+    except (TypeError, ValueError):
+        steps = ()
+    if len(steps) != 3 or not all(np.isfinite(step) and step > 0 for step in steps):
+        raise InputProblem(
+            "voxel spacing must be three positive lengths (dz, dy, dx)", found=str(steps or spacing)
+        )
+    return steps[0], steps[1], steps[2]

@@ -1,0 +1,273 @@
+"""Places, lattices and misorientations of grains of known geometry."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from orix.quaternion import Misorientation, Orientation
+from orix.quaternion.symmetry import D3d, Oh
+
+from electrode_grains.ebsd.orientations import (
+    laue_group,
+    misorientation_angle,
+    multiply,
+    quaternions_from_euler,
+    random_orientations,
+)
+from electrode_grains.morphometry import (
+    characterize_grains,
+    correct_resolution,
+    disorientations,
+    inclusion_weights,
+    measure_contacts,
+    measure_particle,
+    resolution_limits,
+    summarize_particle,
+    thin_by_weight,
+    weighted_means,
+)
+from electrode_grains.phantom import ball
+from electrode_grains.problems import InputProblem
+
+CUBIC = (1.0, 1.0, 1.0)
+
+
+def halves():
+    """Two grains side by side along x, with label 0 around them."""
+    return np.pad(np.repeat([[[4, 4, 4, 9, 9, 9]]], 4, axis=1).repeat(4, axis=0), 2)
+
+
+def lattice(labels, by_label):
+    field = np.full((*labels.shape, 4), np.nan)
+    for label, quaternion in by_label.items():
+        field[labels == label] = quaternion
+    return field
+
+
+# --- places ----------------------------------------------------------------------------------
+
+
+def test_radial_rods_point_away_from_the_centre_and_tangential_ones_do_not():
+    labels = np.zeros((9, 21, 21), int)
+    labels[4, 10, 1:8] = 1
+    labels[4, 10, 13:20] = 2
+    labels[4, 7:14, 0] = 3
+    labels[4, 7:14, 20] = 4
+    table = characterize_grains(labels, CUBIC).set_index("label")
+    assert table.loc[[1, 2], "radial_angle"].tolist() == pytest.approx([0, 0], abs=1e-9)
+    assert table.loc[[3, 4], "radial_angle"].tolist() == pytest.approx([np.pi / 2] * 2)
+
+
+def test_another_centre_gives_other_radial_directions():
+    labels = np.zeros((3, 9, 9), int)
+    labels[1, 4, 1:8] = 1
+    for center, angle in (((0, 4, 1), 0), ((4, 0, 1), np.pi / 2), ((0, 0, 1), np.pi / 4)):
+        row = characterize_grains(labels, CUBIC, center_nm=center).loc[0]
+        assert row["radial_angle"] == pytest.approx(angle, abs=1e-9)
+        assert row["distance_to_center_nm"] == np.hypot(center[0] - 4, center[1] - 4)
+
+
+def test_a_cube_lies_half_its_edge_below_the_surface():
+    labels = np.pad(np.ones((5, 5, 5), int), 1)
+    row = characterize_grains(labels, (50, 50, 50)).loc[0]
+    assert row["surface_distance_nm"] == 125
+    assert row["place_reason"] == ("centroid at the centre of the particle; no longest half-axis")
+    assert np.isnan(row["radial_angle"])
+
+
+def test_without_label_0_there_is_no_surface():
+    table = characterize_grains(np.repeat([[[1, 1, 2]]], 2, axis=1), CUBIC)
+    assert table["surface_distance_nm"].isna().all()
+    assert table["place_reason"].str.startswith("no surface of the particle").all()
+
+
+# --- the border of the window ----------------------------------------------------------------
+
+
+def test_weights_count_the_places_of_a_box_in_the_window():
+    window = (6, 7, 9)
+    lower, upper = np.array([[1, 2, 3]]), np.array([[3, 5, 7]])
+    places = sum(
+        1
+        for z in range(6)
+        for y in range(7)
+        for x in range(9)
+        if z >= 1 and z + 2 < 6 and y >= 1 and y + 3 < 7 and x >= 1 and x + 4 < 9
+    )
+    assert inclusion_weights(lower, upper, window) == pytest.approx([6 * 7 * 9 / places])
+
+
+def test_a_window_thrown_at_random_favours_small_grains_and_weights_mend_that():
+    rng = np.random.default_rng(0)
+    edges = rng.integers(2, 12, 60_000)
+    first = rng.integers(-15, 20, (60_000, 3))
+    last = first + edges[:, None]
+    whole = ((first >= 1) & (last < 20)).all(axis=1)
+    corner = ((first >= 0) & (first < 20)).all(axis=1)
+    weights = inclusion_weights(first[whole], last[whole], (20, 20, 20))
+    mean = weighted_means(pd.DataFrame({"edge": edges[whole]}), pd.Series(weights))["edge"]
+    assert edges[whole].mean() < 0.85 * edges[corner].mean()
+    assert mean == pytest.approx(edges[corner].mean(), rel=0.03)  # of the largest, 1 in 16 is whole
+    thinned = edges[whole][thin_by_weight(weights, rng)]
+    assert thinned.mean() == pytest.approx(edges[corner].mean(), rel=0.05)
+
+
+def test_grains_on_the_border_have_no_weight():
+    table = characterize_grains(np.pad(halves()[2:], [(0, 0), (0, 0), (0, 0)]), CUBIC)
+    assert table["touches_window"].all()
+    assert table["edge_weight"].isna().all()
+
+
+# --- lattices --------------------------------------------------------------------------------
+
+
+def test_grains_of_one_lattice_have_that_mean_and_no_spread():
+    labels, rng = halves(), np.random.default_rng(1)
+    wanted = random_orientations(2, rng)
+    equivalent = multiply(laue_group("-3m")[[3, 5]], wanted)
+    field = lattice(labels, dict(zip((4, 9), equivalent, strict=True)))
+    table = characterize_grains(labels, CUBIC, orientations=field)
+    mean = table[[f"orientation_{part}" for part in "wxyz"]].to_numpy()
+    assert misorientation_angle(mean, wanted, "-3m") == pytest.approx([0, 0], abs=1e-5)
+    euler = table[["bunge_phi1", "bunge_Phi", "bunge_phi2"]].to_numpy()
+    turned = quaternions_from_euler(euler)
+    assert misorientation_angle(turned, wanted, "-3m") == pytest.approx([0, 0], abs=1e-5)
+    assert table["grain_orientation_spread"].tolist() == pytest.approx([0, 0], abs=1e-6)
+    assert table["orientation_share"].tolist() == [1, 1]
+
+
+def test_the_spread_is_the_mean_angle_to_the_mean():
+    labels = halves()
+    tilts = np.where(np.indices(labels.shape)[1] % 2, 0.02, -0.02)
+    field = np.zeros((*labels.shape, 4))
+    field[..., 0], field[..., 1] = np.cos(tilts / 2), np.sin(tilts / 2)
+    table = characterize_grains(labels, CUBIC, orientations=field)
+    assert table["grain_orientation_spread"].tolist() == pytest.approx([0.02] * 2, rel=1e-4)
+
+
+def test_wrongly_indexed_points_decide_neither_mean_nor_spread():
+    labels, rng = halves(), np.random.default_rng(2)
+    field = lattice(labels, {4: [1.0, 0, 0, 0], 9: [1.0, 0, 0, 0]})
+    wrong = (rng.random(labels.shape) < 0.3) & (labels > 0)
+    field[wrong] = random_orientations(int(wrong.sum()), rng)
+    table = characterize_grains(labels, CUBIC, orientations=field)
+    assert table["orientation_w"].tolist() == pytest.approx([1, 1], abs=1e-3)
+    assert (table["grain_orientation_spread"] < 0.01).all()
+    assert table["orientation_share"].between(0.5, 0.9).all()
+
+
+def test_c_axes_along_and_across_the_radius():
+    labels = halves()  # centroids lie along x from the centre
+    along = quaternions_from_euler([np.pi / 2, np.pi / 2, 0])  # the c-axis along x
+    field = lattice(labels, {4: along, 9: [1.0, 0, 0, 0]})
+    table = characterize_grains(labels, CUBIC, orientations=field).set_index("label")
+    angles = table["c_axis_radial_angle"]
+    assert angles.tolist() == pytest.approx([0, np.pi / 2], abs=1e-6)
+    # In a cubic lattice one of three equivalent axes lies along x in both.
+    cubic = characterize_grains(labels, CUBIC, orientations=field, laue="m-3m")
+    assert cubic["c_axis_radial_angle"].tolist() == pytest.approx([0, 0], abs=1e-6)
+
+
+def test_unindexed_grains_are_null_with_a_reason():
+    labels = halves()
+    measured = measure_particle(labels, CUBIC, orientations=lattice(labels, {4: [1.0, 0, 0, 0]}))
+    grains = measured.grains.set_index("label")
+    assert grains["orientation_reason"].tolist() == ["", "no indexed point"]
+    assert grains["orientation_w"].isna().tolist() == [False, True]
+    contacts = measured.contacts.set_index(["label_a", "label_b"])["misorientation_reason"]
+    assert contacts.loc[4, 9] == "a grain without orientation"
+    assert contacts.loc[0, 4] == "label 0 is no grain"
+    assert measured.particle["low_angle_share"] is None
+
+
+def test_low_angle_boundaries_by_their_area():
+    labels = np.pad(np.repeat([[[1, 1, 2, 2, 3, 3]]], 4, axis=1), 1)
+    tilt = np.radians(10)
+    field = lattice(
+        labels,
+        {1: [1, 0, 0, 0], 2: [np.cos(tilt / 2), np.sin(tilt / 2), 0, 0], 3: [0.8, 0.6, 0, 0]},
+    )
+    contacts = measure_contacts(labels, CUBIC, orientations=field)
+    row = contacts.set_index(["label_a", "label_b"]).loc[(1, 2)]
+    assert row["misorientation_angle"] == pytest.approx(tilt, abs=1e-6)
+    axis = row[[f"misorientation_axis_{name}" for name in "xyz"]].to_numpy(float)
+    assert axis == pytest.approx([1, 0, 0], abs=1e-6)
+    # Two equal areas, one of them below 15 degrees; none below 5.
+    for low_angle, share in ((np.radians(15), 0.5), (np.radians(5), 0.0)):
+        summary = summarize_particle(labels, CUBIC, orientations=field, low_angle=low_angle)
+        assert summary["low_angle_share"] == pytest.approx(share)
+
+
+@pytest.mark.parametrize(("laue", "symmetry"), [("-3m", D3d), ("m-3m", Oh)])
+def test_disorientations_are_those_of_orix(laue, symmetry):
+    rng = np.random.default_rng(5)
+    first, second = random_orientations(50, rng), random_orientations(50, rng)
+    angles, axes = disorientations(first, second, laue)
+    one, other = (Orientation(q, symmetry=symmetry) for q in (first, second))
+    peer = one.angle_with(other)
+    assert angles == pytest.approx(peer, abs=1e-6)
+    assert angles == pytest.approx(misorientation_angle(first, second, laue), abs=1e-6)
+    # The rotation by that angle about that axis leads from one crystal to an equivalent of
+    # the other, up to the symmetries of both sides.
+    turned = np.column_stack([np.cos(angles / 2), np.sin(angles / 2)[:, None] * axes])
+    given = Misorientation((other * ~one).data, symmetry=(symmetry, symmetry)).reduce()
+    again = Misorientation(turned, symmetry=(symmetry, symmetry)).reduce()
+    assert again.angle == pytest.approx(given.angle, abs=1e-6)
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 9999), laue=st.sampled_from(["-3m", "m-3m", "-1"]))
+def test_equivalent_crystals_in_any_order_have_one_misorientation(seed, laue):
+    rng = np.random.default_rng(seed)
+    first, second, frame = random_orientations(3, rng)[:, None]
+    group = laue_group(laue)
+    angle, axis = disorientations(first, second, laue)
+    other = [group[rng.integers(len(group))] for _ in range(2)]
+    moved = [multiply(multiply(s, q), frame) for s, q in zip(other, (first, second), strict=True)]
+    for pair in (moved, moved[::-1]):
+        again, other_axis = disorientations(*pair, laue)
+        assert again == pytest.approx(angle, abs=1e-7)
+        assert other_axis == pytest.approx(axis, abs=1e-6)
+
+
+def test_threads_and_channels_change_no_orientation():
+    labels, rng = halves(), np.random.default_rng(3)
+    field = random_orientations(labels.size, rng).reshape(*labels.shape, 4)
+    expected = measure_particle(labels, CUBIC, orientations=field, threads=1)
+    first = np.moveaxis(field, -1, 0)
+    again = measure_particle(labels, CUBIC, orientations=first, threads=2)
+    assert again.grains.equals(expected.grains)
+    assert again.contacts.equals(expected.contacts)
+    with pytest.raises(InputProblem, match="do not fit"):
+        measure_particle(labels, CUBIC, orientations=field[1:])
+
+
+def test_mean_image_quality_leaves_out_what_is_not_known():
+    labels = np.array([[[1, 1, 2]]])
+    quality = np.array([[[3.0, np.nan, np.nan]]])
+    table = characterize_grains(labels, CUBIC, image_quality=quality)
+    assert table["mean_image_quality"].iloc[0] == 3
+    assert np.isnan(table["mean_image_quality"].iloc[1])
+
+
+# --- resolution ------------------------------------------------------------------------------
+
+
+def test_coarser_voxels_need_larger_grains():
+    rng = np.random.default_rng(0)
+    names = ("sphericity", "convexity", "elongation")
+    table = pd.DataFrame({name: rng.normal(0.7, 0.08, 200) for name in names})
+    fine, coarse = resolution_limits(table, (20, 20, 20)), resolution_limits(table, (40, 40, 40))
+    for name in names:
+        assert coarse[name] == pytest.approx(2 * fine[name], abs=1)
+
+
+def test_corrected_balls_are_round_on_average():
+    rng, errors = np.random.default_rng(0), []
+    for _ in range(40):
+        body = ball((8, 8, 8), rng.uniform(3, 4, 3), 2)
+        row = correct_resolution(characterize_grains(body.astype(int), CUBIC), CUBIC).iloc[0]
+        errors.append((row["sphericity"] - 1, row["sphericity_corrected"] - 1))
+    raw, corrected = np.abs(np.mean(errors, axis=0))
+    assert corrected < 0.5 * raw
