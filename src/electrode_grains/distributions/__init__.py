@@ -6,6 +6,7 @@ from electrode_grains.distributions.copulas import BivariateCopula
 from electrode_grains.distributions.description import (
     copula_from_description,
     density_panel,
+    describe_axis_uniformity,
     describe_goodness,
     describe_marginals,
     describe_pair,
@@ -15,6 +16,7 @@ from electrode_grains.distributions.families import (
     DEFAULT_FAMILIES,
     MARGINAL_FAMILIES,
     candidate_families,
+    smallest_diameter,
 )
 from electrode_grains.distributions.goodness import (
     AxisUniformity,
@@ -45,6 +47,7 @@ __all__ = [
     "candidate_families",
     "copula_from_description",
     "density_panel",
+    "describe_axis_uniformity",
     "describe_goodness",
     "describe_marginals",
     "describe_pair",
@@ -56,4 +59,5 @@ __all__ = [
     "rank_by_aic",
     "select_copula",
     "select_marginal",
+    "smallest_diameter",
 ]

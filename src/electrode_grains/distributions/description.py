@@ -13,7 +13,11 @@ from scipy.stats import kendalltau
 
 from electrode_grains.distributions.copula_fitting import select_copula
 from electrode_grains.distributions.copulas import BivariateCopula
-from electrode_grains.distributions.goodness import goodness_of_fit
+from electrode_grains.distributions.goodness import (
+    MINIMUM_AXES,
+    axis_uniformity,
+    goodness_of_fit,
+)
 from electrode_grains.distributions.joint import JointDensity
 from electrode_grains.distributions.marginal_fitting import inside_support, select_marginal
 from electrode_grains.distributions.marginals import Marginal
@@ -98,7 +102,8 @@ def describe_goodness(
     -------
     dict or None
         `statistics` and `p_values` by `kolmogorov_smirnov`, `anderson_darling` and
-        `cramer_von_mises`, and `replicates`; None where no family was fitted.
+        `cramer_von_mises`, `replicates` and `bootstrap_errors` of the parameters; None where
+        no family was fitted.
     """
     if description["best"] is None:
         return None
@@ -106,6 +111,28 @@ def describe_goodness(
     kept = values[_inside(values, description)]
     model = marginal_from_description(description)
     return asdict(goodness_of_fit(model, kept, replicates=replicates, rng=rng))
+
+
+def describe_axis_uniformity(
+    azimuthal_angle: ArrayLike, polar_angle: ArrayLike
+) -> dict[str, Any] | None:
+    """Test jointly whether the axes of grains are uniform on the sphere.
+
+    Parameters
+    ----------
+    azimuthal_angle, polar_angle : array_like of float, shape (n,)
+        In rad, one pair a grain; pairs that are not finite are left out.
+
+    Returns
+    -------
+    dict or None
+        Fields of `AxisUniformity` and `sample_size`; None for too few axes.
+    """
+    angles = np.column_stack([azimuthal_angle, polar_angle]).astype(float)
+    kept = angles[np.isfinite(angles).all(axis=1)]
+    if len(kept) < MINIMUM_AXES:
+        return None
+    return {"sample_size": len(kept), **asdict(axis_uniformity(*kept.T))}
 
 
 def _with_moments(fit: Fit[Marginal]) -> Fit[Marginal]:
@@ -227,6 +254,7 @@ def _rows(fits: Sequence[Fit[Any]]) -> list[dict[str, Any]]:
             "parameter_count": fit.parameter_count,
             "log_likelihood": fit.log_likelihood,
             "aic": fit.aic if fit.is_ranked else None,
+            "aicc": fit.aicc if fit.is_ranked else None,
             "bic": fit.bic if fit.is_ranked else None,
             "delta_aic": fit.aic - least if fit.is_ranked else None,
             "akaike_weight": weight,

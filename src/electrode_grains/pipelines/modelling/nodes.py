@@ -43,10 +43,12 @@ def select_grains(grain_table: pd.DataFrame, sample: SampleSettings) -> pd.DataF
     return grain_table.loc[whole & resolved].reset_index(drop=True)
 
 
-def fit_marginals(grain_sample: pd.DataFrame, goodness: GoodnessSettings) -> dict[str, Any]:
+def fit_marginals(
+    grain_sample: pd.DataFrame, sample: SampleSettings, goodness: GoodnessSettings
+) -> dict[str, Any]:
     """Fit every candidate family to every characteristic and test the best."""
     from electrode_grains.distributions import (
-        candidate_families,
+        describe_axis_uniformity,
         describe_goodness,
         describe_marginals,
     )
@@ -54,17 +56,31 @@ def fit_marginals(grain_sample: pd.DataFrame, goodness: GoodnessSettings) -> dic
     rng = np.random.default_rng(goodness.seed)
     characteristics = {}
     for name, unit in UNITS.items():
-        families, support = candidate_families(name)
-        sample = grain_sample[name].dropna()
+        families, support = families_above_the_cut(name, grain_sample, sample.minimum_voxels)
+        measured = grain_sample[name].dropna()
         result = describe_marginals(
-            sample.to_numpy(), families, support, labels=grain_sample.loc[sample.index, "label"]
+            measured.to_numpy(), families, support, labels=grain_sample.loc[measured.index, "label"]
         )
-        tested = describe_goodness(sample, result, goodness.replicates, rng)
+        tested = describe_goodness(measured, result, goodness.replicates, rng)
         found = result["best"] or "no family"
         p_value = tested["p_values"]["anderson_darling"] if tested else float("nan")
         logger.info("%s: %s, %d grains, p = %.2f", name, found, result["sample_size"], p_value)
         characteristics[name] = {"unit": unit, "goodness_of_fit": tested, **result}
-    return {"characteristics": characteristics}
+    axes = describe_axis_uniformity(grain_sample["azimuthal_angle"], grain_sample["polar_angle"])
+    return {"characteristics": characteristics, "axis_uniformity": axes}
+
+
+def families_above_the_cut(
+    characteristic: str, grain_sample: pd.DataFrame, minimum_voxels: int
+) -> tuple[tuple[str, ...], tuple[float, float]]:
+    """Candidates of a characteristic; laws of the diameter begin where the sample was cut."""
+    from electrode_grains.distributions import candidate_families, smallest_diameter
+
+    families, (lower, upper) = candidate_families(characteristic)
+    if characteristic == "equivalent_diameter_nm" and len(grain_sample):
+        grain = grain_sample.iloc[0]
+        lower = smallest_diameter(grain[characteristic], grain["voxel_count"], minimum_voxels)
+    return families, (lower, upper)
 
 
 def fit_copulas(

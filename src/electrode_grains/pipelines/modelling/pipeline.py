@@ -17,7 +17,7 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 nodes.fit_marginals,
-                ["grain_sample", "params:modelling.goodness"],
+                ["grain_sample", "params:modelling.sample", "params:modelling.goodness"],
                 "marginal_fits",
                 name="fit_marginals",
             ),
