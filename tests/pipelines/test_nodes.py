@@ -8,7 +8,7 @@ from electrode_grains.pipelines.boundary_model.nodes import split_annotations
 from electrode_grains.pipelines.boundary_model.settings import SplitSettings
 from electrode_grains.pipelines.characterization.nodes import compare_with_truth, measure_grains
 from electrode_grains.pipelines.modelling.nodes import correlated_pairs, select_grains
-from electrode_grains.pipelines.modelling.settings import SampleSettings
+from electrode_grains.pipelines.modelling.settings import PairSettings, SampleSettings
 from electrode_grains.pipelines.reporting.nodes import collect_warnings, farthest_slice
 from electrode_grains.problems import SettingsProblem
 from electrode_grains.volumes import as_volume
@@ -76,7 +76,15 @@ def test_only_correlated_pairs_are_modelled_and_the_angles_always():
             "elongation": np.tile([0.0, 1.0], 250),
         }
     )
-    assert correlated_pairs(table, 0.3) == [
+    settings = PairSettings(
+        characteristics=tuple(table),
+        minimum_correlation=0.3,
+        always=(("polar_angle", "azimuthal_angle"), ("equivalent_diameter_nm", "sphericity")),
+        families=("frank",),
+        rotations=(0,),
+        ties="mean",
+    )
+    assert correlated_pairs(table, settings) == [
         ("equivalent_diameter_nm", "sphericity"),
         ("polar_angle", "azimuthal_angle"),
     ]

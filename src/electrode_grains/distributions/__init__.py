@@ -2,11 +2,16 @@
 
 from electrode_grains.distributions.copula_families import COPULA_FAMILIES
 from electrode_grains.distributions.copula_fitting import fit_copula, select_copula
+from electrode_grains.distributions.copula_goodness import (
+    CopulaGoodness,
+    copula_goodness_of_fit,
+)
 from electrode_grains.distributions.copulas import BivariateCopula
 from electrode_grains.distributions.description import (
     copula_from_description,
     density_panel,
     describe_axis_uniformity,
+    describe_dependence,
     describe_goodness,
     describe_marginals,
     describe_pair,
@@ -28,6 +33,7 @@ from electrode_grains.distributions.goodness import (
 from electrode_grains.distributions.joint import JointDensity, SampledDistribution
 from electrode_grains.distributions.marginal_fitting import fit_marginal, select_marginal
 from electrode_grains.distributions.marginals import Marginal
+from electrode_grains.distributions.pseudo_observations import pseudo_observations, tie_share
 from electrode_grains.distributions.results import Fit, akaike_weights, best_fit, rank_by_aic
 
 __all__ = [
@@ -36,6 +42,7 @@ __all__ = [
     "MARGINAL_FAMILIES",
     "AxisUniformity",
     "BivariateCopula",
+    "CopulaGoodness",
     "Fit",
     "GoodnessOfFit",
     "JointDensity",
@@ -46,8 +53,10 @@ __all__ = [
     "best_fit",
     "candidate_families",
     "copula_from_description",
+    "copula_goodness_of_fit",
     "density_panel",
     "describe_axis_uniformity",
+    "describe_dependence",
     "describe_goodness",
     "describe_marginals",
     "describe_pair",
@@ -56,8 +65,10 @@ __all__ = [
     "fit_marginal",
     "goodness_of_fit",
     "marginal_from_description",
+    "pseudo_observations",
     "rank_by_aic",
     "select_copula",
     "select_marginal",
     "smallest_diameter",
+    "tie_share",
 ]

@@ -43,6 +43,9 @@ class CopulaFamily:
         Of the parameters: (lower, upper).
     is_radially_symmetric : bool
         Whether rotations give nothing that other parameters do not give too.
+    conditional : callable or None
+        P(V <= v | U = u) of (u, v, parameters); None where the distribution function of a
+        complex u tells it.
     """
 
     parameter_names: tuple[str, ...]
@@ -52,6 +55,7 @@ class CopulaFamily:
     kendall_tau: Callable[[Parameters], float] | None
     tail_dependence: Callable[[Parameters], tuple[float, float]]
     is_radially_symmetric: bool = False
+    conditional: Callable[[Array, Array, Parameters], Array] | None = None
 
 
 # --- building blocks --------------------------------------------------------------------------
@@ -126,6 +130,12 @@ def _amh_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
     return np.asarray(u * v / ((1 - t) + t * (u + v - u * v)))
 
 
+def _amh_conditional(u: Array, v: Array, parameters: Parameters) -> Array:
+    (t,) = parameters
+    bottom = (1 - t) + t * (u + v - u * v)
+    return np.asarray(v * (1 - t + t * v) / bottom**2)
+
+
 def _amh_tau(parameters: Parameters) -> float:
     (t,) = parameters
     if abs(t) < 1e-3:  # the closed form loses all digits here
@@ -146,18 +156,29 @@ def _clayton_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
     return np.exp(-_log_sum_minus_one(-t * np.log(u), -t * np.log(v)) / t)
 
 
+def _clayton_conditional(u: Array, v: Array, parameters: Parameters) -> Array:
+    (t,) = parameters
+    x, y = -np.log(u), -np.log(v)
+    return np.exp((t + 1) * x - (1 / t + 1) * _log_sum_minus_one(t * x, t * y))
+
+
 def _frank_density(u: Array, v: Array, parameters: Parameters) -> Array:
     (t,) = parameters
     if abs(t) < 1e-9:
         return _independence_density(u, v, ())
     if t < 0:
         return _frank_density(1 - u, v, (-t,))
-    # exp(-t min(u, v)) is taken out of the sum, whose larger term is then of order t or more
-    least = np.minimum(u, v)
-    inner = np.exp(t * (least - u)) * np.expm1(-t * v)
-    inner = inner + np.exp(t * (least - v)) * np.expm1(-t * (1 - v))
     factor = np.log(t) + np.log(-np.expm1(-t))
-    return np.asarray(factor - t * np.abs(u - v) - 2 * np.log(-inner))
+    return np.asarray(factor - t * np.abs(u - v) - 2 * np.log(sum(_frank_terms(u, v, t))))
+
+
+def _frank_terms(u: Array, v: Array, t: float) -> tuple[Array, Array]:
+    """Terms of the denominator over exp(-t min(u, v)): the larger is of order t or more."""
+    least = np.minimum(u, v)
+    return (
+        -np.exp(t * (least - u)) * np.expm1(-t * v),
+        -np.exp(t * (least - v)) * np.expm1(-t * (1 - v)),
+    )
 
 
 def _frank_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
@@ -172,6 +193,16 @@ def _frank_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
     near = np.real(share) > -0.5
     logarithm = np.where(near, _log1p(np.where(near, share, 0)), np.log(rest / -np.expm1(-t)))
     return np.asarray(-logarithm / t)
+
+
+def _frank_conditional(u: Array, v: Array, parameters: Parameters) -> Array:
+    (t,) = parameters
+    if abs(t) < 1e-9:
+        return np.broadcast_arrays(v, u)[0] + 0.0
+    if t < 0:
+        return _frank_conditional(1 - u, v, (-t,))
+    first, second = _frank_terms(u, v, t)
+    return np.asarray(first / (first + second))
 
 
 def _frank_tau(parameters: Parameters) -> float:
@@ -196,6 +227,14 @@ def _gumbel_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
     return np.exp(-np.exp(_log_add(t * np.log(-np.log(u)), t * np.log(-np.log(v))) / t))
 
 
+def _gumbel_conditional(u: Array, v: Array, parameters: Parameters) -> Array:
+    (t,) = parameters
+    x = -np.log(u)
+    lx, ly = np.log(x), np.log(-np.log(v))
+    total = _log_add(t * lx, t * ly)
+    return np.exp(x - np.exp(total / t) + (t - 1) * lx + (1 / t - 1) * total)
+
+
 def _joe_density(u: Array, v: Array, parameters: Parameters) -> Array:
     (t,) = parameters
     a, b = t * _log1p(-u), t * _log1p(-v)
@@ -208,6 +247,13 @@ def _joe_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
     a, b = t * _log1p(-u), t * _log1p(-v)
     total = np.exp(a) + np.exp(b) * -np.expm1(a)
     return np.asarray(1 - total ** (1 / t))
+
+
+def _joe_conditional(u: Array, v: Array, parameters: Parameters) -> Array:
+    (t,) = parameters
+    a, b = t * _log1p(-u), t * _log1p(-v)
+    total = _log_add(a, b + _log1m_exp(a))
+    return -np.expm1(b) * np.exp((1 - 1 / t) * (a - total))
 
 
 def _joe_tau(parameters: Parameters) -> float:
@@ -247,6 +293,15 @@ def _bb1_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
     return np.exp(-_log_add(np.zeros_like(log_r), log_r) / t)
 
 
+def _bb1_conditional(u: Array, v: Array, parameters: Parameters) -> Array:
+    t, d = parameters
+    x, y = -np.log(u), -np.log(v)
+    lx, ly = _log_expm1(t * x), _log_expm1(t * y)
+    log_r = _log_add(d * lx, d * ly) / d
+    outer = _log_add(np.zeros_like(log_r), log_r)
+    return np.exp((d - 1) * (lx - log_r) - (1 / t + 1) * outer + (t + 1) * x)
+
+
 def _bb8_parts(u: Array, v: Array, parameters: Parameters) -> tuple[Array, Array, Array, float]:
     """Terms log p, log q, log R and eta of the Joe-Frank family."""
     t, d = parameters
@@ -275,6 +330,12 @@ def _bb8_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
     t, d = parameters
     _, _, log_r, _ = _bb8_parts(u, v, parameters)
     return -np.expm1(log_r / t) / d
+
+
+def _bb8_conditional(u: Array, v: Array, parameters: Parameters) -> Array:
+    t, _ = parameters
+    log_p, log_q, log_r, eta = _bb8_parts(u, v, parameters)
+    return -np.expm1(log_q) / eta * np.exp((1 - 1 / t) * (log_p - log_r))
 
 
 def _bb8_tau(parameters: Parameters) -> float:
@@ -379,7 +440,14 @@ def _bb5_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
 
 COPULA_FAMILIES: Mapping[str, CopulaFamily] = {
     "independence": CopulaFamily(
-        (), (), _independence_density, lambda u, v, _: u * v, lambda _: 0.0, _no_tails, True
+        (),
+        (),
+        _independence_density,
+        lambda u, v, _: u * v,
+        lambda _: 0.0,
+        _no_tails,
+        True,
+        lambda u, v, _: np.broadcast_arrays(v, u)[0] + 0.0,
     ),
     "gaussian": CopulaFamily(
         ("rho",),
@@ -389,6 +457,7 @@ COPULA_FAMILIES: Mapping[str, CopulaFamily] = {
         lambda p: float(2 / np.pi * np.arcsin(p[0])),
         _no_tails,
         True,
+        baselines.gaussian_conditional,
     ),
     "student": CopulaFamily(
         ("rho", "nu"),
@@ -398,6 +467,7 @@ COPULA_FAMILIES: Mapping[str, CopulaFamily] = {
         lambda p: float(2 / np.pi * np.arcsin(p[0])),
         baselines.student_tails,
         True,
+        baselines.student_conditional,
     ),
     "ali_mikhail_haq": CopulaFamily(
         ("theta",),
@@ -406,6 +476,7 @@ COPULA_FAMILIES: Mapping[str, CopulaFamily] = {
         _amh_cdf,
         _amh_tau,
         lambda p: (0.5 if p[0] == 1 else 0.0, 0.0),
+        conditional=_amh_conditional,
     ),
     "clayton": CopulaFamily(
         ("theta",),
@@ -414,9 +485,17 @@ COPULA_FAMILIES: Mapping[str, CopulaFamily] = {
         _clayton_cdf,
         lambda p: p[0] / (p[0] + 2),
         lambda p: (2 ** (-1 / p[0]), 0.0),
+        conditional=_clayton_conditional,
     ),
     "frank": CopulaFamily(
-        ("theta",), ((-80.0, 80.0),), _frank_density, _frank_cdf, _frank_tau, _no_tails, True
+        ("theta",),
+        ((-80.0, 80.0),),
+        _frank_density,
+        _frank_cdf,
+        _frank_tau,
+        _no_tails,
+        True,
+        _frank_conditional,
     ),
     "gumbel": CopulaFamily(
         ("theta",),
@@ -425,6 +504,7 @@ COPULA_FAMILIES: Mapping[str, CopulaFamily] = {
         _gumbel_cdf,
         lambda p: 1 - 1 / p[0],
         lambda p: (0.0, _upper_tail(p[0])),
+        conditional=_gumbel_conditional,
     ),
     "joe": CopulaFamily(
         ("theta",),
@@ -433,6 +513,7 @@ COPULA_FAMILIES: Mapping[str, CopulaFamily] = {
         _joe_cdf,
         _joe_tau,
         lambda p: (0.0, _upper_tail(p[0])),
+        conditional=_joe_conditional,
     ),
     "bb1": CopulaFamily(
         ("kappa", "delta"),
@@ -441,6 +522,7 @@ COPULA_FAMILIES: Mapping[str, CopulaFamily] = {
         _bb1_cdf,
         lambda p: 1 - 2 / (p[1] * (p[0] + 2)),
         lambda p: (2 ** (-1 / (p[0] * p[1])), _upper_tail(p[1])),
+        conditional=_bb1_conditional,
     ),
     "bb8": CopulaFamily(
         ("kappa", "delta"),
@@ -449,6 +531,7 @@ COPULA_FAMILIES: Mapping[str, CopulaFamily] = {
         _bb8_cdf,
         _bb8_tau,
         lambda p: (0.0, _upper_tail(p[0]) if p[1] == 1 else 0.0),
+        conditional=_bb8_conditional,
     ),
     "bb3": CopulaFamily(
         ("kappa", "delta"),

@@ -130,10 +130,7 @@ def goodness_of_fit(
     far too lenient, therefore every replicate is refitted (Stute, Manteiga and Quindimil,
     Metrika 40, 1993). Replicates whose fit may not be ranked are not counted.
     """
-    if replicates < 19:
-        raise SettingsProblem(
-            "too few bootstrap replicates", found=str(replicates), expected="at least 19"
-        )
+    checked_replicates(replicates)
     values = np.asarray(sample, dtype=float).ravel()
     observed = edf_statistics(marginal, values)
     exceeded = dict.fromkeys(STATISTICS, 0)
@@ -154,6 +151,20 @@ def goodness_of_fit(
         used,
         _spread(marginal, refits),
     )
+
+
+def checked_replicates(replicates: int) -> None:
+    """Refuse a bootstrap whose p-value could never reach 0.05.
+
+    Raises
+    ------
+    SettingsProblem
+        If there are fewer than 19 replicates.
+    """
+    if replicates < 19:
+        raise SettingsProblem(
+            "too few bootstrap replicates", found=str(replicates), expected="at least 19"
+        )
 
 
 def _spread(marginal: Marginal, refits: list[list[float]]) -> dict[str, float]:

@@ -25,8 +25,6 @@ UNITS = {
     "azimuthal_angle": "rad",
     "polar_angle": "rad",
 }
-SHAPE = ("equivalent_diameter_nm", "sphericity", "convexity", "elongation")
-ANGLES = ("polar_angle", "azimuthal_angle")
 
 
 def select_grains(grain_table: pd.DataFrame, sample: SampleSettings) -> pd.DataFrame:
@@ -84,42 +82,45 @@ def families_above_the_cut(
 
 
 def fit_copulas(
-    grain_sample: pd.DataFrame, marginal_fits: Mapping[str, Any], pairs: PairSettings
+    grain_sample: pd.DataFrame,
+    marginal_fits: Mapping[str, Any],
+    pairs: PairSettings,
+    goodness: GoodnessSettings,
 ) -> dict[str, Any]:
     """Fit every candidate copula to every correlated pair, with the marginals held fixed."""
-    from electrode_grains.distributions import describe_pair
+    from electrode_grains.distributions import describe_dependence, describe_pair
 
     fitted = marginal_fits["characteristics"]
+    rng = np.random.default_rng(goodness.seed)
     results = []
-    for x, y in correlated_pairs(grain_sample, pairs.minimum_correlation):
-        sample = grain_sample[[x, y]].dropna()
-        result = describe_pair(
-            sample[x].to_numpy(),
-            sample[y].to_numpy(),
-            fitted[x],
-            fitted[y],
-            pairs.families,
-            pairs.rotations,
+    for x, y in correlated_pairs(grain_sample, pairs):
+        values = grain_sample[[x, y]].dropna().to_numpy().T
+        candidates = pairs.families, pairs.rotations
+        result = describe_pair(*values, fitted[x], fitted[y], *candidates)
+        checked = describe_dependence(
+            *(*values, result, fitted[x], fitted[y], *candidates),
+            replicates=goodness.replicates,
+            rng=rng,
+            break_ties=pairs.ties == "random",
         )
-        best = result["best"]
+        best, tested = result["best"], checked["goodness_of_fit"]
         found = f"{best['family']} rotated by {best['rotation']} degrees" if best else "no copula"
-        logger.info("%s ~ %s: %s of %d grains", x, y, found, result["sample_size"])
-        results.append({"x": x, "y": y, **result})
+        p_value = tested["p_value"] if tested else float("nan")
+        logger.info("%s ~ %s: %s, %d grains, p = %.2f", x, y, found, result["sample_size"], p_value)
+        results.append({"x": x, "y": y, **result, **checked})
     return {"pairs": results}
 
 
-def correlated_pairs(
-    grain_sample: pd.DataFrame, minimum_correlation: float
-) -> list[tuple[str, str]]:
-    """Pairs of shape characteristics correlated beyond the threshold, and the two angles (R24)."""
-    correlation = grain_sample[list(SHAPE)].corr()
-    pairs = [
+def correlated_pairs(grain_sample: pd.DataFrame, pairs: PairSettings) -> list[tuple[str, str]]:
+    """Pairs correlated beyond the threshold, then those that are always modelled (R24)."""
+    correlation = grain_sample[list(pairs.characteristics)].corr()
+    chosen = [
         (x, y)
-        for rank, x in enumerate(SHAPE)
-        for y in SHAPE[rank + 1 :]
-        if abs(correlation.loc[x, y]) > minimum_correlation
+        for rank, x in enumerate(pairs.characteristics)
+        for y in pairs.characteristics[rank + 1 :]
+        if abs(correlation.loc[x, y]) > pairs.minimum_correlation
     ]
-    return [*pairs, ANGLES]
+    return chosen + [pair for pair in pairs.always if pair not in chosen]
 
 
 def compare_families(
@@ -145,6 +146,7 @@ def compare_families(
         "parameter_count",
         "log_likelihood",
         "aic",
+        "aicc",
         "bic",
         "delta_aic",
         "akaike_weight",

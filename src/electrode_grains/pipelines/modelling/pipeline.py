@@ -23,7 +23,12 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 nodes.fit_copulas,
-                ["grain_sample", "marginal_fits", "params:modelling.pairs"],
+                [
+                    "grain_sample",
+                    "marginal_fits",
+                    "params:modelling.pairs",
+                    "params:modelling.goodness",
+                ],
                 "copula_fits",
                 name="fit_copulas",
             ),
