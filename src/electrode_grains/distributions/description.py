@@ -111,7 +111,7 @@ def describe_goodness(
     if description["best"] is None:
         return None
     values = np.asarray(sample, dtype=float)
-    kept = values[_inside(values, description)]
+    kept = values[inside_description(values, description)]
     model = marginal_from_description(description)
     return asdict(goodness_of_fit(model, kept, replicates=replicates, rng=rng))
 
@@ -292,7 +292,7 @@ def _inside_both(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
     """Pairs inside both supports, and how many are not."""
     first, second = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    inside = _inside(first, marginal_x) & _inside(second, marginal_y)
+    inside = inside_description(first, marginal_x) & inside_description(second, marginal_y)
     return first[inside], second[inside], int((~inside).sum())
 
 
@@ -352,7 +352,10 @@ def _rows(fits: Sequence[Fit[Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _inside(values: NDArray[np.float64], description: Mapping[str, Any]) -> NDArray[np.bool_]:
+def inside_description(
+    values: NDArray[np.float64], description: Mapping[str, Any]
+) -> NDArray[np.bool_]:
+    """Say which values the support of a described marginal holds."""
     return inside_support(values, _support(description) or EVERYWHERE)
 
 

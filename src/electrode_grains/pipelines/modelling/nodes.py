@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from electrode_grains.pipelines.modelling.settings import (
-    GoodnessSettings,
     PairSettings,
+    ResamplingSettings,
     SampleSettings,
 )
+from electrode_grains.problems import InputProblem
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ def select_grains(grain_table: pd.DataFrame, sample: SampleSettings) -> pd.DataF
 
 
 def fit_marginals(
-    grain_sample: pd.DataFrame, sample: SampleSettings, goodness: GoodnessSettings
+    grain_sample: pd.DataFrame, sample: SampleSettings, goodness: ResamplingSettings
 ) -> dict[str, Any]:
     """Fit every candidate family to every characteristic and test the best."""
     from electrode_grains.distributions import (
@@ -85,7 +87,7 @@ def fit_copulas(
     grain_sample: pd.DataFrame,
     marginal_fits: Mapping[str, Any],
     pairs: PairSettings,
-    goodness: GoodnessSettings,
+    goodness: ResamplingSettings,
 ) -> dict[str, Any]:
     """Fit every candidate copula to every correlated pair, with the marginals held fixed."""
     from electrode_grains.distributions import describe_dependence, describe_pair
@@ -121,6 +123,73 @@ def correlated_pairs(grain_sample: pd.DataFrame, pairs: PairSettings) -> list[tu
         if abs(correlation.loc[x, y]) > pairs.minimum_correlation
     ]
     return chosen + [pair for pair in pairs.always if pair not in chosen]
+
+
+def derive_distributions(
+    grain_sample: pd.DataFrame, marginal_fits: Mapping[str, Any], copula_fits: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Set what the fits imply for derived quantities beside what the grains have (R27)."""
+    from electrode_grains.distributions import (
+        describe_derived,
+        joint_density_of,
+        specific_surface_area,
+    )
+
+    x, y = "equivalent_diameter_nm", "sphericity"
+    joint = joint_density_of(x, y, marginal_fits, copula_fits)
+    if joint is None:
+        return {"specific_surface_area_per_um": None}
+    result = describe_derived(specific_surface_area, grain_sample[x], grain_sample[y], joint)
+    return {"specific_surface_area_per_um": {"of": [x, y], **result}}
+
+
+def compare_joint_models(
+    grain_sample: pd.DataFrame,
+    marginal_fits: Mapping[str, Any],
+    pairs: PairSettings,
+    goodness: ResamplingSettings,
+) -> dict[str, Any]:
+    """Compare a vine of all shape characteristics with pairwise fits and a Gaussian copula."""
+    from electrode_grains.distributions import describe_joint_models
+
+    return describe_joint_models(
+        grain_sample[list(pairs.characteristics)],
+        marginal_fits["characteristics"],
+        pairs.families,
+        pairs.rotations,
+        np.random.default_rng(goodness.seed),
+    )
+
+
+def compare_particles(
+    compared_grain_tables: Mapping[str, Any],
+    sample: SampleSettings,
+    pairs: PairSettings,
+    comparison: ResamplingSettings,
+) -> pd.DataFrame:
+    """Say in which characteristics and dependences particles differ, two at a time."""
+    from electrode_grains.distributions import compare_samples
+
+    particles = {
+        name: select_grains(read(), sample)[list(pairs.characteristics)]
+        for name, read in sorted(compared_grain_tables.items())
+    }
+    subjects = tuple(combinations(pairs.characteristics, 2))
+    rng = np.random.default_rng(comparison.seed)
+    rows = [
+        {"first": first, "second": second, **row}
+        for first, second in combinations(particles, 2)
+        for row in compare_samples(
+            particles[first], particles[second], subjects, replicates=comparison.replicates, rng=rng
+        )
+    ]
+    if not rows:
+        raise InputProblem(
+            "a comparison needs the grain tables of at least two particles",
+            found=", ".join(particles) or "none",
+            remedy="copy their grain_table.parquet there, each named after its particle",
+        )
+    return pd.DataFrame(rows)
 
 
 def compare_families(

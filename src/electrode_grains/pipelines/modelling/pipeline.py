@@ -33,10 +33,46 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="fit_copulas",
             ),
             Node(
+                nodes.derive_distributions,
+                ["grain_sample", "marginal_fits", "copula_fits"],
+                "derived_distributions",
+                name="derive_distributions",
+            ),
+            Node(
+                nodes.compare_joint_models,
+                [
+                    "grain_sample",
+                    "marginal_fits",
+                    "params:modelling.pairs",
+                    "params:modelling.goodness",
+                ],
+                "dependence_comparison",
+                name="compare_joint_models",
+            ),
+            Node(
                 nodes.compare_families,
                 ["marginal_fits", "copula_fits"],
                 "family_comparison",
                 name="compare_families",
             ),
+        ]
+    )
+
+
+def create_comparison_pipeline(**_: object) -> Pipeline:
+    """Grain tables of several particles to the differences between them."""
+    return Pipeline(
+        [
+            Node(
+                nodes.compare_particles,
+                [
+                    "compared_grain_tables",
+                    "params:modelling.sample",
+                    "params:modelling.pairs",
+                    "params:modelling.comparison",
+                ],
+                "particle_comparison",
+                name="compare_particles",
+            )
         ]
     )

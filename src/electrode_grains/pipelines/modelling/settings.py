@@ -39,8 +39,8 @@ class PairSettings(BaseModel, frozen=True, extra="forbid"):
     ties: Literal["mean", "random"]
 
 
-class GoodnessSettings(BaseModel, frozen=True, extra="forbid"):
-    """How the best family of each characteristic and pair is tested against its sample."""
+class ResamplingSettings(BaseModel, frozen=True, extra="forbid"):
+    """How often a test draws anew, and from which seed: p-values are multiples of 1/(n + 1)."""
 
     replicates: int = Field(ge=19)
     seed: int = Field(ge=0)
