@@ -139,7 +139,7 @@ def _copula_fits(make: Callable[..., Any], rng: np.random.Generator) -> Any:
         groups[family] = [model for model in models if model[0] == family]
     for name, chosen in groups.items():
         yield make(
-            f"fit {name} ({len(chosen)} rotations in all) to 1000 pairs",
+            f"fit {name} to 1000 pairs, {len(chosen)} models",
             "pyvinecopulib Bicop.fit (C++)",
             lambda chosen=chosen: ours(chosen),
             lambda chosen=chosen: theirs(chosen),
@@ -162,10 +162,8 @@ def _copula_densities(make: Callable[..., Any], rng: np.random.Generator) -> Any
 
 
 def _marginal_selection(make: Callable[..., Any], sample: Any) -> Any:
-    try:
-        from fitter import Fitter
-    except ImportError:
-        return
+    from fitter import Fitter
+
     ours = ["inverse_gaussian", "lognormal", "gamma", "weibull", "normal", "logistic",
             "log_logistic", "generalized_gamma", "burr_xii", "generalized_extreme_value",
             "gumbel_maximum", "gumbel_minimum", "skew_normal"]  # fmt: skip
