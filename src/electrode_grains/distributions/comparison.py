@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from scipy.stats import kendalltau, rankdata
 
 from electrode_grains.distributions.energy import energy_test, rank_energy_test
+from electrode_grains.problems import InputProblem
 
 Array = NDArray[np.float64]
 COVERAGE = 0.95
+LEAST_SAMPLE = 30
 
 
 def compare_samples(
@@ -45,6 +47,11 @@ def compare_samples(
         pair: energy distance of the pseudo-observations, its p-value, and the difference of
         Kendall's tau (second less first) with its interval. `adjusted_p_value` is Holm's
         over all rows; `value_first` and `value_second` are means or Kendall's tau.
+
+    Raises
+    ------
+    InputProblem
+        If either sample has fewer than 30 grains of a subject.
     """
     rows = [
         _compare_marginals(name, _finite(first[name]), _finite(second[name]), replicates, rng)
@@ -167,4 +174,11 @@ def _effect(
 def _finite(*columns: Array) -> Array:
     """Rows whose values are all finite, shape (n, number of columns)."""
     table = np.column_stack([np.asarray(column, float) for column in columns])
-    return np.asarray(table[np.isfinite(table).all(axis=1)])
+    kept = np.asarray(table[np.isfinite(table).all(axis=1)])
+    if len(kept) < LEAST_SAMPLE:
+        raise InputProblem(
+            "too few grains to compare particles",
+            found=f"{len(kept)} grains",
+            expected=f"at least {LEAST_SAMPLE} of each particle",
+        )
+    return kept

@@ -387,7 +387,7 @@ def density_panel(
     x, y : array_like of float, shape (n,)
         Values of both characteristics.
     pair : mapping
-        From `describe_pair`, with `x`, `y`, `best` and `credible_regions`.
+        From `describe_pair`, with `x`, `y`, `best` and, for `levels`, `credible_regions`.
     marginal_x, marginal_y : mapping
         From `describe_marginals`.
     resolution : int
@@ -419,7 +419,9 @@ def density_panel(
         copula_from_description(pair["best"]),
     )
     density = joint.pdf(*np.meshgrid(x_grid, y_grid))
-    levels = {region["probability"]: region["level"] for region in pair["credible_regions"]}
+    levels = {
+        region["probability"]: region["level"] for region in pair.get("credible_regions") or ()
+    }
     return {**panel, "x_grid": x_grid, "y_grid": y_grid, "density": density, "levels": levels}
 
 

@@ -7,6 +7,7 @@ import scipy.stats as st
 from electrode_grains.distributions import BivariateCopula, compare_samples
 from electrode_grains.distributions.comparison import probability_of_exceeding
 from electrode_grains.distributions.energy import energy_distance, energy_test, rank_energy_test
+from electrode_grains.problems import InputProblem
 
 
 def grains(theta, shift=0.0, n=150, seed=0):
@@ -72,3 +73,10 @@ def test_exceeding_is_scored_as_by_mann_and_whitney():
     first, second = rng.integers(0, 9, 40), rng.integers(2, 11, 50)
     u = st.mannwhitneyu(second, first).statistic
     assert probability_of_exceeding(first, second) == pytest.approx(u / 2000)
+
+
+def test_too_few_grains_are_refused():
+    with pytest.raises(InputProblem, match="29 grains"):
+        compare_samples(
+            grains(2.0), grains(2.0, n=29), [], replicates=19, rng=np.random.default_rng(0)
+        )
