@@ -19,7 +19,7 @@ from skimage.measure import regionprops_table
 from skimage.morphology import h_minima
 from skimage.segmentation import watershed
 
-from benchmarks import morphometry
+from benchmarks import modelling, morphometry
 from electrode_grains.distributions import BivariateCopula, Marginal, fit_copula, fit_marginal
 from electrode_grains.grains import flood_from_minima
 from electrode_grains.morphometry import characterize_grains
@@ -123,6 +123,7 @@ def comparisons() -> Iterator[Comparison]:
             peer,
             note=f"log-likelihood {better:+.2f} nats above the peer's",
         )
+    yield from modelling.comparisons(Comparison)
 
 
 def main() -> None:

@@ -160,16 +160,24 @@ class ExperimentTracking:
 def log_marginals(tracker: tracking.Tracker, fits: Mapping[str, Any]) -> None:
     """Nest a run for each (characteristic, family)."""
     for characteristic, result in fits["characteristics"].items():
-        for candidate in result["candidates"]:
+        for candidate in _logged(tracker, result):
             _log_candidate(tracker, characteristic, candidate, candidate["family"])
 
 
 def log_copulas(tracker: tracking.Tracker, fits: Mapping[str, Any]) -> None:
     """Nest a run for each (pair, family, rotation)."""
     for pair in fits["pairs"]:
-        for candidate in pair["candidates"]:
+        for candidate in _logged(tracker, pair):
             label = f"{candidate['family']} {candidate['rotation']}"
             _log_candidate(tracker, f"{pair['x']} ~ {pair['y']}", candidate, label)
+
+
+def _logged(tracker: tracking.Tracker, result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Candidates to log: all of them, or the winner where there is one."""
+    candidates = list(result["candidates"])
+    if not tracker.winners_only:
+        return candidates
+    return candidates[:1] if result["best"] is not None else []
 
 
 def _log_candidate(
@@ -178,7 +186,7 @@ def _log_candidate(
     parameters = candidate.get("parameters") or {}
     if not isinstance(parameters, Mapping):
         parameters = {f"parameter_{rank}": value for rank, value in enumerate(parameters, 1)}
-    columns = ("log_likelihood", "aic", "bic", "delta_aic", "akaike_weight")
+    columns = ("log_likelihood", "aic", "aicc", "bic", "delta_aic", "akaike_weight")
     tracker.log_candidate(
         "modelling",
         f"{subject}: {label}",

@@ -26,7 +26,7 @@ STEPS = {
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """Register each step alone, all steps as the default, and the virtual demonstration."""
+    """Register each step alone, all steps as the default, and what stands beside them."""
     pipelines = {name: step.create_pipeline() for name, step in STEPS.items()}
     analysis = sum(pipelines.values(), Pipeline([]))
     acquired = acquisition.create_pipeline()
@@ -34,6 +34,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "__default__": analysis,
         "demo": acquired + analysis,
         "acquisition": acquired,
+        "comparison": modelling.create_comparison_pipeline(),
         "orientation_annotation": orientation_annotation.create_pipeline(),
         **pipelines,
     }

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel
 
@@ -31,9 +31,14 @@ PARAMETER_LENGTH = 500
 
 
 class TrackingSettings(BaseModel, frozen=True, extra="forbid"):
-    """Content of `mlflow.yml`."""
+    """Content of `mlflow.yml`.
+
+    `candidates` says which families of a comparison are logged as nested runs: all of them,
+    or the winners only, which is quick on slow disks.
+    """
 
     enabled: bool = True
+    candidates: Literal["all", "winners"] = "all"
     tracking_uri: str = "sqlite:///mlflow.db"
     artifact_root: str = "mlruns"
 
@@ -44,7 +49,9 @@ class Tracker:
 
     client: MlflowClient
     artifact_root: Path
+    winners_only: bool = False
     runs: dict[str, str] = field(default_factory=dict)
+    experiment_ids: dict[str, str] = field(default_factory=dict)
 
     def start(
         self,
@@ -64,6 +71,7 @@ class Tracker:
         own = {HOST_TAG: socket.gethostname(), PROCESS_TAG: str(os.getpid())}
         run = self.client.create_run(experiment_id, run_name=name, tags={**tags, **own})
         self.runs[experiment] = run.info.run_id
+        self.experiment_ids[experiment] = experiment_id
         self._log(run.info.run_id, parameters, {}, step=0)
 
     def _mark_killed(self, experiment_id: str) -> None:
@@ -113,12 +121,12 @@ class Tracker:
         metrics: Mapping[str, Any],
         tags: Mapping[str, str],
     ) -> None:
-        """Log a candidate of a comparison as a finished run below the open one."""
-        parent = self.runs[experiment]
-        experiment_id = self.client.get_run(parent).info.experiment_id
-        run = self.client.create_run(
-            experiment_id, run_name=name, tags={**tags, PARENT_TAG: parent}
-        )
+        """Log a candidate of a comparison as a finished run below the open one.
+
+        Three requests a candidate: hundreds of them wait for the disk as long as for the fits.
+        """
+        nested = {**tags, PARENT_TAG: self.runs[experiment]}
+        run = self.client.create_run(self.experiment_ids[experiment], run_name=name, tags=nested)
         self._log(run.info.run_id, parameters, metrics, step=0)
         self.client.set_terminated(run.info.run_id)
 
@@ -132,6 +140,7 @@ class Tracker:
         for run_id in self.runs.values():
             self.client.set_terminated(run_id, status=status)
         self.runs.clear()
+        self.experiment_ids.clear()
 
 
 _current: Tracker | None = None
@@ -146,7 +155,11 @@ def open_tracker(settings: TrackingSettings, project: Path) -> Tracker:
     prefix = "sqlite:///"
     if uri.startswith(prefix) and not uri.startswith(prefix + "/"):
         uri = prefix + str(project / uri.removeprefix(prefix))
-    _current = Tracker(MlflowClient(tracking_uri=uri), project / settings.artifact_root)
+    _current = Tracker(
+        MlflowClient(tracking_uri=uri),
+        project / settings.artifact_root,
+        winners_only=settings.candidates == "winners",
+    )
     return _current
 
 

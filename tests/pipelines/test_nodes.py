@@ -13,14 +13,23 @@ from electrode_grains.pipelines.characterization.nodes import (
     measure_particle,
 )
 from electrode_grains.pipelines.characterization.settings import MeasureSettings
-from electrode_grains.pipelines.modelling.nodes import correlated_pairs, select_grains
-from electrode_grains.pipelines.modelling.settings import SampleSettings
+from electrode_grains.pipelines.modelling.nodes import (
+    compare_particles,
+    correlated_pairs,
+    families_above_the_cut,
+    select_grains,
+)
+from electrode_grains.pipelines.modelling.settings import (
+    PairSettings,
+    ResamplingSettings,
+    SampleSettings,
+)
 from electrode_grains.pipelines.reporting.nodes import (
     collect_warnings,
     farthest_slice,
     unresolved_grains,
 )
-from electrode_grains.problems import SettingsProblem
+from electrode_grains.problems import InputProblem, SettingsProblem
 from electrode_grains.volumes import as_volume
 
 SPACING = (50.0, 50.0, 50.0)
@@ -138,7 +147,15 @@ def test_only_correlated_pairs_are_modelled_and_the_angles_always():
             "elongation": np.tile([0.0, 1.0], 250),
         }
     )
-    assert correlated_pairs(table, 0.3) == [
+    settings = PairSettings(
+        characteristics=tuple(table),
+        minimum_correlation=0.3,
+        always=(("polar_angle", "azimuthal_angle"), ("equivalent_diameter_nm", "sphericity")),
+        families=("frank",),
+        rotations=(0,),
+        ties="mean",
+    )
+    assert correlated_pairs(table, settings) == [
         ("equivalent_diameter_nm", "sphericity"),
         ("polar_angle", "azimuthal_angle"),
     ]
@@ -168,21 +185,91 @@ def test_doubts_of_all_steps_are_told():
             },
             "annotation_checks": {"slices": [{"doubt": None}, {"doubt": "check slice_numbers"}]},
             "segmentation_log": {"doubts": ["the particle is a single grain"]},
+            "copula_fits": {
+                "pairs": [
+                    {
+                        "x": "sphericity",
+                        "y": "convexity",
+                        "best": {"family": "bb1"},
+                        "goodness_of_fit": {"p_value": 0.01},
+                    }
+                ]
+            },
             "marginal_fits": {
                 "characteristics": {
                     "sphericity": {
                         "excluded_count": 2,
                         "excluded_reason": "not inside the support (0, 1)",
                         "excluded_labels": [4, 8],
+                        "best": "beta",
+                        "goodness_of_fit": {
+                            "p_values": {"anderson_darling": 0.2, "kolmogorov_smirnov": 0.03}
+                        },
                     }
                 }
             },
         }
     )
-    assert len(told) == 6
+    assert len(told) == 8
     assert "S00" in told[0]
     assert "slice 1" in told[1]
     assert "slow rotation" in told[2]
     assert told[3] == "check slice_numbers"
     assert "single grain" in told[4]
     assert "[4, 8]" in told[5]
+    assert "beta is the best family and yet does not fit (p = 0.03, kolmogorov smirnov)" in told[6]
+    assert "sphericity ~ convexity: bb1" in told[7]
+
+
+def test_laws_of_the_diameter_begin_where_the_sample_was_cut(labels):
+    table = measure_grains(labels)
+    support = families_above_the_cut("equivalent_diameter_nm", table, 8)[1]
+    assert support == (pytest.approx(np.cbrt(6 / np.pi * 50**3 * 7.5)), np.inf)
+    assert families_above_the_cut("sphericity", table, 8)[1] == (0.0, 1.0)
+
+
+def particles(shifts):
+    """Grain tables that differ in elongation, as a folder of them is read."""
+    tables = {}
+    for seed, (name, shift) in enumerate(shifts.items()):
+        rng = np.random.default_rng(seed)
+        tables[name] = pd.DataFrame(
+            {
+                "voxel_count": 100,
+                "touches_window": False,
+                "sphericity": rng.beta(40, 7, 120),
+                "elongation": rng.beta(9, 4, 120) ** (1 + shift),
+            }
+        )
+    return {name: lambda table=table: table for name, table in tables.items()}
+
+
+def compare(shifts):
+    return compare_particles(
+        particles(shifts),
+        SampleSettings(minimum_voxels=8, include_window_grains=False),
+        PairSettings(
+            characteristics=("sphericity", "elongation"),
+            minimum_correlation=0.1,
+            always=(),
+            families=("frank",),
+            rotations=(0,),
+            ties="mean",
+        ),
+        ResamplingSettings(replicates=99, seed=1),
+    )
+
+
+def test_particles_are_compared_two_at_a_time():
+    table = compare({"one": 0.0, "two": 1.5, "three": 0.0}).set_index(
+        ["first", "second", "subject"]
+    )
+    assert len(table) == 3 * 3
+    assert table.loc[("one", "two", "elongation"), "p_value"] == pytest.approx(0.01)
+    assert table.loc[("one", "two", "elongation"), "effect_high"] < 0.5
+    assert table.loc[("one", "three", "elongation"), "p_value"] > 0.01
+
+
+def test_one_particle_cannot_be_compared():
+    with pytest.raises(InputProblem, match="at least two particles"):
+        compare({"one": 0.0})

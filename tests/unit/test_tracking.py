@@ -3,7 +3,7 @@ import socket
 
 import pytest
 
-from electrode_grains import tracking
+from electrode_grains import hooks, tracking
 
 SCORES = {"loss": 0.5, "undefined": float("nan"), "text": "no number"}
 
@@ -59,3 +59,25 @@ def test_without_a_tracker_epochs_are_logged_nowhere():
     tracking.close_tracker()
     tracking.log_epoch({"loss": 1.0}, 0)
     assert tracking.current_run_ids() == {}
+
+
+@pytest.mark.parametrize(("candidates", "logged"), [("all", 3), ("winners", 2)])
+def test_candidates_can_be_logged_for_the_winners_only(tmp_path, candidates, logged):
+    row = {"family": "beta", "outcome": "converged", "aic": -3.0, "parameters": {"a": 2.0}}
+    marginals = {"characteristics": {"s": {"best": "beta", "candidates": [row, row]}}}
+    pair = {"x": "s", "y": "e", "best": {"family": "frank"}, "candidates": [row]}
+    unfitted = {"x": "s", "y": "d", "best": None, "candidates": []}
+    settings = tracking.TrackingSettings(tracking_uri="sqlite:///store.db", candidates=candidates)
+    tracker = tracking.open_tracker(settings, tmp_path)
+    tracker.start("modelling", "demo", {}, {})
+    experiment = tracker.experiment_ids["modelling"]
+    hooks.log_marginals(tracker, marginals)
+    hooks.log_copulas(
+        tracker, {"pairs": [{**pair, "candidates": [{**row, "rotation": 90}]}, unfitted]}
+    )
+    tracker.finish("FINISHED")
+    tracking.close_tracker()
+
+    nested = tracker.client.search_runs([experiment], "params.family = 'beta'")
+    assert len(nested) == logged
+    assert {run.data.metrics["fitted.a"] for run in nested} == {2.0}

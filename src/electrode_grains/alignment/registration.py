@@ -111,7 +111,7 @@ def estimate_transforms(
     though its slices do elsewhere is replaced by a detour. Double steps serve these checks
     only: the sections of a grain move the same way over several slices, so that errors over two
     slices are larger than those of two steps; averaging them in made the cumulated error of
-    six virtual stacks 1.1 to 1.4 times as large, with triple steps up to 1.9 times.
+    six virtual stacks 1.1 to 1.4 times as large, with triple steps up to 1.8 times.
 
     A constant drift and a stack of grains that all lean one way look the same in the
     images. By default the apparent motion is taken for drift and removed, which holds for

@@ -68,9 +68,6 @@ def student_tails(parameters: Parameters) -> tuple[float, float]:
     return tail, tail
 
 
-CONDITIONALS = {"gaussian": gaussian_conditional, "student": student_conditional}
-
-
 def _log_density(copula: Any, u: Array, v: Array) -> Array:
     """Evaluate a copula of copulae on arrays of any shape."""
     first, second = np.broadcast_arrays(u, v)

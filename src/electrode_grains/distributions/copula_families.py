@@ -8,6 +8,7 @@ derivative to machine precision.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +43,9 @@ class CopulaFamily:
         Of the parameters: (lower, upper).
     is_radially_symmetric : bool
         Whether rotations give nothing that other parameters do not give too.
+    conditional : callable or None
+        P(V <= v | U = u) of (u, v, parameters); None where the distribution function of a
+        complex u tells it.
     """
 
     parameter_names: tuple[str, ...]
@@ -51,6 +55,7 @@ class CopulaFamily:
     kendall_tau: Callable[[Parameters], float] | None
     tail_dependence: Callable[[Parameters], tuple[float, float]]
     is_radially_symmetric: bool = False
+    conditional: Callable[[Array, Array, Parameters], Array] | None = None
 
 
 # --- building blocks --------------------------------------------------------------------------
@@ -87,7 +92,12 @@ def _log1m_exp(a: Array) -> Array:
 
 
 def _log_add(a: Array, b: Array) -> Array:
-    """log(exp(a) + exp(b)), real or complex; exact where one is far below the other."""
+    """log(exp(a) + exp(b)), real or complex; exact where one is far below the other.
+
+    For real arrays it is numpy's own `logaddexp`, six times as fast.
+    """
+    if not (np.iscomplexobj(a) or np.iscomplexobj(b)):
+        return np.asarray(np.maximum(a, b) + np.log1p(np.exp(-np.abs(a - b))))
     a, b = np.broadcast_arrays(a, b)
     swap = np.real(a) < np.real(b)
     low, high = np.where(swap, a, b), np.where(swap, b, a)
@@ -120,6 +130,12 @@ def _amh_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
     return np.asarray(u * v / ((1 - t) + t * (u + v - u * v)))
 
 
+def _amh_conditional(u: Array, v: Array, parameters: Parameters) -> Array:
+    (t,) = parameters
+    bottom = (1 - t) + t * (u + v - u * v)
+    return np.asarray(v * (1 - t + t * v) / bottom**2)
+
+
 def _amh_tau(parameters: Parameters) -> float:
     (t,) = parameters
     if abs(t) < 1e-3:  # the closed form loses all digits here
@@ -140,16 +156,29 @@ def _clayton_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
     return np.exp(-_log_sum_minus_one(-t * np.log(u), -t * np.log(v)) / t)
 
 
+def _clayton_conditional(u: Array, v: Array, parameters: Parameters) -> Array:
+    (t,) = parameters
+    x, y = -np.log(u), -np.log(v)
+    return np.exp((t + 1) * x - (1 / t + 1) * _log_sum_minus_one(t * x, t * y))
+
+
 def _frank_density(u: Array, v: Array, parameters: Parameters) -> Array:
     (t,) = parameters
     if abs(t) < 1e-9:
         return _independence_density(u, v, ())
     if t < 0:
         return _frank_density(1 - u, v, (-t,))
-    bottom = np.logaddexp(
-        -t * u + _log1m_exp(-t * v), -t * v + _log1m_exp(np.minimum(-t * (1 - v), -1e-300))
+    factor = np.log(t) + np.log(-np.expm1(-t))
+    return np.asarray(factor - t * np.abs(u - v) - 2 * np.log(sum(_frank_terms(u, v, t))))
+
+
+def _frank_terms(u: Array, v: Array, t: float) -> tuple[Array, Array]:
+    """Terms of the denominator over exp(-t min(u, v)): the larger is of order t or more."""
+    least = np.minimum(u, v)
+    return (
+        -np.exp(t * (least - u)) * np.expm1(-t * v),
+        -np.exp(t * (least - v)) * np.expm1(-t * (1 - v)),
     )
-    return np.asarray(np.log(t) + np.log(-np.expm1(-t)) - t * (u + v) - 2 * bottom)
 
 
 def _frank_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
@@ -166,6 +195,16 @@ def _frank_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
     return np.asarray(-logarithm / t)
 
 
+def _frank_conditional(u: Array, v: Array, parameters: Parameters) -> Array:
+    (t,) = parameters
+    if abs(t) < 1e-9:
+        return np.broadcast_arrays(v, u)[0] + 0.0
+    if t < 0:
+        return _frank_conditional(1 - u, v, (-t,))
+    first, second = _frank_terms(u, v, t)
+    return np.asarray(first / (first + second))
+
+
 def _frank_tau(parameters: Parameters) -> float:
     t = abs(parameters[0])
     if t < 1e-4:
@@ -178,7 +217,7 @@ def _gumbel_density(u: Array, v: Array, parameters: Parameters) -> Array:
     (t,) = parameters
     x, y = -np.log(u), -np.log(v)
     lx, ly = np.log(x), np.log(y)
-    total = np.logaddexp(t * lx, t * ly)
+    total = _log_add(t * lx, t * ly)
     s = np.exp(total / t)
     return np.asarray(-s + x + y + (t - 1) * (lx + ly) + (1 / t - 2) * total + np.log(s + t - 1))
 
@@ -188,10 +227,18 @@ def _gumbel_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
     return np.exp(-np.exp(_log_add(t * np.log(-np.log(u)), t * np.log(-np.log(v))) / t))
 
 
+def _gumbel_conditional(u: Array, v: Array, parameters: Parameters) -> Array:
+    (t,) = parameters
+    x = -np.log(u)
+    lx, ly = np.log(x), np.log(-np.log(v))
+    total = _log_add(t * lx, t * ly)
+    return np.exp(x - np.exp(total / t) + (t - 1) * lx + (1 / t - 1) * total)
+
+
 def _joe_density(u: Array, v: Array, parameters: Parameters) -> Array:
     (t,) = parameters
     a, b = t * _log1p(-u), t * _log1p(-v)
-    total = np.logaddexp(a, b + _log1m_exp(a))
+    total = _log_add(a, b + _log1m_exp(a))
     return np.asarray((1 / t - 2) * total + (1 - 1 / t) * (a + b) + np.log(t - 1 + np.exp(total)))
 
 
@@ -200,6 +247,13 @@ def _joe_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
     a, b = t * _log1p(-u), t * _log1p(-v)
     total = np.exp(a) + np.exp(b) * -np.expm1(a)
     return np.asarray(1 - total ** (1 / t))
+
+
+def _joe_conditional(u: Array, v: Array, parameters: Parameters) -> Array:
+    (t,) = parameters
+    a, b = t * _log1p(-u), t * _log1p(-v)
+    total = _log_add(a, b + _log1m_exp(a))
+    return -np.expm1(b) * np.exp((1 - 1 / t) * (a - total))
 
 
 def _joe_tau(parameters: Parameters) -> float:
@@ -220,10 +274,12 @@ def _bb1_density(u: Array, v: Array, parameters: Parameters) -> Array:
     t, d = parameters
     x, y = -np.log(u), -np.log(v)
     lx, ly = _log_expm1(t * x), _log_expm1(t * y)
-    log_r = np.logaddexp(d * lx, d * ly) / d
-    last = np.logaddexp(np.log(t * (d - 1)) if d > 1 else -np.inf, np.log(t * d + 1) + log_r)
+    log_r = _log_add(d * lx, d * ly) / d
+    last = math.log(t * d + 1) + log_r
+    if d > 1:
+        last = _log_add(np.full_like(last, math.log(t * (d - 1))), last)
     return np.asarray(
-        -(1 / t + 2) * np.logaddexp(0, log_r)
+        -(1 / t + 2) * _log_add(np.zeros_like(log_r), log_r)
         + (1 - 2 * d) * log_r
         + last
         + (d - 1) * (lx + ly)
@@ -237,32 +293,49 @@ def _bb1_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
     return np.exp(-_log_add(np.zeros_like(log_r), log_r) / t)
 
 
-def _bb8_parts(u: Array, v: Array, parameters: Parameters) -> tuple[Array, Array, Array, float]:
-    """Terms log p, log q, R and eta of the Joe-Frank family."""
+def _bb1_conditional(u: Array, v: Array, parameters: Parameters) -> Array:
     t, d = parameters
-    with np.errstate(divide="ignore"):
-        log_e = t * np.log1p(-d) if d < 1 else -np.inf
-        log_p, log_q = t * _log1p(-d * u), t * _log1p(-d * v)
-    eta = float(-np.expm1(log_e))
-    r = (np.exp(log_p) * -np.expm1(log_q) + np.exp(log_q) * -np.expm1(log_e - log_q)) / eta
-    return log_p, log_q, r, eta
+    x, y = -np.log(u), -np.log(v)
+    lx, ly = _log_expm1(t * x), _log_expm1(t * y)
+    log_r = _log_add(d * lx, d * ly) / d
+    outer = _log_add(np.zeros_like(log_r), log_r)
+    return np.exp((d - 1) * (lx - log_r) - (1 / t + 1) * outer + (t + 1) * x)
+
+
+def _bb8_parts(u: Array, v: Array, parameters: Parameters) -> tuple[Array, Array, Array, float]:
+    """Terms log p, log q, log R and eta of the Joe-Frank family."""
+    t, d = parameters
+    log_e = t * math.log1p(-d) if d < 1 else -math.inf
+    log_p, log_q = t * _log1p(-d * u), t * _log1p(-d * v)
+    eta = -math.expm1(log_e)
+    # The larger of p and q is taken out of R = (p (1 - q) + q - e) / eta, lest it underflow.
+    larger = np.maximum(np.real(log_p), np.real(log_q))
+    inner = np.exp(log_p - larger) * np.expm1(log_q)
+    inner = inner + np.exp(log_q - larger) * np.expm1(log_e - log_q)
+    return log_p, log_q, larger + np.log(-inner / eta), eta
 
 
 def _bb8_density(u: Array, v: Array, parameters: Parameters) -> Array:
     t, d = parameters
-    log_p, log_q, r, eta = _bb8_parts(u, v, parameters)
+    log_p, log_q, log_r, eta = _bb8_parts(u, v, parameters)
     return np.asarray(
-        np.log(d / eta)
-        + (1 / t - 2) * np.log(r)
-        + np.log(t - 1 + r)
+        math.log(d / eta)
+        + (1 / t - 2) * log_r
+        + (np.log(t - 1 + np.exp(log_r)) if t > 1 else log_r)
         + (1 - 1 / t) * (log_p + log_q)
     )
 
 
 def _bb8_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
     t, d = parameters
-    _, _, r, _ = _bb8_parts(u, v, parameters)
-    return (1 - r ** (1 / t)) / d
+    _, _, log_r, _ = _bb8_parts(u, v, parameters)
+    return -np.expm1(log_r / t) / d
+
+
+def _bb8_conditional(u: Array, v: Array, parameters: Parameters) -> Array:
+    t, _ = parameters
+    log_p, log_q, log_r, eta = _bb8_parts(u, v, parameters)
+    return -np.expm1(log_q) / eta * np.exp((1 - 1 / t) * (log_p - log_r))
 
 
 def _bb8_tau(parameters: Parameters) -> float:
@@ -284,19 +357,21 @@ def _bb3_density(u: Array, v: Array, parameters: Parameters) -> Array:
     lx, ly = np.log(x), np.log(y)
     big_x, big_y = d * np.exp(t * lx), d * np.exp(t * ly)
     w = _log_sum_minus_one(big_x, big_y)
-    log_g = (np.log(w) - np.log(d)) / t
+    # X + Y - 2 w without its cancellation where X and Y are large
+    larger = np.maximum(big_x, big_y)
+    apart = -larger * np.expm1(-t * np.abs(lx - ly))
+    balance = -apart - 2 * np.log1p(np.exp(-apart) - np.exp(-larger))
+    log_g = (np.log(w) - math.log(d)) / t
     g = np.exp(log_g)
     return np.asarray(
         -g
-        + big_x
-        + big_y
-        - 2 * w
-        + 2 * np.log(d * t)
+        + balance
+        + 2 * math.log(d * t)
         + (t - 1) * (lx + ly)
         + x
         + y
         + log_g
-        - np.log(t)
+        - math.log(t)
         - np.log(w)
         + np.log(g / (t * w) + (1 - 1 / t) / w + 1)
     )
@@ -353,7 +428,7 @@ def _bb5_density(u: Array, v: Array, parameters: Parameters) -> Array:
     share_y = _log_share(d * (log_y - log_x), soft_y, d)
     g = np.exp(log_s / t)
     mixed = np.log1p(d) + (2 * d + 1) * log_h - (d + 1) * (log_x + log_y)
-    bracket = np.logaddexp(np.log(g + t - 1) + share_x + share_y, np.log(t) + log_s + mixed)
+    bracket = _log_add(np.log(g + t - 1) + share_x + share_y, np.log(t) + log_s + mixed)
     return np.asarray(-g + (1 / t - 2) * log_s + (t - 1) * (lx + ly) + bracket + x + y)
 
 
@@ -365,7 +440,14 @@ def _bb5_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
 
 COPULA_FAMILIES: Mapping[str, CopulaFamily] = {
     "independence": CopulaFamily(
-        (), (), _independence_density, lambda u, v, _: u * v, lambda _: 0.0, _no_tails, True
+        (),
+        (),
+        _independence_density,
+        lambda u, v, _: u * v,
+        lambda _: 0.0,
+        _no_tails,
+        True,
+        lambda u, v, _: np.broadcast_arrays(v, u)[0] + 0.0,
     ),
     "gaussian": CopulaFamily(
         ("rho",),
@@ -375,6 +457,7 @@ COPULA_FAMILIES: Mapping[str, CopulaFamily] = {
         lambda p: float(2 / np.pi * np.arcsin(p[0])),
         _no_tails,
         True,
+        baselines.gaussian_conditional,
     ),
     "student": CopulaFamily(
         ("rho", "nu"),
@@ -384,6 +467,7 @@ COPULA_FAMILIES: Mapping[str, CopulaFamily] = {
         lambda p: float(2 / np.pi * np.arcsin(p[0])),
         baselines.student_tails,
         True,
+        baselines.student_conditional,
     ),
     "ali_mikhail_haq": CopulaFamily(
         ("theta",),
@@ -392,17 +476,26 @@ COPULA_FAMILIES: Mapping[str, CopulaFamily] = {
         _amh_cdf,
         _amh_tau,
         lambda p: (0.5 if p[0] == 1 else 0.0, 0.0),
+        conditional=_amh_conditional,
     ),
     "clayton": CopulaFamily(
         ("theta",),
-        ((1e-5, 50.0),),
+        ((1e-10, 50.0),),
         _clayton_density,
         _clayton_cdf,
         lambda p: p[0] / (p[0] + 2),
         lambda p: (2 ** (-1 / p[0]), 0.0),
+        conditional=_clayton_conditional,
     ),
     "frank": CopulaFamily(
-        ("theta",), ((-80.0, 80.0),), _frank_density, _frank_cdf, _frank_tau, _no_tails, True
+        ("theta",),
+        ((-80.0, 80.0),),
+        _frank_density,
+        _frank_cdf,
+        _frank_tau,
+        _no_tails,
+        True,
+        _frank_conditional,
     ),
     "gumbel": CopulaFamily(
         ("theta",),
@@ -411,6 +504,7 @@ COPULA_FAMILIES: Mapping[str, CopulaFamily] = {
         _gumbel_cdf,
         lambda p: 1 - 1 / p[0],
         lambda p: (0.0, _upper_tail(p[0])),
+        conditional=_gumbel_conditional,
     ),
     "joe": CopulaFamily(
         ("theta",),
@@ -419,14 +513,16 @@ COPULA_FAMILIES: Mapping[str, CopulaFamily] = {
         _joe_cdf,
         _joe_tau,
         lambda p: (0.0, _upper_tail(p[0])),
+        conditional=_joe_conditional,
     ),
     "bb1": CopulaFamily(
         ("kappa", "delta"),
-        ((1e-5, 15.0), (1.0, 30.0)),
+        ((1e-10, 15.0), (1.0, 30.0)),
         _bb1_density,
         _bb1_cdf,
         lambda p: 1 - 2 / (p[1] * (p[0] + 2)),
         lambda p: (2 ** (-1 / (p[0] * p[1])), _upper_tail(p[1])),
+        conditional=_bb1_conditional,
     ),
     "bb8": CopulaFamily(
         ("kappa", "delta"),
@@ -435,10 +531,11 @@ COPULA_FAMILIES: Mapping[str, CopulaFamily] = {
         _bb8_cdf,
         _bb8_tau,
         lambda p: (0.0, _upper_tail(p[0]) if p[1] == 1 else 0.0),
+        conditional=_bb8_conditional,
     ),
     "bb3": CopulaFamily(
         ("kappa", "delta"),
-        ((1.0, 20.0), (1e-5, 30.0)),
+        ((1.0, 20.0), (1e-10, 30.0)),
         _bb3_density,
         _bb3_cdf,
         _bb3_tau,

@@ -9,17 +9,19 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
 
 from electrode_grains.distributions.copula_families import CopulaFamily, copula_family_named
 from electrode_grains.distributions.copulas import ROTATIONS, BivariateCopula, unrotated
+from electrode_grains.distributions.likelihood_search import Summit, climb, standard_errors
 from electrode_grains.distributions.results import Fit, Outcome, rank_by_aic
 from electrode_grains.problems import InputProblem
 
 Array = NDArray[np.float64]
+Bounds = tuple[float, float]
 LEAST_SAMPLE = 30
-GRID_POINTS = {1: 41, 2: 9}
-STARTS = 3
+GRID_POINTS = {1: 13, 2: 9}
+THINNED_SAMPLE = 400  # pairs that tell where on the grid to begin
+STARTS = 4
 BOUND_TOLERANCE = 1e-4
 PAPER_FAMILIES = (
     "ali_mikhail_haq",
@@ -74,12 +76,22 @@ def fit_copula(u: ArrayLike, v: ArrayLike, family: str, rotation: int = 0) -> Fi
         return fit(outcome="insufficient", reason=reason)
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return fit(outcome="degenerate", reason="one characteristic is constant")
-    parameters, likelihood = _maximize(declared, *unrotated(first, second, rotation))
-    if not np.isfinite(likelihood):
+    summit = _maximize(declared, *unrotated(first, second, rotation))
+    if summit is None:
         return fit(outcome="failed", reason="the likelihood is nowhere finite")
-    outcome, reason = _at_bound(declared, parameters)
-    model = BivariateCopula(family, parameters, rotation)
-    return fit(outcome=outcome, model=model, log_likelihood=likelihood, reason=reason)
+    parameters = _parameters(declared, summit.point)
+    held = _at_bound(declared, parameters)
+    errors = standard_errors(summit, partial(_parameters, declared))
+    outcome: Outcome = "at_bound" if held else "converged"
+    if not summit.is_converged:
+        held.append(f"a further step promises {summit.promised_gain:.2g} nats")
+    return fit(
+        outcome=outcome if summit.is_converged else "failed",
+        model=BivariateCopula(family, parameters, rotation),
+        log_likelihood=summit.value,
+        reason="; ".join(held),
+        standard_errors=dict(zip(declared.parameter_names, errors, strict=True)),
+    )
 
 
 def select_copula(
@@ -130,58 +142,88 @@ def _checked(u: ArrayLike, v: ArrayLike) -> tuple[Array, Array]:
     return first, second
 
 
-def _maximize(declared: CopulaFamily, u: Array, v: Array) -> tuple[tuple[float, ...], float]:
-    """Best parameters from a grid over the whole range, refined from its best points."""
+def _maximize(declared: CopulaFamily, u: Array, v: Array) -> Summit | None:
+    """Climb from the best local maxima of a grid over the whole range of the parameters."""
     if not declared.bounds:
-        return (), float(declared.log_density(u, v, ()).sum())
-    lows, highs = np.array(declared.bounds).T
+        none = np.empty(0)
+        value = float(declared.log_density(u, v, ()).sum())
+        return Summit(none, value, 0.0, np.empty((0, 0)), np.empty(0, dtype=bool))
 
-    def unfold(place: Array) -> tuple[float, ...]:
-        return tuple(
-            float(_from_unit(p, low, high)) for p, low, high in zip(place, lows, highs, strict=True)
-        )
-
-    def loss(place: Array) -> float:
+    def likelihood(point: Array, every: int = 1) -> float:
         with np.errstate(all="ignore"):
-            value = -float(declared.log_density(u, v, unfold(np.clip(place, 0, 1))).sum())
-        return value if np.isfinite(value) else 1e12
+            density = declared.log_density(u[::every], v[::every], _parameters(declared, point))
+        total = float(density.sum())
+        return total if math.isfinite(total) else -math.inf
 
-    axis = np.linspace(0, 1, GRID_POINTS[len(lows)])
-    grid = np.array(list(product(axis, repeat=len(lows))))
-    losses = np.array([loss(place) for place in grid])
-    best, least = grid[losses.argmin()], float(losses.min())
-    for start in grid[np.argsort(losses, kind="stable")[:STARTS]]:
-        found = minimize(loss, start, method="L-BFGS-B", bounds=[(0, 1)] * len(lows))
-        polished = minimize(
-            loss,
-            found.x,
-            method="Nelder-Mead",
-            bounds=[(0, 1)] * len(lows),
-            options={"xatol": 1e-7, "fatol": 1e-8, "maxiter": 400},
-        )
-        if polished.fun < least:
-            best, least = polished.x, float(polished.fun)
-    return unfold(best), -least if least < 1e12 else -np.inf
+    lower, upper = (
+        np.array([_coordinate(bounds[end], bounds) for bounds in declared.bounds]) for end in (0, 1)
+    )
+    number = GRID_POINTS[len(lower)]
+    axes = [_grid_axis(bounds, number) for bounds in declared.bounds]
+    grid = np.array(list(product(*axes)))
+    every = math.ceil(len(u) / THINNED_SAMPLE)
+    rough = np.array([likelihood(point, every) for point in grid])
+    starts = grid[_worth_a_climb(rough.reshape([number] * len(lower))).ravel()]
+    return climb(likelihood, list(starts), lower, upper, STARTS)
 
 
-def _from_unit(place: float, low: float, high: float) -> float:
-    """Spread [0, 1] over a range: evenly if it holds 0 inside, else crowded at the low end."""
-    if low < 0:
-        # Cubic: fine steps near independence.
-        signed = 2 * place - 1
-        middle = (signed**3 + signed) / 2 if high > 1 else signed
-        return min(max(high * middle, low), high)
+def _grid_axis(bounds: Bounds, number: int) -> Array:
+    """Coordinates to begin from, crowded at the end where a parameter means independence."""
+    low, high = (_coordinate(bound, bounds) for bound in bounds)
+    place = np.linspace(0.0, 1.0, number)
+    return np.asarray(
+        low + (high - low) * (place**2 if bounds[1] > 1 and bounds[0] >= 0 else place)
+    )
+
+
+def _worth_a_climb(values: Array) -> NDArray[np.bool_]:
+    """Points of a grid that no neighbour along an axis exceeds, and the best of each edge.
+
+    A parameter at its end is a nested family, whose own maximum may be another summit.
+    """
+    chosen = np.isfinite(values)
+    for axis in range(values.ndim):
+        walls = np.full_like(values.take([0], axis), -math.inf)
+        padded = np.concatenate([walls, values, walls], axis=axis)
+        for first in (0, 2):
+            neighbour = padded.take(range(first, first + values.shape[axis]), axis)
+            chosen &= values >= neighbour
+    if values.ndim == 2:
+        for edge in (0, -1):
+            chosen[edge, values[edge].argmax()] = chosen[values[:, edge].argmax(), edge] = True
+    return np.asarray(chosen)
+
+
+def _coordinate(value: float, bounds: Bounds) -> float:
+    """Coordinate of the search, in which the likelihood is equally curved along its range."""
+    low, high = bounds
     if high <= 1:
-        return low + (high - low) * place
-    return low + math.expm1(place * math.log1p(high - low))
+        return value
+    return math.asinh(value) if low < 0 else math.log1p(value - low)
 
 
-def _at_bound(declared: CopulaFamily, parameters: tuple[float, ...]) -> tuple[Outcome, str]:
-    for name, value, (low, high) in zip(
-        declared.parameter_names, parameters, declared.bounds, strict=True
-    ):
-        width = BOUND_TOLERANCE * min(high - low, 10.0)
-        for bound in (low, high):
-            if abs(value - bound) < width:
-                return "at_bound", f"{name} = {value:.6g} is at its limit {bound:g}"
-    return "converged", ""
+def _parameters(declared: CopulaFamily, point: Array) -> tuple[float, ...]:
+    """Parameters at coordinates, kept inside their ranges."""
+    return tuple(
+        min(max(_from_coordinate(float(place), bounds), bounds[0]), bounds[1])
+        for place, bounds in zip(point, declared.bounds, strict=True)
+    )
+
+
+def _from_coordinate(place: float, bounds: Bounds) -> float:
+    low, high = bounds
+    if high <= 1:
+        return place
+    return math.sinh(place) if low < 0 else low + math.expm1(place)
+
+
+def _at_bound(declared: CopulaFamily, parameters: tuple[float, ...]) -> list[str]:
+    """Name the parameters that ended at a limit of their range."""
+    return [
+        f"{name} = {value:.6g} is at its limit {bound:g}"
+        for name, value, bounds in zip(
+            declared.parameter_names, parameters, declared.bounds, strict=True
+        )
+        for bound in bounds
+        if abs(value - bound) < BOUND_TOLERANCE * min(bounds[1] - bounds[0], 10.0)
+    ]

@@ -9,19 +9,26 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import kendalltau
+from scipy.stats import kendalltau, spearmanr
 
 from electrode_grains.distributions.copula_fitting import select_copula
+from electrode_grains.distributions.copula_goodness import copula_goodness_of_fit
 from electrode_grains.distributions.copulas import BivariateCopula
-from electrode_grains.distributions.goodness import goodness_of_fit
+from electrode_grains.distributions.goodness import (
+    MINIMUM_AXES,
+    axis_uniformity,
+    goodness_of_fit,
+)
 from electrode_grains.distributions.joint import JointDensity
 from electrode_grains.distributions.marginal_fitting import inside_support, select_marginal
 from electrode_grains.distributions.marginals import Marginal
+from electrode_grains.distributions.pseudo_observations import pseudo_observations, tie_share
 from electrode_grains.distributions.results import Fit, Model, akaike_weights, rank_by_aic
 
 # Probabilities enter copulas strictly inside (0, 1): half of a part in a billion.
 PROBABILITY_MARGIN = 5e-10
 LISTED_LABELS = 20
+CREDIBLE_PROBABILITIES = (0.5, 0.9)
 EVERYWHERE = (-math.inf, math.inf)
 
 
@@ -98,14 +105,37 @@ def describe_goodness(
     -------
     dict or None
         `statistics` and `p_values` by `kolmogorov_smirnov`, `anderson_darling` and
-        `cramer_von_mises`, and `replicates`; None where no family was fitted.
+        `cramer_von_mises`, `replicates` and `bootstrap_errors` of the parameters; None where
+        no family was fitted.
     """
     if description["best"] is None:
         return None
     values = np.asarray(sample, dtype=float)
-    kept = values[_inside(values, description)]
+    kept = values[inside_description(values, description)]
     model = marginal_from_description(description)
     return asdict(goodness_of_fit(model, kept, replicates=replicates, rng=rng))
+
+
+def describe_axis_uniformity(
+    azimuthal_angle: ArrayLike, polar_angle: ArrayLike
+) -> dict[str, Any] | None:
+    """Test jointly whether the axes of grains are uniform on the sphere.
+
+    Parameters
+    ----------
+    azimuthal_angle, polar_angle : array_like of float, shape (n,)
+        In rad, one pair a grain; pairs that are not finite are left out.
+
+    Returns
+    -------
+    dict or None
+        Fields of `AxisUniformity` and `sample_size`; None for too few axes.
+    """
+    angles = np.column_stack([azimuthal_angle, polar_angle]).astype(float)
+    kept = angles[np.isfinite(angles).all(axis=1)]
+    if len(kept) < MINIMUM_AXES:
+        return None
+    return {"sample_size": len(kept), **asdict(axis_uniformity(*kept.T))}
 
 
 def _with_moments(fit: Fit[Marginal]) -> Fit[Marginal]:
@@ -155,19 +185,18 @@ def describe_pair(
     Returns
     -------
     dict
-        Empirical and fitted correlation, the best copula, all candidates, best first.
+        Empirical and fitted correlation, the best copula, all candidates, best first, and
+        the shares of pairs inside the credible regions of the fitted density.
 
     Notes
     -----
     Inference functions for margins (eq. 15-16 of Furat et al., J. Power Sources 483,
-    2021): the copula alone is fitted, at u = F1(x), v = F2(y).
+    2021): the copula alone is fitted, at u = F1(x), v = F2(y). Its standard errors hold
+    for known marginals.
     """
-    first = np.asarray(x, dtype=float)
-    second = np.asarray(y, dtype=float)
-    inside = _inside(first, marginal_x) & _inside(second, marginal_y)
-    first, second = first[inside], second[inside]
+    first, second, excluded = _inside_both(x, y, marginal_x, marginal_y)
     fits: list[Fit[BivariateCopula]] = []
-    copula = fitted_correlation = None
+    joint = None
     if marginal_x["best"] is not None and marginal_y["best"] is not None:
         models = marginal_from_description(marginal_x), marginal_from_description(marginal_y)
         u, v = (
@@ -176,23 +205,110 @@ def describe_pair(
         )
         fits = select_copula(u, v, families, rotations)
         best = _winner(fits)
-        copula = best.model if best is not None else None
-        if copula is not None:
-            fitted_correlation = JointDensity(*models, copula).correlation()
+        if best is not None and best.model is not None:
+            joint = JointDensity(*models, best.model)
     return {
         "sample_size": int(first.size),
-        "excluded_count": int((~inside).sum()),
+        "excluded_count": excluded,
         "pearson_r": float(np.corrcoef(first, second)[0, 1]) if first.size > 2 else None,
         "kendall_tau": float(kendalltau(first, second).statistic) if first.size > 2 else None,
-        "fitted_correlation": fitted_correlation,
-        "best": None if copula is None else _describe_copula(copula),
+        "spearman_rho": float(spearmanr(first, second).statistic) if first.size > 2 else None,
+        "fitted_correlation": None if joint is None else joint.correlation(),
+        "fitted_kendall_tau": None if joint is None else joint.copula.kendall_tau(),
+        "fitted_spearman_rho": None if joint is None else joint.copula.spearman_rho(),
+        "credible_regions": [] if joint is None else _describe_regions(joint, first, second),
+        "best": None if joint is None else _describe_copula(joint.copula),
         "candidates": [
-            {**row, **_describe_copula(fit.model)}
+            {
+                **row,
+                **_describe_copula(fit.model),
+                "standard_errors": dict(fit.standard_errors or {}),
+            }
             if fit.model
-            else {**row, "rotation": 0, "parameters": []}
+            else {**row, "rotation": 0, "parameters": [], "standard_errors": {}}
             for row, fit in zip(_rows(fits), fits, strict=True)
         ],
     }
+
+
+def describe_dependence(
+    x: ArrayLike,
+    y: ArrayLike,
+    pair: Mapping[str, Any],
+    marginal_x: Mapping[str, Any],
+    marginal_y: Mapping[str, Any],
+    families: Sequence[str],
+    rotations: Sequence[int],
+    replicates: int,
+    rng: np.random.Generator,
+    break_ties: bool = False,
+) -> dict[str, Any]:
+    """Check the best copula of a pair by ranks, which no misfit of a marginal reaches.
+
+    Parameters
+    ----------
+    x, y, marginal_x, marginal_y, families, rotations
+        As `describe_pair` took them.
+    pair : mapping
+        What `describe_pair` returned.
+    replicates : int
+        Bootstrap samples of the test, see `copula_goodness_of_fit`.
+    rng : Generator
+    break_ties : bool
+        Break ties at random, instead of sharing mean ranks.
+
+    Returns
+    -------
+    dict
+        `goodness_of_fit` of the best family (None where there is none), and
+        `pseudo_observations`: shares of tied values, how ties were treated, the family that
+        ranks choose, and what AIC they give away for the family of the fitted marginals.
+    """
+    first, second, _ = _inside_both(x, y, marginal_x, marginal_y)
+    u, v = (pseudo_observations(values, rng if break_ties else None) for values in (first, second))
+    fits = select_copula(u, v, families, rotations) if pair["best"] is not None else []
+    chosen = _winner(fits)
+    ranks: dict[str, Any] = {
+        "tie_share_x": tie_share(first),
+        "tie_share_y": tie_share(second),
+        "ties": "broken at random" if break_ties else "mean ranks",
+        "best": None,
+        "delta_aic": None,
+    }
+    if chosen is None or chosen.model is None:
+        return {"goodness_of_fit": None, "pseudo_observations": ranks}
+    family, rotation = pair["best"]["family"], int(pair["best"]["rotation"])
+    same = next(
+        fit for fit in fits if fit.model and (fit.family, fit.model.rotation) == (family, rotation)
+    )
+    tested = copula_goodness_of_fit(u, v, family, rotation, replicates=replicates, rng=rng)
+    ranks["best"] = _describe_copula(chosen.model)
+    ranks["delta_aic"] = same.aic - chosen.aic
+    return {"goodness_of_fit": asdict(tested), "pseudo_observations": ranks}
+
+
+def _inside_both(
+    x: ArrayLike, y: ArrayLike, marginal_x: Mapping[str, Any], marginal_y: Mapping[str, Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    """Pairs inside both supports, and how many are not."""
+    first, second = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    inside = inside_description(first, marginal_x) & inside_description(second, marginal_y)
+    return first[inside], second[inside], int((~inside).sum())
+
+
+def _describe_regions(
+    joint: JointDensity, x: NDArray[np.float64], y: NDArray[np.float64]
+) -> list[dict[str, float]]:
+    """Smallest regions of given probability, and the share of the sample inside each."""
+    density = joint.pdf(x, y)
+    return [
+        {
+            "probability": probability,
+            "level": (level := joint.credible_level(probability)),
+            "sample_share": float(np.mean(density >= level)),
+        }
+        for probability in CREDIBLE_PROBABILITIES
+    ]
 
 
 def copula_from_description(description: Mapping[str, Any]) -> BivariateCopula:
@@ -227,6 +343,7 @@ def _rows(fits: Sequence[Fit[Any]]) -> list[dict[str, Any]]:
             "parameter_count": fit.parameter_count,
             "log_likelihood": fit.log_likelihood,
             "aic": fit.aic if fit.is_ranked else None,
+            "aicc": fit.aicc if fit.is_ranked else None,
             "bic": fit.bic if fit.is_ranked else None,
             "delta_aic": fit.aic - least if fit.is_ranked else None,
             "akaike_weight": weight,
@@ -235,7 +352,10 @@ def _rows(fits: Sequence[Fit[Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _inside(values: NDArray[np.float64], description: Mapping[str, Any]) -> NDArray[np.bool_]:
+def inside_description(
+    values: NDArray[np.float64], description: Mapping[str, Any]
+) -> NDArray[np.bool_]:
+    """Say which values the support of a described marginal holds."""
     return inside_support(values, _support(description) or EVERYWHERE)
 
 
@@ -267,7 +387,7 @@ def density_panel(
     x, y : array_like of float, shape (n,)
         Values of both characteristics.
     pair : mapping
-        From `describe_pair`, with `x`, `y` and `best`.
+        From `describe_pair`, with `x`, `y`, `best` and, for `levels`, `credible_regions`.
     marginal_x, marginal_y : mapping
         From `describe_marginals`.
     resolution : int
@@ -277,8 +397,8 @@ def density_panel(
     -------
     dict
         `x_name`, `y_name`, `x_sample`, `y_sample`, `family`, `rotation`, `x_grid`, `y_grid`
-        and `density` of shape (len(y_grid), len(x_grid)); the last five None where no copula
-        was fitted.
+        and `density` of shape (len(y_grid), len(x_grid)), and `levels`, the densities that
+        bound the credible regions; the last six None where no copula was fitted.
     """
     first, second = np.asarray(x, float), np.asarray(y, float)
     panel: dict[str, Any] = {
@@ -288,7 +408,7 @@ def density_panel(
         "y_sample": second,
     }
     if pair["best"] is None:
-        missing = ("family", "rotation", "x_grid", "y_grid", "density")
+        missing = ("family", "rotation", "x_grid", "y_grid", "density", "levels")
         return panel | dict.fromkeys(missing)
     panel |= {name: pair["best"][name] for name in ("family", "rotation")}
     x_grid = _span(first, marginal_x, resolution)
@@ -299,7 +419,10 @@ def density_panel(
         copula_from_description(pair["best"]),
     )
     density = joint.pdf(*np.meshgrid(x_grid, y_grid))
-    return {**panel, "x_grid": x_grid, "y_grid": y_grid, "density": density}
+    levels = {
+        region["probability"]: region["level"] for region in pair.get("credible_regions") or ()
+    }
+    return {**panel, "x_grid": x_grid, "y_grid": y_grid, "density": density, "levels": levels}
 
 
 def _span(

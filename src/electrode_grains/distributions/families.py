@@ -134,3 +134,30 @@ def candidate_families(characteristic: str) -> tuple[tuple[str, ...], tuple[floa
             expected=", ".join(DEFAULT_FAMILIES),
         )
     return DEFAULT_FAMILIES[characteristic], _SUPPORTS[characteristic]
+
+
+def smallest_diameter(
+    equivalent_diameter_nm: float, voxel_count: int, minimum_voxels: int
+) -> float:
+    """Diameter below which a sample of grains was cut.
+
+    Parameters
+    ----------
+    equivalent_diameter_nm, voxel_count : float, int
+        Of any grain of the volume, which tell the size of a voxel.
+    minimum_voxels : int
+        Voxels that a grain needs to be in the sample.
+
+    Returns
+    -------
+    float
+        In nm. Diameters are counts of voxels: the cut lies half a voxel below the least
+        count, so that the smallest grains are inside the support of a truncated law.
+
+    Examples
+    --------
+    >>> round(smallest_diameter(200.9, 34, 34), 2)
+    199.91
+    """
+    share = (minimum_voxels - 0.5) / voxel_count
+    return float(equivalent_diameter_nm * share ** (1.0 / 3.0))

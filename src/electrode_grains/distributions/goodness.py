@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2
 
+from electrode_grains.distributions.families import family_named
 from electrode_grains.distributions.marginal_fitting import fit_marginal
 from electrode_grains.distributions.marginals import Marginal
 from electrode_grains.problems import InputProblem, SettingsProblem
@@ -27,11 +28,15 @@ class GoodnessOfFit:
         By `kolmogorov_smirnov`, `anderson_darling` and `cramer_von_mises`.
     replicates : int
         Bootstrap samples that the p-values rest on.
+    bootstrap_errors : dict of str to float
+        Standard deviations of the refitted parameters: standard errors that hold where the
+        observed information does not, as at the end of a range.
     """
 
     statistics: dict[str, float]
     p_values: dict[str, float]
     replicates: int
+    bootstrap_errors: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -125,24 +130,55 @@ def goodness_of_fit(
     far too lenient, therefore every replicate is refitted (Stute, Manteiga and Quindimil,
     Metrika 40, 1993). Replicates whose fit may not be ranked are not counted.
     """
-    if replicates < 19:
-        raise SettingsProblem(
-            "too few bootstrap replicates", found=str(replicates), expected="at least 19"
-        )
+    checked_replicates(replicates)
     values = np.asarray(sample, dtype=float).ravel()
     observed = edf_statistics(marginal, values)
     exceeded = dict.fromkeys(STATISTICS, 0)
-    used = 0
+    refits: list[list[float]] = []
     for _ in range(replicates):
         drawn = marginal.sample(values.size, rng)
         refit = fit_marginal(drawn, marginal.family, marginal.support)
         if refit.model is None or not refit.is_ranked:
             continue
-        used += 1
+        refits.append(list(refit.model.parameters.values()))
         for name, value in edf_statistics(refit.model, drawn).items():
             exceeded[name] += value >= observed[name]
+    used = len(refits)
     p_values = {name: (1 + count) / (1 + used) for name, count in exceeded.items()}
-    return GoodnessOfFit(observed, p_values if used else dict.fromkeys(STATISTICS, math.nan), used)
+    return GoodnessOfFit(
+        observed,
+        p_values if used else dict.fromkeys(STATISTICS, math.nan),
+        used,
+        _spread(marginal, refits),
+    )
+
+
+def checked_replicates(replicates: int) -> None:
+    """Refuse a bootstrap whose p-value could never reach 0.05.
+
+    Raises
+    ------
+    SettingsProblem
+        If there are fewer than 19 replicates.
+    """
+    if replicates < 19:
+        raise SettingsProblem(
+            "too few bootstrap replicates", found=str(replicates), expected="at least 19"
+        )
+
+
+def _spread(marginal: Marginal, refits: list[list[float]]) -> dict[str, float]:
+    """Standard deviation of each parameter over refits; angles are compared on the circle."""
+    names = list(marginal.parameters)
+    if len(refits) < 2:
+        return dict.fromkeys(names, math.nan)
+    values = np.array(refits)
+    for parameter in family_named(marginal.family).parameters:
+        if parameter.kind == "angle":
+            column = values[:, names.index(parameter.name)]
+            centre = marginal.parameters[parameter.name]
+            column[:] = (column - centre + math.pi) % (2 * math.pi) - math.pi
+    return dict(zip(names, values.std(axis=0, ddof=1).tolist(), strict=True))
 
 
 def axis_uniformity(azimuthal_angle: ArrayLike, polar_angle: ArrayLike) -> AxisUniformity:

@@ -17,6 +17,7 @@ EDGE = 1e-12
 PANELS, NODES_PER_PANEL = 24, 12
 # Probabilities enter the copula strictly inside (0, 1).
 MARGIN = 1e-15
+MEAN_NODES = 60
 
 
 class UnivariateModel(Protocol):
@@ -84,10 +85,15 @@ class JointDensity:
     def pdf(self, x: ArrayLike, y: ArrayLike) -> Array:
         """Density at (x, y), broadcast against each other."""
         first, second = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
-        u = np.clip(self.marginal_x.cdf(first), MARGIN, 1 - MARGIN)
-        v = np.clip(self.marginal_y.cdf(second), MARGIN, 1 - MARGIN)
+        u = self._level(self.marginal_x, first)
+        v = self._level(self.marginal_y, second)
         product = np.asarray(self.marginal_x.pdf(first) * self.marginal_y.pdf(second), float)
         return np.where(product > 0, product * self.copula.pdf(u, v), 0.0)
+
+    @staticmethod
+    def _level(marginal: UnivariateModel, values: ArrayLike) -> Array:
+        """Probability up to the values, strictly inside (0, 1) as a copula needs it."""
+        return np.asarray(np.clip(marginal.cdf(values), MARGIN, 1 - MARGIN), float)
 
     def covariance(self) -> float:
         """Covariance, by Hoeffding's integral of C(F1, F2) - F1 F2 over the plane.
@@ -105,6 +111,59 @@ class JointDensity:
     def correlation(self) -> float:
         """Pearson's correlation coefficient (eq. 24)."""
         return self.covariance() / (self.marginal_x.std() * self.marginal_y.std())
+
+    def swapped(self) -> JointDensity:
+        """Density of (y, x)."""
+        return JointDensity(self.marginal_y, self.marginal_x, self.copula.swapped())
+
+    def conditional_pdf(self, y: ArrayLike, x: ArrayLike) -> Array:
+        """Density of y where x is known; `swapped` gives that of x where y is known."""
+        first, second = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
+        v = self._level(self.marginal_y, second)
+        density = np.asarray(self.marginal_y.pdf(second), float)
+        ratio = self.copula.pdf(self._level(self.marginal_x, first), v)
+        return np.where(density > 0, density * ratio, 0.0)
+
+    def conditional_quantile(self, p: ArrayLike, x: ArrayLike) -> Array:
+        """Value that y falls below with probability p where x is known."""
+        u = self._level(self.marginal_x, x)
+        v = self.copula.inverse_conditional_v_given_u(u, p)
+        return np.asarray(self.marginal_y.quantile(v), float)
+
+    def conditional_mean(self, x: ArrayLike) -> Array:
+        """Mean of y where x is known, as the mean of its conditional quantiles.
+
+        NaN where the marginal of y has no finite variance.
+        """
+        known = np.asarray(x, float)
+        if not math.isfinite(self.marginal_y.std()):
+            return np.full(known.shape, math.nan)
+        nodes, weights = np.polynomial.legendre.leggauss(MEAN_NODES)
+        place = 0.5 * (nodes + 1)
+        # substitution that lets the weights fade where quantiles run away
+        p = place**3 * (10 - 15 * place + 6 * place**2)
+        slope = 15 * place**2 * (1 - place) ** 2 * weights
+        return np.asarray(self.conditional_quantile(p, known[..., None]) @ slope)
+
+    def credible_level(self, probability: float, *, n: int = 100_000, seed: int = 0) -> float:
+        """Density above which a pair lies with the given probability.
+
+        The pairs of higher density are the smallest region of that probability.
+
+        Parameters
+        ----------
+        probability : float
+            In (0, 1).
+        n, seed : int
+            Size and seed of the sample that the level is read from; its probability is
+            within 1 / sqrt(n) of what was asked for.
+
+        Returns
+        -------
+        float
+        """
+        density = self.pdf(*self.sample(n, np.random.default_rng(seed)))
+        return float(np.quantile(density, 1 - probability))
 
     def sample(self, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
         """Draw n pairs (x, y)."""

@@ -14,6 +14,7 @@ Array = NDArray[np.float64]
 Objective = Callable[[Array], float]
 
 STEP = 1e-4  # of finite differences, in coordinates of order one
+SLOPE_STEP = 1e-5  # of the slopes of parameters along coordinates
 CONVERGED_GAIN = 1e-9  # nats that one more Newton step promises
 ACCEPTED_GAIN = 1e-3  # the same, beyond which a search counts as failed
 MAXIMUM_STEPS = 80
@@ -82,7 +83,33 @@ def climb(
             best = summit
     if best is not None and best.promised_gain > CONVERGED_GAIN:
         best = _polish(objective, best, lower, upper)
-    return best
+    return None if best is None else _along_the_bounds(objective, best, lower, upper)
+
+
+def _along_the_bounds(objective: Objective, summit: Summit, lower: Array, upper: Array) -> Summit:
+    """Climb once more with the coordinates at a bound held there.
+
+    At a bound derivatives are taken a step inside the box; where coordinates depend on one
+    another, the top along the bound lies elsewhere.
+    """
+    free = ~summit.at_bound
+    if free.all() or not free.any():
+        return summit
+
+    def reduced(part: Array) -> float:
+        point = summit.point.copy()
+        point[free] = part
+        return objective(point)
+
+    found = _newton(reduced, summit.point[free], lower[free], upper[free])
+    if found.value <= summit.value:
+        return summit
+    point, hessian = summit.point.copy(), summit.hessian.copy()
+    point[free] = found.point
+    hessian[np.ix_(free, free)] = found.hessian
+    at_bound = summit.at_bound.copy()
+    at_bound[free] = found.at_bound
+    return Summit(point, found.value, found.promised_gain, hessian, at_bound)
 
 
 def _polish(objective: Objective, summit: Summit, lower: Array, upper: Array) -> Summit:
@@ -179,3 +206,40 @@ def derivatives(
                 mixed = both - plus[i] - plus[j] + 2 * middle - minus[i] - minus[j] + neither
                 hessian[i, j] = hessian[j, i] = mixed / (2.0 * steps[i] * steps[j])
     return gradient, hessian
+
+
+def standard_errors(summit: Summit, values: Callable[[Array], Sequence[float]]) -> list[float]:
+    """Standard errors of parameters from the observed information at a summit.
+
+    Parameters
+    ----------
+    summit : Summit
+        Where the search ended.
+    values : callable (point) -> sequence of float
+        Parameters at coordinates of the search, one for each coordinate.
+
+    Returns
+    -------
+    list of float
+        Square roots of the inverse information, carried to the parameters by their slopes;
+        NaN for coordinates at a bound, for all of them where the likelihood is not concave.
+    """
+    size = summit.point.size
+    free = ~summit.at_bound
+    covariance = np.full((size, size), math.nan)
+    information = -summit.hessian[np.ix_(free, free)]
+    holds = bool(free.any()) and bool(np.isfinite(information).all())
+    if holds and np.linalg.eigvalsh(information).min() > 0.0:
+        covariance[:] = 0.0
+        covariance[np.ix_(free, free)] = np.linalg.inv(information)
+    slopes = np.array(
+        [
+            np.subtract(values(summit.point + unit), values(summit.point - unit)) / (2 * SLOPE_STEP)
+            for unit in SLOPE_STEP * np.eye(size)
+        ]
+    ).reshape(size, size)
+    variances = np.einsum("ip,ij,jp->p", slopes, covariance, slopes)
+    return [
+        math.nan if held else math.sqrt(max(variance, 0.0))
+        for held, variance in zip(summit.at_bound, variances, strict=True)
+    ]

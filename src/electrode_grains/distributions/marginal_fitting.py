@@ -11,7 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from electrode_grains.distributions.families import MARGINAL_FAMILIES, family_named
 from electrode_grains.distributions.family_declaration import MarginalFamily, Point
-from electrode_grains.distributions.likelihood_search import Summit, climb, derivatives
+from electrode_grains.distributions.likelihood_search import (
+    Summit,
+    climb,
+    derivatives,
+    standard_errors,
+)
 from electrode_grains.distributions.marginals import Marginal, checked_support
 from electrode_grains.distributions.results import Fit, rank_by_aic
 
@@ -374,33 +379,9 @@ def _finished(
 
 
 def _standard_errors(family: MarginalFamily, factor: float, summit: Summit) -> dict[str, float]:
-    """Square roots of the inverse observed information; NaN where it does not hold."""
-    size = summit.point.size
-    free = ~summit.at_bound
-    covariance = np.full((size, size), math.nan)
-    information = -summit.hessian[np.ix_(free, free)]
-    holds = bool(free.any()) and bool(np.isfinite(information).all())
-    if holds and np.linalg.eigvalsh(information).min() > 0.0:
-        covariance[:] = 0.0
-        covariance[np.ix_(free, free)] = np.linalg.inv(information)
-    step = 1e-5
-    slopes = np.array(
-        [
-            np.subtract(
-                _values(family, summit.point + step * unit),
-                _values(family, summit.point - step * unit),
-            )
-            / (2.0 * step)
-            for unit in np.eye(size)
-        ]
-    ).reshape(size, size)
-    variances = np.einsum("ip,ij,jp->p", slopes, covariance, slopes)
+    """Standard errors by parameter, in the units of the data."""
+    errors = standard_errors(summit, lambda point: _values(family, point))
     return {
-        parameter.name: math.nan
-        if held
-        else math.sqrt(max(variance, 0.0))
-        * (factor if parameter.kind in ("location", "scale") else 1.0)
-        for parameter, held, variance in zip(
-            family.parameters, summit.at_bound, variances, strict=True
-        )
+        parameter.name: error * (factor if parameter.kind in ("location", "scale") else 1.0)
+        for parameter, error in zip(family.parameters, errors, strict=True)
     }

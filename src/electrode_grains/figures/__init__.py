@@ -3,7 +3,12 @@
 from electrode_grains.figures.content import FIGURES, ReportContent
 from electrode_grains.figures.descriptors import descriptor_illustration
 from electrode_grains.figures.diagnostics import depth_curve, drift_plot, truth_comparison
-from electrode_grains.figures.distributions import bivariate_densities, marginal_histograms
+from electrode_grains.figures.distributions import (
+    bivariate_densities,
+    derived_histogram,
+    marginal_histograms,
+    probability_plots,
+)
 from electrode_grains.figures.encoding import png_data_uri
 from electrode_grains.figures.meshes import particle_mesh
 from electrode_grains.figures.networks import learning_curves, network_architecture
@@ -34,6 +39,7 @@ __all__ = [
     "annotated_slice",
     "bivariate_densities",
     "depth_curve",
+    "derived_histogram",
     "descriptor_illustration",
     "drift_plot",
     "label_colours",
@@ -43,6 +49,7 @@ __all__ = [
     "particle_mesh",
     "png_data_uri",
     "predicted_slice",
+    "probability_plots",
     "report_page",
     "segmentation_slice",
     "slice_browser",

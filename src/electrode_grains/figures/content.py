@@ -39,6 +39,8 @@ class ReportContent:
         Result of `slice_browser`.
     marginal_fits, copula_fits : mapping, optional
         Fitted distributions with all candidates.
+    derived_distributions, dependence_comparison : mapping, optional
+        What the fits imply, and models of the dependence of all shape characteristics.
     scan_index, slice_transforms, annotation_checks : mapping, optional
         Results of acquisition and alignment, shown as lists of values.
     annotation_split, boundary_scores : mapping, optional
@@ -63,6 +65,8 @@ class ReportContent:
     slices: Mapping[str, Any] | None = None
     marginal_fits: Mapping[str, Any] | None = None
     copula_fits: Mapping[str, Any] | None = None
+    derived_distributions: Mapping[str, Any] | None = None
+    dependence_comparison: Mapping[str, Any] | None = None
     scan_index: Mapping[str, Any] | None = None
     slice_transforms: Mapping[str, Any] | None = None
     annotation_checks: Mapping[str, Any] | None = None
@@ -124,7 +128,24 @@ FIGURES: Mapping[str, FigureEntry] = {
     "7": FigureEntry(
         "distributions", "Figure 7", "Histograms of the characteristics and fitted densities."
     ),
-    "8": FigureEntry("distributions", "Figure 8", "Fitted bivariate densities; a dot is a grain."),
+    "8": FigureEntry(
+        "distributions",
+        "Figure 8",
+        "Fitted bivariate densities; a dot is a grain, lines bound the smallest regions of "
+        "the probability written on them.",
+    ),
+    "probability": FigureEntry(
+        "distributions",
+        "Quantiles and probabilities",
+        "The sample against its best families; the band holds 95 % of what each order "
+        "statistic takes by chance if the law is right.",
+    ),
+    "specific_surface": FigureEntry(
+        "distributions",
+        "Derived quantity",
+        "Specific surface area of grains, 6 / (d s), and what the fitted joint density of "
+        "diameter and sphericity implies for it.",
+    ),
 }
 """Figures that the report knows, in the order of its sections."""
 

@@ -12,11 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import beta
 
 from electrode_grains.figures.style import (
     BLUE,
     CHARACTERISTICS,
     DOUBLE_COLUMN,
+    SINGLE_COLUMN,
     SKY,
     VERMILION,
     axis_label,
@@ -112,6 +114,110 @@ def marginal_histograms(
     return figure
 
 
+@styled
+def probability_plots(
+    sample: pd.DataFrame,
+    models: Mapping[str, Any],
+    families: Mapping[str, str | None] | None = None,
+) -> Figure:
+    """Draw quantiles and probabilities of the sample against those of the fits.
+
+    Parameters
+    ----------
+    sample : DataFrame
+        One row a grain; columns named as in `CHARACTERISTICS`.
+    models : mapping of name to a model with ``cdf`` and ``quantile``
+        Fitted laws; values outside their support are left out.
+    families : mapping of name to str, optional
+        Family of each fit, for the titles.
+
+    Returns
+    -------
+    Figure
+        Two panels a characteristic: quantiles (QQ) and probabilities (PP). A band holds 95 %
+        of the values that each order statistic takes if the law is right.
+
+    Raises
+    ------
+    InputProblem
+        If there is no fitted characteristic.
+    """
+    names = [name for name in CHARACTERISTICS if name in sample and name in models]
+    if not names:
+        raise InputProblem("there is no fitted law to draw", expected="at least one")
+    columns = 4
+    rows = -(-2 * len(names) // columns)
+    figure = new_figure(DOUBLE_COLUMN, 1.75 * rows)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for rank, name in enumerate(names):
+        quantiles, probabilities = panels[2 * rank : 2 * rank + 2]
+        model, values = models[name], np.sort(_finite(sample[name]))
+        levels = np.asarray(model.cdf(values), dtype=float)
+        inside = (levels > 0) & (levels < 1)
+        values, levels = values[inside], levels[inside]
+        place = np.arange(1, values.size + 1)
+        expected = (place - 0.5) / max(values.size, 1)
+        low, high = (beta.ppf(p, place, values.size + 1 - place) for p in (0.025, 0.975))
+        scale = np.asarray(model.quantile(expected), dtype=float)
+        for axes, x, y, band in (
+            (quantiles, scale, values, (model.quantile(low), model.quantile(high))),
+            (probabilities, expected, levels, (low, high)),
+        ):
+            axes.fill_between(x, *band, color=SKY, alpha=0.35, linewidth=0)
+            axes.plot(x, x, color=VERMILION, linewidth=0.7)
+            axes.scatter(x, y, s=1.6, color=BLUE, linewidths=0, zorder=3)
+        axis = axis_label(name)
+        quantiles.set_xlabel(f"fitted {axis[0].lower()}{axis[1:]}")
+        quantiles.set_ylabel("of the sample")
+        quantiles.set_title(
+            textwrap.fill(escape_math(family_name((families or {}).get(name))), LEGEND_WIDTH)
+        )
+        probabilities.set_xlabel("probability, sample")
+        probabilities.set_ylabel("probability, fit")
+    for axes in panels[2 * len(names) :]:
+        axes.axis("off")
+    letter_panels(panels[: 2 * len(names)])
+    return figure
+
+
+@styled
+def derived_histogram(values: ArrayLike, density: Curve, label: str, family: str | None) -> Figure:
+    """Draw a derived quantity of the grains and what the fitted pair implies for it.
+
+    Parameters
+    ----------
+    values : array_like of float, shape (n,)
+        Of the grains; those that are not finite are skipped.
+    density : (x, density) or model with ``pdf``
+        Implied by the fit.
+    label : str
+        Quantity and unit, for the axis.
+    family : str or None
+        Copula of the pair, for the legend.
+
+    Returns
+    -------
+    Figure
+    """
+    figure = new_figure(SINGLE_COLUMN, 2.3)
+    axes = figure.subplots()
+    finite = _finite(values)
+    edges: Any = np.histogram_bin_edges(finite, "fd") if finite.size else np.array([0.0, 1.0])
+    axes.hist(finite, edges, density=True, color=SKY, edgecolor="white", linewidth=0.25)
+    if isinstance(density, tuple | list):
+        x, height = (np.asarray(part, dtype=float) for part in density)
+    else:
+        x = np.linspace(edges[0], edges[-1], CURVE_POINTS)
+        height = np.asarray(density.pdf(x), dtype=float)
+    copula = f", {escape_math(family_name(family))} copula" if family else ""
+    axes.plot(x, height, color=VERMILION, label=f"implied by the fits{copula}")
+    axes.set_xlabel(label)
+    axes.set_ylabel("probability density")
+    axes.set_ylim(top=1.2 * axes.get_ylim()[1])
+    axes.legend(loc="upper right", borderaxespad=0.2)
+    return figure
+
+
 def bin_edges(
     values: NDArray[np.float64], width: float, limits: tuple[float, float]
 ) -> NDArray[np.float64]:
@@ -160,13 +266,15 @@ def bivariate_densities(panels: Sequence[Mapping[str, Any]]) -> Figure:
     panels : sequence of mappings
         For each pair: ``x_name``, ``y_name``; ``x_grid`` of shape (m,), ``y_grid`` of shape
         (n,) and ``density`` of shape (n, m), whose first axis follows ``y_grid`` (or None
-        for all three where no copula was fitted); ``x_sample``, ``y_sample``, and ``family``
-        and ``rotation`` of the copula are optional.
+        for all three where no copula was fitted); ``x_sample``, ``y_sample``, ``family`` and
+        ``rotation`` of the copula, and ``levels``, the densities by probability that bound
+        its credible regions, are optional.
 
     Returns
     -------
     Figure
-        One panel a pair: lines of equal density, colour for the density, dots for grains.
+        One panel a pair: colour for the density, dots for grains, lines around the credible
+        regions (lines of equal density where none are given).
 
     Raises
     ------
@@ -250,7 +358,13 @@ def _draw_density(figure: Figure, axes: Axes, panel: Mapping[str, Any]) -> None:
     filled = axes.contourf(
         x, y, shown, levels=np.linspace(0, top, CONTOUR_LEVELS + 1), cmap="Blues"
     )
-    axes.contour(x, y, shown, levels=np.linspace(0, top, 6)[1:-1], colors=BLUE, linewidths=0.4)
+    regions = panel.get("levels") or {}
+    if regions:
+        named = {level: f"{100 * p:.0f} %" for p, level in regions.items()}
+        lines = axes.contour(x, y, density, levels=sorted(named), colors=BLUE, linewidths=0.6)
+        axes.clabel(lines, fmt=named, fontsize=5.5)
+    else:
+        axes.contour(x, y, shown, levels=np.linspace(0, top, 6)[1:-1], colors=BLUE, linewidths=0.4)
     bar: Any = figure.colorbar(filled, ax=axes, pad=0.02, aspect=28)
     bar.ax.tick_params(labelsize=5.5)
     bar.locator = MaxNLocator(5)

@@ -261,17 +261,45 @@ def _comparisons(told: ReportContent) -> list[dict[str, Any]]:
         )
         for pair in (told.copula_fits or {}).get("pairs") or ()
     ]
-    wanted = ["family", "rotation", "parameter_count", "log_likelihood", "aic", "delta_aic",
-              "akaike_weight", "outcome", "reason"]  # fmt: skip
+    wanted = [
+        *("family", "rotation", "parameters", "standard_errors", "parameter_count"),
+        *("log_likelihood", "aic", "delta_aic", "akaike_weight", "outcome", "reason"),
+    ]
     comparisons = []
     for title, fits in subjects:
-        table = pd.DataFrame(list(fits.get("candidates") or ()))
+        table = pd.DataFrame([_written_out(row) for row in fits.get("candidates") or ()])
         shown = table[[name for name in wanted if name in table]].infer_objects()
-        note = ""
+        notes = []
         if fits.get("excluded_count"):
-            note = f"{fits['excluded_count']} grains left out: {fits.get('excluded_reason') or ''}"
-        comparisons.append(_table(title, note, shown))
+            reason = fits.get("excluded_reason") or "not inside both supports"
+            notes.append(f"{fits['excluded_count']} grains left out: {reason}.")
+        notes += [
+            f"The best by {test.replace('_', ' ')}: p = {display_cell(p_value)}."
+            for test, p_value in _p_values(fits.get("goodness_of_fit") or {}).items()
+        ]
+        comparisons.append(_table(title, " ".join(notes), shown))
     return comparisons
+
+
+def _written_out(candidate: Mapping[str, Any]) -> dict[str, Any]:
+    """Candidate with its parameters and their standard errors as text."""
+    row = dict(candidate)
+    for key in ("parameters", "standard_errors"):
+        values = candidate.get(key)
+        if isinstance(values, Mapping):
+            names = [name for name in candidate.get("parameter_order") or values if name in values]
+            row[key] = ", ".join(f"{name} = {display_cell(values[name])}" for name in names)
+        elif values is not None:
+            row[key] = ", ".join(display_cell(value) for value in values)
+    return row
+
+
+def _p_values(tested: Mapping[str, Any]) -> Mapping[str, Any]:
+    """P-values of a goodness of fit by the name of the test."""
+    if "p_value" in tested:
+        return {"cramer_von_mises": tested["p_value"]}
+    found: Mapping[str, Any] = tested.get("p_values") or {}
+    return found
 
 
 def _section_values(told: ReportContent) -> dict[str, list[tuple[str, list[tuple[str, str]]]]]:
@@ -304,6 +332,14 @@ def _section_values(told: ReportContent) -> dict[str, list[tuple[str, list[tuple
             ("Scores on slices the network has not seen", told.boundary_scores),
         ),
         "segmentation": (("Scores", scores), ("What the segmentation did", told.segmentation_log)),
+        "distributions": (
+            (
+                "Are the axes of grains uniform on the sphere?",
+                (told.marginal_fits or {}).get("axis_uniformity"),
+            ),
+            ("What the fits imply for derived quantities", told.derived_distributions),
+            ("Models of the dependence of all shape characteristics", told.dependence_comparison),
+        ),
     }
     return {
         section: [(title, _value_rows(values)) for title, values in group if values]

@@ -1,5 +1,7 @@
 """Copulas against 60-digit arithmetic, vinecopulib, copulae, closed forms and the paper."""
 
+from itertools import product
+
 import mpmath
 import numpy as np
 import pytest
@@ -91,6 +93,73 @@ def test_log_densities_hold_to_the_corners(family, parameters):
             place = mpmath.mpf(u), mpmath.mpf(v)
             exact = mpmath.log(mpmath.diff(probability, place, (1, 1), h=mpmath.mpf(10) ** -40))
             assert float(copula.log_pdf(u, v)) == pytest.approx(float(exact), rel=1e-9, abs=1e-9)
+
+
+# Ends and middles of the ranges that fits search.
+RANGES = {
+    "ali_mikhail_haq": [(-1.0, -0.3, 1e-3, 0.99, 1.0)],
+    "clayton": [(1e-10, 1e-3, 1.0, 50.0)],
+    "frank": [(-80.0, -1e-3, 0.5, 30.0, 80.0)],
+    "gumbel": [(1.0, 1.0001, 2.0, 50.0)],
+    "joe": [(1.0, 1.0001, 3.0, 50.0)],
+    "bb1": [(1e-10, 0.3, 15.0), (1.0, 1.001, 3.0, 30.0)],
+    "bb8": [(1.0, 1.5, 60.0), (1e-3, 0.6, 0.999999, 1.0)],
+    "bb3": [(1.0, 1.5, 20.0), (1e-10, 0.3, 30.0)],
+    "bb5": [(1.0, 1.5, 20.0), (1e-2, 0.5, 30.0)],
+}
+NEAR, FAR = 1e-6, 1 - 1e-6
+CORNERS = [(NEAR, NEAR), (NEAR, 3 * NEAR), (0.4, 0.7), (FAR, FAR), (1 - 3e-6, FAR), (NEAR, FAR)]
+
+
+def exact_log_density(probability, u, v, digits):
+    """Mixed difference quotient of C with so many digits that nothing cancels."""
+    with mpmath.workdps(digits):
+        step = mpmath.mpf(10) ** (-digits // 3)
+        first, second = mpmath.mpf(u), mpmath.mpf(v)
+        mixed = sum(
+            a * b * probability(first + a * step, second + b * step)
+            for a in (1, -1)
+            for b in (1, -1)
+        )
+        return float(mpmath.log(mixed / (4 * step**2)))
+
+
+@pytest.mark.parametrize("family", RANGES)
+def test_log_densities_keep_ten_digits_over_all_ranges(family):
+    """Relative to the larger of 1 and |log c|: a log-density may be 0."""
+    checked = 0
+    for parameters in product(*RANGES[family]):
+        with mpmath.workdps(3000):
+            probability = joint_probability(family, parameters)
+        copula = BivariateCopula(family, parameters)
+        for u, v in CORNERS:
+            found = float(copula.log_pdf(u, v))
+            assert np.isfinite(found)
+            # C cancels log10(c) digits, and powers such as (1 - u)^60 some hundreds
+            digits = 3 * int(max(abs(found) / 2.3, 400 if parameters[0] >= 20 else 0) + 45) + 40
+            if digits > 3000:
+                continue  # too slow here: c is below 10^-900
+            with mpmath.workdps(digits):
+                exact = exact_log_density(probability, u, v, digits)
+            assert found == pytest.approx(exact, rel=1e-10, abs=1e-10), (parameters, u, v)
+            checked += 1
+    assert checked >= 5 * len(list(product(*RANGES[family])))
+
+
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_rotated_log_densities_keep_their_digits(rotation):
+    """1 - u is exact to 2^-53, which is 1e-10 of the distance to the corner at 1e-6."""
+    for family, parameters in (("gumbel", (4.0,)), ("joe", (6.0,)), ("bb1", (0.36, 3.13))):
+        probability = joint_probability(family, parameters)
+        turned = {
+            90: lambda u, v, c=probability: v - c(1 - u, v),
+            180: lambda u, v, c=probability: u + v - 1 + c(1 - u, 1 - v),
+            270: lambda u, v, c=probability: u - c(u, 1 - v),
+        }[rotation]
+        copula = BivariateCopula(family, parameters, rotation)
+        for u, v in CORNERS:
+            exact = exact_log_density(turned, u, v, 300)
+            assert float(copula.log_pdf(u, v)) == pytest.approx(exact, rel=1e-9, abs=1e-9)
 
 
 @pytest.mark.parametrize(("family", "parameters"), CASES)

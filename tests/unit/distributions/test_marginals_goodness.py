@@ -93,3 +93,31 @@ def test_axis_tests_do_not_see_the_sign_of_an_axis():
 def test_unusable_angles_are_refused(phi, theta, message):
     with pytest.raises(InputProblem, match=message):
         axis_uniformity(phi, theta)
+
+
+def test_bootstrap_errors_are_those_of_the_information_and_hold_at_a_bound():
+    rng = np.random.default_rng(8)
+    law = Marginal("inverse_gaussian", {"mu": 513.8, "lambda": 4600})
+    sample = law.sample(239, rng)
+    fit = fit_marginal(sample, law.family)
+    tested = goodness_of_fit(fit.model, sample, replicates=199, rng=rng)
+    for name, error in fit.standard_errors.items():
+        # 5 % is one standard deviation of a spread over 199 samples
+        assert tested.bootstrap_errors[name] == pytest.approx(error, rel=0.2)
+    # ends so steeply that k falls to its bound
+    sample = np.random.default_rng(0).uniform(0, 1, 100) ** 0.3
+    held = fit_marginal(sample, "generalized_extreme_value")
+    assert held.outcome == "at_bound"
+    assert math.isnan(held.standard_errors["k"])
+    tested = goodness_of_fit(held.model, sample, replicates=19, rng=rng)
+    assert math.isfinite(tested.bootstrap_errors["k"])
+
+
+def test_a_mean_direction_at_the_end_of_the_circle_has_a_small_error():
+    rng = np.random.default_rng(1)
+    law = Marginal("von_mises", {"mu": math.pi - 0.01, "kappa": 8.0})
+    sample = law.sample(200, rng)
+    tested = goodness_of_fit(
+        fit_marginal(sample, "von_mises").model, sample, replicates=39, rng=rng
+    )
+    assert tested.bootstrap_errors["mu"] < 0.06

@@ -17,15 +17,37 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 nodes.fit_marginals,
-                ["grain_sample", "params:modelling.goodness"],
+                ["grain_sample", "params:modelling.sample", "params:modelling.goodness"],
                 "marginal_fits",
                 name="fit_marginals",
             ),
             Node(
                 nodes.fit_copulas,
-                ["grain_sample", "marginal_fits", "params:modelling.pairs"],
+                [
+                    "grain_sample",
+                    "marginal_fits",
+                    "params:modelling.pairs",
+                    "params:modelling.goodness",
+                ],
                 "copula_fits",
                 name="fit_copulas",
+            ),
+            Node(
+                nodes.derive_distributions,
+                ["grain_sample", "marginal_fits", "copula_fits"],
+                "derived_distributions",
+                name="derive_distributions",
+            ),
+            Node(
+                nodes.compare_joint_models,
+                [
+                    "grain_sample",
+                    "marginal_fits",
+                    "params:modelling.pairs",
+                    "params:modelling.goodness",
+                ],
+                "dependence_comparison",
+                name="compare_joint_models",
             ),
             Node(
                 nodes.compare_families,
@@ -33,5 +55,24 @@ def create_pipeline(**_: object) -> Pipeline:
                 "family_comparison",
                 name="compare_families",
             ),
+        ]
+    )
+
+
+def create_comparison_pipeline(**_: object) -> Pipeline:
+    """Grain tables of several particles to the differences between them."""
+    return Pipeline(
+        [
+            Node(
+                nodes.compare_particles,
+                [
+                    "compared_grain_tables",
+                    "params:modelling.sample",
+                    "params:modelling.pairs",
+                    "params:modelling.comparison",
+                ],
+                "particle_comparison",
+                name="compare_particles",
+            )
         ]
     )

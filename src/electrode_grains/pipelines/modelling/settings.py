@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, Field
 
 
@@ -14,16 +16,33 @@ class SampleSettings(BaseModel, frozen=True, extra="forbid"):
     seed: int = Field(default=0, ge=0)
 
 
-class PairSettings(BaseModel, frozen=True, extra="forbid"):
-    """Which pairs and copulas are fitted."""
+Characteristic = Literal[
+    "equivalent_diameter_nm",
+    "sphericity",
+    "convexity",
+    "elongation",
+    "azimuthal_angle",
+    "polar_angle",
+]
 
+
+class PairSettings(BaseModel, frozen=True, extra="forbid"):
+    """Which pairs and copulas are fitted.
+
+    Pairs of `characteristics` count where their correlation exceeds the least one, pairs in
+    `always` whatever it is. `ties` says how equal values are ranked.
+    """
+
+    characteristics: tuple[Characteristic, ...]
     minimum_correlation: float = Field(ge=0, le=1)
+    always: tuple[tuple[Characteristic, Characteristic], ...]
     families: tuple[str, ...]
     rotations: tuple[int, ...]
+    ties: Literal["mean", "random"]
 
 
-class GoodnessSettings(BaseModel, frozen=True, extra="forbid"):
-    """How the best family of each characteristic is tested against its sample."""
+class ResamplingSettings(BaseModel, frozen=True, extra="forbid"):
+    """How often a test draws anew, and from which seed: p-values are multiples of 1/(n + 1)."""
 
     replicates: int = Field(ge=19)
     seed: int = Field(ge=0)

@@ -21,6 +21,8 @@ else:
 
 # Figure 6 shows a grain that is large enough to be seen and not larger than usual.
 SHOWN_GRAIN_QUANTILE = 0.75
+DOUBTFUL_P_VALUE = 0.05
+DERIVED_FROM = ("equivalent_diameter_nm", "sphericity")
 
 
 def draw_alignment(
@@ -126,32 +128,43 @@ def draw_grains(
 
 def draw_distributions(
     grain_sample: pd.DataFrame, marginal_fits: Mapping[str, Any], copula_fits: Mapping[str, Any]
-) -> tuple[Figure, Figure]:
-    """Show histograms with fitted densities, and the densities of pairs."""
-    from electrode_grains.distributions import density_panel, marginal_from_description
-    from electrode_grains.figures import bivariate_densities, marginal_histograms
+) -> tuple[Figure, Figure, Figure, Figure]:
+    """Show histograms with fitted densities, densities of pairs, how well they fit, and 6/(ds)."""
+    from electrode_grains.distributions import (
+        density_panel,
+        implied_density,
+        joint_density_of,
+        marginal_from_description,
+        specific_surface_area,
+    )
+    from electrode_grains.figures import (
+        bivariate_densities,
+        derived_histogram,
+        marginal_histograms,
+        probability_plots,
+    )
 
     marginals = marginal_fits["characteristics"]
     fitted = {name: fits for name, fits in marginals.items() if fits["best"] is not None}
+    models = {name: marginal_from_description(fits) for name, fits in fitted.items()}
+    families = {name: fits["best"] for name, fits in fitted.items()}
     panels = []
     for pair in copula_fits["pairs"]:
-        sample = grain_sample[[pair["x"], pair["y"]]].dropna()
-        panels.append(
-            density_panel(
-                sample[pair["x"]].to_numpy(),
-                sample[pair["y"]].to_numpy(),
-                pair,
-                marginals[pair["x"]],
-                marginals[pair["y"]],
-            )
-        )
+        x, y = pair["x"], pair["y"]
+        values = grain_sample[[x, y]].dropna().to_numpy().T
+        panels.append(density_panel(*values, pair, marginals[x], marginals[y]))
+    joint = joint_density_of(*DERIVED_FROM, marginal_fits, copula_fits)
+    surface = specific_surface_area(*grain_sample[list(DERIVED_FROM)].to_numpy().T)
     return (
-        marginal_histograms(
-            grain_sample,
-            {name: marginal_from_description(fits) for name, fits in fitted.items()},
-            {name: fits["best"] for name, fits in fitted.items()},
-        ),
+        marginal_histograms(grain_sample, models, families),
         bivariate_densities(panels),
+        probability_plots(grain_sample, models, families),
+        derived_histogram(
+            surface,
+            implied_density(specific_surface_area, joint),
+            r"Specific surface area $6/(d\,s)$ / $\mathrm{\mu m^{-1}}$",
+            joint.copula.family if joint else None,
+        ),
     )
 
 
@@ -230,6 +243,12 @@ def collect_warnings(results: Mapping[str, Any]) -> list[str]:
                 f"{name}: {count} {'grain' if count == 1 else 'grains'} "
                 f"{fits['excluded_reason']}, left out of all fits: labels {fits['excluded_labels']}"
             )
+        tested = fits.get("goodness_of_fit") or {}
+        told += doubt_of_fit(name, fits.get("best"), tested.get("p_values") or {})
+    for pair in results["copula_fits"]["pairs"]:
+        family = (pair["best"] or {}).get("family")
+        p_value = (pair.get("goodness_of_fit") or {}).get("p_value")
+        told += doubt_of_fit(f"{pair['x']} ~ {pair['y']}", family, {"Rosenblatt": p_value})
     return told
 
 
@@ -244,3 +263,13 @@ def unresolved_grains(grain_table: pd.DataFrame, results: Mapping[str, Any]) -> 
         for name, limit in limits.items()
         if limit is not None
     ]
+
+
+def doubt_of_fit(subject: str, family: str | None, p_values: Mapping[str, Any]) -> list[str]:
+    """Say where even the best family does not fit: AIC always names one."""
+    known = {name: p for name, p in p_values.items() if p is not None}
+    if family is None or not known or min(known.values()) > DOUBTFUL_P_VALUE:
+        return []
+    test = min(known, key=lambda name: known[name])
+    tested = f"p = {known[test]:.2g}, {test.replace('_', ' ')}"
+    return [f"{subject}: {family} is the best family and yet does not fit ({tested})"]

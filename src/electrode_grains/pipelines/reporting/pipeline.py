@@ -11,6 +11,8 @@ RESULTS = (
     "particle_summary",
     "marginal_fits",
     "copula_fits",
+    "derived_distributions",
+    "dependence_comparison",
     "scan_index",
     "slice_transforms",
     "annotation_checks",
@@ -42,6 +44,8 @@ FIGURES = (
     "truth_comparison",
     "7",
     "8",
+    "probability",
+    "specific_surface",
 )
 
 
@@ -99,7 +103,7 @@ def create_pipeline(**_: object) -> Pipeline:
             Node(
                 nodes.draw_distributions,
                 ["grain_sample", "marginal_fits", "copula_fits"],
-                ["figure_7", "figure_8"],
+                ["figure_7", "figure_8", "figure_probability", "figure_specific_surface"],
                 name="draw_distributions",
             ),
             Node(
