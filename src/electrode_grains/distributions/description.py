@@ -14,6 +14,7 @@ from scipy.stats import kendalltau, spearmanr
 from electrode_grains.distributions.copula_fitting import select_copula
 from electrode_grains.distributions.copula_goodness import copula_goodness_of_fit
 from electrode_grains.distributions.copulas import BivariateCopula
+from electrode_grains.distributions.families import MARGINAL_FAMILIES
 from electrode_grains.distributions.goodness import (
     MINIMUM_AXES,
     axis_uniformity,
@@ -28,6 +29,8 @@ from electrode_grains.distributions.results import Fit, Model, akaike_weights, r
 # Probabilities enter copulas strictly inside (0, 1): half of a part in a billion.
 PROBABILITY_MARGIN = 5e-10
 LISTED_LABELS = 20
+# As for samples: fewer values say nothing about a law.
+LEAST_COMPONENT = 30
 CREDIBLE_PROBABILITIES = (0.5, 0.9)
 EVERYWHERE = (-math.inf, math.inf)
 
@@ -55,13 +58,15 @@ def describe_marginals(
     Returns
     -------
     dict
-        Moments of the sample, the best family and all candidates, best first; those of
-        infinite variance are `inadmissible`.
+        Moments of the sample, the best family and all candidates, best first. Those of
+        infinite variance are `inadmissible`, and so are mixtures a component of which stands
+        for fewer than 30 grains: with the share of a component near 0 its other parameters
+        are free to follow chance, and AIC counts them too low.
     """
     values = np.asarray(sample, dtype=float)
     inside = inside_support(values, support or EVERYWHERE)
     kept = values[inside]
-    fits = rank_by_aic(map(_with_moments, select_marginal(kept, families, support=support)))
+    fits = rank_by_aic(map(_admitted, select_marginal(kept, families, support=support)))
     best = _winner(fits)
     left_out = [] if labels is None else np.asarray(labels)[~inside][:LISTED_LABELS].tolist()
     return {
@@ -138,12 +143,22 @@ def describe_axis_uniformity(
     return {"sample_size": len(kept), **asdict(axis_uniformity(*kept.T))}
 
 
-def _with_moments(fit: Fit[Marginal]) -> Fit[Marginal]:
-    """Take a law out of the ranking whose mean or deviation is infinite: no grain size is."""
-    if fit.model is None or not fit.is_ranked or math.isfinite(fit.model.std()):
+def _admitted(fit: Fit[Marginal]) -> Fit[Marginal]:
+    """Take a law out of the ranking that describes no population of grains."""
+    if fit.model is None or not fit.is_ranked:
         return fit
-    reason = "; ".join(part for part in (fit.reason, "its standard deviation is infinite") if part)
-    return replace(fit, outcome="inadmissible", reason=reason)
+    reason = ""
+    if not math.isfinite(fit.model.std()):
+        reason = "its standard deviation is infinite"
+    elif MARGINAL_FAMILIES[fit.family].is_mixture:
+        share = fit.model.parameters["lambda"]
+        least = min(share, 1 - share) * fit.sample_size
+        if least < LEAST_COMPONENT:
+            reason = f"one of its components stands for {least:.0f} grains only"
+    if not reason:
+        return fit
+    told = "; ".join(part for part in (fit.reason, reason) if part)
+    return replace(fit, outcome="inadmissible", reason=told)
 
 
 def _fitted_moments(fit: Fit[Marginal]) -> dict[str, float | None]:

@@ -119,3 +119,20 @@ def test_a_law_of_infinite_variance_does_not_win():
     assert burr["outcome"] == "inadmissible"
     assert "standard deviation is infinite" in burr["reason"]
     assert burr["aic"] is None
+
+
+def angles_with_a_lump(count, rng):
+    """Uniform directions, some of which lie close together."""
+    lump = rng.normal(1.9, 0.1, count)
+    return np.concatenate([rng.uniform(-np.pi, np.pi, 470), lump])
+
+
+@pytest.mark.parametrize(("count", "outcome"), [(15, "inadmissible"), (120, "converged")])
+def test_a_mixture_needs_enough_grains_in_each_component(count, outcome):
+    sample = angles_with_a_lump(count, np.random.default_rng(8))
+    described = describe_marginals(sample, *candidate_families("azimuthal_angle"))
+    fits = {fit["family"]: fit for fit in described["candidates"]}
+    mixture = fits["von_mises_mixture"]
+    assert mixture["outcome"] == outcome
+    assert ("of its components stands for" in mixture["reason"]) == (outcome == "inadmissible")
+    assert (described["best"] == "von_mises_mixture") == (outcome == "converged")
