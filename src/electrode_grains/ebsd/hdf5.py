@@ -68,11 +68,25 @@ def _refusing(where: str) -> Iterator[None]:
 def named_readers(
     file: Path, paths: Sequence[str], read: Callable[[Path, str, str, ReadingOptions], xr.Dataset]
 ) -> dict[str, ScanReader]:
-    """Readers of scans by name: that of the file if there is one, else with that of its group."""
+    """Readers of scans by name: that of the file if there is one, else with that of its group.
+
+    Raises
+    ------
+    InputProblem
+        If two scans would share a name.
+    """
     named = {
         file.stem if len(paths) == 1 else f"{file.stem}_{path.replace('/', '_')}": path
         for path in paths
     }
+    if len(named) < len(paths):
+        raise InputProblem(
+            "scans of a file share a name",
+            where=file.name,
+            found=", ".join(paths),
+            expected="names that differ by more than / and _",
+            remedy="rename the scans in the software that wrote them",
+        )
     return {name: ScanReader(partial(read, file, path, name)) for name, path in named.items()}
 
 

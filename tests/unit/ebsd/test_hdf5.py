@@ -21,6 +21,7 @@ from electrode_grains.ebsd import (
     stack_scans,
     write_scan,
 )
+from electrode_grains.ebsd import hdf5 as hdf5_files
 from electrode_grains.problems import InputProblem
 
 ROWS, COLUMNS, LAYERS = 4, 3, 3
@@ -849,3 +850,8 @@ def test_a_mutated_file_is_read_as_the_truth_or_refused(tmp_path_factory, data, 
         assert path.name in refusal
     else:
         assert_equals_truth(scan, make_truth(), layout, frozenset(lacking))
+
+
+def test_scans_that_would_share_a_name_are_refused(tmp_path):
+    with pytest.raises(InputProblem, match="share a name"):
+        hdf5_files.named_readers(tmp_path / "map.h5", ["/a/b", "/a_b"], lambda *_: None)
