@@ -29,6 +29,7 @@ GRAIN_COLUMNS = (
     "centroid_y_nm",
     "centroid_z_nm",
     "touches_window",
+    "edge_weight",
 )
 RANGES = {
     "voxel_count": (1, np.inf),

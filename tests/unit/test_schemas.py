@@ -28,6 +28,11 @@ def test_a_missing_column_is_named(table):
         schemas.grain_table(table.drop(columns="sphericity"))
 
 
+def test_a_grain_table_of_a_version_without_edge_weights_is_refused_with_a_way_out(table):
+    with pytest.raises(InputProblem, match=r"(?s)lacks edge_weight.*another version"):
+        schemas.grain_table(table.drop(columns="edge_weight"))
+
+
 def test_equal_labels_are_refused(table):
     with pytest.raises(InputProblem, match="unique"):
         schemas.grain_table(table.assign(label=1))

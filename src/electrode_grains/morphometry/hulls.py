@@ -163,14 +163,23 @@ def _count_one(p: Integers) -> int:
             b, far = i, away
     if far == 0:
         return 1
-    for c in range(1, n):
-        n0, n1, n2, d = _normal(p, 0, b, c)
-        if n0 != 0 or n1 != 0 or n2 != 0:
-            for e in range(1, n):
-                if n0 * p[e, 0] + n1 * p[e, 1] + n2 * p[e, 2] != d:
-                    return _count_solid(p, b, c, e)
-            return _count_flat(p, (n0, n1, n2), d)
-    return _count_line(p, b)
+    c, far = 0, 0
+    for i in range(1, n):
+        n0, n1, n2, d = _normal(p, 0, b, i)
+        away = abs(n0) + abs(n1) + abs(n2)
+        if away > far:
+            c, far = i, away
+    if far == 0:
+        return _count_line(p, b)
+    n0, n1, n2, d = _normal(p, 0, b, c)
+    e, far = 0, 0
+    for i in range(1, n):
+        away = abs(n0 * p[i, 0] + n1 * p[i, 1] + n2 * p[i, 2] - d)
+        if away > far:
+            e, far = i, away
+    if far == 0:
+        return _count_flat(p, (n0, n1, n2), d)
+    return _count_solid(p, b, c, e)
 
 
 @njit(cache=True, nogil=True)
@@ -236,7 +245,7 @@ def _count_solid(p: Integers, b: int, c: int, e: int) -> int:
     depth, height = p[:, 0].max() + 1, p[:, 1].max() + 1
     first, last = np.full((depth, height), LARGEST), np.full((depth, height), np.int64(-1))
     for f in range(count):
-        n0, n1, n2 = planes[0, f], planes[1, f], planes[2, f]
+        n0, n1, n2 = planes[f, 0], planes[f, 1], planes[f, 2]
         if n2 == 0:
             continue
         # Corners in the sense of rotation that makes the inside of all edges positive.
@@ -250,7 +259,7 @@ def _count_solid(p: Integers, b: int, c: int, e: int) -> int:
             edge_a = step_a * (y_first - ya) - turn * (yb - ya) * (z - za)
             edge_b = step_b * (y_first - yb) - turn * (yc - yb) * (z - zb)
             edge_c = step_c * (y_first - yc) - turn * (ya - yc) * (z - zc)
-            room = planes[3, f] - n0 * z - n1 * y_first
+            room = planes[f, 3] - n0 * z - n1 * y_first
             for y in range(y_first, max(ya, yb, yc) + 1):
                 if (edge_a | edge_b | edge_c) >= 0:
                     if n2 > 0:
@@ -273,26 +282,28 @@ def _solid_facets(p: Integers, b: int, c: int, e: int) -> tuple[Integers, Intege
     Every point that lies outside is listed with one facet that it sees; the farthest point of
     a list joins the hull, and only the lists of the facets that it removes are dealt out anew.
     A point in the plane of a facet does not see it. The triangles that a point sees then form
-    one disc all the same, and none of those that replace them is degenerate.
+    one disc all the same, and none of those that replace them is degenerate. A place that no
+    facet takes has a normal of 0, which no point sees.
     """
     n = len(p)
     size = 2 * n + 4
-    facets, planes = np.empty((size, 3), np.int64), np.empty((4, size), np.int64)
+    facets, planes = np.empty((size, 3), np.int64), np.empty((size, 4), np.int64)
+    beside = np.empty((size, 3), np.int64)  # facet beyond the edge from corner k to the next
     heads = np.full(size, -1, np.int64)  # first point of each facet's list, the farthest
     following, height = np.arange(1, n + 1), np.zeros(n, np.int64)
-    edges = np.empty((3 * size, 2), np.int64)
-    visible, fresh = np.empty(size, np.int64), np.empty(size, np.int64)
-    sees = np.empty(size, np.bool_)
-    count = 0
-    for i, j, k, opposite in ((0, b, c, e), (0, c, e, b), (0, e, b, c), (b, c, e, 0)):
-        n0, n1, n2, d = _normal(p, i, j, k)
-        if n0 * p[opposite, 0] + n1 * p[opposite, 1] + n2 * p[opposite, 2] > d:
-            j, k = k, j
-        _set_facet(p, i, j, k, facets, planes, count)
-        fresh[count] = count
-        count += 1
     following[n - 1] = -1
-    loose, fresh_count, at = np.int64(0), 4, np.int64(0)
+    judged, seen = np.full(size, -1, np.int64), np.empty(size, np.bool_)  # by the newest point
+    vacant, fresh, begins_at = np.empty((3, size), np.int64)
+    rim = np.empty((size, 3), np.int64)  # edges of what is seen, and the facet beyond
+    n0, n1, n2, d = _normal(p, 0, b, c)
+    if n0 * p[e, 0] + n1 * p[e, 1] + n2 * p[e, 2] > d:
+        b, c = c, b
+    for f, (i, j, k) in enumerate(((0, b, c), (0, c, e), (0, e, b), (c, b, e))):
+        _set_facet(p, i, j, k, facets, planes, f)
+        fresh[f] = f
+    for f, (i, j, k) in enumerate(((2, 3, 1), (0, 3, 2), (1, 3, 0), (0, 2, 1))):
+        beside[f, 0], beside[f, 1], beside[f, 2] = i, j, k
+    loose, count, fresh_count, vacant_count, at = np.int64(0), 4, 4, 0, np.int64(0)
     while True:
         # Deal out the loose points among the fresh facets, the farthest in front.
         while loose >= 0:
@@ -300,11 +311,11 @@ def _solid_facets(p: Integers, b: int, c: int, e: int) -> tuple[Integers, Intege
             p0, p1, p2 = p[i, 0], p[i, 1], p[i, 2]
             for k in range(fresh_count):
                 f = fresh[k]
-                above = planes[0, f] * p0 + planes[1, f] * p1 + planes[2, f] * p2 - planes[3, f]
-                if above > 0:
-                    height[i] = above
+                away = planes[f, 0] * p0 + planes[f, 1] * p1 + planes[f, 2] * p2 - planes[f, 3]
+                if away > 0:
+                    height[i] = away
                     head = heads[f]
-                    if head < 0 or above > height[head]:
+                    if head < 0 or away > height[head]:
                         following[i], heads[f] = head, i
                     else:
                         following[i], following[head] = following[head], i
@@ -315,44 +326,54 @@ def _solid_facets(p: Integers, b: int, c: int, e: int) -> tuple[Integers, Intege
             return facets, planes, count
         top = heads[at]
         p0, p1, p2 = p[top, 0], p[top, 1], p[top, 2]
-        for f in range(count):
-            sees[f] = planes[0, f] * p0 + planes[1, f] * p1 + planes[2, f] * p2 > planes[3, f]
-        rim, visible_count = 0, 0
-        for f in range(count):
-            if not sees[f]:
-                continue
-            visible[visible_count] = f
-            visible_count += 1
+        # Spread from the facet over which the point is listed to all that it sees.
+        kept_vacant, rim_count, v = vacant_count, 0, vacant_count
+        vacant[vacant_count], judged[at], seen[at] = at, top, True
+        vacant_count += 1
+        while v < vacant_count:
+            f = vacant[v]
+            v += 1
             for k in range(3):
-                edges[rim, 0], edges[rim, 1] = facets[f, k], facets[f, (k + 1) % 3]
-                rim += 1
+                g = beside[f, k]
+                if judged[g] != top:
+                    away = planes[g, 0] * p0 + planes[g, 1] * p1 + planes[g, 2] * p2 - planes[g, 3]
+                    judged[g], seen[g] = top, away > 0
+                    if away > 0:
+                        vacant[vacant_count] = g
+                        vacant_count += 1
+                if not seen[g]:
+                    rim[rim_count, 0], rim[rim_count, 1] = facets[f, k], facets[f, (k + 1) % 3]
+                    rim[rim_count, 2] = g
+                    rim_count += 1
             i, heads[f] = heads[f], -1
             while i >= 0:
                 after = following[i]
                 if i != top:
                     following[i], loose = loose, i
                 i = after
-        # The facets over the rim take the places of those removed, then new ones.
-        at, fresh_count = min(at, visible[0]), 0
-        for i in range(rim):
-            inner = False
-            for j in range(rim):
-                if edges[j, 0] == edges[i, 1] and edges[j, 1] == edges[i, 0]:
-                    inner = True
-                    break
-            if not inner:
-                place = visible[fresh_count] if fresh_count < visible_count else count
-                count = max(count, place + 1)
-                _set_facet(p, edges[i, 0], edges[i, 1], top, facets, planes, place)
-                fresh[fresh_count] = place
-                fresh_count += 1
-        for v in range(visible_count - 1, fresh_count - 1, -1):  # places left over: close them
-            count -= 1
-            for k in range(3):
-                facets[visible[v], k] = facets[count, k]
+        for v in range(kept_vacant, vacant_count):
             for k in range(4):
-                planes[k, visible[v]] = planes[k, count]
-            heads[visible[v]], heads[count] = heads[count], -1
+                planes[vacant[v], k] = 0
+        # A facet over each edge of the rim takes the place of one that left, or a new one.
+        fresh_count = rim_count
+        for i in range(rim_count):
+            if vacant_count > 0:
+                vacant_count -= 1
+                f = vacant[vacant_count]
+            else:
+                f = np.int64(count)
+                count += 1
+            at = f if f < at else at
+            begin, end, outer = rim[i, 0], rim[i, 1], rim[i, 2]
+            _set_facet(p, begin, end, top, facets, planes, f)
+            judged[f] = -1
+            fresh[i], begins_at[begin], beside[f, 0] = f, f, outer
+            for k in range(3):
+                if facets[outer, k] == end:
+                    beside[outer, k] = f
+        for i in range(rim_count):
+            f, after = fresh[i], begins_at[rim[i, 1]]
+            beside[f, 1], beside[after, 2] = after, f
 
 
 @njit(cache=True, nogil=True)
@@ -360,4 +381,4 @@ def _set_facet(
     p: Integers, a: int, b: int, c: int, facets: Integers, planes: Integers, place: int
 ) -> None:
     facets[place, 0], facets[place, 1], facets[place, 2] = a, b, c
-    planes[0, place], planes[1, place], planes[2, place], planes[3, place] = _normal(p, a, b, c)
+    planes[place, 0], planes[place, 1], planes[place, 2], planes[place, 3] = _normal(p, a, b, c)

@@ -445,6 +445,17 @@ def group_by_owner(
 
 
 @njit(cache=True, nogil=True)
+def append_corners(
+    values: Integers, starts: Integers, ranks: Integers, corners: Integers, ends: Integers
+) -> None:
+    """Append values by grain to those of the same grains in `corners`, and move their ends."""
+    for grain in range(ranks.size):
+        for i in range(starts[grain], starts[grain + 1]):
+            corners[ends[ranks[grain]]] = values[i]
+            ends[ranks[grain]] += 1
+
+
+@njit(cache=True, nogil=True)
 def reduce_corners(
     corners: Integers, starts: Integers, height: int, width: int
 ) -> tuple[Integers, Integers]:

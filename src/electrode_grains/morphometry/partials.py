@@ -217,6 +217,7 @@ def measure_block(
     first, second = rank[(keys >> np.uint64(32)).astype(np.int64)], rank[keys.astype(np.uint32)]
     ranks = np.stack([np.minimum(first, second), np.maximum(first, second)], axis=1)
     in_order = np.lexsort((ranks[:, 1], ranks[:, 0]))
+    faces.sort()  # in place: a copy would count in the peak of memory
     corners, starts = kernels.group_by_owner(corners, owners, filled, rank - 1, labels.size - 1)
     return GrainPartial(
         labels=labels[grains],
@@ -226,7 +227,7 @@ def measure_block(
         beyond=beyond[grains],
         pairs=ranks[in_order],
         pair_counts=counts[in_order],
-        faces=np.sort(faces),
+        faces=faces,
         corners=corners,
         corner_starts=starts,
         window=window,
@@ -339,21 +340,15 @@ def _join_corners(
         (place for place, part in enumerate(parts) if part.corners.size),
         key=lambda place: int(parts[place].corners.min()),
     )
-    if not filled:
-        return np.zeros(0, np.int64), np.zeros(grain_count + 1, np.int64)
-    owners = np.concatenate(
-        [
-            np.repeat(ranks[place], np.diff(parts[place].corner_starts)).astype(np.int32)
-            for place in filled
-        ]
-    )
-    corners, starts = kernels.group_by_owner(
-        np.concatenate([parts[place].corners for place in filled]),
-        owners,
-        owners.size,
-        np.arange(grain_count),
-        grain_count,
-    )
+    starts = np.zeros(grain_count + 1, np.int64)
+    for place in filled:
+        starts[ranks[place] + 1] += np.diff(parts[place].corner_starts)
+    np.cumsum(starts, out=starts)
+    corners, reached = np.empty(starts[-1], np.int64), starts[:-1].copy()
+    for place in filled:
+        kernels.append_corners(
+            parts[place].corners, parts[place].corner_starts, ranks[place], corners, reached
+        )
     _, height, width = parts[0].window
     plane = height * width
     ends = [int(parts[place].corners.max()) // plane for place in filled[:-1]]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+TINY = np.finfo(float).tiny
 AT_THE_CENTER = 1e-9  # of the particle's extent: no radial direction within it
 
 
@@ -35,18 +37,19 @@ def surface_points(faces: Integers, window: tuple[int, int, int], spacing: Array
     >>> surface_points(np.array([2]), (1, 1, 2), (50, 50, 50)).tolist()  # between x = 0 and 1
     [[25.0, 0.0, 0.0]]
     """
-    # One column after another, in place: there may be a hundred thousand faces.
+    points: Floats = _face_centers(faces, window[1], window[2], np.array(spacing, float))
+    return points
+
+
+@njit(cache=True, nogil=True)
+def _face_centers(faces: Integers, height: int, width: int, spacing: Floats) -> Floats:
     points = np.empty((faces.size, 3))
-    voxel = faces // 3
-    points[:, 0] = voxel % window[2]
-    voxel //= max(window[2], 1)
-    points[:, 1] = voxel % window[1]
-    voxel //= max(window[1], 1)
-    points[:, 2] = voxel
-    np.remainder(faces, 3, out=voxel)
-    for axis in range(3):
-        points[:, 2 - axis] += 0.5 * (voxel == axis)
-    points *= np.asarray(spacing, float)[::-1]
+    for i in range(faces.size):
+        voxel, axis = faces[i] // 3, faces[i] % 3
+        row = voxel // width
+        points[i, 0] = (voxel - row * width + 0.5 * (axis == 2)) * spacing[2]
+        points[i, 1] = (row % height + 0.5 * (axis == 1)) * spacing[1]
+        points[i, 2] = (row // height + 0.5 * (axis == 0)) * spacing[0]
     return points
 
 
@@ -66,9 +69,90 @@ def distances_to_surface(centroids: Floats, surface: Floats, threads: int = 1) -
     """
     if len(surface) == 0 or len(centroids) == 0:
         return np.full(len(centroids), np.nan)
-    tree = cKDTree(surface, leafsize=128, compact_nodes=False, balanced_tree=False)
-    found: Floats = tree.query(centroids, workers=threads)[0]
-    return found
+    # As many cells along the longest edge as make cells, and points of a cell, about as many.
+    order, starts, boxes = _group_by_cell(surface, len(surface) ** 0.25)
+    points = surface[order]
+    with ThreadPoolExecutor(threads) as pool:
+        squares = pool.map(
+            lambda part: _least_squares(part, points, starts, boxes),
+            np.array_split(centroids, threads),
+        )
+        distances: Floats = np.sqrt(np.concatenate(list(squares)))
+    return distances
+
+
+@njit(cache=True, nogil=True)
+def _group_by_cell(points: Floats, along: float) -> tuple[NDArray[Any], Integers, Floats]:
+    """Sort points into cubic cells, `along` of them along the longest edge of their box.
+
+    Returns places of points by cell, where each cell that has any starts and the last one ends, and
+    the box of the points of each, shape (6, cells): least x, y, z, largest x, y, z.
+    """
+    count = len(points)
+    least, most = points[0].copy(), points[0].copy()
+    for i in range(count):
+        for axis in range(3):
+            least[axis] = min(least[axis], points[i, axis])
+            most[axis] = max(most[axis], points[i, axis])
+    per_length = along / max((most - least).max(), TINY)
+    height, width = (np.floor((most - least) * per_length) + 1).astype(np.int64)[1:]
+    cells = np.empty(count, np.int32)
+    for i in range(count):
+        x = (points[i, 0] - least[0]) * per_length
+        y = (points[i, 1] - least[1]) * per_length
+        z = (points[i, 2] - least[2]) * per_length
+        cells[i] = (int(x) * height + int(y)) * width + int(z)
+    sizes = np.bincount(cells)
+    ends = np.cumsum(sizes)
+    starts = np.append(0, ends[sizes > 0])
+    rank, filled = np.cumsum(sizes > 0) - 1, ends - sizes
+    order = np.empty(count, np.int32)
+    boxes = np.empty((6, starts.size - 1))
+    boxes[:3], boxes[3:] = np.inf, -np.inf
+    for i in range(count):
+        place, box = filled[cells[i]], rank[cells[i]]
+        filled[cells[i]] += 1
+        order[place] = i
+        for axis in range(3):
+            value = points[i, axis]
+            boxes[axis, box] = min(boxes[axis, box], value)
+            boxes[axis + 3, box] = max(boxes[axis + 3, box], value)
+    return order, starts, boxes
+
+
+@njit(cache=True, nogil=True)
+def _least_squares(places: Floats, points: Floats, starts: Integers, boxes: Floats) -> Floats:
+    """Square of the distance of places to the nearest point.
+
+    A cell is left out if its box is no nearer than a point found before. Rounding cannot
+    deceive: differences, squares and sums keep their order when rounded.
+    """
+    cell_count = starts.size - 1
+    bounds, squares = np.empty(cell_count), np.empty(len(places))
+    for i in range(len(places)):
+        x, y, z = places[i, 0], places[i, 1], places[i, 2]
+        bounds[:] = 0.0
+        for axis in range(3):
+            at, low, high = places[i, axis], boxes[axis], boxes[axis + 3]
+            for cell in range(cell_count):
+                below, beyond = low[cell] - at, at - high[cell]
+                away = below if below > beyond else beyond  # max() would see to NaN, and slowly
+                away = away if away > 0 else 0.0
+                bounds[cell] += away * away
+        cell = 0  # whose box is nearest
+        for other in range(cell_count):
+            if bounds[other] < bounds[cell]:
+                cell = other
+        nearest = np.inf
+        for other in range(cell_count + 1):
+            if bounds[cell] < nearest:
+                for k in range(starts[cell], starts[cell + 1]):
+                    dx, dy, dz = points[k, 0] - x, points[k, 1] - y, points[k, 2] - z
+                    square = dx * dx + dy * dy + dz * dz
+                    nearest = square if square < nearest else nearest
+            cell = other
+        squares[i] = nearest
+    return squares
 
 
 def particle_center(centroids: Floats, volumes: Floats) -> Floats:

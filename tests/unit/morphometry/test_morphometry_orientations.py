@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from orix.quaternion import Misorientation, Orientation
 from orix.quaternion.symmetry import D3d, Oh
+from scipy.spatial import cKDTree
 
 from electrode_grains.ebsd.orientations import (
     laue_group,
@@ -27,6 +28,7 @@ from electrode_grains.morphometry import (
     thin_by_weight,
     weighted_means,
 )
+from electrode_grains.morphometry.places import distances_to_surface
 from electrode_grains.phantom import ball
 from electrode_grains.problems import InputProblem
 
@@ -46,6 +48,18 @@ def lattice(labels, by_label):
 
 
 # --- places ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [1, 2, 40, 3000])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 0), (0, 0, 1), (1, 0.01, 300)])
+def test_distances_to_the_surface_are_those_of_a_tree_to_the_last_bit(count, shape):
+    rng = np.random.default_rng(count)
+    surface = rng.integers(0, 30, (count, 3)) * 50.0 * shape
+    centroids = rng.normal(750, 900, (70, 3)) * shape
+
+    found = distances_to_surface(centroids, surface, threads=2)
+
+    assert np.array_equal(found, cKDTree(surface).query(centroids)[0])
 
 
 def test_radial_rods_point_away_from_the_centre_and_tangential_ones_do_not():
