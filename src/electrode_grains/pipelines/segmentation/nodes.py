@@ -98,6 +98,7 @@ def _options(orientation_volume: xr.DataArray, grains: SegmentationSettings) -> 
         "boundary_threshold": grains.merge_boundary,
         "misorientation_threshold": float(np.radians(grains.merge_misorientation_degrees)),
         "laue": grains.laue_group,
+        "refine_steps": grains.refine_steps,
         "minimum_voxels": grains.minimum_voxels,
     }
 
