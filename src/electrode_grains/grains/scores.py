@@ -403,16 +403,16 @@ def compare_statistics(
             for name in STATISTICS
         }
     with np.errstate(invalid="ignore", divide="ignore"):
-        matrices = [table.corr() for table in tables]
+        matrices = [table.corr().to_numpy(float) for table in tables]
     errors["correlation"] = {
-        f"{STATISTICS[i]}~{STATISTICS[j]}": _error(*(m.iloc[i, j] for m in matrices))
+        f"{STATISTICS[i]}~{STATISTICS[j]}": _error(*(float(m[i, j]) for m in matrices))
         for i in range(len(STATISTICS))
         for j in range(i + 1, len(STATISTICS))
     }
     return errors
 
 
-def _error(found: float, true: float, relative: bool = False) -> dict[str, float | None]:
+def _error(found: float, true: float, *, relative: bool = False) -> dict[str, float | None]:
     error = (found - true) / true if relative and true else found - true
     values = {"found": found, "true": true, "error": error}
     return {k: float(v) if np.isfinite(v) else None for k, v in values.items()}

@@ -425,7 +425,7 @@ def _judge(
 ) -> pd.DataFrame:
     """Agreement with the annotation for each value of a setting, in increasing order."""
     if len(candidates) == 0:
-        name = setting.replace("_", " ")
+        name = {"minima_depth": "depth of minima"}.get(setting, setting.replace("_", " "))
         raise SettingsProblem(f"no {name} to choose from", expected="at least one candidate")
     rows: list[dict[str, float | int | None]] = []
     for value in sorted(set(map(float, candidates))):

@@ -30,3 +30,4 @@ class EditSettings(BaseModel, frozen=True, extra="forbid"):
     """Recorded manual edits, replayed after every segmentation."""
 
     edits: tuple[dict[str, Any], ...] = ()
+    outdated: Literal["refuse", "report"] = "report"
