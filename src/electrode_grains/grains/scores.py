@@ -405,7 +405,7 @@ def compare_statistics(
     with np.errstate(invalid="ignore", divide="ignore"):
         matrices = [table.corr().to_numpy(float) for table in tables]
     errors["correlation"] = {
-        f"{STATISTICS[i]}~{STATISTICS[j]}": _error(*(float(m[i, j]) for m in matrices))
+        f"{STATISTICS[i]}:{STATISTICS[j]}": _error(*(float(m[i, j]) for m in matrices))
         for i in range(len(STATISTICS))
         for j in range(i + 1, len(STATISTICS))
     }

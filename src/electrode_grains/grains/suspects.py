@@ -222,8 +222,8 @@ def _inner_voxels(labels: Labels) -> NDArray[np.int64]:
     place = np.column_stack(np.unravel_index(members, labels.shape)).astype(float)
     count = int(flat.max()) + 1
     sizes = np.bincount(grains, minlength=count)
-    centres = np.column_stack([np.bincount(grains, axis, count) for axis in place.T])
-    centres = centres / np.maximum(sizes, 1)[:, None]
+    sums = np.column_stack([np.bincount(grains, axis, count) for axis in place.T])
+    centres = sums / np.maximum(sizes, 1)[:, None]
     distance = ((place - centres[grains]) ** 2).sum(axis=1)
     order = np.lexsort((members, distance, grains))
     first = order[np.flatnonzero(np.diff(grains[order], prepend=0))]
