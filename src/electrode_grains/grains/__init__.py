@@ -4,21 +4,27 @@ from electrode_grains.ebsd.region_orientations import RegionOrientations, region
 from electrode_grains.grains.agglomeration import MergeReport, merge_regions
 from electrode_grains.grains.cleanup import CleanupReport, isolate_particle, remove_background
 from electrode_grains.grains.edits import EditEntry, apply_edits
+from electrode_grains.grains.refinement import refine_interfaces
 from electrode_grains.grains.scores import (
     VariationOfInformation,
     adapted_rand_error,
     boundary_agreement,
     boundary_distances,
+    compare_statistics,
+    equal_up_to_relabelling,
     matched_grain_scores,
     score_labels,
     variation_of_information,
 )
 from electrode_grains.grains.segmentation import (
     SegmentationReport,
+    choose_boundary_threshold,
     choose_minima_depth,
     segment_grains,
     segment_grains_with_report,
 )
+from electrode_grains.grains.suspects import rank_suspects
+from electrode_grains.grains.voids import find_voids, measure_voids
 from electrode_grains.grains.watershed import flood_from_minima, h_minima_markers
 
 __all__ = [
@@ -32,12 +38,19 @@ __all__ = [
     "apply_edits",
     "boundary_agreement",
     "boundary_distances",
+    "choose_boundary_threshold",
     "choose_minima_depth",
+    "compare_statistics",
+    "equal_up_to_relabelling",
+    "find_voids",
     "flood_from_minima",
     "h_minima_markers",
     "isolate_particle",
     "matched_grain_scores",
+    "measure_voids",
     "merge_regions",
+    "rank_suspects",
+    "refine_interfaces",
     "region_orientations",
     "remove_background",
     "score_labels",

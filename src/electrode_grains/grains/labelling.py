@@ -76,6 +76,17 @@ def facing(ndim: int) -> Iterator[tuple[Slices, Slices]]:
         yield (*before, slice(None, -1)), (*before, slice(1, None))
 
 
+def touching_other_grains(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Voxels of a grain that share a face with a voxel of another grain."""
+    touching = np.zeros(labels.shape, bool)
+    for low, high in facing(labels.ndim):
+        a, b = labels[low], labels[high]
+        apart = (a != b) & (a > 0) & (b > 0)
+        touching[low] |= apart
+        touching[high] |= apart
+    return touching
+
+
 @dataclass(frozen=True)
 class Contacts:
     """Pairs of labels that share voxel faces.

@@ -15,6 +15,7 @@ from electrode_grains.problems import InputProblem, SettingsProblem
 
 ANNOTATED_BOUNDARY, ANNOTATED_INTERIOR = 1, 2
 IOU_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
+STATISTICS = ("equivalent_diameter_nm", "sphericity", "convexity", "elongation")
 
 
 class VariationOfInformation(NamedTuple):
@@ -331,6 +332,90 @@ def score_labels(
     if spacing is not None:
         scores |= boundary_distances(labels, truth, spacing)
     return scores
+
+
+def equal_up_to_relabelling(labels: NDArray[Any], others: NDArray[Any]) -> bool:
+    """Say whether two label volumes hold the same grains under whatever names.
+
+    Parameters
+    ----------
+    labels, others : ndarray of int, equal shapes
+        Any ids; 0 is no grain in both.
+
+    Returns
+    -------
+    bool
+        True where each label of the one covers exactly a label of the other.
+
+    Raises
+    ------
+    InputProblem
+        If shapes differ or labels are not integers.
+
+    Examples
+    --------
+    >>> equal_up_to_relabelling(np.array([4, 4, 0, 2]), np.array([1, 1, 0, 7]))
+    True
+    >>> equal_up_to_relabelling(np.array([4, 4, 0, 2]), np.array([1, 1, 7, 0]))
+    False
+    """
+    overlaps = _overlaps(labels, others)
+    one_to_one = len(overlaps.shared) == len(overlaps.found_ids) == len(overlaps.true_ids)
+    zero = (overlaps.found_ids[overlaps.found] == 0) == (overlaps.true_ids[overlaps.true] == 0)
+    return bool(one_to_one and zero.all())
+
+
+def compare_statistics(
+    found: pd.DataFrame, true: pd.DataFrame
+) -> dict[str, dict[str, dict[str, float | None]]]:
+    """Errors of grain statistics against those of the true grains.
+
+    Parameters
+    ----------
+    found, true : DataFrame
+        Grain tables of `morphometry.characterize_grains`; grains that the window cuts are
+        left out of both.
+
+    Returns
+    -------
+    dict
+        `mean`, `std` of d, s, c, e and `correlation` of their pairs; each entry holds
+        `found`, `true` and `error`: found less true, for means and standard deviations of
+        d over the true value. None where undefined.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"equivalent_diameter_nm": [1.0, 2.0], "touches_window": False})
+    >>> table[["sphericity", "convexity", "elongation"]] = 0.8
+    >>> twice = table.assign(equivalent_diameter_nm=[2.0, 4.0])
+    >>> compare_statistics(twice, table)["mean"]["equivalent_diameter_nm"]["error"]
+    1.0
+    """
+    tables = [
+        table.loc[~table["touches_window"].astype(bool), list(STATISTICS)]
+        for table in (found, true)
+    ]
+    errors: dict[str, dict[str, dict[str, float | None]]] = {}
+    for statistic in ("mean", "std"):
+        pair = [getattr(table, statistic)() for table in tables]
+        errors[statistic] = {
+            name: _error(pair[0][name], pair[1][name], relative=name == STATISTICS[0])
+            for name in STATISTICS
+        }
+    with np.errstate(invalid="ignore", divide="ignore"):
+        matrices = [table.corr().to_numpy(float) for table in tables]
+    errors["correlation"] = {
+        f"{STATISTICS[i]}:{STATISTICS[j]}": _error(*(float(m[i, j]) for m in matrices))
+        for i in range(len(STATISTICS))
+        for j in range(i + 1, len(STATISTICS))
+    }
+    return errors
+
+
+def _error(found: float, true: float, *, relative: bool = False) -> dict[str, float | None]:
+    error = (found - true) / true if relative and true else found - true
+    values = {"found": found, "true": true, "error": error}
+    return {k: float(v) if np.isfinite(v) else None for k, v in values.items()}
 
 
 def boundary_agreement(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from electrode_grains.grains.agglomeration import (
 )
 from electrode_grains.grains.cleanup import CleanupReport, ParticleRule, isolate_particle
 from electrode_grains.grains.labelling import Labels, label_sizes
+from electrode_grains.grains.refinement import refine_interfaces
 from electrode_grains.grains.scores import boundary_agreement
 from electrode_grains.grains.watershed import flood_from_minima
 from electrode_grains.problems import ComputationProblem, InputProblem, SettingsProblem
@@ -36,6 +37,8 @@ class SegmentationReport:
     basins : int
         Basins of the watershed.
     merging : MergeReport
+    interface_voxels_moved : int
+        Voxels that went to the grain beside them whose orientation they have.
     cleanup : CleanupReport
     largest_share : float
         Share of the particle's voxels in its largest grain.
@@ -49,6 +52,7 @@ class SegmentationReport:
     background_threshold: float
     basins: int
     merging: MergeReport
+    interface_voxels_moved: int
     cleanup: CleanupReport
     largest_share: float
     grains_cut_by_window: int
@@ -113,6 +117,7 @@ def segment_grains_with_report(
     boundary_threshold: float = 0.3,
     misorientation_threshold: float = FIVE_DEGREES,
     laue: str = "-3m",
+    refine_steps: int = 2,
     minimum_voxels: int = 10,
     background_share: float = 0.5,
     rim_voxels: int = 2,
@@ -138,8 +143,12 @@ def segment_grains_with_report(
     merge_mode : {"none", "iq", "orientation", "combined"}, optional
         How basins are merged, see `merge_regions`; "combined" with orientations and "iq"
         without by default. "none" is the paper's way.
+        Where no point has an orientation "combined" falls back to "iq", and says so.
     boundary_threshold, misorientation_threshold, laue
         See `merge_regions`.
+    refine_steps : int
+        Voxels by which an interface may move towards the orientations of its voxels, see
+        `refine_interfaces`; only in the modes that use orientations.
     minimum_voxels, background_share, rim_voxels, particle
         See `isolate_particle`.
 
@@ -166,6 +175,7 @@ def segment_grains_with_report(
     the particle.
     """
     probability = _checked_probability(class_probability)
+    orientations, mode, doubts = _usable_orientations(orientations, merge_mode)
     boundary, background = probability[BOUNDARY], probability[BACKGROUND]
     if basins is None:
         basins = flood_from_minima(boundary, minima_depth)
@@ -183,12 +193,22 @@ def segment_grains_with_report(
         regions,
         boundary,
         orientations,
-        mode=merge_mode or ("iq" if orientations is None else "combined"),
+        mode=mode,
         boundary_threshold=boundary_threshold,
         misorientation_threshold=misorientation_threshold,
         laue=laue,
         weights=weights,
     )
+    moved = 0
+    if orientations is not None and mode in ("orientation", "combined") and refine_steps:
+        merged, moved = refine_interfaces(
+            merged,
+            orientations,
+            misorientation_threshold=misorientation_threshold or FIVE_DEGREES,
+            laue=laue,
+            weights=weights,
+            steps=refine_steps,
+        )
     labels, cleanup = isolate_particle(
         merged,
         background,
@@ -199,7 +219,19 @@ def segment_grains_with_report(
         particle=particle,
     )
     report = _report(labels, minima_depth, background_threshold, merging, cleared, cleanup)
-    return labels, report
+    return labels, replace(report, interface_voxels_moved=moved, doubts=(*doubts, *report.doubts))
+
+
+def _usable_orientations(
+    orientations: NDArray[np.floating] | None, mode: MergeMode | None
+) -> tuple[NDArray[np.floating] | None, MergeMode, tuple[str, ...]]:
+    """Orientations or None where all are NaN, the mode that can run, and what to say of it."""
+    if orientations is not None and not np.isfinite(orientations).any():
+        orientations = None
+    if orientations is None and mode == "combined":
+        doubt = "no point has an orientation: regions are merged by the boundary alone (iq)"
+        return None, "iq", (doubt,)
+    return orientations, mode or ("iq" if orientations is None else "combined"), ()
 
 
 def _checked_probability(class_probability: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -257,6 +289,7 @@ def _report(
         background_threshold=float(background_threshold),
         basins=cleared.regions,
         merging=merging,
+        interface_voxels_moved=0,
         cleanup=CleanupReport(**counts),
         largest_share=share,
         grains_cut_by_window=cut,
@@ -277,6 +310,8 @@ def choose_minima_depth(
     background_threshold: float = 0.5,
     *,
     tolerance: int = 1,
+    slack: float = 0.0,
+    prefer: Literal["greatest", "smallest"] = "greatest",
     **options: Any,
 ) -> tuple[float, pd.DataFrame]:
     """Choose the depth of minima by agreement with annotated slices.
@@ -293,13 +328,18 @@ def choose_minima_depth(
         In (0, 1).
     tolerance : int
         Voxels within the slice by which a boundary may be off.
+    slack : float
+        Candidates whose boundary F1 is less by at most this count as equal to the best.
+    prefer : {"greatest", "smallest"}
+        Which one to take among equals: the greatest where basins are grains, the smallest
+        where regions are merged, since merging can mend a cut and not a union.
     **options
         Those of `segment_grains_with_report`, which is run for every candidate.
 
     Returns
     -------
     depth : float
-        Candidate with the best boundary F1, the greatest among equals.
+        Candidate with the best boundary F1.
     curve : DataFrame
         One row per candidate in increasing order: `minima_depth`, `grain_count`,
         `boundary_precision`, `boundary_recall`, `boundary_f1`, `interior_rand_error`,
@@ -314,25 +354,101 @@ def choose_minima_depth(
     ComputationProblem
         If no candidate leaves a grain, or no boundary is annotated.
     """
+
+    def segment(depth: float) -> Labels:
+        return segment_grains(class_probability, depth, background_threshold, **options)
+
+    curve = _judge(segment, "minima_depth", candidates, annotation, tolerance)
+    return _best(curve, slack, prefer), curve
+
+
+def choose_boundary_threshold(
+    class_probability: NDArray[np.floating],
+    annotation: NDArray[np.integer],
+    candidates: Sequence[float],
+    minima_depth: float,
+    background_threshold: float = 0.5,
+    *,
+    tolerance: int = 1,
+    slack: float = 0.0,
+    prefer: Literal["greatest", "smallest"] = "smallest",
+    **options: Any,
+) -> tuple[float, pd.DataFrame]:
+    """Choose the boundary probability below which neighbours are one grain.
+
+    Parameters
+    ----------
+    class_probability, annotation, background_threshold, tolerance, slack, prefer
+        As for `choose_minima_depth`.
+    candidates : sequence of float
+        Thresholds to try, in [0, 1].
+    minima_depth : float
+        Depth of minima of all candidates; they share one flood.
+    **options
+        Those of `segment_grains_with_report`, which is run for every candidate.
+
+    Returns
+    -------
+    threshold : float
+        Candidate with the best boundary F1.
+    curve : DataFrame
+        As of `choose_minima_depth`, with `merge_boundary` in the first column.
+
+    Raises
+    ------
+    SettingsProblem, InputProblem, ComputationProblem
+        As `choose_minima_depth`.
+    """
+    probability = _checked_probability(class_probability)
+    basins = flood_from_minima(probability[BOUNDARY], minima_depth)
+
+    def segment(threshold: float) -> Labels:
+        return segment_grains(
+            probability,
+            minima_depth,
+            background_threshold,
+            basins=basins,
+            boundary_threshold=threshold,
+            **options,
+        )
+
+    curve = _judge(segment, "merge_boundary", candidates, annotation, tolerance)
+    return _best(curve, slack, prefer), curve
+
+
+def _judge(
+    segment: Callable[[float], Labels],
+    setting: str,
+    candidates: Sequence[float],
+    annotation: NDArray[np.integer],
+    tolerance: int,
+) -> pd.DataFrame:
+    """Agreement with the annotation for each value of a setting, in increasing order."""
     if len(candidates) == 0:
-        raise SettingsProblem("no depth of minima to choose from", expected="at least one")
+        name = {"minima_depth": "depth of minima"}.get(setting, setting.replace("_", " "))
+        raise SettingsProblem(f"no {name} to choose from", expected="at least one candidate")
     rows: list[dict[str, float | int | None]] = []
-    for depth in sorted(set(map(float, candidates))):
+    for value in sorted(set(map(float, candidates))):
         try:
-            labels = segment_grains(class_probability, depth, background_threshold, **options)
+            labels = segment(value)
         except ComputationProblem:
-            rows.append({"minima_depth": depth, "grain_count": 0})
+            rows.append({setting: value, "grain_count": 0})
             continue
         agreement = boundary_agreement(labels, annotation, tolerance)
         agreement.pop("annotated_slices")
-        rows.append({"minima_depth": depth, "grain_count": int(labels.max()), **agreement})
-    curve = pd.DataFrame(rows)
-    scored = np.array([row.get("boundary_f1") for row in rows], float)
+        rows.append({setting: value, "grain_count": int(labels.max()), **agreement})
+    return pd.DataFrame(rows)
+
+
+def _best(curve: pd.DataFrame, slack: float, prefer: str) -> float:
+    """Value of the first column with the best boundary F1, up to the slack."""
+    setting = str(curve.columns[0])
+    scored = np.array(curve.get("boundary_f1", np.full(len(curve), np.nan)), float)
     if np.isnan(scored).all():
         raise ComputationProblem(
-            "no depth of minima can be chosen",
+            f"no {setting.replace('_', ' ')} can be chosen",
             found=f"{len(curve)} candidates, none with a boundary score",
             expected="annotated boundaries, and grains for at least one candidate",
         )
-    best = len(scored) - 1 - int(np.nanargmax(scored[::-1]))
-    return float(curve["minima_depth"].iloc[best]), curve
+    equals = np.flatnonzero(scored >= np.nanmax(scored) - slack)
+    return float(curve[setting].iloc[equals[-1 if prefer == "greatest" else 0]])

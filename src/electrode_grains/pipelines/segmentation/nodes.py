@@ -13,13 +13,17 @@ import xarray as xr
 
 from electrode_grains.alignment import SliceTransforms, apply_transforms
 from electrode_grains.grains import (
+    EditEntry,
     apply_edits,
     boundary_agreement,
     choose_minima_depth,
+    compare_statistics,
     flood_from_minima,
+    rank_suspects,
     score_labels,
     segment_grains_with_report,
 )
+from electrode_grains.morphometry import characterize_grains
 from electrode_grains.pipelines.segmentation.settings import (
     DepthSettings,
     EditSettings,
@@ -48,6 +52,7 @@ def form_grains(
     orientation_volume: xr.DataArray,
     grains: SegmentationSettings,
     manual: EditSettings,
+    segmentation_edits: list[dict[str, Any]],
 ) -> tuple[xr.DataArray, dict[str, Any]]:
     """Remove what is not the particle, unite parts of a grain, replay manual edits (R12, R13)."""
     probability = class_probability_volume.to_numpy()
@@ -58,12 +63,42 @@ def form_grains(
         basins=basin_label_volume.to_numpy(),
         **_options(orientation_volume, grains),
     )
-    edited, entries = apply_edits(labels, manual.edits, probability[0])
+    edits = [*manual.edits, *segmentation_edits]
+    edited, entries = apply_edits(labels, edits, probability[0], outdated=manual.outdated)
+    doubts = (*report.doubts, *(_outdated(entry) for entry in entries if not entry.applied))
     logger.info("%d basins, %d grains", report.basins, report.cleanup.grains)
-    for doubt in report.doubts:
+    for doubt in doubts:
         logger.warning("%s", doubt)
-    log = {**report.as_dict(), "edits": [asdict(entry) for entry in entries]}
+    log = {
+        **report.as_dict(),
+        "doubts": list(doubts),
+        "edits": [asdict(entry) for entry in entries],
+    }
     return as_volume(edited, spacing_of(class_probability_volume), "grain_label_volume"), log
+
+
+def _outdated(entry: EditEntry) -> str:
+    return (
+        f"edit {entry.number} ({entry.action} at {list(entry.at)}) fits the segmentation no more "
+        f"and was not applied: {entry.reason}"
+    )
+
+
+def list_suspects(
+    grain_label_volume: xr.DataArray,
+    class_probability_volume: xr.DataArray,
+    orientation_volume: xr.DataArray,
+    grains: SegmentationSettings,
+) -> pd.DataFrame:
+    """Rank the grains that a proofreader should look at first."""
+    orientations = orientation_volume.to_numpy()
+    return rank_suspects(
+        grain_label_volume.to_numpy(),
+        class_probability_volume.sel(channel="boundary").to_numpy(),
+        spacing_of(grain_label_volume),
+        orientations if np.isfinite(orientations[0]).any() else None,
+        laue=grains.laue_group,
+    )
 
 
 def compare_depths(
@@ -98,6 +133,7 @@ def _options(orientation_volume: xr.DataArray, grains: SegmentationSettings) -> 
         "boundary_threshold": grains.merge_boundary,
         "misorientation_threshold": float(np.radians(grains.merge_misorientation_degrees)),
         "laue": grains.laue_group,
+        "refine_steps": grains.refine_steps,
         "minimum_voxels": grains.minimum_voxels,
     }
 
@@ -107,6 +143,7 @@ def score_segmentation(
     annotation_volume: xr.DataArray,
     acquired_label_stack: xr.DataArray | None,
     slice_transforms: Mapping[str, Any],
+    true_grain_label_volume: xr.DataArray | None,
 ) -> dict[str, Any]:
     """Compare the grains with the annotated slices, and with the truth where it is known."""
     labels = grain_label_volume.to_numpy()
@@ -118,7 +155,16 @@ def score_segmentation(
     if acquired_label_stack is not None:
         transforms = SliceTransforms.from_dict(slice_transforms)
         truth = apply_transforms(acquired_label_stack.to_numpy(), transforms, order=0)
-        scores["truth"] = score_labels(labels, truth, spacing_of(grain_label_volume))
+        spacing = spacing_of(grain_label_volume)
+        scores["truth"] = score_labels(labels, truth, spacing)
+        found = characterize_grains(labels, spacing)
+        truths = {"acquired": truth}
+        if true_grain_label_volume is not None:
+            truths["tessellated"] = true_grain_label_volume.to_numpy()
+        scores["truth"]["statistics"] = {
+            name: compare_statistics(found, characterize_grains(true, spacing))
+            for name, true in truths.items()
+        }
         logger.info(
             "against the truth: adapted Rand error %.3f, matched grains F1 %.3f",
             scores["truth"]["adapted_rand_error"],

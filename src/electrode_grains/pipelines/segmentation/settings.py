@@ -15,6 +15,7 @@ class SegmentationSettings(BaseModel, frozen=True, extra="forbid"):
     merge_mode: Literal["none", "iq", "orientation", "combined"]
     merge_misorientation_degrees: float = Field(ge=0, le=62.8)
     merge_boundary: float = Field(ge=0, le=1)
+    refine_steps: int = Field(default=2, ge=0, le=5)
     laue_group: Literal["-3m", "m-3m", "6/mmm", "mmm", "-1"]
     minimum_voxels: int = Field(ge=0)
 
@@ -29,3 +30,4 @@ class EditSettings(BaseModel, frozen=True, extra="forbid"):
     """Recorded manual edits, replayed after every segmentation."""
 
     edits: tuple[dict[str, Any], ...] = ()
+    outdated: Literal["refuse", "report"] = "report"

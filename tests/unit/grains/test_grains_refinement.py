@@ -1,0 +1,155 @@
+"""What orientations add to a segmentation, and what happens without them."""
+
+import numpy as np
+import pytest
+
+from electrode_grains.grains import (
+    choose_boundary_threshold,
+    compare_statistics,
+    equal_up_to_relabelling,
+    find_voids,
+    measure_voids,
+    rank_suspects,
+    refine_interfaces,
+    segment_grains,
+    segment_grains_with_report,
+)
+from electrode_grains.morphometry import characterize_grains
+from electrode_grains.problems import ComputationProblem, SettingsProblem
+
+SPACING = (50.0, 50.0, 50.0)
+
+
+@pytest.fixture
+def two_grains():
+    """Truth, class probabilities with a ridge between two grains, and orientations."""
+    truth = np.ones((10, 10, 20), np.int32)
+    truth[:, :, 10:] = 2
+    boundary = np.full(truth.shape, 0.05)
+    boundary[:, :, 9:11] = 0.9
+    background = np.full(truth.shape, 0.02)
+    probability = np.stack([boundary, 1 - boundary - background, background])
+    field = np.zeros((4, *truth.shape), np.float32)
+    field[0, truth == 1], field[0, truth == 2], field[1, truth == 2] = 1, 0.8, 0.6
+    return truth, probability, field
+
+
+def test_without_any_orientation_combined_runs_as_iq_and_says_so(two_grains):
+    _, probability, field = two_grains
+    nothing = np.full_like(field, np.nan)
+    labels, report = segment_grains_with_report(
+        probability, 0.05, 0.5, orientations=nothing, merge_mode="combined"
+    )
+    alone = segment_grains(probability, 0.05, 0.5, merge_mode="iq")
+    assert report.merging.mode == "iq"
+    assert any("no point has an orientation" in doubt for doubt in report.doubts)
+    assert np.array_equal(labels, alone)
+
+
+def test_orientation_mode_needs_orientations(two_grains):
+    _, probability, field = two_grains
+    with pytest.raises(SettingsProblem, match="orientation"):
+        segment_grains(
+            probability,
+            0.05,
+            0.5,
+            orientations=np.full_like(field, np.nan),
+            merge_mode="orientation",
+        )
+
+
+@pytest.mark.parametrize("mode", ["none", "iq", "orientation", "combined"])
+def test_each_mode_finds_the_two_grains_alone(two_grains, mode):
+    truth, probability, field = two_grains
+    given = field if mode in ("orientation", "combined") else None
+    labels = segment_grains(probability, 0.05, 0.5, orientations=given, merge_mode=mode)
+    assert equal_up_to_relabelling(labels, truth)
+
+
+def test_voxels_on_the_wrong_side_go_back(two_grains):
+    truth, _, field = two_grains
+    wrong = truth.copy()
+    wrong[:, :, 10:12] = 1
+    refined, moved = refine_interfaces(wrong, field, misorientation_threshold=0.1)
+    assert moved == 200
+    assert equal_up_to_relabelling(refined, truth)
+
+
+def test_random_orientations_at_an_interface_move_almost_nothing(two_grains):
+    truth, _, field = two_grains
+    rng = np.random.default_rng(3)
+    noise = rng.normal(size=(4, 10, 10, 4))
+    field[:, :, :, 8:12] = noise / np.linalg.norm(noise, axis=0)
+    _, moved = refine_interfaces(truth, field, misorientation_threshold=np.radians(5))
+    assert moved <= 4  # of 400 voxels, each near to a grain in 0.1 % of the cases
+
+
+def test_a_union_of_two_orientations_is_the_first_suspect(two_grains):
+    truth, _, field = two_grains
+    united = np.ones_like(truth)
+    table = rank_suspects(united, np.full(truth.shape, 0.9), SPACING, field)
+    assert table["reason"].tolist() == ["two orientations"]
+    assert table["second_orientation_share"].iloc[0] == pytest.approx(0.5, abs=0.01)
+    whole = rank_suspects(truth, np.full(truth.shape, 0.9), SPACING, field)
+    assert whole.empty
+
+
+def test_a_ball_inside_is_an_enclosed_void_with_its_surface():
+    particle = np.ones((24, 24, 24), np.int32)
+    z, y, x = np.indices(particle.shape) - 11.5
+    cavity = z**2 + y**2 + x**2 <= 36
+    particle[cavity] = 0
+    voids = find_voids(particle, cavity)
+    table, summary = measure_voids(voids, particle, SPACING)
+    assert np.array_equal(voids > 0, cavity)
+    assert table["enclosed"].tolist() == [True]
+    sphere = 4 * np.pi * (6 * 0.05) ** 2
+    assert summary["void_surface_area_um2"] == pytest.approx(sphere, rel=0.05)
+    assert summary["added_surface_area_um2"] == pytest.approx(
+        summary["void_surface_area_um2"], rel=1e-9
+    )
+
+
+def test_dark_unindexed_voxels_are_void_where_they_are_thick():
+    particle = np.zeros((24, 24, 24), np.int32)
+    particle[2:-2, 2:-2, 2:-2] = 1
+    quality = np.where(particle > 0, 100.0, 20.0)
+    confidence = np.where(particle > 0, 0.8, 0.0)
+    quality[8:13, 8:13, 8:13] = confidence[8:13, 8:13, 8:13] = 0  # a void
+    quality[16, 4:20, 4:20] = confidence[16, 4:20, 4:20] = 0  # a boundary of one voxel
+    voids = find_voids(particle, particle == 0, quality, confidence)
+    assert voids[8:13, 8:13, 8:13].all()
+    assert (voids > 0).sum() == 125
+
+
+def test_no_void_adds_no_surface():
+    particle = np.ones((8, 8, 8), np.int32)
+    table, summary = measure_voids(np.zeros_like(particle), particle, SPACING)
+    assert table.empty
+    assert summary["added_surface_area_um2"] == 0
+
+
+def test_statistics_of_the_truth_have_no_error():
+    rng = np.random.default_rng(0)
+    labels = np.kron(rng.permutation(64).reshape(4, 4, 4) + 1, np.ones((5, 5, 5), int))
+    table = characterize_grains(labels, SPACING)
+    errors = compare_statistics(table, table.sample(frac=1, random_state=1))
+    assert errors["mean"]["sphericity"]["error"] == pytest.approx(0, abs=1e-12)
+    assert errors["std"]["equivalent_diameter_nm"]["error"] == pytest.approx(0, abs=1e-12)
+
+
+def test_the_boundary_threshold_is_judged_by_the_annotation(two_grains):
+    truth, probability, _ = two_grains
+    annotation = np.full(truth.shape, 2, np.uint8)
+    annotation[:, :, 9:11] = 1
+    threshold, curve = choose_boundary_threshold(
+        probability, annotation, [0.3, 0.95], 0.02, merge_mode="iq"
+    )
+    assert threshold == 0.3
+    assert curve["grain_count"].tolist() == [2, 1]
+
+
+def test_everything_background_is_refused_with_its_numbers():
+    probability = np.stack([np.zeros((4, 4, 4)), np.zeros((4, 4, 4)), np.ones((4, 4, 4))])
+    with pytest.raises(ComputationProblem, match="background_voxels 64"):
+        segment_grains(probability, 0.05, 0.5)
