@@ -86,6 +86,15 @@ def depth_comparison(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def suspect_table(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per suspicious grain, the most suspicious first."""
+    wanted = ("rank", "label", "suspicion", "reason", "z", "y", "x")
+    _require("the table of suspects", table.columns, wanted)
+    if not table["suspicion"].is_monotonic_decreasing:
+        raise InputProblem("suspects are ranked in decreasing order of suspicion")
+    return table
+
+
 def truth_comparison(table: pd.DataFrame) -> pd.DataFrame:
     """One row per characteristic and source, none twice."""
     wanted = ("characteristic", "source", "count", "mean", "std")

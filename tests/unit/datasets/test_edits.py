@@ -1,9 +1,9 @@
 """Edits in a file of their own."""
 
 import pytest
+from kedro.io import DatasetError
 
 from electrode_grains.datasets.edits import EditsDataset
-from electrode_grains.problems import InputProblem
 
 EDITS = [
     {"action": "remove", "at": [[1, 2, 3]]},
@@ -37,5 +37,5 @@ def test_without_a_file_there_is_no_edit(tmp_path):
 )
 def test_a_file_that_is_no_list_of_edits_is_refused(tmp_path, name, text, told):
     (tmp_path / name).write_text(text)
-    with pytest.raises(InputProblem, match=told):
+    with pytest.raises(DatasetError, match=told):
         EditsDataset(filepath=str(tmp_path / name)).load()
