@@ -32,7 +32,7 @@ from electrode_grains.grains import (
 from electrode_grains.morphometry import characterize_grains, summarize_particle
 
 DEPTH, SPACING = 0.05, (50.0, 50.0, 50.0)
-SWEEP_FIGURE = Path(__file__).parents[1] / "docs" / "indexing_sweep.png"
+SWEEP_FIGURE = Path(__file__).parents[1] / "docs" / "images" / "indexing_sweep.png"
 SETTINGS = {"minima_depth": 0.002, "background_threshold": 0.5}
 MERGING = {"boundary_threshold": 0.6, "minimum_voxels": 34}
 
