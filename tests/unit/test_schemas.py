@@ -69,3 +69,11 @@ def test_a_source_of_truth_is_named_once():
     row = {"characteristic": "sphericity", "source": "acquired", "count": 3, "mean": 1, "std": 0}
     with pytest.raises(InputProblem, match="once"):
         schemas.truth_comparison(pd.DataFrame([row, row]))
+
+
+def test_suspects_out_of_order_are_refused():
+    row = dict.fromkeys(("rank", "label", "reason", "z", "y", "x"), 1)
+    table = pd.DataFrame([{**row, "suspicion": 1.2}, {**row, "suspicion": 1.5}])
+    with pytest.raises(InputProblem, match="decreasing"):
+        schemas.suspect_table(table)
+    assert len(schemas.suspect_table(table.iloc[::-1])) == 2
