@@ -69,3 +69,9 @@ def test_a_source_of_truth_is_named_once():
     row = {"characteristic": "sphericity", "source": "acquired", "count": 3, "mean": 1, "std": 0}
     with pytest.raises(InputProblem, match="once"):
         schemas.truth_comparison(pd.DataFrame([row, row]))
+
+
+def test_a_validation_without_scores_is_refused():
+    schemas.validation_scores({"schema_version": 1})
+    with pytest.raises(InputProblem, match="std"):
+        schemas.validation_scores({"epochs": 5, "slices": [], "mean": {}, "reliability": {}})

@@ -306,6 +306,11 @@ class _Trainer:
         self._best_weights: dict[str, Tensor] = {}
         if resume is not None:
             self._optimizer.load_state_dict(deepcopy(resume.optimizer))
+            # As the undisturbed run has them: a file keeps no order of the channels.
+            for moments in self._optimizer.state.values():
+                for name, tensor in moments.items():
+                    if tensor.ndim == 5:
+                        moments[name] = tensor.contiguous(memory_format=torch.channels_last_3d)
             self.history = [dict(row) for row in resume.history]
             self._epochs_done, self._best_epoch = resume.epochs_done, resume.best_epoch
             self._best_weights = dict(resume.best_weights)
