@@ -24,11 +24,17 @@ logger = logging.getLogger(__name__)
 EXPERIMENTS = {"boundary_model": "boundary_network", "modelling": "marginal_fits"}
 SCORES = {
     "particle": ("segmentation_scores", "particle_summary"),
-    "boundary_model": ("boundary_scores",),
+    "boundary_model": ("boundary_scores", "validation_scores"),
 }
 ARTIFACTS = {
     "particle": ("report",),
-    "boundary_model": ("boundary_network", "figure_4", "figure_learning_curves"),
+    "boundary_model": (
+        "boundary_network",
+        "figure_2",
+        "figure_4",
+        "figure_learning_curves",
+        "figure_validation",
+    ),
     "modelling": ("figure_7", "figure_8"),
 }
 
@@ -140,6 +146,8 @@ class ExperimentTracking:
                 tracker.log_artifacts(experiment, file_of(catalog, name))
         if (digest := _fingerprint(catalog)) is not None:
             tracker.set_tag("data.fingerprint", digest)
+        if "training_states" in made:
+            tracker.set_tag("training.fingerprint", catalog.load("training_states").fingerprint)
         if "marginal_fits" in made:
             log_marginals(tracker, catalog.load("marginal_fits"))
         if "copula_fits" in made:

@@ -170,6 +170,15 @@ def boundary_scores(result: Mapping[str, Any]) -> Mapping[str, Any]:
     return result
 
 
+def validation_scores(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Scores with every annotated slice left out in turn; nothing where that was not done."""
+    if set(result) - {"schema_version"}:
+        wanted = ("epochs", "slices", "mean", "std", "reliability")
+        _require("the validation of the network", result, wanted)
+        _require("the mean scores of the validation", result["mean"], ("boundary_f1",))
+    return result
+
+
 def segmentation_log(result: Mapping[str, Any]) -> Mapping[str, Any]:
     """What happened between probabilities and grains, with the fate of every edit."""
     _require("the log of the segmentation", result, ("basins", "merging", "cleanup", "edits"))

@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 import os
 import platform
+import resource
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel
 
 from electrode_grains import __version__
+from electrode_grains.problems import SettingsProblem
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 HOST_TAG, PROCESS_TAG = "electrode_grains.host", "electrode_grains.process"
 PARENT_TAG, NAME_TAG = "mlflow.parentRunId", "mlflow.runName"
 PARAMETER_LENGTH = 500
+_START = time.monotonic()
 
 
 class TrackingSettings(BaseModel, frozen=True, extra="forbid"):
@@ -178,6 +182,54 @@ def log_epoch(metrics: Mapping[str, float], epoch: int) -> None:
     """Log the scores of one epoch of training, where a run is open to take them."""
     if _current is not None:
         _current.log_metrics("boundary_model", metrics, step=epoch)
+
+
+def log_epoch_and_machine(metrics: Mapping[str, float], epoch: int) -> None:
+    """Log the scores of one epoch of training, and what the machine gave for it."""
+    log_epoch({**metrics, **system_metrics()}, epoch)
+
+
+def system_metrics() -> dict[str, float]:
+    """Time, processor and memory that this process has taken since its start.
+
+    Examples
+    --------
+    >>> sorted(system_metrics())
+    ['system/cpu_seconds', 'system/load_average', 'system/peak_memory_mb', 'system/seconds']
+    """
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "system/seconds": time.monotonic() - _START,
+        "system/cpu_seconds": time.process_time(),
+        "system/load_average": os.getloadavg()[0],
+        "system/peak_memory_mb": peak / (1024**2 if sys.platform == "darwin" else 1024),
+    }
+
+
+def logged_folder(run_id: str, name: str) -> Path:
+    """Fetch a folder that an earlier run has logged.
+
+    Raises
+    ------
+    SettingsProblem
+        If no store is open, or the run or the folder is not in it.
+    """
+    from mlflow.exceptions import MlflowException
+
+    if _current is None:
+        raise SettingsProblem(
+            "a network of an MLflow run was asked for, but tracking is off",
+            found=run_id,
+            remedy="set enabled: true in mlflow.yml, or name a folder instead",
+        )
+    try:
+        return Path(_current.client.download_artifacts(run_id, name))
+    except (MlflowException, OSError) as error:
+        raise SettingsProblem(
+            f"the MLflow run has no {name}",
+            found=run_id,
+            expected="the id of a finished run of the experiment boundary_model",
+        ) from error
 
 
 def current_run_ids() -> dict[str, str]:

@@ -77,3 +77,9 @@ def test_suspects_out_of_order_are_refused():
     with pytest.raises(InputProblem, match="decreasing"):
         schemas.suspect_table(table)
     assert len(schemas.suspect_table(table.iloc[::-1])) == 2
+
+
+def test_a_validation_without_scores_is_refused():
+    schemas.validation_scores({"schema_version": 1})
+    with pytest.raises(InputProblem, match="std"):
+        schemas.validation_scores({"epochs": 5, "slices": [], "mean": {}, "reliability": {}})

@@ -4,6 +4,7 @@ import socket
 import pytest
 
 from electrode_grains import hooks, tracking
+from electrode_grains.problems import SettingsProblem
 
 SCORES = {"loss": 0.5, "undefined": float("nan"), "text": "no number"}
 
@@ -53,6 +54,24 @@ def test_the_run_of_a_dead_process_is_marked_killed_and_a_living_one_is_not(trac
     assert tracker.client.get_run(dead.info.run_id).info.status == "KILLED"
     assert tracker.client.get_run(alive).info.status == "RUNNING"
     assert tracker.client.get_run(alive).data.tags[tracking.PROCESS_TAG] == str(os.getpid())
+
+
+def test_an_epoch_can_tell_what_the_machine_gave_for_it(tracker):
+    tracker.start("boundary_model", "demo", {}, {})
+    tracking.log_epoch_and_machine({"loss": 0.9}, 0)
+    metrics = tracker.client.get_run(tracker.runs["boundary_model"]).data.metrics
+    assert metrics["loss"] == 0.9
+    assert metrics["system/cpu_seconds"] > 0
+    assert metrics["system/peak_memory_mb"] > 10
+
+
+def test_a_network_of_a_run_without_one_is_refused(tracker):
+    tracker.start("boundary_model", "demo", {}, {})
+    with pytest.raises(SettingsProblem, match="has no boundary_network"):
+        tracking.logged_folder(tracker.runs["boundary_model"], "boundary_network")
+    tracking.close_tracker()
+    with pytest.raises(SettingsProblem, match="tracking is off"):
+        tracking.logged_folder("any", "boundary_network")
 
 
 def test_without_a_tracker_epochs_are_logged_nowhere():

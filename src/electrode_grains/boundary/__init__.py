@@ -10,6 +10,7 @@ from electrode_grains.boundary.inference import (
     plan_windows,
     predict_blocks,
     predict_class_probabilities,
+    predict_slices,
 )
 from electrode_grains.boundary.loss import masked_cross_entropy
 from electrode_grains.boundary.network import (
@@ -23,9 +24,16 @@ from electrode_grains.boundary.settings import TrainingSettings
 from electrode_grains.boundary.training import (
     TrainingResult,
     TrainingState,
+    TrainingStates,
     train_boundary_network,
+    training_fingerprint,
 )
-from electrode_grains.boundary.validation import leave_one_slice_out
+from electrode_grains.boundary.validation import (
+    UnseenSlice,
+    leave_one_slice_out,
+    predict_unseen_slices,
+    summarize_unseen_slices,
+)
 from electrode_grains.boundary.windows import IntensityJitter, Window, WindowSampler
 
 __all__ = [
@@ -40,11 +48,17 @@ __all__ = [
     "WindowSampler",
     "TrainingSettings",
     "TrainingState",
+    "TrainingStates",
     "TrainingResult",
+    "training_fingerprint",
     "train_boundary_network",
+    "UnseenSlice",
+    "predict_unseen_slices",
+    "summarize_unseen_slices",
     "leave_one_slice_out",
     "plan_windows",
     "predict_blocks",
     "predict_class_probabilities",
+    "predict_slices",
     "boundary_scores",
 ]

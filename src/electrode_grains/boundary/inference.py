@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from electrode_grains.boundary.symmetries import AxisSymmetry, axis_symmetries
 from electrode_grains.boundary.windows import Shape, as_channels, pad_to_lattice
 from electrode_grains.problems import ComputationProblem, InputProblem, SettingsProblem
 
+Augmentation = bool | Literal["in_plane", "cube"]
 Progress = Callable[[int, int], None]
 Box = tuple[slice, slice, slice]
 
@@ -34,7 +35,7 @@ def predict_class_probabilities(
     *,
     window_shape: Shape | None = None,
     halo: int | None = None,
-    test_time_augmentation: bool | Literal["in_plane", "cube"] = False,
+    test_time_augmentation: Augmentation = False,
     precision: Precision = "float32",
     device: str = "cpu",
     threads: int | None = None,
@@ -121,6 +122,49 @@ def predict_class_probabilities(
     if len(symmetries) > 1:
         result /= result.sum(axis=0)
     return result
+
+
+def predict_slices(
+    network: UNet3D, contrast: NDArray[np.float32], slices: Sequence[int], **options: Any
+) -> NDArray[np.float32]:
+    """Predict single slices as a pass over the whole volume would.
+
+    Parameters
+    ----------
+    network : UNet3D
+        Trained network.
+    contrast : NDArray of float32, shape (channel, z, y, x) or (z, y, x)
+        Normalised contrast, finite.
+    slices : sequence of int
+        Slice numbers, from 0.
+    **options
+        Of `predict_class_probabilities`.
+
+    Returns
+    -------
+    NDArray of float32, shape (3, slices, y, x)
+        Boundary, interior, background.
+
+    Notes
+    -----
+    Reads no more slices than can influence the answer. With test-time augmentation
+    the lattice of a slab that was turned over differs from that of the whole volume,
+    so that the agreement holds without it.
+
+    Examples
+    --------
+    >>> network = UNet3D(base_width=2, depth=1)
+    >>> predict_slices(network, np.zeros((9, 4, 4), np.float32), [2, 7]).shape
+    (3, 2, 4, 4)
+    """
+    volume = as_channels(contrast)
+    lattice, radius = network.pooling, network.receptive_radius
+    predicted = []
+    for z in slices:
+        start = max(0, (z - radius) // lattice * lattice)
+        slab = volume[:, start : z + radius + 1]
+        predicted.append(predict_class_probabilities(network, slab, **options)[:, z - start])
+    return np.stack(predicted, axis=1)
 
 
 def plan_windows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -132,6 +133,44 @@ def _reliability(chance: NDArray[np.float64], happened: NDArray[np.bool_]) -> di
         "predicted": predicted.tolist(),
         "observed": observed.tolist(),
         "count": count[filled].tolist(),
+    }
+
+
+def pool_reliability(curves: Sequence[Mapping[str, Sequence[Any]]]) -> dict[str, list[Any]]:
+    """Join reliability curves of several slices into that of all their voxels.
+
+    Parameters
+    ----------
+    curves : sequence of mapping
+        Each the `reliability` of `boundary_scores`.
+
+    Returns
+    -------
+    dict
+        Lists `predicted`, `observed`, `count` over the bins that hold a voxel.
+
+    Examples
+    --------
+    >>> one = {"predicted": [0.125], "observed": [0.0], "count": [10]}
+    >>> two = {"predicted": [0.1875, 0.95], "observed": [0.5, 1.0], "count": [30, 5]}
+    >>> pool_reliability([one, two])
+    {'predicted': [0.171875, 0.95], 'observed': [0.375, 1.0], 'count': [40, 5]}
+    """
+    names = ("predicted", "observed", "count")
+    predicted, observed, count = (
+        np.concatenate([np.asarray(curve[name], dtype=float) for curve in curves]) for name in names
+    )
+    bins = np.minimum((predicted * _RELIABILITY_BINS).astype(np.int64), _RELIABILITY_BINS - 1)
+    voxels = np.bincount(bins, count, _RELIABILITY_BINS)
+    filled = voxels > 0
+    return {
+        "predicted": (np.bincount(bins, predicted * count, _RELIABILITY_BINS) / voxels.clip(1))[
+            filled
+        ].tolist(),
+        "observed": (np.bincount(bins, observed * count, _RELIABILITY_BINS) / voxels.clip(1))[
+            filled
+        ].tolist(),
+        "count": voxels[filled].astype(np.int64).tolist(),
     }
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from electrode_grains.boundary.compute import (
     limited_threads,
     resolve_device,
 )
-from electrode_grains.boundary.inference import Progress, predict_class_probabilities
+from electrode_grains.boundary.inference import Progress, predict_slices
 from electrode_grains.boundary.loss import masked_cross_entropy
 from electrode_grains.boundary.network import UNet3D, network_from_state, network_state
 from electrode_grains.boundary.scores import boundary_scores
@@ -61,6 +62,8 @@ class TrainingState:
         Weights after the epoch with the lowest loss on held-out slices.
     best_epoch : int, optional
         That epoch, counted from 0; None before any was judged.
+    fingerprint : str
+        `training_fingerprint` of data and settings, which must be the same to go on.
     """
 
     epochs_done: int
@@ -70,6 +73,33 @@ class TrainingState:
     history: list[dict[str, float]] = field(default_factory=list)
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     best_epoch: int | None = None
+    fingerprint: str = ""
+
+
+@dataclass
+class TrainingStates:
+    """Where states of one training are kept; this one keeps the latest, in memory.
+
+    Attributes
+    ----------
+    fingerprint : str
+        `training_fingerprint` of the training that the states belong to.
+    """
+
+    fingerprint: str
+    kept: list[TrainingState] = field(default_factory=list)
+
+    def latest(self) -> TrainingState | None:
+        """State to go on from, None where the training starts anew."""
+        return self.kept[-1] if self.kept else None
+
+    def save(self, state: TrainingState) -> None:
+        """Keep a state instead of the one before."""
+        self.kept[:] = [state]
+
+    def clear(self) -> None:
+        """Forget all states, once the training is done."""
+        self.kept.clear()
 
 
 @dataclass(frozen=True)
@@ -95,6 +125,43 @@ class TrainingResult:
     history: pd.DataFrame
     held_out_scores: dict[str, Any]
     best_epoch: int
+
+
+def training_fingerprint(
+    contrast: NDArray[np.float32],
+    annotation: NDArray[np.integer],
+    settings: TrainingSettings,
+    *,
+    spacing: Triple = (1.0, 1.0, 1.0),
+    initial_network: UNet3D | None = None,
+) -> str:
+    """Digest of all that a training depends on.
+
+    Parameters
+    ----------
+    contrast, annotation, settings, spacing, initial_network
+        As in `train_boundary_network`.
+
+    Returns
+    -------
+    str
+        Hexadecimal; trainings of the same digest give the same network.
+
+    Examples
+    --------
+    >>> volume, classes = np.zeros((2, 3, 3), np.float32), np.ones((2, 3, 3), np.uint8)
+    >>> first, second = (TrainingSettings(seed=seed) for seed in (0, 1))
+    >>> digests = {training_fingerprint(volume, classes, chosen) for chosen in (first, second)}
+    >>> len(digests)
+    2
+    """
+    volume = as_channels(contrast)
+    classes = checked_annotation(annotation, volume.shape[1:])
+    weights, start = ({}, None) if initial_network is None else network_state(initial_network)
+    digest = hashlib.sha256(repr((asdict(settings), spacing, volume.shape, start)).encode())
+    for array in (volume, classes, *(weights[name].numpy() for name in sorted(weights))):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def train_boundary_network(
@@ -142,11 +209,13 @@ def train_boundary_network(
     Raises
     ------
     InputProblem
-        If the volumes disagree or nothing is left to train on.
+        If the volumes disagree, nothing is left to train on, or the state to go on from
+        belongs to other data or settings.
     SettingsProblem
         If a held-out slice is not annotated.
     ComputationProblem
-        If the loss is not finite; names step and window.
+        If loss or weights are not finite; names step and window. No state is reported
+        from then on, so that the last one is a good one.
 
     Notes
     -----
@@ -175,13 +244,23 @@ def train_boundary_network(
         jitter=IntensityJitter(settings.gain_jitter, settings.offset_jitter, settings.noise_jitter),
         spacing=spacing,
     )
+    fingerprint = training_fingerprint(
+        volume, classes, settings, spacing=spacing, initial_network=initial_network
+    )
+    if resume is not None and resume.fingerprint not in ("", fingerprint):
+        raise InputProblem(
+            "the training to go on with had other data or settings",
+            found=f"fingerprint {resume.fingerprint[:12]}",
+            expected=f"{fingerprint[:12]}",
+            remedy="start anew, or give the network of that training as the initial one",
+        )
     with limited_threads(settings.threads):
         trainer = _Trainer(settings, sampler, volume.shape[0], initial_network, resume)
         while not trainer.finished:
             row = trainer.run_epoch(progress)
             if settings.held_out_slices:
                 row |= _held_out_row(_judge(trainer.network, volume, classes, settings))
-            state = trainer.close_epoch(row)
+            state = trainer.close_epoch(row, fingerprint)
             if on_epoch is not None:
                 on_epoch(*_reported(row))
             if on_state is not None:
@@ -227,6 +306,11 @@ class _Trainer:
         self._best_weights: dict[str, Tensor] = {}
         if resume is not None:
             self._optimizer.load_state_dict(deepcopy(resume.optimizer))
+            # As the undisturbed run has them: a file keeps no order of the channels.
+            for moments in self._optimizer.state.values():
+                for name, tensor in moments.items():
+                    if tensor.ndim == 5:
+                        moments[name] = tensor.contiguous(memory_format=torch.channels_last_3d)
             self.history = [dict(row) for row in resume.history]
             self._epochs_done, self._best_epoch = resume.epochs_done, resume.best_epoch
             self._best_weights = dict(resume.best_weights)
@@ -261,7 +345,7 @@ class _Trainer:
             "learning_rate": learning_rate_at(step, total, settings),
         }
 
-    def close_epoch(self, row: dict[str, float]) -> TrainingState:
+    def close_epoch(self, row: dict[str, float], fingerprint: str) -> TrainingState:
         self.history.append(row)
         weights, network_settings = network_state(self.network)
         if "held_out_loss" in row and row["held_out_loss"] <= min(
@@ -277,6 +361,7 @@ class _Trainer:
             history=[dict(past) for past in self.history],
             best_weights=self._best_weights,
             best_epoch=self._best_epoch,
+            fingerprint=fingerprint,
         )
 
     def chosen_network(self) -> UNet3D:
@@ -288,6 +373,9 @@ class _Trainer:
     def _step(self, step: int, learning_rate: float) -> float:
         rng = np.random.default_rng((self._settings.seed, step))
         windows = [self._sampler.draw(rng) for _ in range(self._settings.batch_size)]
+        place = f"step {step}, window around z, y, x = " + ", ".join(
+            str(window.voxel) for window in windows
+        )
         image, target, mask = self._to_tensors(windows)
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
@@ -298,14 +386,20 @@ class _Trainer:
         if not math.isfinite(value):
             raise ComputationProblem(
                 "the loss of the training is not finite",
-                where=f"step {step}, window around z, y, x = "
-                + ", ".join(str(window.voxel) for window in windows),
+                where=place,
                 found=str(value),
                 remedy="lower learning_rate, or train in float32",
             )
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
+        if not all(bool(torch.isfinite(weight).all()) for weight in self.network.parameters()):
+            raise ComputationProblem(
+                "the weights of the network are not finite after a step of the training",
+                where=place,
+                found=f"loss {value:.4g}, learning rate {learning_rate:.4g}",
+                remedy="lower learning_rate, or train in float32",
+            )
         return value
 
     def _to_tensors(self, windows: list[Window]) -> tuple[Tensor, Tensor, Tensor]:
@@ -368,16 +462,11 @@ def _judge(
     settings: TrainingSettings,
 ) -> dict[str, Any]:
     """Score the held-out slices, predicted as in a pass over the whole volume."""
-    predicted = []
-    for z in settings.held_out_slices:
-        lattice, radius = network.pooling, network.receptive_radius
-        start = max(0, (z - radius) // lattice * lattice)
-        slab = volume[:, start : z + radius + 1]
-        probability = predict_class_probabilities(
-            network, slab, precision=settings.precision, device=settings.device
-        )
-        predicted.append(probability[:, z - start])
-    return boundary_scores(np.stack(predicted, axis=1), classes[list(settings.held_out_slices)])
+    slices = list(settings.held_out_slices)
+    probability = predict_slices(
+        network, volume, slices, precision=settings.precision, device=settings.device
+    )
+    return boundary_scores(probability, classes[slices])
 
 
 def _reported(row: Mapping[str, float]) -> tuple[dict[str, float], int]:

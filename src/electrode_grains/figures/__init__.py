@@ -11,7 +11,11 @@ from electrode_grains.figures.distributions import (
 )
 from electrode_grains.figures.encoding import png_data_uri
 from electrode_grains.figures.meshes import particle_mesh
-from electrode_grains.figures.networks import learning_curves, network_architecture
+from electrode_grains.figures.networks import (
+    learning_curves,
+    network_architecture,
+    validation_plot,
+)
 from electrode_grains.figures.page import report_page
 from electrode_grains.figures.sections import (
     annotated_slice,
@@ -62,4 +66,5 @@ __all__ = [
     "to_latex",
     "to_markdown",
     "truth_comparison",
+    "validation_plot",
 ]

@@ -43,7 +43,7 @@ class ReportContent:
         What the fits imply, and models of the dependence of all shape characteristics.
     scan_index, slice_transforms, annotation_checks : mapping, optional
         Results of acquisition and alignment, shown as lists of values.
-    annotation_split, boundary_scores : mapping, optional
+    annotation_split, boundary_scores, validation_scores : mapping, optional
         Results of training, shown as lists of values.
     segmentation_scores, segmentation_log : mapping, optional
         Results of segmentation, shown as lists of values.
@@ -72,6 +72,7 @@ class ReportContent:
     annotation_checks: Mapping[str, Any] | None = None
     annotation_split: Mapping[str, Any] | None = None
     boundary_scores: Mapping[str, Any] | None = None
+    validation_scores: Mapping[str, Any] | None = None
     segmentation_scores: Mapping[str, Any] | None = None
     segmentation_log: Mapping[str, Any] | None = None
     truth_comparison: pd.DataFrame | None = None
@@ -108,10 +109,16 @@ FIGURES: Mapping[str, FigureEntry] = {
         "boundary",
         "Figure 2",
         "An annotated slice, the class the network finds most probable, and the predicted "
-        "probabilities.",
+        "probabilities; by a network that has not seen the slice, where there is one.",
     ),
     "3": FigureEntry("boundary", "Figure 3", "The U-Net, drawn from the settings of this run."),
     "learning_curves": FigureEntry("boundary", "Training", "Loss and scores over the epochs."),
+    "validation": FigureEntry(
+        "boundary",
+        "Unseen slices",
+        "Networks trained without one annotated slice, judged by it (means dashed), and how often "
+        "a voxel of these slices is boundary where they say so.",
+    ),
     "4": FigureEntry("boundary", "Figure 4", "Prediction for a slice that nobody annotated."),
     "depth_curve": FigureEntry(
         "segmentation", "Depth of minima", "What the depth of minima does to the segmentation."

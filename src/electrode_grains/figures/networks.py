@@ -94,6 +94,67 @@ def network_architecture(settings: Mapping[str, Any]) -> Figure:
     return figure
 
 
+VALIDATED: Mapping[str, str] = {
+    "boundary_f1": "boundary $F_1$",
+    "dice_interior": "interior Dice",
+    "dice_background": "background Dice",
+    "brier_score": "Brier score",
+}
+
+
+@styled
+def validation_plot(validation: Mapping[str, Any]) -> Figure:
+    """Draw the scores on slices that were left out in turn, and the calibration.
+
+    Parameters
+    ----------
+    validation : mapping
+        ``slices``, a list of scores with ``slice``; their ``mean``; and ``reliability`` with
+        lists ``predicted``, ``observed``, ``count``. Empty where nothing was left out.
+
+    Returns
+    -------
+    Figure
+        Scores over the slices, their means dashed; and how often a voxel is boundary,
+        over the predicted probability. A line of text where there is nothing to draw.
+
+    Examples
+    --------
+    >>> validation = {"slices": [{"slice": 3, "boundary_f1": 0.8}], "mean": {"boundary_f1": 0.8},
+    ...               "reliability": {"predicted": [0.1], "observed": [0.2], "count": [9]}}
+    >>> [axes.get_xlabel() for axes in validation_plot(validation).axes]
+    ['slice left out (from 0)', 'predicted probability of boundary']
+    """
+    figure = new_figure(DOUBLE_COLUMN, 2.6)
+    if not validation.get("slices"):
+        figure.text(0.5, 0.5, "no slice was left out to judge the network", ha="center")
+        return figure
+    scores, calibration = figure.subplots(1, 2)
+    rows = pd.DataFrame(validation["slices"])
+    for position, (name, label) in enumerate(VALIDATED.items()):
+        if name not in rows or validation["mean"].get(name) is None:
+            continue
+        colour = CYCLE[position]
+        values = rows[name].astype(float)
+        scores.plot(
+            rows["slice"], values, color=colour, marker="o", markersize=4, ls="", label=label
+        )
+        scores.axhline(validation["mean"][name], color=colour, linewidth=0.7, linestyle="--")
+    scores.set_xlabel("slice left out (from 0)")
+    scores.set_ylabel("score")
+    scores.set_ylim(0, 1.02)
+    scores.xaxis.set_major_locator(MaxNLocator(integer=True))
+    scores.legend(loc="center left", bbox_to_anchor=(0.0, 0.45))
+    curve = validation["reliability"]
+    calibration.plot([0, 1], [0, 1], color=GREY, linewidth=0.7)
+    calibration.plot(curve["predicted"], curve["observed"], color=BLUE, marker="o", markersize=4)
+    calibration.set_xlabel("predicted probability of boundary")
+    calibration.set_ylabel("share that is boundary")
+    calibration.set_xlim(0, 1)
+    calibration.set_ylim(0, 1)
+    return figure
+
+
 @styled
 def learning_curves(history: pd.DataFrame) -> Figure:
     """Draw loss and scores over the epochs of training.

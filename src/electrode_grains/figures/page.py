@@ -48,6 +48,10 @@ HEADLINES: Mapping[str, tuple[str, str]] = {
 }
 SCORES: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "boundary": (
+        ("validation_scores", "mean.boundary_f1", "boundary F1, mean over slices left out"),
+        ("validation_scores", "std.boundary_f1", "its standard deviation"),
+        ("validation_scores", "mean.brier_score", "Brier score (0 to 2), mean"),
+        ("validation_scores", "mean.calibration_error", "calibration error, mean"),
         ("boundary_scores", "boundary_f1", "boundary F1 on unseen slices"),
         ("boundary_scores", "accuracy", "accuracy"),
         ("boundary_scores", "brier_score", "Brier score (0 to 2)"),
@@ -329,6 +333,7 @@ def _section_values(told: ReportContent) -> dict[str, list[tuple[str, list[tuple
         ),
         "boundary": (
             ("Annotated slices", told.annotation_split),
+            ("Trained without one annotated slice, judged by it", _validation(told)),
             ("Scores on slices the network has not seen", told.boundary_scores),
         ),
         "segmentation": (("Scores", scores), ("What the segmentation did", told.segmentation_log)),
@@ -345,6 +350,16 @@ def _section_values(told: ReportContent) -> dict[str, list[tuple[str, list[tuple
         section: [(title, _value_rows(values)) for title, values in group if values]
         for section, group in groups.items()
     }
+
+
+def _validation(told: ReportContent) -> Mapping[str, Any]:
+    """Mean and spread of the scores, and the score of each slice that is quoted."""
+    found = told.validation_scores or {}
+    if not found.get("slices"):
+        return {}
+    each = {f"slice {row['slice']}": row["boundary_f1"] for row in found["slices"]}
+    kept = {k: v for k, v in found.items() if k not in ("slices", "reliability")}
+    return {**kept, "boundary_f1": each}
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

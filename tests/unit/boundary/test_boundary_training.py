@@ -11,6 +11,8 @@ from electrode_grains.boundary import (
     leave_one_slice_out,
     network_state,
     predict_class_probabilities,
+    predict_unseen_slices,
+    summarize_unseen_slices,
     train_boundary_network,
 )
 from electrode_grains.boundary.compute import available_cores, limited_threads, resolve_device
@@ -297,3 +299,36 @@ def test_threads_never_exceed_the_cores():
 def test_unknown_device_is_refused():
     with pytest.raises(ValueError, match="'abacus'"):
         resolve_device("abacus")
+
+
+def test_summary_of_unseen_slices_tells_mean_spread_and_gain(phantom):
+    unseen = list(
+        predict_unseen_slices(
+            phantom.contrast,
+            phantom.annotation,
+            settings=replace(TINY, epochs=1),
+            test_time_augmentation="in_plane",
+        )
+    )
+    summary = summarize_unseen_slices(unseen)
+
+    f1 = [one.scores["boundary_f1"] for one in unseen]
+    augmented = [one.augmented_scores["boundary_f1"] for one in unseen]
+    assert summary["mean"]["boundary_f1"] == pytest.approx(np.mean(f1))
+    assert summary["std"]["boundary_f1"] == pytest.approx(np.std(f1, ddof=1))
+    assert summary["augmentation_gain"]["boundary_f1"] == pytest.approx(
+        np.mean(augmented) - np.mean(f1)
+    )
+    assert sum(summary["reliability"]["count"]) == np.count_nonzero(phantom.annotation)
+
+
+def test_an_unseen_slice_has_no_influence_on_its_own_prediction(phantom):
+    other = phantom.annotation.copy()
+    other[6] = np.where(other[6] == 1, 2, 1)
+    first, second = (
+        next(predict_unseen_slices(phantom.contrast, annotation, settings=replace(TINY, epochs=1)))
+        for annotation in (phantom.annotation, other)
+    )
+    assert first.index == second.index == 6
+    assert np.array_equal(first.probability, second.probability)
+    assert first.scores != second.scores

@@ -22,6 +22,7 @@ from electrode_grains.figures import (
     segmentation_slice,
     stack_alignment,
     truth_comparison,
+    validation_plot,
 )
 from electrode_grains.figures.distributions import MAXIMUM_BINS, bin_edges
 from electrode_grains.problems import InputProblem, SettingsProblem
@@ -278,3 +279,7 @@ def test_truth_bears_repeated_indices_and_missing_spread():
     both = pd.concat([one.assign(source="segmented"), one.assign(source="a$quired")])
 
     drawn(truth_comparison(both))
+
+
+def test_a_validation_without_slices_says_so():
+    assert "no slice was left out" in drawn(validation_plot({})).texts[0].get_text()

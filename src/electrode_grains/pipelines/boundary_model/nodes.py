@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,19 +14,23 @@ from electrode_grains.pipelines.boundary_model.settings import (
     NetworkTrainingSettings,
     PredictionSettings,
     SplitSettings,
+    ValidationSettings,
 )
 from electrode_grains.problems import SettingsProblem
 from electrode_grains.progress import progress_line
 from electrode_grains.volumes import as_volume, spacing_of
 
 if TYPE_CHECKING:
-    from electrode_grains.boundary import UNet3D
+    from electrode_grains.boundary import TrainingSettings, TrainingStates, UNet3D
 else:
-    UNet3D = Any  # Kedro evaluates all hints of a node; torch is imported where it is needed
+    UNet3D = TrainingSettings = TrainingStates = (
+        Any  # Kedro evaluates all hints of a node; torch is imported where it is needed
+    )
 
 logger = logging.getLogger(__name__)
 
 CLASSES = ("boundary", "interior", "background")
+LoadNetwork = Callable[[str], Any]  # from a path or the id of an MLflow run
 
 
 def build_contrast(image_quality_volume: xr.DataArray) -> xr.DataArray:
@@ -66,15 +70,36 @@ def split_annotations(annotation_volume: xr.DataArray, split: SplitSettings) -> 
     return {"train": train, "held_out": held_out}
 
 
-def train_network(
+def begin_training(
     contrast_volume: xr.DataArray,
     annotation_volume: xr.DataArray,
     annotation_split: Mapping[str, Any],
     training: NetworkTrainingSettings,
+    load_network: LoadNetwork | None = None,
+) -> TrainingStates:
+    """Name the training by its data and settings, so that only its own states go on."""
+    from electrode_grains.boundary import TrainingStates, training_fingerprint
+
+    fingerprint = training_fingerprint(
+        contrast_volume.to_numpy(),
+        annotation_volume.to_numpy(),
+        _settings(training, annotation_split["held_out"]),
+        initial_network=_initial_network(training, load_network),
+    )
+    return TrainingStates(fingerprint)
+
+
+def train_network(
+    contrast_volume: xr.DataArray,
+    annotation_volume: xr.DataArray,
+    annotation_split: Mapping[str, Any],
+    training_states: TrainingStates,
+    training: NetworkTrainingSettings,
     on_epoch: Callable[[Mapping[str, float], int], None] | None = None,
+    load_network: LoadNetwork | None = None,
 ) -> tuple[UNet3D, pd.DataFrame, dict[str, Any]]:
-    """Train the network on the annotated slices, watching the held-out ones."""
-    from electrode_grains.boundary import TrainingSettings, train_boundary_network
+    """Train the network on the annotated slices, watching those held out, if any."""
+    from electrode_grains.boundary import train_boundary_network
 
     def report(metrics: Mapping[str, float], epoch: int) -> None:
         shown = ", ".join(f"{name} {value:.3g}" for name, value in metrics.items())
@@ -82,15 +107,73 @@ def train_network(
         if on_epoch is not None:
             on_epoch(metrics, epoch)
 
+    before = training_states.latest()
+    if before is not None:
+        logger.info("going on after epoch %d of a training that was cut off", before.epochs_done)
     result = train_boundary_network(
         contrast_volume.to_numpy(),
         annotation_volume.to_numpy(),
-        settings=TrainingSettings(
-            held_out_slices=tuple(annotation_split["held_out"]), **training.model_dump()
-        ),
+        settings=_settings(training, annotation_split["held_out"]),
+        initial_network=_initial_network(training, load_network),
+        resume=before,
         on_epoch=report,
+        on_state=training_states.save,
     )
+    training_states.clear()
     return result.network, result.history, dict(result.held_out_scores)
+
+
+def validate_network(
+    contrast_volume: xr.DataArray,
+    annotation_volume: xr.DataArray,
+    training: NetworkTrainingSettings,
+    validation: ValidationSettings,
+) -> tuple[dict[str, Any], xr.DataArray]:
+    """Train without each annotated slice in turn, and judge by it; nothing for 0 epochs."""
+    from electrode_grains.boundary import predict_unseen_slices, summarize_unseen_slices
+
+    contrast, annotation = contrast_volume.to_numpy(), annotation_volume.to_numpy()
+    probability = np.zeros((len(CLASSES), *annotation.shape), np.float32)
+    judged = []
+    annotated = np.count_nonzero(annotation.any(axis=(1, 2)))
+    if validation.epochs and annotated > 1:
+        for unseen in predict_unseen_slices(
+            contrast,
+            annotation,
+            settings=_settings(training.model_copy(update={"epochs": validation.epochs}), ()),
+            test_time_augmentation=validation.test_time_augmentation,
+        ):
+            probability[:, unseen.index] = unseen.probability
+            judged.append(unseen)
+            f1 = unseen.scores["boundary_f1"]
+            shown = "undefined" if f1 is None else f"{f1:.3f}"
+            logger.info("slice %d, unseen: boundary F1 %s", unseen.index, shown)
+    scores = {"epochs": validation.epochs, **summarize_unseen_slices(judged)} if judged else {}
+    spacing = spacing_of(contrast_volume)
+    return scores, as_volume(probability, spacing, "unseen_probability_volume", CLASSES)
+
+
+def _settings(training: NetworkTrainingSettings, held_out: Iterable[int]) -> TrainingSettings:
+    from electrode_grains.boundary import TrainingSettings
+
+    held_out = tuple(held_out)
+    chosen = training.model_dump(exclude={"initial_network", "patience"})
+    patience = training.patience if held_out else None  # nothing to be patient with
+    return TrainingSettings(held_out_slices=held_out, patience=patience, **chosen)
+
+
+def _initial_network(
+    training: NetworkTrainingSettings, load_network: LoadNetwork | None
+) -> UNet3D | None:
+    if training.initial_network is None:
+        return None
+    if load_network is None:
+        raise SettingsProblem(
+            "nothing here can load a network to start from",
+            where="boundary_model.training.initial_network",
+            found=training.initial_network,
+        )
+    return load_network(training.initial_network)
 
 
 def predict_probabilities(

@@ -1,16 +1,34 @@
 """Flow of the boundary_model pipeline."""
 
 from functools import partial, update_wrapper
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kedro.pipeline import Node, Pipeline
 
 from electrode_grains import tracking
+from electrode_grains.datasets.network import read_network
 from electrode_grains.pipelines.boundary_model import nodes
+
+if TYPE_CHECKING:
+    from electrode_grains.boundary import UNet3D
+
+MLFLOW = "mlflow:"
+
+
+def load_network(place: str) -> "UNet3D":
+    """Read a network from a folder, or from the MLflow run of `mlflow:<run id>`."""
+    if place.startswith(MLFLOW):
+        return read_network(tracking.logged_folder(place.removeprefix(MLFLOW), "boundary_network"))
+    return read_network(Path(place))
 
 
 def create_pipeline(**_: object) -> Pipeline:
     """Aligned image quality and annotations to class probabilities."""
-    train = partial(nodes.train_network, on_epoch=tracking.log_epoch)
+    begin = partial(nodes.begin_training, load_network=load_network)
+    train = partial(
+        nodes.train_network, on_epoch=tracking.log_epoch_and_machine, load_network=load_network
+    )
     return Pipeline(
         [
             Node(
@@ -26,11 +44,34 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="split_annotations",
             ),
             Node(
+                nodes.validate_network,
+                [
+                    "contrast_volume",
+                    "annotation_volume",
+                    "params:boundary_model.training",
+                    "params:boundary_model.validation",
+                ],
+                ["validation_scores", "unseen_probability_volume"],
+                name="validate_network",
+            ),
+            Node(
+                update_wrapper(begin, nodes.begin_training),
+                [
+                    "contrast_volume",
+                    "annotation_volume",
+                    "annotation_split",
+                    "params:boundary_model.training",
+                ],
+                "training_states",
+                name="begin_training",
+            ),
+            Node(
                 update_wrapper(train, nodes.train_network),
                 [
                     "contrast_volume",
                     "annotation_volume",
                     "annotation_split",
+                    "training_states",
                     "params:boundary_model.training",
                 ],
                 ["boundary_network", "training_history", "boundary_scores"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PositiveFloat
 
 
 class SplitSettings(BaseModel, frozen=True, extra="forbid"):
@@ -12,6 +12,9 @@ class SplitSettings(BaseModel, frozen=True, extra="forbid"):
 
     held_out_slices: tuple[int, ...] | None = None
     held_out_count: int = Field(default=1, ge=0)
+
+
+Augmentation = bool | Literal["in_plane", "cube"]
 
 
 class NetworkTrainingSettings(BaseModel, frozen=True, extra="forbid"):
@@ -32,12 +35,23 @@ class NetworkTrainingSettings(BaseModel, frozen=True, extra="forbid"):
     precision: Literal["auto", "float32", "bfloat16"]
     device: str
     seed: int = Field(ge=0)
+    patience: int | None = Field(default=None, ge=1)
+    initial_network: str | None = None
+    batch_size: int = Field(default=1, ge=1)
+    class_weights: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
+
+
+class ValidationSettings(BaseModel, frozen=True, extra="forbid"):
+    """How long each network trains that is judged by the slice it has not seen."""
+
+    epochs: int = Field(ge=0)
+    test_time_augmentation: Augmentation = False
 
 
 class PredictionSettings(BaseModel, frozen=True, extra="forbid"):
     """How the network is applied to the whole stack."""
 
     window_shape: tuple[int, int, int]
-    test_time_augmentation: bool
+    test_time_augmentation: Augmentation
     precision: Literal["auto", "float32", "bfloat16"]
     device: str

@@ -57,24 +57,30 @@ def draw_boundary_model(
     annotation_split: Mapping[str, Any],
     boundary_network: UNet3D,
     training_history: pd.DataFrame,
-) -> tuple[Figure, Figure, Figure, Figure]:
-    """Show a judged slice, the network, an unlabelled slice and the training."""
+    validation_scores: Mapping[str, Any],
+    unseen_probability_volume: xr.DataArray,
+) -> tuple[Figure, Figure, Figure, Figure, Figure]:
+    """Show a judged slice, the network, an unlabelled slice, the training and its validation."""
     from electrode_grains.figures import (
         annotated_slice,
         learning_curves,
         network_architecture,
         predicted_slice,
+        validation_plot,
     )
 
     quality, probability = image_quality_volume.to_numpy(), class_probability_volume.to_numpy()
     spacing = spacing_of(image_quality_volume)
-    judged = (annotation_split["held_out"] or annotation_split["train"])[0]
     annotated = [*annotation_split["train"], *annotation_split["held_out"]]
+    unseen = [row["slice"] for row in validation_scores.get("slices", ())]
+    judged = (annotation_split["held_out"] or unseen or annotated)[0]
+    of_judged = unseen_probability_volume.to_numpy() if judged in unseen else probability
     return (
-        annotated_slice(quality, annotation_volume.to_numpy(), probability, judged, spacing),
+        annotated_slice(quality, annotation_volume.to_numpy(), of_judged, judged, spacing),
         network_architecture(boundary_network.settings),
         predicted_slice(quality, probability, farthest_slice(annotated, len(quality)), spacing),
         learning_curves(training_history),
+        validation_plot(validation_scores),
     )
 
 

@@ -1,0 +1,141 @@
+"""States of a training in progress, so that a killed run goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kedro.io import AbstractDataset, DatasetError
+
+from electrode_grains.datasets.network import read_weights, write_weights
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from electrode_grains.boundary import TrainingState, TrainingStates
+
+logger = logging.getLogger(__name__)
+
+FINGERPRINT = "fingerprint.txt"
+STATE = "state.json"
+KEPT = 2
+
+
+class FolderStates:
+    """States of one training, a folder for each; what another training left there is not used.
+
+    A state's folder is also a network (weights and settings) that a training can start from.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str) -> None:
+        self._folder = folder
+        self.fingerprint = fingerprint
+
+    def latest(self) -> TrainingState | None:
+        """Newest complete state of this training."""
+        found = self._found()
+        if not found:
+            return None
+        state = read_state(found[-1])
+        if state.fingerprint == self.fingerprint:
+            return state
+        logger.info("%s belongs to a training with other data or settings", found[-1])
+        return None
+
+    def save(self, state: TrainingState) -> None:
+        """Write a state in one step, then remove all but the newest two."""
+        others = [folder for folder in self._found() if self._owner(folder) != self.fingerprint]
+        target = self._folder / f"epoch_{state.epochs_done:05d}"
+        partial = self._folder / f".{target.name}.part"
+        shutil.rmtree(partial, ignore_errors=True)
+        write_state(state, partial)
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(partial, target)
+        for folder in {*others, *self._found()[:-KEPT]} - {target}:
+            shutil.rmtree(folder)
+
+    def clear(self) -> None:
+        """Remove all states."""
+        for folder in self._found():
+            shutil.rmtree(folder)
+
+    def _found(self) -> list[Path]:
+        return sorted(self._folder.glob("epoch_*"))
+
+    def _owner(self, folder: Path) -> str:
+        return str(json.loads((folder / STATE).read_text(encoding="utf-8"))["fingerprint"])
+
+
+class CheckpointDataset(AbstractDataset["TrainingStates", FolderStates]):
+    """Opens the place where a training keeps its states; saving names the training."""
+
+    def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
+        self._path = Path(path)
+        self.metadata = metadata
+
+    def load(self) -> FolderStates:
+        """Open the states of the training that was named last."""
+        if not self._exists():
+            raise DatasetError(f"no training was begun in {self._path}")
+        return FolderStates(self._path, (self._path / FINGERPRINT).read_text(encoding="utf-8"))
+
+    def save(self, data: TrainingStates) -> None:
+        """Name the training; states that exist already stay."""
+        self._path.mkdir(parents=True, exist_ok=True)
+        (self._path / FINGERPRINT).write_text(data.fingerprint, encoding="utf-8")
+
+    def _exists(self) -> bool:
+        return (self._path / FINGERPRINT).exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path)}
+
+
+def write_state(state: TrainingState, folder: Path) -> None:
+    """Write a state without pickle: tensors as safetensors, all else as JSON."""
+    from safetensors.torch import save_file
+
+    write_weights(state.weights, state.network_settings, folder)
+    moments = {
+        f"{index}.{name}": tensor.detach().cpu().contiguous()
+        for index, values in state.optimizer["state"].items()
+        for name, tensor in values.items()
+    }
+    save_file(moments, folder / "optimizer.safetensors")
+    if state.best_weights:
+        save_file(state.best_weights, folder / "best.safetensors")
+    rest = {
+        "epochs_done": state.epochs_done,
+        "best_epoch": state.best_epoch,
+        "fingerprint": state.fingerprint,
+        "history": state.history,
+        "param_groups": state.optimizer["param_groups"],
+    }
+    (folder / STATE).write_text(json.dumps(rest), encoding="utf-8")
+
+
+def read_state(folder: Path) -> TrainingState:
+    """Read what `write_state` wrote."""
+    from safetensors.torch import load_file
+
+    from electrode_grains.boundary import TrainingState
+
+    weights, network_settings = read_weights(folder)
+    rest = json.loads((folder / STATE).read_text(encoding="utf-8"))
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in load_file(folder / "optimizer.safetensors").items():
+        index, name = key.split(".")
+        moments.setdefault(int(index), {})[name] = tensor
+    groups = [{**group, "betas": tuple(group["betas"])} for group in rest.pop("param_groups")]
+    best = folder / "best.safetensors"
+    return TrainingState(
+        weights=weights,
+        network_settings=network_settings,
+        optimizer={"state": moments, "param_groups": groups},
+        best_weights=load_file(best) if best.exists() else {},
+        **rest,
+    )
