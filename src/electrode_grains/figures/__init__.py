@@ -10,6 +10,7 @@ from electrode_grains.figures.distributions import (
     probability_plots,
 )
 from electrode_grains.figures.encoding import png_data_uri
+from electrode_grains.figures.interactive import distribution_payload
 from electrode_grains.figures.meshes import particle_mesh
 from electrode_grains.figures.networks import (
     learning_curves,
@@ -26,6 +27,7 @@ from electrode_grains.figures.sections import (
 )
 from electrode_grains.figures.slices import slice_browser
 from electrode_grains.figures.style import CHARACTERISTICS, FAMILIES, label_colours
+from electrode_grains.figures.suspects import suspect_pictures
 from electrode_grains.figures.tables import (
     table_1,
     table_2,
@@ -45,6 +47,7 @@ __all__ = [
     "depth_curve",
     "derived_histogram",
     "descriptor_illustration",
+    "distribution_payload",
     "drift_plot",
     "label_colours",
     "learning_curves",
@@ -59,6 +62,7 @@ __all__ = [
     "slice_browser",
     "slice_maps",
     "stack_alignment",
+    "suspect_pictures",
     "table_1",
     "table_2",
     "table_3",

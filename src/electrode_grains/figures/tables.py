@@ -271,6 +271,8 @@ HEADINGS: Mapping[str, str] = {
     "correlation_fitted": "Correlation (fitted)",
     "kendall_tau": "Kendall's tau",
     "rotation": "Rotation / deg",
+    "boundary_f1": "Boundary F1",
+    "brier_score": "Brier score",
     "x": "x",
     "y": "y",
 }

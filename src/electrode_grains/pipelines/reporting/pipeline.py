@@ -30,6 +30,8 @@ SHOWN = (
     "orientation_volume",
     "grain_label_volume",
     "grain_table",
+    "grain_sample",
+    "suspect_table",
 )
 FIGURES = (
     "1",
