@@ -23,6 +23,7 @@ from electrode_grains.figures.encoding import inline_json, picture_size, screen_
 from electrode_grains.figures.interactive import grain_rows, mesh_payload
 from electrode_grains.figures.style import characteristic_name
 from electrode_grains.figures.tables import (
+    characteristics_in_order,
     display_cell,
     display_rows,
     heading,
@@ -293,8 +294,10 @@ def _table(title: str, caption: str, table: pd.DataFrame) -> dict[str, Any]:
 
 def _comparisons(told: ReportContent) -> list[dict[str, Any]]:
     """Collect the candidates of each characteristic and pair, best first, as they come."""
-    marginals = (told.marginal_fits or {}).get("characteristics") or {}
-    subjects = [(characteristic_name(str(name)), fits or {}) for name, fits in marginals.items()]
+    subjects = [
+        (characteristic_name(str(name)), fits)
+        for name, fits in characteristics_in_order(told.marginal_fits or {})
+    ]
     subjects += [
         (
             f"{characteristic_name(str(pair.get('x')))} and "

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.ndimage import binary_erosion
 
 from electrode_grains.figures.encoding import png_data_uri
-from electrode_grains.figures.style import grey_range, label_colours, outlines
+from electrode_grains.figures.style import grey_range, label_colours
 
 QUALITY = 55
 OUTLINE = (1.0, 0.83, 0.0)
-GAP, ENLARGED = 4, 3
+GAP, ENLARGED, THICKNESS = 4, 4, 2
 
 
 def suspect_pictures(
@@ -22,7 +23,7 @@ def suspect_pictures(
     labels: NDArray[Any],
     orientation_colours: NDArray[Any] | None = None,
     maximum: int = 24,
-    side: int = 44,
+    side: int = 36,
 ) -> list[str]:
     """Cut the surroundings of each suspect out of its slice.
 
@@ -39,7 +40,7 @@ def suspect_pictures(
     maximum : int
         Suspects that are shown.
     side : int
-        Voxels of a picture's side, less where the slice is smaller; each is three pixels
+        Voxels of a picture's side, less where the slice is smaller; each is four pixels
         wide, so that outlines stay thin.
 
     Returns
@@ -91,5 +92,5 @@ def _outlined(panel: NDArray[Any], grains: NDArray[Any], label: int) -> NDArray[
     block = np.ones((ENLARGED, ENLARGED))
     large = np.stack([np.kron(panel[..., channel], block) for channel in range(3)], axis=-1)
     own = np.kron(grains == label, block).astype(bool)
-    large[outlines(own)] = OUTLINE
+    large[own & ~binary_erosion(own, iterations=THICKNESS, border_value=1)] = OUTLINE
     return large

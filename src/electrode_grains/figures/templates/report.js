@@ -35,6 +35,6 @@
   if (candidates?.pairs.length) attempt("pair", () => explorePairs(candidates.pairs));
   goToSuspects();
   addEventListener("beforeprint", () => {
-    for (const part of document.querySelectorAll("details")) part.open = true;
+    for (const part of document.querySelectorAll("details:not(.long)")) part.open = true;
   });
 })();

@@ -5,11 +5,11 @@
     return { color: colour === "#000000" ? ink : colour, width: 2.2, dash: position < CURVES.length ? "solid" : "dot" };
   };
   const plain = (title, colours) => ({
-    title: { text: title }, gridcolor: colours.line, zeroline: false, linecolor: colours.soft,
+    title: { text: title, standoff: 12 }, automargin: true, gridcolor: colours.line, zeroline: false, linecolor: colours.soft,
     showline: true, ticks: "outside", tickcolor: colours.soft,
   });
   const flat = (x, y, colours) => ({
-    margin: { l: 66, r: 12, t: 12, b: 52 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    margin: { l: 20, r: 12, t: 12, b: 20 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: colours.ink, family: "system-ui, sans-serif", size: 13 },
     xaxis: plain(x, colours), yaxis: plain(y, colours), showlegend: false, bargap: 0,
     modebar: { bgcolor: "rgba(0,0,0,0)", color: colours.soft, activecolor: colours.accent },

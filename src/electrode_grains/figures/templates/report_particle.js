@@ -16,6 +16,9 @@
   const steps = (colours) => colours.flatMap((colour, position) => [
     [position / colours.length, colour], [(position + 1) / colours.length, colour],
   ]);
+  // z counts slices downwards, as the beam mills. A reversed axis would do, but plotly then lights
+  // surfaces from within.
+  const downwards = (z) => -z;
   // What stays of the particle lies on this side of the plane: the cut faces the first camera.
   const SIDE = [1, -1, -1];
   class Growing {
@@ -166,7 +169,7 @@
     const surface = (part, colours, options) => {
       const { values, ...look } = colours;
       return {
-        type: "mesh3d", x: part.place[0], y: part.place[1], z: part.place[2],
+        type: "mesh3d", x: part.place[0], y: part.place[1], z: part.place[2].map(downwards),
         i: part.corners[0], j: part.corners[1], k: part.corners[2],
         intensity: Float32Array.from(part.owner, (grain) => values[grain]),
         flatshading: false, hoverinfo: "none", ...look, ...options,
@@ -187,7 +190,7 @@
       return [
         surface(body, colours, {
           lighting: { ambient: 0.62, diffuse: 0.6, specular: 0.08, roughness: 0.8, fresnel: 0.05 },
-          lightposition: { x: 2000, y: -4000, z: 6000 },
+          lightposition: { x: 3000, y: -4000, z: 8000 },
         }),
         surface(face, colours, { showscale: false, lighting: { ambient: 1, diffuse: 0, specular: 0 } }),
       ];
@@ -197,7 +200,7 @@
       const middle = [0, 1, 2].map((axis) => (grain < 0 ? [] : [
         (particle.extent[grain][axis][0] + particle.extent[grain][axis][1]) / 2]));
       return {
-        type: "scatter3d", mode: "markers+text", x: middle[0], y: middle[1], z: middle[2],
+        type: "scatter3d", mode: "markers+text", x: middle[0], y: middle[1], z: middle[2].map(downwards),
         text: [`grain ${picked}`], textposition: "top center", hoverinfo: "skip",
         marker: { size: 6, color: "#D55E00", line: { color: "#fff", width: 1 } }, textfont: { size: 14 }, showlegend: false,
       };
@@ -208,15 +211,17 @@
         title: { text: `${name} / \u00b5m` }, color: soft, gridcolor: line, zerolinecolor: line,
         showbackground: false, showspikes: false, nticks: 5,
       });
-      // z counts slices downwards, as the beam mills.
+      const deepest = mesh.origin_um[2] + mesh.size_um[2];
+      const tick = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50].find((width) => deepest / width <= 5) ?? deepest;
+      const depths = Array.from({ length: Math.floor(deepest / tick) + 1 }, (_, number) => +(number * tick).toFixed(1));
       const layout = {
         margin: { l: 0, r: 0, t: 0, b: 0 }, paper_bgcolor: "rgba(0,0,0,0)", uirevision: "kept",
         font: { color: ink, family: "system-ui, sans-serif", size: 12 },
         modebar: { bgcolor: "rgba(0,0,0,0)", color: soft, activecolor: accent, orientation: "v" },
         scene: {
           aspectmode: "data", xaxis: axis("x"), yaxis: axis("y"), dragmode: "orbit",
-          zaxis: { ...axis("z"), autorange: "reversed" },
-          camera: { eye: { x: 1.05, y: -1.15, z: 0.85 }, center: { x: 0, y: 0, z: -0.08 } }, uirevision: "kept",
+          zaxis: { ...axis("z"), tickvals: depths.map(downwards), ticktext: depths.map(String) },
+          camera: { eye: { x: 0.98, y: -1.08, z: 0.8 }, center: { x: 0, y: 0, z: -0.08 } }, uirevision: "kept",
         },
       };
       return Plotly.react(place, [...traces(), pin()], layout, MODE_BAR);
