@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -50,15 +50,61 @@ class TrackingSettings(BaseModel, frozen=True, extra="forbid"):
     artifact_root: str = "mlruns"
 
 
-@dataclass
-class Tracker:
-    """Open runs of one pipeline run, one for each experiment."""
+@dataclass(frozen=True)
+class _Start:
+    """A run that is to be opened."""
 
-    client: MlflowClient
-    artifact_root: Path
-    winners_only: bool = False
-    runs: dict[str, str] = field(default_factory=dict)
-    experiment_ids: dict[str, str] = field(default_factory=dict)
+    experiment: str
+    name: str
+    parameters: Mapping[str, Any]
+    tags: Mapping[str, str]
+    begun: int
+
+
+class Tracker:
+    """Runs of one pipeline run, one for each experiment.
+
+    MLflow takes seconds to import, so runs wait until something needs them: the first step of a
+    pipeline begins before the store is opened. They carry the time at which they were started.
+
+    Parameters
+    ----------
+    tracking_uri : str
+        Where MLflow keeps its runs.
+    artifact_root : Path
+        Folder for artifacts of experiments that are new.
+    winners_only : bool
+        Log only the best candidate of each comparison.
+    """
+
+    def __init__(self, tracking_uri: str, artifact_root: Path, winners_only: bool = False) -> None:
+        self.winners_only = winners_only
+        self._uri, self._artifact_root = tracking_uri, artifact_root
+        self._client: MlflowClient | None = None
+        self._waiting: list[_Start] = []
+        self._runs: dict[str, str] = {}
+        self._experiment_ids: dict[str, str] = {}
+
+    @property
+    def client(self) -> MlflowClient:
+        """Connection to the store."""
+        if self._client is None:
+            from mlflow import MlflowClient
+
+            self._client = MlflowClient(tracking_uri=self._uri)
+        return self._client
+
+    @property
+    def runs(self) -> dict[str, str]:
+        """Ids of the open runs by experiment."""
+        self.open()
+        return self._runs
+
+    @property
+    def experiment_ids(self) -> dict[str, str]:
+        """Ids of their experiments."""
+        self.open()
+        return self._experiment_ids
 
     def start(
         self,
@@ -67,19 +113,31 @@ class Tracker:
         parameters: Mapping[str, Any],
         tags: Mapping[str, str],
     ) -> None:
-        """Open a run in an experiment, which is created when it is new."""
-        found = self.client.get_experiment_by_name(experiment)
-        if found is None:
-            location = (self.artifact_root / experiment).absolute().as_uri()
-            experiment_id = self.client.create_experiment(experiment, artifact_location=location)
-        else:
-            experiment_id = found.experiment_id
-            self._mark_killed(experiment_id)
+        """Start a run in an experiment, which is created when it is new."""
         own = {HOST_TAG: socket.gethostname(), PROCESS_TAG: str(os.getpid())}
-        run = self.client.create_run(experiment_id, run_name=name, tags={**tags, **own})
-        self.runs[experiment] = run.info.run_id
-        self.experiment_ids[experiment] = experiment_id
-        self._log(run.info.run_id, parameters, {}, step=0)
+        begun = int(time.time() * 1000)
+        self._waiting.append(_Start(experiment, name, parameters, {**tags, **own}, begun))
+
+    def open(self) -> None:
+        """Open the runs that were started and still wait."""
+        waiting, self._waiting = self._waiting, []
+        for run in waiting:
+            self._open(run)
+
+    def _open(self, start: _Start) -> None:
+        found = self.client.get_experiment_by_name(start.experiment)
+        if found is None:
+            location = (self._artifact_root / start.experiment).absolute().as_uri()
+            identifier = self.client.create_experiment(start.experiment, artifact_location=location)
+        else:
+            identifier = found.experiment_id
+            self._mark_killed(identifier)
+        run = self.client.create_run(
+            identifier, start_time=start.begun, run_name=start.name, tags=dict(start.tags)
+        )
+        self._runs[start.experiment] = run.info.run_id
+        self._experiment_ids[start.experiment] = identifier
+        self._log(run.info.run_id, start.parameters, {}, step=0)
 
     def _mark_killed(self, experiment_id: str) -> None:
         """Close runs whose process is gone: nothing else ever would."""
@@ -146,8 +204,8 @@ class Tracker:
         """Close all open runs as FINISHED or FAILED."""
         for run_id in self.runs.values():
             self.client.set_terminated(run_id, status=status)
-        self.runs.clear()
-        self.experiment_ids.clear()
+        self._runs.clear()
+        self._experiment_ids.clear()
 
 
 @dataclass(frozen=True)
@@ -294,16 +352,14 @@ _current: Tracker | None = None
 
 
 def open_tracker(settings: TrackingSettings, project: Path) -> Tracker:
-    """Connect to the store; relative paths are inside the project."""
+    """Prepare the connection to the store; relative paths are inside the project."""
     global _current
-    from mlflow import MlflowClient
-
     uri = settings.tracking_uri
     prefix = "sqlite:///"
     if uri.startswith(prefix) and not uri.startswith(prefix + "/"):
         uri = prefix + str(project / uri.removeprefix(prefix))
     _current = Tracker(
-        MlflowClient(tracking_uri=uri),
+        uri,
         project / settings.artifact_root,
         winners_only=settings.candidates == "winners",
     )
