@@ -1,5 +1,6 @@
 """Figures, tables and the report page; every function is pure and returns what it draws."""
 
+from electrode_grains.figures.charts import candidate_chart
 from electrode_grains.figures.content import FIGURES, ReportContent
 from electrode_grains.figures.descriptors import descriptor_illustration
 from electrode_grains.figures.diagnostics import depth_curve, drift_plot, truth_comparison
@@ -44,6 +45,7 @@ __all__ = [
     "ReportContent",
     "annotated_slice",
     "bivariate_densities",
+    "candidate_chart",
     "depth_curve",
     "derived_histogram",
     "descriptor_illustration",

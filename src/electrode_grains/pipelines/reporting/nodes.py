@@ -15,10 +15,12 @@ from electrode_grains.volumes import spacing_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from plotly.graph_objects import Figure as PlotlyFigure
 
     from electrode_grains.boundary import UNet3D
 else:
-    Figure = UNet3D = Any  # Kedro evaluates all hints; matplotlib and torch come when needed
+    # Kedro evaluates all hints; matplotlib, plotly and torch come when needed.
+    Figure = PlotlyFigure = UNet3D = Any
 
 # Figure 6 shows a grain that is large enough to be seen and not larger than usual.
 SHOWN_GRAIN_QUANTILE = 0.75
@@ -232,7 +234,9 @@ def write_report(
             slices=slice_browser(quality, labels, boundary, colours),
             suspects=suspect_table,
             suspect_pictures=suspect_pictures(suspect_table, quality, labels, colours),
-            candidates=evaluate_candidates(grain_sample, results),
+            candidates=evaluate_candidates(
+                grain_sample, results["marginal_fits"], results["copula_fits"]
+            ),
             provenance={
                 **describe_run(),
                 "data_fingerprints": {
@@ -269,14 +273,23 @@ def coloured_mesh(
     return mesh
 
 
-def evaluate_candidates(grain_sample: pd.DataFrame, results: Mapping[str, Any]) -> dict[str, Any]:
+def draw_candidates(grain_sample: pd.DataFrame, marginal_fits: Mapping[str, Any]) -> PlotlyFigure:
+    """Chart the characteristics with their best families, for the node in kedro-viz."""
+    from electrode_grains.figures import candidate_chart
+
+    return candidate_chart(evaluate_candidates(grain_sample, marginal_fits, {"pairs": ()}))
+
+
+def evaluate_candidates(
+    grain_sample: pd.DataFrame, marginal_fits: Mapping[str, Any], copula_fits: Mapping[str, Any]
+) -> dict[str, Any]:
     """Evaluate the densities of all candidates for Figs. 7 and 8 as pages show them."""
     from electrode_grains.distributions import marginal_candidates, pair_candidates
     from electrode_grains.figures import distribution_payload
 
-    marginals = results["marginal_fits"]["characteristics"]
+    marginals = marginal_fits["characteristics"]
     pairs = []
-    for pair in results["copula_fits"]["pairs"]:
+    for pair in copula_fits["pairs"]:
         names = pair["x"], pair["y"]
         values = grain_sample[list(names)].dropna().to_numpy().T
         panel = pair_candidates(*values, pair, *(marginals[name] for name in names))

@@ -119,6 +119,12 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="draw_distributions",
             ),
             Node(
+                nodes.draw_candidates,
+                ["grain_sample", "marginal_fits"],
+                "candidate_chart",
+                name="draw_candidates",
+            ),
+            Node(
                 nodes.tabulate,
                 ["marginal_fits", "copula_fits"],
                 ["table_1", "table_2", "table_3", "table_4"],
