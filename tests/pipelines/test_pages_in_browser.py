@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -37,9 +38,7 @@ def test_the_report_of_a_whole_run_opens_without_complaint(demo):
 @pytest.fixture
 def viz(project, demo):
     """Address of kedro-viz over the finished run."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     words = "viz", "run", "--env", "test", "--host", "127.0.0.1", "--port", str(port)
     process = subprocess.Popen(
         [sys.executable, "-m", "kedro", *words, "--no-browser"],
@@ -47,14 +46,24 @@ def viz(project, demo):
         env={**os.environ, "ELECTRODE_GRAINS_TEST_DATA": str(demo)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,  # its server is a process of its own
     )
     try:
         address = f"http://127.0.0.1:{port}"
         wait_for(f"{address}/api/main")
         yield address
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=30)
+
+
+def free_port():
+    """Find a free port below those that a system hands out, which kedro-viz refuses."""
+    for port in range(4200, 4400):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
+    raise OSError("no free port from 4200 to 4399")
 
 
 def wait_for(address, patience=120):
