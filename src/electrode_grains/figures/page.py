@@ -19,7 +19,12 @@ from electrode_grains.figures.content import (
     Picture,
     ReportContent,
 )
-from electrode_grains.figures.encoding import inline_json, picture_size, screen_picture
+from electrode_grains.figures.encoding import (
+    inline_json,
+    packed,
+    picture_size,
+    screen_picture,
+)
 from electrode_grains.figures.interactive import grain_rows, mesh_payload
 from electrode_grains.figures.style import characteristic_name
 from electrode_grains.figures.tables import (
@@ -166,11 +171,11 @@ def _from_mapping(content: Mapping[str, Any]) -> ReportContent:
     return ReportContent(**content)
 
 
-def _plotly_source() -> Markup:
-    """Source of plotly.js, which holds no closing script tag by its own build."""
+def _plotly_source() -> str:
+    """Source of plotly.js, compressed to a third, as text that a page can hold."""
     from plotly.offline import get_plotlyjs
 
-    return Markup(get_plotlyjs().replace("</script", "<\\/script"))
+    return packed(np.frombuffer(get_plotlyjs().encode(), dtype=np.uint8))
 
 
 def _script_json(value: Any) -> Markup | None:

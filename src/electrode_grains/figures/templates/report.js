@@ -13,6 +13,16 @@
   const listeners = { pick: [], filter: [], place: [] };
   const tell = (event, value) => listeners[event].forEach((listener) => listener(value));
 
+  // Arrays and the library for drawing travel compressed.
+  const inflate = (text) => {
+    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate")));
+  };
+  const unpack = async (text, Kind) => new Kind(await inflate(text).arrayBuffer());
+  const loadPlotly = async () => {
+    document.head.append(make("script", await inflate(find("plotly-source").textContent).text()));
+  };
+
 {% include "report_slices.js" %}
 
 {% include "report_grains.js" %}
@@ -29,10 +39,14 @@
   const slices = data("slices-data"), grains = data("grains-data"), mesh = data("mesh-data");
   const candidates = data("candidates-data");
   if (slices) attempt("slices", () => leafThrough(slices));
-  if (mesh) attempt("mesh", () => turnParticle(mesh, grains));
   if (grains) attempt("grains", () => tabulate(grains));
-  if (candidates?.marginals.length) attempt("marginal", () => exploreMarginals(candidates.marginals));
-  if (candidates?.pairs.length) attempt("pair", () => explorePairs(candidates.pairs));
+  if (find("plotly-source")) {
+    const plotly = loadPlotly();
+    const drawn = (name, work) => attempt(name, () => plotly.then(work));
+    if (mesh) drawn("mesh", () => turnParticle(mesh, grains));
+    if (candidates?.marginals.length) drawn("marginal", () => exploreMarginals(candidates.marginals));
+    if (candidates?.pairs.length) drawn("pair", () => explorePairs(candidates.pairs));
+  }
   goToSuspects();
   addEventListener("beforeprint", () => {
     for (const part of document.querySelectorAll("details:not(.long)")) part.open = true;

@@ -1,9 +1,4 @@
   // Particle: one mesh for all grains, cut by a plane where the reader wants to look inside.
-  const unpack = async (text, Kind) => {
-    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-    return new Kind(await new Response(stream).arrayBuffer());
-  };
   const MODE_BAR = {
     responsive: true, displaylogo: false, displayModeBar: true,
     modeBarButtons: [["toImage", "orbitRotation", "pan3d", "resetCameraDefault3d"]],
