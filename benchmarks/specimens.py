@@ -50,12 +50,10 @@ class Specimen:
     def channels(self, count: int = 1) -> NDArray[np.float32]:
         """Image quality, then confidence index, then misorientation to the neighbours."""
         quaternions = np.moveaxis(self.orientations[:4], 0, -1)
-        extra = [self.orientations[4]]
+        extra = [np.nan_to_num(self.orientations[4])]
         if count > 2:
             extra.append(np.nan_to_num(neighbour_misorientation(quaternions, LAUE)))
-        return np.stack(
-            [normalize_contrast(self.image_quality), *map(_scaled, extra[: count - 1])]
-        )
+        return np.stack([normalize_contrast(self.image_quality), *map(_scaled, extra[: count - 1])])
 
     def labels(self, slices: Sequence[int] = LABELLED) -> NDArray[np.uint8]:
         """Classes of some slices only."""
