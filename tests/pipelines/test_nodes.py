@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from electrode_grains.pipelines.boundary_model.nodes import split_annotations
-from electrode_grains.pipelines.boundary_model.settings import SplitSettings
+from electrode_grains.pipelines.boundary_model.nodes import build_contrast, split_annotations
+from electrode_grains.pipelines.boundary_model.settings import ContrastSettings, SplitSettings
 from electrode_grains.pipelines.characterization.nodes import (
     compare_with_truth,
     measure_grains,
@@ -24,6 +24,7 @@ from electrode_grains.pipelines.modelling.settings import (
     ResamplingSettings,
     SampleSettings,
 )
+from electrode_grains.pipelines.preprocessing.nodes import ORIENTATION_CHANNELS
 from electrode_grains.pipelines.reporting.nodes import (
     collect_warnings,
     farthest_slice,
@@ -273,3 +274,42 @@ def test_particles_are_compared_two_at_a_time():
 def test_one_particle_cannot_be_compared():
     with pytest.raises(InputProblem, match="at least two particles"):
         compare({"one": 0.0})
+
+
+def test_the_network_sees_what_was_asked_for(stack):
+    quality, orientations = stack
+    settings = ContrastSettings(
+        channels=("image_quality", "misorientation", "confidence_index"), laue_group="-3m"
+    )
+    contrast = build_contrast(quality, orientations, settings)
+    assert contrast.dims[0] == "channel"
+    assert contrast.shape == (3, *quality.shape)
+    turned = contrast[1].to_numpy()
+    assert (turned[..., 3:5] > 0).all()  # both sides of the boundary between x = 3 and 4
+    assert (turned[..., :3] < 0).all()
+    np.testing.assert_allclose(contrast[1:].mean(axis=(1, 2, 3)), 0, atol=1e-6)
+
+
+def test_a_stack_without_orientations_leaves_their_channels_empty(stack, caplog):
+    quality, orientations = stack
+    settings = ContrastSettings(channels=("image_quality", "misorientation"), laue_group="-3m")
+    contrast = build_contrast(quality, orientations * np.nan, settings)
+    assert not contrast[1].any()
+    assert "no slice has a misorientation" in caplog.text
+
+
+@pytest.fixture
+def stack():
+    """Two grains side by side, turned by 30 degrees, and an image quality of noise."""
+    shape = (4, 6, 8)
+    quality = np.random.default_rng(2).uniform(50, 100, shape).astype(np.float32)
+    orientations = np.zeros((5, *shape), np.float32)
+    orientations[0] = 1
+    orientations[:4, ..., 4:] = np.array([np.cos(np.pi / 12), np.sin(np.pi / 12), 0, 0])[
+        :, None, None, None
+    ]
+    orientations[4] = np.linspace(0.2, 0.9, shape[2])
+    return (
+        as_volume(quality, SPACING, "image_quality_volume"),
+        as_volume(orientations, SPACING, "orientation_volume", ORIENTATION_CHANNELS),
+    )
