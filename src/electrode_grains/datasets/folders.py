@@ -19,7 +19,7 @@ from PIL import Image
 from electrode_grains.ebsd import ReadingOptions, scan_readers, write_scan
 from electrode_grains.ebsd.formats import SUFFIXES as SCAN_SUFFIXES
 from electrode_grains.ebsd.images import SUFFIXES as IMAGE_SUFFIXES
-from electrode_grains.ebsd.placement import check_classes
+from electrode_grains.ebsd.placement import CLASS_COLOURS, check_classes
 from electrode_grains.ebsd.points import ScanReader
 from electrode_grains.problems import InputProblem
 
@@ -186,15 +186,18 @@ class AnnotationFolderDataset(_SliceFolder):
 
     def load(self) -> dict[str, NDArray[np.uint8]]:
         """Read the classes of all annotated slices."""
-        return {name: _read_classes(file) for name, file in self._found().items()}
+        return {name: read() for name, read in self.readers().items()}
+
+    def readers(self) -> dict[str, Callable[[], NDArray[np.uint8]]]:
+        """Return a function per slice that reads its classes."""
+        return {name: partial(_read_classes, file) for name, file in self._found().items()}
 
     def save(self, data: Mapping[str, NDArray[np.uint8]]) -> None:
         """Write one palette image per slice, whose indices are the classes."""
         self._replace_all(data, _write_classes)
 
 
-# Not annotated, boundary, interior, background: distinguishable without red-green sight.
-PALETTE = (0, 0, 0, 230, 159, 0, 86, 180, 233, 90, 90, 90)
+PALETTE = tuple(value for colour in CLASS_COLOURS for value in colour)
 
 
 def _read_classes(file: Path) -> NDArray[np.uint8]:
@@ -215,6 +218,6 @@ def _read_classes(file: Path) -> NDArray[np.uint8]:
 def _write_classes(classes: NDArray[np.uint8], file: Path) -> None:
     image = Image.fromarray(classes.astype(np.uint8), mode="P")
     image.putpalette(PALETTE)
-    partial = file.with_name(f".{file.name}.part")
-    image.save(partial, format="PNG")
-    os.replace(partial, file)
+    unfinished = file.with_name(f".{file.name}.part")
+    image.save(unfinished, format="PNG")
+    os.replace(unfinished, file)
