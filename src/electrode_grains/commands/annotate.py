@@ -372,8 +372,9 @@ def _paint(
     aligned = None
     if frame == "raw" and project.exists("image_quality_volume"):
         aligned = project.catalog.load("image_quality_volume").to_numpy()
-    viewer.annotation_viewer(
-        stack.image_quality, classes, stack.spacing, proposed, save, aligned=aligned
+    window = viewer.open_window("electrode-grains annotate")
+    viewer.show_annotation(
+        window, stack.image_quality, classes, stack.spacing, proposed, save, aligned=aligned
     )
     viewer.run()
     save(classes)

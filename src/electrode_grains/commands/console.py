@@ -27,9 +27,6 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
     """Print a table; numbers stand to the right."""
     rows = [list(row) for row in rows]
     table = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
         header_style="bold",
         show_edge=False,
         show_lines=any("\n" in str(value) for row in rows for value in row),
@@ -42,6 +39,7 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
     shown = Console(highlight=False, markup=False)
     if not (shown.is_terminal or os.environ.get("COLUMNS")):
         shown = Console(highlight=False, markup=False, width=WIDTH_UNWATCHED)
+    tell(title)
     shown.print(table)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import sysconfig
 from collections import Counter
 from collections.abc import Mapping
@@ -202,7 +203,7 @@ def _asked(question: str, option: str) -> float:
     SettingsProblem
         If nobody is there to be asked.
     """
-    if not click.get_text_stream("stdin").isatty():
+    if not sys.stdin.isatty():
         raise SettingsProblem(f"the files do not tell: {question}", remedy=f"give it by {option}")
     return float(click.prompt(question, type=click.FloatRange(min=0, min_open=True)))
 

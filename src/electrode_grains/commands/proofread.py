@@ -96,6 +96,7 @@ def command(
         for places in given
     ]
     if asked:
+        session.try_all(asked)
         for action, voxels in asked:
             session.record(action, voxels)
             tell(f"recorded: {action} at {voxels}")
@@ -146,6 +147,18 @@ class EditSession:
         done = len(project.load("segmentation_log", STEP)["edits"])
         self.labels, _ = apply_edits(labels, known[done:], self._boundary, outdated="report")
 
+    def try_all(self, asked: Sequence[tuple[str, Sequence[Voxel]]]) -> None:
+        """Try several edits in their order, so that all or none are recorded.
+
+        Raises
+        ------
+        Problem
+            If one is not well formed or fits no grain.
+        """
+        from electrode_grains.grains import apply_edits
+
+        apply_edits(self.labels, [_edit(*each) for each in asked], self._boundary)
+
     def record(self, action: str, voxels: Sequence[Voxel]) -> NDArray[Any]:
         """Try an edit, append it to the file, return the labels with it.
 
@@ -157,11 +170,15 @@ class EditSession:
         from electrode_grains.datasets.edits import append_edit
         from electrode_grains.grains import apply_edits
 
-        edit = {"action": action, "at": [list(voxel) for voxel in voxels]}
+        edit = _edit(action, voxels)
         self.labels, _ = apply_edits(self.labels, [edit], self._boundary)
         append_edit(self.file, edit)
         self.recorded += 1
         return self.labels
+
+
+def _edit(action: str, voxels: Sequence[Voxel]) -> dict[str, Any]:
+    return {"action": action, "at": [list(voxel) for voxel in voxels]}
 
 
 def draw_suspects(project: Project, suspects: pd.DataFrame, folder: Path) -> None:
@@ -232,12 +249,15 @@ def _open_viewer(project: Project, session: EditSession, suspects: pd.DataFrame)
             found=f"{quality.shape} and {session.labels.shape}",
             remedy="run the project again from preprocessing on",
         )
-    viewer.proofreading_viewer(
+    window = viewer.open_window("electrode-grains proofread")
+    viewer.show_segmentation(
+        window,
         quality.to_numpy(),
         session.labels,
         spacing_of(quality),
-        suspects,
         session.record,
         orientation_colours=_orientation_colours(project),
     )
+    listed = viewer.suspect_list(window, suspects, spacing_of(quality))
+    window.window.add_dock_widget(listed, name="suspects", area="right")
     viewer.run()

@@ -60,7 +60,15 @@ def wanted(asked: bool | None, exporting: bool) -> bool:
     return available() and watched() and not exporting
 
 
-def annotation_viewer(
+def open_window(title: str) -> Any:
+    """An empty napari viewer."""
+    import napari
+
+    return napari.Viewer(title=title)
+
+
+def show_annotation(
+    viewer: Any,
     image_quality: NDArray[np.floating],
     annotation: NDArray[np.uint8],
     spacing: tuple[float, float, float],
@@ -68,12 +76,12 @@ def annotation_viewer(
     save: Callable[[NDArray[np.uint8]], str],
     *,
     aligned: NDArray[np.floating] | None = None,
-    show: bool = True,
-) -> Any:
-    """Open slices for painting.
+) -> None:
+    """Show slices for painting.
 
     Parameters
     ----------
+    viewer : napari.Viewer or napari.components.ViewerModel
     image_quality : ndarray of float, shape (z, y, x)
         In the frame in which slices are labelled.
     annotation : ndarray of uint8, shape (z, y, x)
@@ -86,16 +94,9 @@ def annotation_viewer(
         Takes the classes, returns a line to show.
     aligned : ndarray of float, shape (z, y, x), optional
         Aligned image quality, as a hidden layer to compare with.
-    show : bool
-        Whether a window opens.
-
-    Returns
-    -------
-    napari.Viewer
     """
-    import napari
+    from napari.utils import DirectLabelColormap
 
-    viewer = napari.Viewer(title="electrode-grains annotate", show=show)
     if aligned is not None:
         _add_image(viewer, aligned, "aligned image quality", spacing, visible=False)
     _add_image(viewer, image_quality, "image quality", spacing)
@@ -107,7 +108,7 @@ def annotation_viewer(
         name="classes",
         scale=spacing,
         opacity=0.5,
-        colormap=napari.utils.DirectLabelColormap(color_dict=colours),
+        colormap=DirectLabelColormap(color_dict=colours),
     )
     labels.selected_label, labels.brush_size, labels.mode = 1, 1, "paint"
     viewer.text_overlay.text = f"{PAINTING}\nproposed slices: {', '.join(map(str, proposed))}"
@@ -119,54 +120,38 @@ def annotation_viewer(
         try:
             viewer.status = save(labels.data)
         except Problem as problem:
-            viewer.status = problem.message
-            napari.utils.notifications.show_warning(str(problem))
-
-    return viewer
+            _warn(viewer, problem)
 
 
-def proofreading_viewer(
+def show_segmentation(
+    viewer: Any,
     image_quality: NDArray[np.floating],
     labels: NDArray[Any],
     spacing: tuple[float, float, float],
-    suspects: pd.DataFrame,
     record: Callable[[str, Sequence[Voxel]], NDArray[Any]],
     *,
     orientation_colours: NDArray[np.floating] | None = None,
-    show: bool = True,
-) -> Any:
-    """Open a segmentation with its suspects.
+) -> None:
+    """Show a segmentation for proofreading.
 
     Parameters
     ----------
+    viewer : napari.Viewer or napari.components.ViewerModel
     image_quality : ndarray of float, shape (z, y, x)
     labels : ndarray of int, shape (z, y, x)
     spacing : (float, float, float)
         (dz, dy, dx) in nm.
-    suspects : DataFrame
-        The dataset `suspect_table`; a click on its row goes to the grain.
     record : callable
         Takes an action and voxels, keeps the edit, returns the labels with it.
     orientation_colours : ndarray of float, shape (z, y, x, 3), optional
         Colours of an inverse pole figure, as a hidden layer.
-    show : bool
-        Whether a window opens.
-
-    Returns
-    -------
-    napari.Viewer
     """
-    import napari
-    from qtpy.QtWidgets import QListWidget
-
-    viewer = napari.Viewer(title="electrode-grains proofread", show=show)
     _add_image(viewer, image_quality, "image quality", spacing)
     if orientation_colours is not None:
         viewer.add_image(
             orientation_colours, name="orientation (IPF)", rgb=True, scale=spacing, visible=False
         )
     grains = viewer.add_labels(labels, name="grains", scale=spacing, opacity=0.4)
-    # Napari asks for a size in nm, and a mark is three voxels wide.
     marks = viewer.add_points(
         np.empty((0, 3)), name="marks", ndim=3, scale=spacing, size=3, face_color="red"
     )
@@ -180,8 +165,7 @@ def proofreading_viewer(
             try:
                 grains.data = record(action, voxels)
             except Problem as problem:
-                viewer.status = problem.message
-                napari.utils.notifications.show_warning(str(problem))
+                _warn(viewer, problem)
                 return
             viewer.status = f"recorded: {action} at {voxels}"
             layer.data = np.empty((0, 3))
@@ -195,16 +179,34 @@ def proofreading_viewer(
     def _clear(layer: Any) -> None:
         layer.data = np.empty((0, 3))
 
+
+def suspect_list(viewer: Any, suspects: pd.DataFrame, spacing: tuple[float, float, float]) -> Any:
+    """List of suspects; choosing one goes to the grain.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer or napari.components.ViewerModel
+    suspects : DataFrame
+        The dataset `suspect_table`.
+    spacing : (float, float, float)
+        (dz, dy, dx) in nm.
+
+    Returns
+    -------
+    QListWidget
+        To be added with ``viewer.window.add_dock_widget``.
+    """
+    from qtpy.QtWidgets import QListWidget
+
     listed = QListWidget()
     listed.setObjectName("suspects")
     voxels = suspects[["z", "y", "x"]].to_numpy(int) if len(suspects) else np.empty((0, 3), int)
     for row in suspects.itertuples():
         listed.addItem(f"{row.rank}. grain {row.label}: {row.reason}")
     listed.currentRowChanged.connect(lambda row: _go_to(viewer, voxels[row], spacing))
-    viewer.window.add_dock_widget(listed, name="suspects", area="right")
     if len(voxels):
         listed.setCurrentRow(0)
-    return viewer
+    return listed
 
 
 def run() -> None:
@@ -212,6 +214,13 @@ def run() -> None:
     import napari
 
     napari.run()
+
+
+def _warn(viewer: Any, problem: Problem) -> None:
+    from napari.utils.notifications import show_warning
+
+    viewer.status = problem.message
+    show_warning(str(problem))
 
 
 def _add_image(

@@ -116,8 +116,11 @@ def append_edit(path: Path, edit: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".part.{path.name}")
     unfinished.write_text(text + separator + "".join(lines), encoding="utf-8")
-    after = EditsDataset(filepath=str(unfinished)).load()
-    if after[:-1] != before or after[-1]["action"] != edit["action"]:
+    try:
+        after = EditsDataset(filepath=str(unfinished)).load()
+    except DatasetError:
+        after = []
+    if after[:-1] != before or len(after) != len(before) + 1:
         unfinished.unlink()
         raise InputProblem(
             "an edit cannot be appended to the file of edits",
