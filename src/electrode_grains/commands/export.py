@@ -52,7 +52,7 @@ def command(
     opened = open_project(project, env)
     steps = {"grain_label_volume": "segmentation", "grain_table": "characterization"}
     loaded = {name: opened.load(name, steps.get(name, "preprocessing")) for name in INPUTS}
-    particle = gather_particle(**loaded, particle=opened.config["parameters"]["particle"])
+    particle = gather_particle(**loaded, parameters=opened.config["parameters"])
     wanted = NAMES if "all" in formats else formats or (*NAMES[:4], "ply")
     folder = output or opened.file_of("exported_particle")
     with progress("writing") as told:

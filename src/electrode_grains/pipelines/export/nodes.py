@@ -20,9 +20,10 @@ def gather_particle(
     image_quality_volume: xr.DataArray,
     orientation_volume: xr.DataArray,
     scan_index: Mapping[str, Any],
-    particle: Mapping[str, Any],
+    parameters: Mapping[str, Any],
 ) -> ExportedParticle:
     """Put together what other programs need to know of the particle."""
+    particle = parameters["particle"]
     quaternions = np.moveaxis(orientation_volume.to_numpy()[:4], 0, -1)
     indexed = np.isfinite(quaternions).all(axis=-1).any()
     return ExportedParticle(

@@ -19,7 +19,7 @@ def create_pipeline(**_: object) -> Pipeline:
         [
             Node(
                 nodes.gather_particle,
-                [*INPUTS, "params:particle"],
+                [*INPUTS, "parameters"],
                 "exported_particle",
                 name="gather_particle",
             )
