@@ -84,4 +84,4 @@ lock: ## renew constraints.txt from the ranges of pyproject.toml
 	rm -rf .venv-lock
 
 clean: ## remove what can be made again; your own data stay
-	rm -rf data/demo data/test .viz build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf data/demo data/test .viz site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

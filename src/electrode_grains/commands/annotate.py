@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from electrode_grains.commands.project import Project
+    from electrode_grains.pipelines.orientation_annotation.settings import (
+        OrientationAnnotationSettings,
+    )
     from electrode_grains.pipelines.preprocessing.settings import AnnotationSettings
 
 SUFFIXES = (".png", ".tif", ".tiff")
@@ -37,8 +40,8 @@ class Slices:
     Attributes
     ----------
     image_quality : ndarray of float, shape (z, y, x)
-    quaternions : ndarray of float, shape (4, z, y, x), or None
-        None where nothing is indexed.
+    orientations : ndarray of float, shape (5, z, y, x), or None
+        Quaternions and confidence index; None where nothing is indexed.
     names : sequence of str
         Of the scans.
     label_names : sequence of str
@@ -49,7 +52,7 @@ class Slices:
     """
 
     image_quality: NDArray[np.floating]
-    quaternions: NDArray[np.floating] | None
+    orientations: NDArray[np.floating] | None
     names: Sequence[str]
     label_names: Sequence[str]
     spacing: tuple[float, float, float]
@@ -105,6 +108,9 @@ def command(
     from electrode_grains.commands.console import show_table, tell
     from electrode_grains.commands.project import open_project
     from electrode_grains.commands.viewer import wanted
+    from electrode_grains.pipelines.orientation_annotation.settings import (
+        OrientationAnnotationSettings,
+    )
     from electrode_grains.pipelines.preprocessing.settings import AnnotationSettings
 
     opened = open_project(project, env)
@@ -123,7 +129,10 @@ def command(
         _paint(opened, stack, proposed, settings.frame, settings.slice_numbers)
         return
     folder = folder or opened.path / "data" / "01_raw" / "to_annotate"
-    export_slices(stack, proposed, folder, suffix, draft)
+    drawing = None
+    if draft:
+        drawing = opened.settings("orientation_annotation", OrientationAnnotationSettings)
+    export_slices(stack, proposed, folder, suffix, drawing)
     tell(f"\nThe images are in {folder}\n")
     tell(LEGEND.format(folder=folder))
 
@@ -145,7 +154,7 @@ def read_slices(project: Project, annotation: AnnotationSettings) -> Slices:
         names = project.load("scan_index", "preprocessing")["slices"]
         orientations = None
         if project.exists(f"orientation_{which}"):
-            orientations = project.catalog.load(f"orientation_{which}").to_numpy()[:4]
+            orientations = project.catalog.load(f"orientation_{which}").to_numpy()
         values, spacing = quality.to_numpy(), spacing_of(quality)
     else:
         options = settings.model_dump(exclude={"slice_spacing_nm", "laue_group", "first_slice"})
@@ -157,7 +166,7 @@ def read_slices(project: Project, annotation: AnnotationSettings) -> Slices:
         )
         values, names = stack["image_quality"].to_numpy(), list(stack.attrs["slices"])
         spacing = stack.attrs["spacing_nm"]
-        orientations = stack_orientations(stack, laue=settings.laue_group)[:4]
+        orientations = stack_orientations(stack, laue=settings.laue_group)
     if orientations is not None and not np.isfinite(orientations[0]).any():
         orientations = None
     label_names = names
@@ -168,7 +177,11 @@ def read_slices(project: Project, annotation: AnnotationSettings) -> Slices:
 
 
 def export_slices(
-    stack: Slices, chosen: Sequence[int], folder: Path, suffix: str = "png", draft: bool = False
+    stack: Slices,
+    chosen: Sequence[int],
+    folder: Path,
+    suffix: str = "png",
+    draft: OrientationAnnotationSettings | None = None,
 ) -> None:
     """Write the images that a person paints on, and those that show what to paint.
 
@@ -180,8 +193,8 @@ def export_slices(
     folder : Path
         Gets ``image``, ``ipf`` and ``labels``; labels that are there already are kept.
     suffix : {"png", "tif"}
-    draft : bool
-        Draw boundaries where orientations differ by 5 degrees, instead of nothing.
+    draft : OrientationAnnotationSettings, optional
+        Draw boundaries where orientations differ, instead of nothing.
     """
     import numpy as np
     from PIL import Image
@@ -200,16 +213,16 @@ def export_slices(
         grey = np.nan_to_num(np.clip((quality - low) / (high - low), 0, 1)) * 255
         Image.fromarray(grey.astype(np.uint8)).save(folder / "image" / file)
         classes = np.zeros(quality.shape, np.uint8)
-        if stack.quaternions is not None:
-            field = np.moveaxis(stack.quaternions[:, z], 0, -1)
+        if stack.orientations is not None:
+            field = np.moveaxis(stack.orientations[:4, z], 0, -1)
             colours = (ipf_colors(field, stack.laue_group) * 255).astype(np.uint8)
             Image.fromarray(colours).save(folder / "ipf" / file)
-            if draft:
+            if draft is not None:
                 classes = annotate_from_orientations(
                     field,
-                    np.isfinite(field).all(axis=-1),
+                    stack.orientations[4, z] >= draft.minimum_confidence,
                     laue_group(stack.laue_group),
-                    float(np.radians(5.0)),
+                    float(np.radians(draft.misorientation_degrees)),
                 )
         if not (folder / "labels" / file).exists():
             image = Image.fromarray(classes, mode="P")

@@ -221,3 +221,24 @@ def test_results_that_are_not_there_yet_name_the_run_that_makes_them(command, ow
         done = command(name, "--project", own_project)
         assert done.exit_code == 2, name
         assert "kedro run --pipelines" in done.output
+
+
+def test_a_draft_is_what_the_pipeline_would_label(command, acquired, tmp_path):
+    from electrode_grains.datasets.folders import ScanFolderDataset
+    from electrode_grains.pipelines.orientation_annotation.nodes import annotate_slices
+    from electrode_grains.pipelines.orientation_annotation.settings import (
+        OrientationAnnotationSettings,
+    )
+
+    project = tmp_path / "new"
+    words = ("init", project, "--scans", acquired / "scans", "--slice-spacing-nm", 50)
+    assert command(*words).exit_code == 0
+    done = command("annotate", "--project", project, "--slices", "4", "--draft")
+    assert done.exit_code == 0, done.output
+    with Image.open(project / "data/01_raw/to_annotate/labels/slice_004.png") as image:
+        drawn = np.asarray(image)
+    settings = OrientationAnnotationSettings(
+        slice_count=1, laue_group="-3m", misorientation_degrees=5.0, minimum_confidence=0.05
+    )
+    labelled = annotate_slices(ScanFolderDataset(path=str(acquired / "scans")).load(), settings)
+    assert (drawn == labelled["slice_004"]).mean() > 0.99
