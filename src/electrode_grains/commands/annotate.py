@@ -376,8 +376,8 @@ def _paint(
     start = classes.copy()
 
     def save(painted: NDArray[np.uint8]) -> str:
-        changed = np.flatnonzero((painted != start).any(axis=(1, 2)))
-        if not len(changed):
+        changed = np.flatnonzero((painted != start).any(axis=(1, 2))).tolist()
+        if not changed:
             return "nothing was painted"
         given = {stack.label_names[z]: painted[z].astype(np.uint8) for z in changed}
         return f"{len(take_in(project, stack, given, slice_numbers))} slices saved"

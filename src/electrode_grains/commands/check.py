@@ -68,7 +68,9 @@ def inspect_project(project: Project) -> tuple[list[Trouble], list[str], list[st
     """Problems, doubts and facts of the input of a project."""
     from electrode_grains.pipelines.preprocessing.settings import AnnotationSettings, StackSettings
 
-    troubles, doubts, facts = settings_troubles(project), [], []
+    troubles = settings_troubles(project)
+    doubts: list[str] = []
+    facts: list[str] = []
     try:
         stack_settings = project.settings("preprocessing.stack", StackSettings)
         annotation = project.settings("preprocessing.annotation", AnnotationSettings)
@@ -88,7 +90,7 @@ def inspect_project(project: Project) -> tuple[list[Trouble], list[str], list[st
         placed, found = _inspect_annotations(project, names, shape, annotation.slice_numbers)
         troubles += found
         if placed is not None and not troubles:
-            labelled = placed.any(axis=(1, 2)).nonzero()[0].tolist()
+            labelled = [z for z, classes in enumerate(placed) if classes.any()]
             facts.append(f"{len(labelled)} labelled slices, by place in the stack: {labelled}")
             doubts += _doubts_of_annotations(placed, stack, annotation.frame)
         edits, found = _inspect_edits(project, shape)

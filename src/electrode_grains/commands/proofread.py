@@ -218,15 +218,15 @@ def _resolved(places: Sequence[Voxel | int], suspects: pd.DataFrame) -> list[Vox
         if not isinstance(place, int):
             voxels.append(place)
             continue
-        row = suspects.loc[suspects["rank"] == place, ["z", "y", "x"]]
-        if row.empty:
+        rows = suspects.loc[suspects["rank"] == place, ["z", "y", "x"]].to_numpy(int)
+        if not len(rows):
             raise SettingsProblem(
                 "there is no suspect of this rank",
                 found=f"#{place}",
                 expected=f"#1 to #{len(suspects)}",
             )
-        z, y, x = row.iloc[0].astype(int)
-        voxels.append((int(z), int(y), int(x)))
+        z, y, x = rows[0].tolist()
+        voxels.append((z, y, x))
     return voxels
 
 

@@ -200,11 +200,11 @@ def suspect_list(viewer: Any, suspects: pd.DataFrame, spacing: tuple[float, floa
 
     listed = QListWidget()
     listed.setObjectName("suspects")
-    voxels = suspects[["z", "y", "x"]].to_numpy(int) if len(suspects) else np.empty((0, 3), int)
+    voxels = suspects[["z", "y", "x"]].to_numpy(int).tolist()
     for row in suspects.itertuples():
         listed.addItem(f"{row.rank}. grain {row.label}: {row.reason}")
     listed.currentRowChanged.connect(lambda row: _go_to(viewer, voxels[row], spacing))
-    if len(voxels):
+    if voxels:
         listed.setCurrentRow(0)
     return listed
 

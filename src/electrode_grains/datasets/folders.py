@@ -178,10 +178,10 @@ class AnnotationFolderDataset(_SliceFolder):
 
     suffixes = (".png", ".tif", ".tiff")
     remedy = (
-        "paint a few slices with 1 = grain boundary, 2 = grain interior, 3 = background, "
-        "0 = not annotated, and save each as an 8-bit PNG with the number of its scan in the "
-        "name (slice_025.png for slice_025.ang); without labels, derive them from the "
-        "orientations: kedro run --pipelines orientation_annotation"
+        "electrode-grains annotate proposes slices and exports them to be painted with 1 = grain "
+        "boundary, 2 = grain interior, 3 = background, 0 = not annotated, as 8-bit PNG with the "
+        "number of the scan in the name (slice_025.png for slice_025.ang); without labels, derive "
+        "them from the orientations: kedro run --pipelines orientation_annotation"
     )
 
     def load(self) -> dict[str, NDArray[np.uint8]]:
