@@ -52,7 +52,7 @@ def test_suspects_are_listed_and_drawn(on_demo, demo, tmp_path):
         assert picture.size == (3 * 49 * 4 + 8, 3 * 49 * 4 + 8)
 
 
-def test_edits_are_tried_together_recorded_and_replayed_by_the_next_run(on_demo, kedro, demo):
+def test_edits_are_recorded_all_or_none_after_they_were_tried(on_demo, demo):
     edits = demo / "01_raw" / "edits.yml"
     suspects = pd.read_parquet(demo / "08_reporting" / "suspect_table.parquet")
     first = suspects.iloc[0]

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from electrode_grains import __version__
+from electrode_grains.problems import Problem
 
 REFUSED, FAILED = 2, 1
 NAMES = ("init", "check", "annotate", "run", "proofread", "report", "export", "compare")
@@ -41,7 +42,7 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        verbose = ctx.params.pop("verbose", False)
+        verbose = ctx.meta["verbose"] = ctx.params.pop("verbose", False)
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -49,15 +50,22 @@ class Command(click.Command):
         except Exception as error:
             if verbose:
                 raise
-            from electrode_grains.cli import refusal_in
-
-            text = refusal_in(error)
+            text = _refusal_in(error)
             if text is not None:
                 click.secho(f"\nRefused: {text}", fg="red", err=True)
             else:
                 click.secho(f"\nFailed: {type(error).__name__}: {error}", fg="red", err=True)
             click.secho("  (--verbose shows where in the code)", dim=True, err=True)
             ctx.exit(REFUSED if text is not None else FAILED)
+
+
+def _refusal_in(error: Exception) -> str | None:
+    """Text of a refusal, also of one that Kedro has wrapped; None for a fault."""
+    if isinstance(error, Problem):  # without importing Kedro for it
+        return str(error)
+    from electrode_grains.cli import refusal_in
+
+    return refusal_in(error)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -54,7 +54,7 @@ def command(
     compared = compare_tables(dict(zip(names, files, strict=True)), project, env, replicates)
     for index, name in enumerate(names):
         sizes = compared[f"sample_size_{('first', 'second')[index]}"]
-        tell(f"{'AB'[index]} = {name}: {sizes.min()} grains, {files[index]}")
+        tell(f"{name}: {sizes.min()} grains, {files[index]}")
     show_table(
         "\nB against A",
         ("", "A", "B", "effect", "from", "to", "adjusted p"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import sysconfig
@@ -296,8 +297,6 @@ def _write(
     values: Mapping[str, str],
 ) -> None:
     """Write the project; the configuration comes last, so that a failure leaves no project."""
-    import json
-
     from kedro import __version__ as kedro_version
 
     for layer in LAYERS:

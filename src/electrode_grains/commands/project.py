@@ -79,8 +79,23 @@ class Project:
         return self.catalog.load(name)
 
     def file_of(self, name: str) -> Path:
-        """File or folder that keeps a dataset."""
-        described = self.catalog.get(name)._describe()
+        """File or folder that keeps a dataset.
+
+        Raises
+        ------
+        SettingsProblem
+            If the catalog lacks it.
+        """
+        dataset = self.catalog.get(name)
+        if dataset is None:
+            raise SettingsProblem(
+                "the catalog of this project lacks a dataset",
+                where=str(self.path / "conf" / "base"),
+                found=f"no {name}",
+                remedy="the project is older than the package: make one anew by "
+                "electrode-grains init, and copy its conf/base here",
+            )
+        described = dataset._describe()
         return Path(str(described.get("filepath") or described.get("path")))
 
 
@@ -108,16 +123,7 @@ def open_project(project: Path | None, env: str | None) -> Project:
     SettingsProblem
         If it has no such environment.
     """
-    from kedro.utils import find_kedro_project
-
-    folder = find_kedro_project(project.resolve() if project else Path.cwd())
-    if folder is None or not (Path(folder) / "conf" / "base").is_dir():
-        raise InputProblem(
-            "there is no project here",
-            where=str(project or Path.cwd()),
-            remedy="electrode-grains init DIR --scans FOLDER makes one; or name it by --project",
-        )
-    folder = Path(folder)
+    folder = find_project(project or Path.cwd())
     conf = folder / "conf"
     if env and not (conf / env).is_dir():
         raise SettingsProblem(
@@ -138,6 +144,26 @@ def open_project(project: Path | None, env: str | None) -> Project:
     )
     entries = {name: _anchored(entry, folder) for name, entry in config["catalog"].items()}
     return Project(folder, env, config, DataCatalog.from_config(entries))
+
+
+def find_project(start: Path) -> Path:
+    """Nearest folder of a project, from a folder upwards.
+
+    Raises
+    ------
+    InputProblem
+        If there is none.
+    """
+    for folder in (start.resolve(), *start.resolve().parents):
+        declared = folder / "pyproject.toml"
+        configured = (folder / "conf" / "base").is_dir() and declared.is_file()
+        if configured and "[tool.kedro]" in declared.read_text(encoding="utf-8"):
+            return folder
+    raise InputProblem(
+        "there is no project here",
+        where=str(start.resolve()),
+        remedy="electrode-grains init DIR --scans FOLDER makes one; or name it by --project",
+    )
 
 
 def _anchored(entry: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -148,6 +148,14 @@ def test_check_outside_of_a_project_says_how_to_make_one(command, tmp_path):
     assert "electrode-grains init" in done.output
 
 
+@pytest.mark.parametrize("name", ["run", "report", "proofread", "export", "annotate"])
+def test_no_command_works_without_a_project(command, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    done = command(name)
+    assert done.exit_code == 2
+    assert "there is no project here" in done.output
+
+
 def test_annotate_exports_what_import_takes_back(command, acquired, tmp_path):
     project = tmp_path / "new"
     words = ("init", project, "--scans", acquired / "scans", "--slice-spacing-nm", 50)
@@ -242,3 +250,17 @@ def test_a_draft_is_what_the_pipeline_would_label(command, acquired, tmp_path):
     )
     labelled = annotate_slices(ScanFolderDataset(path=str(acquired / "scans")).load(), settings)
     assert (drawn == labelled["slice_004"]).mean() > 0.99
+
+
+def test_export_offers_every_format_that_there_is():
+    from electrode_grains.commands import export
+    from electrode_grains.exports import FORMATS
+
+    assert list(export.NAMES) == list(FORMATS)
+
+
+def test_a_project_older_than_the_package_is_told_what_it_lacks(command, own_project):
+    (own_project / "conf" / "base" / "catalog_segmentation.yml").unlink()
+    done = command("proofread", "--project", own_project)
+    assert done.exit_code == 2
+    assert "no segmentation_edits" in done.output
