@@ -141,7 +141,7 @@ def read_slices(project: Project, annotation: AnnotationSettings) -> Slices:
     """Read the stack as scanned or as aligned; as scanned it needs no run before."""
     import numpy as np
 
-    from electrode_grains.ebsd import ReadingOptions, stack_orientations, stack_scans
+    from electrode_grains.ebsd import stack_orientations, stack_scans
     from electrode_grains.pipelines.preprocessing.settings import StackSettings
     from electrode_grains.volumes import spacing_of
 
@@ -157,12 +157,11 @@ def read_slices(project: Project, annotation: AnnotationSettings) -> Slices:
             orientations = project.catalog.load(f"orientation_{which}").to_numpy()
         values, spacing = quality.to_numpy(), spacing_of(quality)
     else:
-        options = settings.model_dump(exclude={"slice_spacing_nm", "laue_group", "first_slice"})
         stack = stack_scans(
             project.catalog.load("ebsd_scans"),
             settings.slice_spacing_nm,
             settings.first_slice,
-            ReadingOptions(**options),
+            settings.reading_options(),
         )
         values, names = stack["image_quality"].to_numpy(), list(stack.attrs["slices"])
         spacing = stack.attrs["spacing_nm"]

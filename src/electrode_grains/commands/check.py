@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from electrode_grains.commands.project import Project
     from electrode_grains.ebsd import Trouble
+    from electrode_grains.pipelines.preprocessing.settings import StackSettings
 
 COLUMNS = ("where", "problem", "what to do")
 
@@ -138,19 +139,18 @@ def _value_of(parameters: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return value or {}
 
 
-def _inspect_scans(project: Project, settings: Any) -> tuple[xr.Dataset | None, list[Trouble]]:
+def _inspect_scans(
+    project: Project, settings: StackSettings
+) -> tuple[xr.Dataset | None, list[Trouble]]:
     from electrode_grains.commands.console import progress
-    from electrode_grains.ebsd import ReadingOptions, inspect_scans, trouble_of
+    from electrode_grains.ebsd import inspect_scans, trouble_of
 
-    options = ReadingOptions(
-        **settings.model_dump(exclude={"slice_spacing_nm", "laue_group", "first_slice"})
-    )
     try:
         readers = project.catalog.get("ebsd_scans").load()
     except InputProblem as problem:
         return None, [trouble_of("ebsd_scans", problem)]
     with progress("reading slices") as told:
-        return inspect_scans(readers, settings.first_slice, options, told)
+        return inspect_scans(readers, settings.first_slice, settings.reading_options(), told)
 
 
 def _inspect_annotations(

@@ -185,7 +185,7 @@ def draw_suspects(project: Project, suspects: pd.DataFrame, folder: Path) -> Non
     """Write a picture of each suspect, named by rank and grain."""
     from PIL import Image
 
-    from electrode_grains.figures import suspect_picture
+    from electrode_grains.figures.suspect_sections import suspect_sections
 
     quality = project.load("image_quality_volume", "preprocessing").to_numpy()
     labels = project.load("grain_label_volume", STEP).to_numpy()
@@ -195,7 +195,7 @@ def draw_suspects(project: Project, suspects: pd.DataFrame, folder: Path) -> Non
         old.unlink()
     for row in suspects.itertuples():
         voxel = (int(row.z), int(row.y), int(row.x))
-        picture = suspect_picture(quality, labels, int(row.label), voxel, colours)
+        picture = suspect_sections(quality, labels, int(row.label), voxel, colours)
         Image.fromarray(picture).save(folder / f"suspect_{row.rank:03d}_grain_{row.label}.png")
 
 

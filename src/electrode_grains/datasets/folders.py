@@ -218,6 +218,6 @@ def _read_classes(file: Path) -> NDArray[np.uint8]:
 def _write_classes(classes: NDArray[np.uint8], file: Path) -> None:
     image = Image.fromarray(classes.astype(np.uint8), mode="P")
     image.putpalette(PALETTE)
-    unfinished = file.with_name(f".{file.name}.part")
-    image.save(unfinished, format="PNG")
-    os.replace(unfinished, file)
+    partial = file.with_name(f".{file.name}.part")
+    image.save(partial, format="PNG")
+    os.replace(partial, file)

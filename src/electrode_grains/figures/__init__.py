@@ -26,7 +26,6 @@ from electrode_grains.figures.sections import (
 )
 from electrode_grains.figures.slices import slice_browser
 from electrode_grains.figures.style import CHARACTERISTICS, FAMILIES, label_colours
-from electrode_grains.figures.suspects import suspect_picture
 from electrode_grains.figures.tables import (
     table_1,
     table_2,
@@ -60,7 +59,6 @@ __all__ = [
     "slice_browser",
     "slice_maps",
     "stack_alignment",
-    "suspect_picture",
     "table_1",
     "table_2",
     "table_3",

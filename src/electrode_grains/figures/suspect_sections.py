@@ -16,7 +16,7 @@ GAP_PX = 4
 WHITE = 255
 
 
-def suspect_picture(
+def suspect_sections(
     image_quality: NDArray[np.floating],
     labels: NDArray[Any],
     label: int,
@@ -56,7 +56,7 @@ def suspect_picture(
     Examples
     --------
     >>> labels = np.ones((5, 6, 7), int)
-    >>> suspect_picture(np.zeros(labels.shape), labels, 1, (2, 3, 3), radius=2).shape
+    >>> suspect_sections(np.zeros(labels.shape), labels, 1, (2, 3, 3), radius=2).shape
     (68, 44, 3)
     """
     if labels.shape != image_quality.shape:
