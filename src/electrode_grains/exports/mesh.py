@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,8 +113,20 @@ def grain_surface(mesh: InterfaceMesh, label: int) -> tuple[NDArray[np.float64],
     faces = np.concatenate([mesh.faces[outward], mesh.faces[inward][:, ::-1]])
     if not len(faces):
         raise InputProblem("the mesh has no such grain", found=str(label))
-    used, compact = np.unique(faces, return_inverse=True)
-    return mesh.vertices[used], compact.reshape(-1, 3).astype(np.int32)
+    return _compact(mesh.vertices, faces)
+
+
+def grain_surfaces(
+    mesh: InterfaceMesh,
+) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.int32]]]:
+    """Label, vertices and faces of one grain after another, as `grain_surface` gives them."""
+    faces = np.concatenate([mesh.faces, mesh.faces[:, ::-1]])
+    labels = mesh.grains.T.ravel()
+    order = np.argsort(labels, kind="stable")
+    found, first = np.unique(labels[order], return_index=True)
+    for label, own in zip(found.tolist(), np.split(order, first[1:]), strict=True):
+        if label != 0:
+            yield label, *_compact(mesh.vertices, faces[own])
 
 
 def write_ply(mesh: InterfaceMesh, path: Path) -> None:
@@ -145,8 +158,7 @@ def write_stl(mesh: InterfaceMesh, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("grain_*.stl"):
         old.unlink()
-    for label in np.unique(mesh.grains[mesh.grains != 0]).tolist():
-        vertices, faces = grain_surface(mesh, label)
+    for label, vertices, faces in grain_surfaces(mesh):
         rows = np.zeros(
             len(faces), [("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("unused", "<u2")]
         )
@@ -158,6 +170,14 @@ def write_stl(mesh: InterfaceMesh, folder: Path) -> None:
         head = f"grain {label}, lengths in nm".ljust(80).encode()
         count = np.uint32(len(faces)).astype("<u4").tobytes()
         (folder / f"grain_{label}.stl").write_bytes(head + count + rows.tobytes())
+
+
+def _compact(
+    vertices: NDArray[np.float64], faces: NDArray[np.int32]
+) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """Vertices that faces use, and faces that count from the first of them."""
+    used, compact = np.unique(faces, return_inverse=True)
+    return vertices[used], compact.reshape(-1, 3).astype(np.int32)
 
 
 def _faces_across(
@@ -191,11 +211,13 @@ def _smoothed(
 ) -> NDArray[np.float64]:
     """Move vertices (z, y, x) by Taubin's pairs of steps."""
     meeting = _labels_meeting(lattice, padded)
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    edges = np.unique(np.concatenate([edges, edges[:, ::-1]]), axis=0)
-    edges = edges[meeting[edges[:, 1]] >= meeting[edges[:, 0]]]
     count = len(places)
-    sums = csr_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count))
+    begins, ends = faces.astype(np.int64), np.roll(faces, -1, axis=1).astype(np.int64)
+    edges = np.unique(np.concatenate([begins * count + ends, ends * count + begins]))
+    pulled, pulling = np.divmod(edges, count)
+    kept = meeting[pulling] >= meeting[pulled]
+    pulled, pulling = pulled[kept], pulling[kept]
+    sums = csr_array((np.ones(len(pulled)), (pulled, pulling)), shape=(count, count))
     degree = np.asarray(sums.sum(axis=1)).reshape(-1, 1)
     free = degree > 0
     last = np.array(padded.shape) - 2
