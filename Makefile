@@ -73,7 +73,7 @@ viz: $(STAMP) ## the flow in kedro-viz, on 127.0.0.1
 	$(BIN)/kedro viz run --env demo --host 127.0.0.1
 
 mlflow: $(STAMP) ## the experiments in MLflow, on 127.0.0.1
-	@echo "open http://127.0.0.1:5000, choose an experiment, tick runs, press Compare"
+	@$(BIN)/python -m electrode_grains.tracking sqlite:///mlflow.db http://127.0.0.1:5000
 	$(BIN)/mlflow server --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000
 
 lock: ## renew constraints.txt from the ranges of pyproject.toml

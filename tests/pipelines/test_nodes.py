@@ -219,7 +219,7 @@ def test_doubts_of_all_steps_are_told():
     assert "single grain" in told[4]
     assert "[4, 8]" in told[5]
     assert "beta is the best family and yet does not fit (p = 0.03, kolmogorov smirnov)" in told[6]
-    assert "sphericity ~ convexity: bb1" in told[7]
+    assert "Sphericity and convexity: BB1 (Clayton-Gumbel)" in told[7]
 
 
 def test_laws_of_the_diameter_begin_where_the_sample_was_cut(labels):
