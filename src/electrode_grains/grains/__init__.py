@@ -1,9 +1,14 @@
 """Grains from class probabilities: watershed, merging, clean-up, edits, scores."""
 
 from electrode_grains.ebsd.region_orientations import RegionOrientations, region_orientations
-from electrode_grains.grains.agglomeration import MergeReport, merge_regions
+from electrode_grains.grains.agglomeration import (
+    BoundaryEvidence,
+    MergeReport,
+    merge_regions,
+)
 from electrode_grains.grains.cleanup import CleanupReport, isolate_particle, remove_background
 from electrode_grains.grains.edits import EditEntry, apply_edits
+from electrode_grains.grains.placement import place_interfaces
 from electrode_grains.grains.refinement import refine_interfaces
 from electrode_grains.grains.scores import (
     VariationOfInformation,
@@ -28,6 +33,7 @@ from electrode_grains.grains.voids import find_voids, measure_voids
 from electrode_grains.grains.watershed import flood_from_minima, h_minima_markers
 
 __all__ = [
+    "BoundaryEvidence",
     "CleanupReport",
     "EditEntry",
     "MergeReport",
@@ -49,6 +55,7 @@ __all__ = [
     "matched_grain_scores",
     "measure_voids",
     "merge_regions",
+    "place_interfaces",
     "rank_suspects",
     "refine_interfaces",
     "region_orientations",

@@ -12,18 +12,22 @@ from numpy.typing import NDArray
 
 from electrode_grains.grains.agglomeration import (
     FIVE_DEGREES,
+    MEAN_EVIDENCE,
+    BoundaryEvidence,
     MergeMode,
     MergeReport,
     merge_regions,
 )
 from electrode_grains.grains.cleanup import CleanupReport, ParticleRule, isolate_particle
 from electrode_grains.grains.labelling import Labels, label_sizes
+from electrode_grains.grains.placement import place_interfaces
 from electrode_grains.grains.refinement import refine_interfaces
 from electrode_grains.grains.scores import boundary_agreement
 from electrode_grains.grains.watershed import flood_from_minima
 from electrode_grains.problems import ComputationProblem, InputProblem, SettingsProblem
 
 BOUNDARY, BACKGROUND = 0, 2  # channels of class probabilities
+Criterion = Literal["boundary_f1", "interior_information"]
 _LARGEST_SHARE = 0.5  # of the particle, beyond which one grain is doubtful
 
 
@@ -37,6 +41,8 @@ class SegmentationReport:
     basins : int
         Basins of the watershed.
     merging : MergeReport
+    interface_voxels_placed : int
+        Voxels that went to the grain beside them by the boundaries that this draws.
     interface_voxels_moved : int
         Voxels that went to the grain beside them whose orientation they have.
     cleanup : CleanupReport
@@ -52,6 +58,7 @@ class SegmentationReport:
     background_threshold: float
     basins: int
     merging: MergeReport
+    interface_voxels_placed: int
     interface_voxels_moved: int
     cleanup: CleanupReport
     largest_share: float
@@ -115,8 +122,11 @@ def segment_grains_with_report(
     weights: NDArray[np.floating] | None = None,
     merge_mode: MergeMode | None = None,
     boundary_threshold: float = 0.3,
+    evidence: BoundaryEvidence = MEAN_EVIDENCE,
     misorientation_threshold: float = FIVE_DEGREES,
     laue: str = "-3m",
+    place_sweeps: int = 0,
+    stiffness: float = 0.4,
     refine_steps: int = 2,
     minimum_voxels: int = 10,
     background_share: float = 0.5,
@@ -144,8 +154,10 @@ def segment_grains_with_report(
         How basins are merged, see `merge_regions`; "combined" with orientations and "iq"
         without by default. "none" is the paper's way.
         Where no point has an orientation "combined" falls back to "iq", and says so.
-    boundary_threshold, misorientation_threshold, laue
+    boundary_threshold, evidence, misorientation_threshold, laue
         See `merge_regions`.
+    place_sweeps, stiffness
+        See `place_interfaces`; with 0 sweeps interfaces stay where the flood has put them.
     refine_steps : int
         Voxels by which an interface may move towards the orientations of its voxels, see
         `refine_interfaces`; only in the modes that use orientations.
@@ -195,10 +207,16 @@ def segment_grains_with_report(
         orientations,
         mode=mode,
         boundary_threshold=boundary_threshold,
+        evidence=evidence,
         misorientation_threshold=misorientation_threshold,
         laue=laue,
         weights=weights,
     )
+    placed = 0
+    if place_sweeps:
+        merged, placed = place_interfaces(
+            merged, probability, stiffness=stiffness, sweeps=place_sweeps
+        )
     moved = 0
     if orientations is not None and mode in ("orientation", "combined") and refine_steps:
         merged, moved = refine_interfaces(
@@ -219,7 +237,12 @@ def segment_grains_with_report(
         particle=particle,
     )
     report = _report(labels, minima_depth, background_threshold, merging, cleared, cleanup)
-    return labels, replace(report, interface_voxels_moved=moved, doubts=(*doubts, *report.doubts))
+    return labels, replace(
+        report,
+        interface_voxels_placed=placed,
+        interface_voxels_moved=moved,
+        doubts=(*doubts, *report.doubts),
+    )
 
 
 def _usable_orientations(
@@ -289,6 +312,7 @@ def _report(
         background_threshold=float(background_threshold),
         basins=cleared.regions,
         merging=merging,
+        interface_voxels_placed=0,
         interface_voxels_moved=0,
         cleanup=CleanupReport(**counts),
         largest_share=share,
@@ -309,6 +333,7 @@ def choose_minima_depth(
     candidates: Sequence[float],
     background_threshold: float = 0.5,
     *,
+    criterion: Criterion = "boundary_f1",
     tolerance: int = 1,
     slack: float = 0.0,
     prefer: Literal["greatest", "smallest"] = "greatest",
@@ -326,10 +351,15 @@ def choose_minima_depth(
         Depths to try.
     background_threshold : float
         In (0, 1).
+    criterion : {"boundary_f1", "interior_information"}
+        What is best: the greatest boundary F1, or the least variation of information
+        between the sections of grains and the annotated interiors. The latter sees a
+        missing or surplus line by the area it joins or cuts, the former by its length,
+        which is little.
     tolerance : int
         Voxels within the slice by which a boundary may be off.
     slack : float
-        Candidates whose boundary F1 is less by at most this count as equal to the best.
+        Candidates that are worse by at most this count as equal to the best.
     prefer : {"greatest", "smallest"}
         Which one to take among equals: the greatest where basins are grains, the smallest
         where regions are merged, since merging can mend a cut and not a union.
@@ -339,7 +369,7 @@ def choose_minima_depth(
     Returns
     -------
     depth : float
-        Candidate with the best boundary F1.
+        The best candidate.
     curve : DataFrame
         One row per candidate in increasing order: `minima_depth`, `grain_count`,
         `boundary_precision`, `boundary_recall`, `boundary_f1`, `interior_rand_error`,
@@ -359,7 +389,7 @@ def choose_minima_depth(
         return segment_grains(class_probability, depth, background_threshold, **options)
 
     curve = _judge(segment, "minima_depth", candidates, annotation, tolerance)
-    return _best(curve, slack, prefer), curve
+    return _best(curve, criterion, slack, prefer), curve
 
 
 def choose_boundary_threshold(
@@ -369,6 +399,7 @@ def choose_boundary_threshold(
     minima_depth: float,
     background_threshold: float = 0.5,
     *,
+    criterion: Criterion = "boundary_f1",
     tolerance: int = 1,
     slack: float = 0.0,
     prefer: Literal["greatest", "smallest"] = "smallest",
@@ -378,7 +409,7 @@ def choose_boundary_threshold(
 
     Parameters
     ----------
-    class_probability, annotation, background_threshold, tolerance, slack, prefer
+    class_probability, annotation, background_threshold, criterion, tolerance, slack, prefer
         As for `choose_minima_depth`.
     candidates : sequence of float
         Thresholds to try, in [0, 1].
@@ -390,7 +421,7 @@ def choose_boundary_threshold(
     Returns
     -------
     threshold : float
-        Candidate with the best boundary F1.
+        The best candidate.
     curve : DataFrame
         As of `choose_minima_depth`, with `merge_boundary` in the first column.
 
@@ -413,7 +444,7 @@ def choose_boundary_threshold(
         )
 
     curve = _judge(segment, "merge_boundary", candidates, annotation, tolerance)
-    return _best(curve, slack, prefer), curve
+    return _best(curve, criterion, slack, prefer), curve
 
 
 def _judge(
@@ -440,15 +471,17 @@ def _judge(
     return pd.DataFrame(rows)
 
 
-def _best(curve: pd.DataFrame, slack: float, prefer: str) -> float:
-    """Value of the first column with the best boundary F1, up to the slack."""
+def _best(curve: pd.DataFrame, criterion: Criterion, slack: float, prefer: str) -> float:
+    """Value of the first column with the best score, up to the slack."""
     setting = str(curve.columns[0])
-    scored = np.array(curve.get("boundary_f1", np.full(len(curve), np.nan)), float)
+    scored = np.array(curve.get(criterion, np.full(len(curve), np.nan)), float)
     if np.isnan(scored).all():
         raise ComputationProblem(
             f"no {setting.replace('_', ' ')} can be chosen",
-            found=f"{len(curve)} candidates, none with a boundary score",
-            expected="annotated boundaries, and grains for at least one candidate",
+            found=f"{len(curve)} candidates, none with a score",
+            expected="annotated boundaries and interiors, and grains for at least one candidate",
+            remedy="annotate more slices, or set the value yourself",
         )
-    equals = np.flatnonzero(scored >= np.nanmax(scored) - slack)
+    worse = -scored if criterion == "boundary_f1" else scored
+    equals = np.flatnonzero(worse <= np.nanmin(worse) + slack)
     return float(curve[setting].iloc[equals[-1 if prefer == "greatest" else 0]])

@@ -5,6 +5,7 @@ from scipy import ndimage
 from electrode_grains.ebsd.orientations import random_orientations
 from electrode_grains.grains import (
     adapted_rand_error,
+    choose_boundary_threshold,
     choose_minima_depth,
     matched_grain_scores,
     segment_grains,
@@ -97,6 +98,31 @@ def test_the_depth_is_chosen_from_annotated_slices(particle):
     }
     assert scores[depth] > max(scores.values()) - 0.05
     assert 0.005 < depth < 0.4
+
+
+def test_the_threshold_is_chosen_by_the_areas_that_lines_join_or_cut(particle):
+    truth, probability, _, annotation = particle
+    candidates = (0.05, 0.2, 0.35, 0.5, 0.65, 0.8)
+
+    threshold, curve = choose_boundary_threshold(
+        probability, annotation, candidates, 0.02, criterion="interior_information", merge_mode="iq"
+    )
+
+    information = curve.set_index("merge_boundary")["interior_information"]
+    assert threshold == information.idxmin()
+    scores = {
+        value: matched_grain_scores(
+            segment_grains(probability, 0.02, 0.5, boundary_threshold=value), truth
+        )["f1"]
+        for value in candidates
+    }
+    assert scores[threshold] > max(scores.values()) - 0.05
+    assert min(scores.values()) < scores[threshold] - 0.1
+    least, _ = choose_boundary_threshold(
+        probability, annotation, candidates, 0.02, criterion="interior_information",
+        slack=9.0, merge_mode="iq",
+    )  # fmt: skip
+    assert least == 0.05
 
 
 def test_one_grain_is_a_doubt(particle):

@@ -10,8 +10,21 @@ def create_pipeline(**_: object) -> Pipeline:
     return Pipeline(
         [
             Node(
+                nodes.choose_settings,
+                [
+                    "class_probability_volume",
+                    "annotation_volume",
+                    "annotation_split",
+                    "params:segmentation.grains",
+                    "params:segmentation.depths",
+                    "params:segmentation.boundaries",
+                ],
+                ["segmentation_choice", "depth_comparison"],
+                name="choose_settings",
+            ),
+            Node(
                 nodes.find_basins,
-                ["class_probability_volume", "params:segmentation.grains"],
+                ["class_probability_volume", "segmentation_choice"],
                 "basin_label_volume",
                 name="find_basins",
             ),
@@ -21,6 +34,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "class_probability_volume",
                     "basin_label_volume",
                     "orientation_volume",
+                    "segmentation_choice",
                     "params:segmentation.grains",
                     "params:segmentation.manual",
                     "segmentation_edits",
@@ -38,19 +52,6 @@ def create_pipeline(**_: object) -> Pipeline:
                 ],
                 "suspect_table",
                 name="list_suspects",
-            ),
-            Node(
-                nodes.compare_depths,
-                [
-                    "class_probability_volume",
-                    "orientation_volume",
-                    "annotation_volume",
-                    "annotation_split",
-                    "params:segmentation.grains",
-                    "params:segmentation.depths",
-                ],
-                "depth_comparison",
-                name="compare_depths",
             ),
             Node(
                 nodes.score_segmentation,
