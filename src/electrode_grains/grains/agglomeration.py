@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -110,6 +110,15 @@ class MergeReport:
     merged_by_orientation: int
     kept_by_orientation: int
     regions_without_orientation: int | None
+
+    def followed_by(self, later: MergeReport) -> MergeReport:
+        """Of both together, where the later one began with the grains of this one."""
+        return replace(
+            self,
+            grains=later.grains,
+            merged_by_boundary=self.merged_by_boundary + later.merged_by_boundary,
+            merged_by_orientation=self.merged_by_orientation + later.merged_by_orientation,
+        )
 
 
 def merge_regions(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -28,6 +29,7 @@ from electrode_grains.problems import ComputationProblem, InputProblem, Settings
 
 BOUNDARY, BACKGROUND = 0, 2  # channels of class probabilities
 Criterion = Literal["boundary_f1", "interior_information"]
+Preference = Literal["greatest", "middle", "smallest"]
 _LARGEST_SHARE = 0.5  # of the particle, beyond which one grain is doubtful
 
 
@@ -201,10 +203,8 @@ def segment_grains_with_report(
         rim_voxels=rim_voxels,
         particle="all",
     )
-    merged, merging = merge_regions(
-        regions,
-        boundary,
-        orientations,
+    merge = partial(
+        merge_regions,
         mode=mode,
         boundary_threshold=boundary_threshold,
         evidence=evidence,
@@ -212,6 +212,7 @@ def segment_grains_with_report(
         laue=laue,
         weights=weights,
     )
+    merged, merging = merge(regions, boundary, orientations)
     placed = 0
     if place_sweeps:
         merged, placed = place_interfaces(
@@ -227,6 +228,9 @@ def segment_grains_with_report(
             weights=weights,
             steps=refine_steps,
         )
+    # Interfaces that moved let regions meet that did not before.
+    merged, again = merge(merged, boundary, orientations)
+    merging = merging.followed_by(again)
     labels, cleanup = isolate_particle(
         merged,
         background,
@@ -336,7 +340,7 @@ def choose_minima_depth(
     criterion: Criterion = "boundary_f1",
     tolerance: int = 1,
     slack: float = 0.0,
-    prefer: Literal["greatest", "smallest"] = "greatest",
+    prefer: Preference = "greatest",
     **options: Any,
 ) -> tuple[float, pd.DataFrame]:
     """Choose the depth of minima by agreement with annotated slices.
@@ -360,9 +364,10 @@ def choose_minima_depth(
         Voxels within the slice by which a boundary may be off.
     slack : float
         Candidates that are worse by at most this count as equal to the best.
-    prefer : {"greatest", "smallest"}
-        Which one to take among equals: the greatest where basins are grains, the smallest
-        where regions are merged, since merging can mend a cut and not a union.
+    prefer : {"greatest", "middle", "smallest"}
+        Which one to take among equals. Of depths, the greatest where basins are grains, the
+        smallest where regions are merged, since merging can mend a cut and not a union; of
+        thresholds the middle of those around the best.
     **options
         Those of `segment_grains_with_report`, which is run for every candidate.
 
@@ -402,7 +407,7 @@ def choose_boundary_threshold(
     criterion: Criterion = "boundary_f1",
     tolerance: int = 1,
     slack: float = 0.0,
-    prefer: Literal["greatest", "smallest"] = "smallest",
+    prefer: Preference = "middle",
     **options: Any,
 ) -> tuple[float, pd.DataFrame]:
     """Choose the boundary probability below which neighbours are one grain.
@@ -471,7 +476,7 @@ def _judge(
     return pd.DataFrame(rows)
 
 
-def _best(curve: pd.DataFrame, criterion: Criterion, slack: float, prefer: str) -> float:
+def _best(curve: pd.DataFrame, criterion: Criterion, slack: float, prefer: Preference) -> float:
     """Value of the first column with the best score, up to the slack."""
     setting = str(curve.columns[0])
     scored = np.array(curve.get(criterion, np.full(len(curve), np.nan)), float)
@@ -482,6 +487,12 @@ def _best(curve: pd.DataFrame, criterion: Criterion, slack: float, prefer: str) 
             expected="annotated boundaries and interiors, and grains for at least one candidate",
             remedy="annotate more slices, or set the value yourself",
         )
-    worse = -scored if criterion == "boundary_f1" else scored
-    equals = np.flatnonzero(worse <= np.nanmin(worse) + slack)
-    return float(curve[setting].iloc[equals[-1 if prefer == "greatest" else 0]])
+    worse = np.nan_to_num(-scored if criterion == "boundary_f1" else scored, nan=np.inf)
+    best, equal = int(worse.argmin()), worse <= worse.min() + slack
+    first, last = np.flatnonzero(equal)[[0, -1]]
+    if prefer == "middle":
+        unequal = np.flatnonzero(~equal)
+        first = max((k + 1 for k in unequal if k < best), default=0)
+        last = min((k - 1 for k in unequal if k > best), default=len(equal) - 1)
+    chosen = {"greatest": last, "middle": (first + last) // 2, "smallest": first}[prefer]
+    return float(curve[setting].iloc[chosen])

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
+from electrode_grains.ebsd.orientations import random_orientations
 from electrode_grains.grains import (
     choose_boundary_threshold,
     compare_statistics,
@@ -88,10 +90,33 @@ def test_a_union_of_two_orientations_is_the_first_suspect(two_grains):
     truth, _, field = two_grains
     united = np.ones_like(truth)
     table = rank_suspects(united, np.full(truth.shape, 0.9), SPACING, field)
-    assert table["reason"].tolist() == ["two orientations"]
+    assert table["reason"].tolist() == ["no common orientation, two orientations"]
     assert table["second_orientation_share"].iloc[0] == pytest.approx(0.5, abs=0.01)
     whole = rank_suspects(truth, np.full(truth.shape, 0.9), SPACING, field)
     assert whole.empty
+
+
+def test_pieces_and_specks_rank_before_whole_grains():
+    seeds = np.random.default_rng(7).random((60, 3)) * 32
+    points = np.stack(np.mgrid[:32, :32, :32], -1).reshape(-1, 1, 3)
+    truth = (((points - seeds) ** 2).sum(-1).argmin(1) + 1).reshape(32, 32, 32)
+    found = truth.copy()
+    cut = int(np.bincount(found.ravel()).argmax())  # one grain in two, of the same orientation
+    found[(truth == cut) & (np.arange(32) > np.nonzero(truth == cut)[2].mean())] = 61
+    found[14:17, 14:17, 14:17] = 62  # and a speck
+    touching = ndimage.maximum_filter(truth, 3) != ndimage.minimum_filter(truth, 3)
+    field = np.moveaxis(random_orientations(61, np.random.default_rng(1))[truth], -1, 0)
+
+    table = rank_suspects(
+        found, 0.95 * touching, SPACING, field, least_suspicion=-1.0
+    ).set_index("label")  # fmt: skip
+
+    assert len(table) == 62
+    assert set(table.index[:3]) == {cut, 61, 62}
+    assert "orientation of a neighbour" in table.loc[cut, "reason"]
+    assert "weak boundaries" in table.loc[61, "reason"]
+    assert "no common orientation" in table.loc[62, "reason"]
+    assert table.loc[61, "nearest_misorientation_degrees"] < 0.1
 
 
 def test_a_ball_inside_is_an_enclosed_void_with_its_surface():

@@ -109,7 +109,7 @@ def test_the_threshold_is_chosen_by_the_areas_that_lines_join_or_cut(particle):
     )
 
     information = curve.set_index("merge_boundary")["interior_information"]
-    assert threshold == information.idxmin()
+    assert threshold == information.idxmin()  # no other within a slack of 0
     scores = {
         value: matched_grain_scores(
             segment_grains(probability, 0.02, 0.5, boundary_threshold=value), truth
@@ -118,11 +118,11 @@ def test_the_threshold_is_chosen_by_the_areas_that_lines_join_or_cut(particle):
     }
     assert scores[threshold] > max(scores.values()) - 0.05
     assert min(scores.values()) < scores[threshold] - 0.1
-    least, _ = choose_boundary_threshold(
+    middle, _ = choose_boundary_threshold(
         probability, annotation, candidates, 0.02, criterion="interior_information",
         slack=9.0, merge_mode="iq",
     )  # fmt: skip
-    assert least == 0.05
+    assert middle == 0.35  # all are equals
 
 
 def test_one_grain_is_a_doubt(particle):

@@ -82,6 +82,7 @@ def choose_settings(
         _compared(boundaries, grains.merge_boundary),
         depth,
         slack=boundaries.slack_bits,
+        prefer="middle",
         **options,
     )
     choice = {
