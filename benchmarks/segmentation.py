@@ -38,6 +38,7 @@ from electrode_grains.grains import (
     compare_statistics,
     flood_from_minima,
     place_interfaces,
+    rank_suspects,
     score_labels,
     segment_grains,
     segment_grains_with_report,
@@ -253,20 +254,41 @@ def row(name: str, numbers: dict[str, float]) -> None:
     print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 
+def suspects_row(name: str, labels, case: Case) -> str:
+    """How many grains without a match are among the first suspects; area under the curve."""
+    ranked = rank_suspects(
+        labels, case.probability[0], SPACING, case.orientations, least_suspicion=-1.0
+    )
+    shared = np.zeros((labels.max() + 1, case.truth.max() + 1))
+    np.add.at(shared, (labels.ravel(), case.truth.ravel()), 1)
+    union = shared.sum(1)[:, None] + shared.sum(0)[None] - shared
+    wrong = (shared / np.maximum(union, 1))[1:, 1:].max(1) <= 0.5
+    hits = wrong[ranked["label"].to_numpy() - 1]
+    below = np.cumsum((~hits)[::-1])[::-1]  # right grains ranked below each
+    curve = below[hits].mean() / (~hits).sum()
+    cells = " | ".join(f"{hits[:k].sum()}" for k in (10, 20, 50, 100))
+    return f"| {name} | {hits.sum()} / {len(hits)} | {cells} | {curve:.3f} |"
+
+
 def compare_targets(cases: list[Path]) -> None:
     """Every particle and network with the settings of conf/base."""
     heading("particle, network; chosen depth, threshold")
     rows: dict[str, list[dict[str, float]]] = {}
+    suspects = []
     for path in cases:
         case = read_case(path)
         chosen, _ = choose(case)
         for mode in ("iq", "combined"):
-            numbers = measured(segmented(case, mode, chosen), case)
+            labels = segmented(case, mode, chosen)
+            numbers = measured(labels, case)
+            suspects.append(suspects_row(f"{case.name}, `{mode}`", labels, case))
             rows.setdefault(mode, []).append(numbers)
             row(f"{case.name}, `{mode}`; {chosen[0]:g}, {chosen[1]:g}", numbers)
     for mode, all_numbers in rows.items():
         mean = {key: float(np.mean([one[key] for one in all_numbers])) for key in all_numbers[0]}
         row(f"mean, `{mode}`", mean)
+    print("\n| wrong grains among the first k suspects | wrong / all | 10 | 20 | 50 | 100 | AUC |")
+    print("| :--- |" + " ---: |" * 6, *suspects, sep="\n")
 
 
 def without_network(case: Case, smoothing: float, depth: float):
@@ -358,8 +380,9 @@ def compare_baselines(case: Case) -> None:
         (measured(segmented(case, "none", (d, 0), **flood), case) for d in (0.01, 0.02, 0.05, 0.1)),
         key=lambda one: one["F1"],
     ))  # fmt: skip
+    exact = drawn(case)
     for name, labels in {
-        "`iq`, mean evidence .6, plain flood": segmented(case, "iq", (chosen[0], 0.6), **plain, **flood),
+        "`iq`, mean of .6, plain flood": segmented(case, "iq", (chosen[0], 0.6), **plain, **flood),
         "`iq`, plain flood": segmented(case, "iq", chosen, **flood),
         "`iq`, majority of 27": majority(segmented(case, "iq", chosen, **flood)),
         "`iq`, seeds by distance": from_distances(case, chosen, 0.7),
@@ -368,9 +391,9 @@ def compare_baselines(case: Case) -> None:
         "`combined`, plain flood": segmented(case, "combined", chosen, **flood),
         "`combined`, not placed": segmented(case, "combined", chosen, place_sweeps=0),
         "`combined`": segmented(case, "combined", chosen),
-        "`iq`, slices drawn by the truth": segmented(drawn(case), "iq", chosen),
-        "`iq`, slices drawn by the truth, plain flood": segmented(drawn(case), "iq", chosen, **flood),
-    }.items():  # fmt: skip
+        "`iq`, slices drawn by the truth, plain flood": segmented(exact, "iq", chosen, **flood),
+        "`iq`, slices drawn by the truth": segmented(exact, "iq", chosen),
+    }.items():
         row(name, measured(labels, case))
     compare_random_walker(case, segmented(case, "iq", chosen, **flood))
 

@@ -95,6 +95,13 @@ def suspect_table(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def void_table(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per void; no row where the particle is whole."""
+    wanted = ("void", "volume_nm3", "surface_area_nm2", "grain_interface_area_nm2", "enclosed")
+    _require("the table of voids", table.columns, wanted)
+    return table
+
+
 def truth_comparison(table: pd.DataFrame) -> pd.DataFrame:
     """One row per characteristic and source, none twice."""
     wanted = ("characteristic", "source", "count", "mean", "std")

@@ -25,6 +25,7 @@ from electrode_grains.grains.segmentation import (
     SegmentationReport,
     choose_boundary_threshold,
     choose_minima_depth,
+    grain_doubts,
     segment_grains,
     segment_grains_with_report,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "equal_up_to_relabelling",
     "find_voids",
     "flood_from_minima",
+    "grain_doubts",
     "h_minima_markers",
     "isolate_particle",
     "matched_grain_scores",

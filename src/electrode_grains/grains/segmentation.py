@@ -289,8 +289,6 @@ def _report(
     cleanup: CleanupReport,
 ) -> SegmentationReport:
     sizes = label_sizes(labels)[1:]
-    share = float(sizes.max() / sizes.sum())
-    cut = _cut_by_window(labels)
     # The background was removed before merging: its counts are those of the first pass.
     removed = (
         "regions",
@@ -301,16 +299,6 @@ def _report(
     )
     counts = asdict(cleanup) | {name: getattr(cleared, name) for name in removed}
     counts["split_regions"] += cleared.split_regions
-    doubts = []
-    if len(sizes) == 1:
-        doubts.append("the particle is a single grain; is the depth of minima too great?")
-    elif share > _LARGEST_SHARE:
-        doubts.append(
-            f"the largest grain holds {share:.0%} of the particle; a weak boundary may have "
-            "joined many grains: lower the depth of minima or the boundary threshold"
-        )
-    if cut == len(sizes):
-        doubts.append(f"all {cut} grains are cut by the window, so that none can be measured")
     return SegmentationReport(
         minima_depth=float(minima_depth),
         background_threshold=float(background_threshold),
@@ -319,13 +307,60 @@ def _report(
         interface_voxels_placed=0,
         interface_voxels_moved=0,
         cleanup=CleanupReport(**counts),
-        largest_share=share,
-        grains_cut_by_window=cut,
-        doubts=tuple(doubts),
+        largest_share=float(sizes.max() / sizes.sum()),
+        grains_cut_by_window=_cut_by_window(labels),
+        doubts=grain_doubts(labels),
     )
 
 
-def _cut_by_window(labels: Labels) -> int:
+def grain_doubts(labels: NDArray[np.integer]) -> tuple[str, ...]:
+    """Say what looks wrong with the grains of a particle.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (z, y, x)
+        Any ids, 0 is no grain.
+
+    Returns
+    -------
+    tuple of str
+        With the numbers that lead there: a single grain, a grain of more than half the
+        particle, or no grain that the window leaves whole.
+
+    Raises
+    ------
+    ComputationProblem
+        If there is no grain.
+
+    Examples
+    --------
+    >>> grain_doubts(np.array([[[3, 3, 3, 5]]]))[0].split(";")[0]
+    'the largest grain (3) holds 75% of the particle, 3 of 4 voxels'
+    """
+    ids, sizes = np.unique(labels[labels > 0], return_counts=True)
+    if len(ids) == 0:
+        raise ComputationProblem(
+            "no grain is left", found=f"{labels.size} voxels of 0", expected="at least one grain",
+            remedy="check the edits and the thresholds of background and voids",
+        )  # fmt: skip
+    largest, voxels, cut = ids[sizes.argmax()], sizes.sum(), _cut_by_window(labels)
+    doubts = []
+    if len(ids) == 1:
+        doubts.append(
+            f"the particle is a single grain of {voxels} voxels; is the depth of minima too great?"
+        )
+    elif sizes.max() > _LARGEST_SHARE * voxels:
+        doubts.append(
+            f"the largest grain ({largest}) holds {sizes.max() / voxels:.0%} of the particle, "
+            f"{sizes.max()} of {voxels} voxels; a weak boundary may have joined many grains: "
+            "lower the depth of minima or the boundary threshold"
+        )
+    if cut == len(ids):
+        doubts.append(f"all {cut} grains are cut by the window, so that none can be measured")
+    return tuple(doubts)
+
+
+def _cut_by_window(labels: NDArray[np.integer]) -> int:
     faces = [np.take(labels, end, axis).ravel() for axis in range(3) for end in (0, -1)]
     touching = np.unique(np.concatenate(faces))
     return int((touching > 0).sum())

@@ -147,6 +147,41 @@ def test_dark_unindexed_voxels_are_void_where_they_are_thick():
     assert (voids > 0).sum() == 125
 
 
+def test_only_enclosed_voids_are_sure():
+    particle = np.ones((24, 24, 24), np.int32)
+    particle[:, :3] = 0  # outside
+    z, y, x = np.indices(particle.shape)
+    enclosed = (z - 12) ** 2 + (y - 18) ** 2 + (x - 10) ** 2 <= 9
+    crack = (y < 12) & (y >= 3) & (abs(z - 12) <= 1) & (x > 4) & (x < 18)
+    at_the_border = (x == 23) & (abs(z - 4) < 4) & (abs(y - 16) < 4)
+    particle[enclosed | crack | at_the_border] = 0
+    empty = particle == 0
+
+    every = find_voids(particle, empty)
+    sure = find_voids(particle, empty, enclosed_only=True)
+
+    assert np.array_equal(sure > 0, enclosed)
+    assert (every[crack] > 0).mean() > 0.7
+    assert measure_voids(every, particle, SPACING)[0]["enclosed"].sum() == 1
+
+
+def test_voids_are_seen_to_their_rim_by_darkness_alone():
+    rng = np.random.default_rng(2)
+    z, y, x = np.indices((30, 30, 30)) - 14.5
+    radius = np.sqrt(z**2 + y**2 + x**2)
+    particle = (radius < 14).astype(np.int32)
+    ball = radius < 5
+    empty = (particle == 0) | ball
+    quality = np.where(empty, 70, 200) + rng.normal(0, 16, empty.shape)
+    confidence = np.where(empty, 0.04, 0.65) + rng.normal(0, 0.02, empty.shape)
+
+    voids = find_voids(particle, particle == 0, quality, confidence, enclosed_only=True)
+
+    assert voids.max() == 1
+    assert (voids[ball] > 0).mean() > 0.95
+    assert not voids[~ball].any()
+
+
 def test_no_void_adds_no_surface():
     particle = np.ones((8, 8, 8), np.int32)
     table, summary = measure_voids(np.zeros_like(particle), particle, SPACING)

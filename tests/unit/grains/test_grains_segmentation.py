@@ -7,6 +7,7 @@ from electrode_grains.grains import (
     adapted_rand_error,
     choose_boundary_threshold,
     choose_minima_depth,
+    grain_doubts,
     matched_grain_scores,
     segment_grains,
     segment_grains_with_report,
@@ -133,6 +134,24 @@ def test_one_grain_is_a_doubt(particle):
     assert labels.max() == 1
     assert "single grain" in report.doubts[0]
     assert "cut by the window" in report.doubts[1]
+
+
+def test_doubts_name_the_numbers_that_lead_there():
+    box = np.zeros((6, 8, 10), np.int64)
+    box[1:5, 1:7, 1:9] = 7
+    assert [doubt.split(";")[0] for doubt in grain_doubts(box)] == [
+        "the particle is a single grain of 192 voxels"
+    ]
+    box[1:5, 1:7, 7:9] = 2**40
+    assert "(7) holds 75% of the particle, 144 of 192 voxels" in grain_doubts(box)[0]
+    halves = np.where(box == 7, 7, 0)
+    halves[1:5, 1:4, 1:7] = 8
+    assert grain_doubts(halves) == ()
+    assert grain_doubts(halves[1:5]) == (
+        "all 2 grains are cut by the window, so that none can be measured",
+    )
+    with pytest.raises(ComputationProblem, match="480 voxels of 0"):
+        grain_doubts(0 * box)
 
 
 def test_everything_background_is_refused_with_numbers():

@@ -21,7 +21,10 @@ from electrode_grains.grains import (
     choose_boundary_threshold,
     choose_minima_depth,
     compare_statistics,
+    find_voids,
     flood_from_minima,
+    grain_doubts,
+    measure_voids,
     rank_suspects,
     score_labels,
     segment_grains_with_report,
@@ -31,6 +34,7 @@ from electrode_grains.pipelines.segmentation.settings import (
     CandidateSettings,
     EditSettings,
     SegmentationSettings,
+    VoidSettings,
 )
 from electrode_grains.volumes import as_volume, spacing_of
 
@@ -148,21 +152,58 @@ def form_grains(
     edited, entries = apply_edits(labels, edits, probability[0], outdated=manual.outdated)
     doubts = (*report.doubts, *(_outdated(entry) for entry in entries if not entry.applied))
     logger.info("%d basins, %d grains", report.basins, report.cleanup.grains)
-    for doubt in doubts:
-        logger.warning("%s", doubt)
     log = {
         **report.as_dict(),
         "choice": {k: v for k, v in segmentation_choice.items() if k != "schema_version"},
         "doubts": list(doubts),
         "edits": [asdict(entry) for entry in entries],
     }
-    return as_volume(edited, spacing_of(class_probability_volume), "grain_label_volume"), log
+    return as_volume(edited, spacing_of(class_probability_volume), "formed_label_volume"), log
 
 
 def _outdated(entry: EditEntry) -> str:
     return (
         f"edit {entry.number} ({entry.action} at {list(entry.at)}) fits the segmentation no more "
         f"and was not applied: {entry.reason}"
+    )
+
+
+def set_voids_apart(
+    formed_label_volume: xr.DataArray,
+    forming_log: Mapping[str, Any],
+    class_probability_volume: xr.DataArray,
+    image_quality_volume: xr.DataArray,
+    orientation_volume: xr.DataArray,
+    grains: SegmentationSettings,
+    voids: VoidSettings,
+) -> tuple[xr.DataArray, xr.DataArray, pd.DataFrame, dict[str, Any]]:
+    """Take voids out of the grains, and measure them and the surface they add (R29).
+
+    Image quality tells a void only together with the confidence index: boundaries are dark
+    as well.
+    """
+    labels, spacing = formed_label_volume.to_numpy(), spacing_of(formed_label_volume)
+    confidence = orientation_volume.sel(channel="confidence_index").to_numpy()
+    indexed = bool(np.isfinite(confidence).any())
+    background = class_probability_volume.sel(channel="background").to_numpy()
+    cavities = find_voids(
+        labels,
+        background > grains.background_threshold,
+        image_quality_volume.to_numpy() if indexed else None,
+        confidence if indexed else None,
+        **voids.model_dump(),
+    )
+    whole = np.where(cavities > 0, 0, labels).astype(labels.dtype)
+    table, summary = measure_voids(cavities, whole, spacing)
+    doubts = dict.fromkeys([*forming_log["doubts"], *grain_doubts(whole)])
+    for doubt in doubts:
+        logger.warning("%s", doubt)
+    logger.info("%d voids of %.3g um3", summary["void_count"], summary["void_volume_um3"])
+    return (
+        as_volume(whole, spacing, "grain_label_volume"),
+        as_volume(cavities, spacing, "void_label_volume"),
+        table,
+        {**forming_log, "doubts": list(doubts), "voids": summary},
     )
 
 

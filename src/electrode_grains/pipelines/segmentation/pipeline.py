@@ -39,8 +39,22 @@ def create_pipeline(**_: object) -> Pipeline:
                     "params:segmentation.manual",
                     "segmentation_edits",
                 ],
-                ["grain_label_volume", "segmentation_log"],
+                ["formed_label_volume", "forming_log"],
                 name="form_grains",
+            ),
+            Node(
+                nodes.set_voids_apart,
+                [
+                    "formed_label_volume",
+                    "forming_log",
+                    "class_probability_volume",
+                    "image_quality_volume",
+                    "orientation_volume",
+                    "params:segmentation.grains",
+                    "params:segmentation.voids",
+                ],
+                ["grain_label_volume", "void_label_volume", "void_table", "segmentation_log"],
+                name="set_voids_apart",
             ),
             Node(
                 nodes.list_suspects,

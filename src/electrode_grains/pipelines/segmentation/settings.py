@@ -30,7 +30,16 @@ class CandidateSettings(BaseModel, frozen=True, extra="forbid"):
     """Values of a setting to compare, and what difference of information counts as none."""
 
     candidates: tuple[float, ...] = Field(min_length=1)
-    slack_bits: float = Field(default=0.005, ge=0)
+    slack_bits: float = Field(default=0.01, ge=0)
+
+
+class VoidSettings(BaseModel, frozen=True, extra="forbid"):
+    """What counts as a void or crack inside the particle."""
+
+    enclosed_only: bool = True
+    confidence_limit: float = 0.1
+    crack_voxels: int = Field(default=2, ge=0)
+    minimum_voxels: int = Field(default=34, ge=0)
 
 
 class EditSettings(BaseModel, frozen=True, extra="forbid"):
