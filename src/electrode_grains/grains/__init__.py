@@ -7,6 +7,7 @@ from electrode_grains.grains.agglomeration import (
     merge_regions,
 )
 from electrode_grains.grains.cleanup import CleanupReport, isolate_particle, remove_background
+from electrode_grains.grains.cutting import cut_by_orientation
 from electrode_grains.grains.edits import EditEntry, apply_edits
 from electrode_grains.grains.placement import place_interfaces
 from electrode_grains.grains.refinement import refine_interfaces
@@ -48,6 +49,7 @@ __all__ = [
     "choose_boundary_threshold",
     "choose_minima_depth",
     "compare_statistics",
+    "cut_by_orientation",
     "equal_up_to_relabelling",
     "find_voids",
     "flood_from_minima",

@@ -20,6 +20,7 @@ from electrode_grains.grains.agglomeration import (
     merge_regions,
 )
 from electrode_grains.grains.cleanup import CleanupReport, ParticleRule, isolate_particle
+from electrode_grains.grains.cutting import cut_by_orientation
 from electrode_grains.grains.labelling import Labels, label_sizes
 from electrode_grains.grains.placement import place_interfaces
 from electrode_grains.grains.refinement import refine_interfaces
@@ -30,6 +31,7 @@ from electrode_grains.problems import ComputationProblem, InputProblem, Settings
 BOUNDARY, BACKGROUND = 0, 2  # channels of class probabilities
 Criterion = Literal["boundary_f1", "interior_information"]
 Preference = Literal["greatest", "middle", "smallest"]
+LEAST_BODY = 8  # voxels; fewer agree by chance or stand for nothing
 _LARGEST_SHARE = 0.5  # of the particle, beyond which one grain is doubtful
 
 
@@ -42,6 +44,8 @@ class SegmentationReport:
     minima_depth, background_threshold : float
     basins : int
         Basins of the watershed.
+    basins_cut_by_orientation : int
+        Of them, those that held several orientations.
     merging : MergeReport
     interface_voxels_placed : int
         Voxels that went to the grain beside them by the boundaries that this draws.
@@ -59,6 +63,7 @@ class SegmentationReport:
     minima_depth: float
     background_threshold: float
     basins: int
+    basins_cut_by_orientation: int
     merging: MergeReport
     interface_voxels_placed: int
     interface_voxels_moved: int
@@ -203,6 +208,16 @@ def segment_grains_with_report(
         rim_voxels=rim_voxels,
         particle="all",
     )
+    by_orientation = orientations is not None and mode in ("orientation", "combined")
+    cut = 0
+    if orientations is not None and by_orientation and misorientation_threshold:
+        regions, cut = cut_by_orientation(
+            regions,
+            orientations,
+            misorientation_threshold=misorientation_threshold,
+            laue=laue,
+            minimum_voxels=max(minimum_voxels, LEAST_BODY),
+        )
     merge = partial(
         merge_regions,
         mode=mode,
@@ -219,7 +234,7 @@ def segment_grains_with_report(
             merged, probability, stiffness=stiffness, sweeps=place_sweeps
         )
     moved = 0
-    if orientations is not None and mode in ("orientation", "combined") and refine_steps:
+    if orientations is not None and by_orientation and refine_steps:
         merged, moved = refine_interfaces(
             merged,
             orientations,
@@ -243,6 +258,7 @@ def segment_grains_with_report(
     report = _report(labels, minima_depth, background_threshold, merging, cleared, cleanup)
     return labels, replace(
         report,
+        basins_cut_by_orientation=cut,
         interface_voxels_placed=placed,
         interface_voxels_moved=moved,
         doubts=(*doubts, *report.doubts),
@@ -304,6 +320,7 @@ def _report(
         background_threshold=float(background_threshold),
         basins=cleared.regions,
         merging=merging,
+        basins_cut_by_orientation=0,
         interface_voxels_placed=0,
         interface_voxels_moved=0,
         cleanup=CleanupReport(**counts),

@@ -6,8 +6,10 @@ from scipy import ndimage
 
 from electrode_grains.ebsd.orientations import random_orientations
 from electrode_grains.grains import (
+    adapted_rand_error,
     choose_boundary_threshold,
     compare_statistics,
+    cut_by_orientation,
     equal_up_to_relabelling,
     find_voids,
     measure_voids,
@@ -94,6 +96,48 @@ def test_a_union_of_two_orientations_is_the_first_suspect(two_grains):
     assert table["second_orientation_share"].iloc[0] == pytest.approx(0.5, abs=0.01)
     whole = rank_suspects(truth, np.full(truth.shape, 0.9), SPACING, field)
     assert whole.empty
+
+
+@pytest.mark.parametrize("wrong_share", [0.0, 0.5])
+def test_a_basin_of_two_orientations_is_cut(two_grains, wrong_share):
+    truth, _, field = two_grains
+    rng = np.random.default_rng(6)
+    wrong = rng.random(truth.shape) < wrong_share
+    field = field.copy()
+    field[:4, wrong] = np.moveaxis(random_orientations(int(wrong.sum()), rng), -1, 0)
+    united = np.full(truth.shape, 9)
+
+    cut, count = cut_by_orientation(united, field, misorientation_threshold=0.1)
+
+    assert count == 1
+    assert adapted_rand_error(cut, truth) < 0.1 * wrong_share + 1e-9
+    whole, none = cut_by_orientation(truth, field, misorientation_threshold=0.1)
+    assert none == 0
+    assert equal_up_to_relabelling(whole, truth)
+
+
+def test_cutting_joins_nothing_and_keeps_what_is_no_grain():
+    rng = np.random.default_rng(1)
+    regions = ndimage.zoom(rng.integers(0, 6, (3, 4, 4)), 4, order=0)
+    field = ndimage.zoom(rng.integers(0, 3, (2, 3, 4)), 6, order=0)[:12, :16, :16]
+    field = np.pad(field, [(0, n - m) for n, m in zip(regions.shape, field.shape, strict=True)])
+    turned = np.moveaxis(random_orientations(3, rng)[field], -1, 0)
+
+    cut, _ = cut_by_orientation(
+        regions, turned, misorientation_threshold=0.1, minimum_voxels=1
+    )  # fmt: skip
+
+    assert np.array_equal(cut > 0, regions > 0)
+    inside = regions > 0
+    for label in np.unique(cut[inside]):
+        assert len(np.unique(regions[cut == label])) == 1
+        assert len(np.unique(field[cut == label])) == 1
+
+
+def test_a_threshold_of_nothing_cuts_nothing(two_grains):
+    truth, _, field = two_grains
+    with pytest.raises(SettingsProblem, match=r"0\.0"):
+        cut_by_orientation(truth, field, misorientation_threshold=0.0)
 
 
 def test_pieces_and_specks_rank_before_whole_grains():
