@@ -7,7 +7,7 @@ from electrode_grains.grains.agglomeration import (
     merge_regions,
 )
 from electrode_grains.grains.cleanup import CleanupReport, isolate_particle, remove_background
-from electrode_grains.grains.cutting import cut_by_orientation
+from electrode_grains.grains.cutting import cut_by_orientation, join_torn_grains
 from electrode_grains.grains.edits import EditEntry, apply_edits
 from electrode_grains.grains.placement import place_interfaces
 from electrode_grains.grains.refinement import refine_interfaces
@@ -56,6 +56,7 @@ __all__ = [
     "grain_doubts",
     "h_minima_markers",
     "isolate_particle",
+    "join_torn_grains",
     "matched_grain_scores",
     "measure_voids",
     "merge_regions",

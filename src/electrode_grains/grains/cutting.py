@@ -1,4 +1,4 @@
-"""Cut regions that hold several orientations."""
+"""Cut regions that hold several orientations; join grains that a slice out of place tore."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from electrode_grains.ebsd.orientations import laue_group, misorientation_angle
-from electrode_grains.ebsd.region_orientations import as_points
-from electrode_grains.grains.labelling import Labels, compact_labels, facing
+from electrode_grains.ebsd.region_orientations import as_points, region_orientations
+from electrode_grains.grains.labelling import Labels, compact_labels, facing, joined_groups
 from electrode_grains.problems import SettingsProblem
 
 
@@ -85,6 +85,87 @@ def cut_by_orientation(
     grown = _fill_regions(seeds.astype(np.int64), regions, open_)
     cut = np.where(grown > 0, grown + len(ids), regions)
     return compact_labels(cut)[0], int(several.sum())
+
+
+def join_torn_grains(
+    labels: NDArray[Any],
+    orientations: NDArray[np.floating],
+    *,
+    misorientation_threshold: float,
+    laue: str = "-3m",
+    weights: NDArray[np.floating] | None = None,
+    reach: int = 1,
+) -> tuple[Labels, int]:
+    """Join grains of one orientation that meet at edges or corners of voxels.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (z, y, x)
+        Grains, any ids; 0 takes no part.
+    orientations, laue, weights
+        See `merge_regions`.
+    misorientation_threshold : float
+        Radians; grains whose mean orientations are nearer are one.
+    reach : int
+        Voxels, along each axis, over which grains meet.
+
+    Returns
+    -------
+    joined : ndarray of int32, shape (z, y, x)
+        Grains from 1 in the order of their first voxel; a grain may consist of pieces.
+    count : int
+        Grains less than before.
+
+    Raises
+    ------
+    InputProblem
+        If shapes do not fit.
+
+    Notes
+    -----
+    A thin grain that runs across slices which are a voxel out of place hangs together over
+    corners alone, or not at all. Two grains at random are within 5 degrees in about one of
+    a thousand cases.
+
+    Examples
+    --------
+    >>> grains = np.kron([[1, 3], [3, 2]], np.ones((4, 4), int))[None]
+    >>> field = np.tile([1.0, 0, 0, 0], (1, 8, 8, 1))
+    >>> field[grains == 3] = [0.8, 0.6, 0, 0]
+    >>> joined, count = join_torn_grains(grains, field, misorientation_threshold=0.1)
+    >>> joined[0, ::4, ::4].tolist(), count
+    ([[1, 2], [2, 1]], 1)
+    """
+    grains, ids = compact_labels(labels)
+    known = region_orientations(grains, orientations, laue, weights)
+    mean = np.where(known.reliable[:, None], known.mean, np.nan)
+    first, second = _meeting(grains, reach)
+    angle = misorientation_angle(mean[first], mean[second], laue_group(laue))
+    one = angle < misorientation_threshold  # never where a mean is unknown
+    groups = joined_groups(len(ids), first[one], second[one])
+    joined, left = compact_labels(np.where(grains > 0, groups[grains] + 1, 0))
+    return joined, len(ids) - len(left)
+
+
+def _meeting(labels: Labels, reach: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs of labels that meet within a reach, each once."""
+    padded = np.pad(labels, reach).astype(np.int64)
+    scale = int(labels.max(initial=0)) + 1
+    flat = padded.ravel()
+    inside = np.flatnonzero(flat)
+    steps = range(-reach, reach + 1)
+    offsets = [
+        (dz * padded.shape[1] + dy) * padded.shape[2] + dx
+        for dz in steps for dy in steps for dx in steps if (dz, dy, dx) > (0, 0, 0)
+    ]  # fmt: skip
+    found = []
+    for offset in offsets:
+        one, other = flat[inside], flat[inside + offset]
+        apart = (one != other) & (other > 0)
+        pair = np.minimum(one, other)[apart] * scale + np.maximum(one, other)[apart]
+        found.append(np.unique(pair))
+    pairs = np.unique(np.concatenate(found))
+    return pairs // scale, pairs % scale
 
 
 def _bodies(

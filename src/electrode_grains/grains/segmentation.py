@@ -20,7 +20,7 @@ from electrode_grains.grains.agglomeration import (
     merge_regions,
 )
 from electrode_grains.grains.cleanup import CleanupReport, ParticleRule, isolate_particle
-from electrode_grains.grains.cutting import cut_by_orientation
+from electrode_grains.grains.cutting import cut_by_orientation, join_torn_grains
 from electrode_grains.grains.labelling import Labels, label_sizes
 from electrode_grains.grains.placement import place_interfaces
 from electrode_grains.grains.refinement import refine_interfaces
@@ -51,6 +51,8 @@ class SegmentationReport:
         Voxels that went to the grain beside them by the boundaries that this draws.
     interface_voxels_moved : int
         Voxels that went to the grain beside them whose orientation they have.
+    torn_grains_joined : int
+        Grains that went to one of the same orientation which they nearly touch.
     cleanup : CleanupReport
     largest_share : float
         Share of the particle's voxels in its largest grain.
@@ -67,6 +69,7 @@ class SegmentationReport:
     merging: MergeReport
     interface_voxels_placed: int
     interface_voxels_moved: int
+    torn_grains_joined: int
     cleanup: CleanupReport
     largest_share: float
     grains_cut_by_window: int
@@ -135,6 +138,7 @@ def segment_grains_with_report(
     place_sweeps: int = 0,
     stiffness: float = 0.4,
     refine_steps: int = 2,
+    join_reach: int = 2,
     minimum_voxels: int = 10,
     background_share: float = 0.5,
     rim_voxels: int = 2,
@@ -168,6 +172,9 @@ def segment_grains_with_report(
     refine_steps : int
         Voxels by which an interface may move towards the orientations of its voxels, see
         `refine_interfaces`; only in the modes that use orientations.
+    join_reach : int
+        Voxels over which grains of one orientation are joined that no face joins, see
+        `join_torn_grains`; 0 leaves them apart, so that every grain hangs together.
     minimum_voxels, background_share, rim_voxels, particle
         See `isolate_particle`.
 
@@ -255,10 +262,22 @@ def segment_grains_with_report(
         rim_voxels=rim_voxels,
         particle=particle,
     )
+    torn = 0
+    if orientations is not None and by_orientation and join_reach:
+        labels, torn = join_torn_grains(
+            labels,
+            orientations,
+            misorientation_threshold=misorientation_threshold,
+            laue=laue,
+            weights=weights,
+            reach=join_reach,
+        )
+        cleanup = replace(cleanup, grains=cleanup.grains - torn)
     report = _report(labels, minima_depth, background_threshold, merging, cleared, cleanup)
     return labels, replace(
         report,
         basins_cut_by_orientation=cut,
+        torn_grains_joined=torn,
         interface_voxels_placed=placed,
         interface_voxels_moved=moved,
         doubts=(*doubts, *report.doubts),
@@ -321,6 +340,7 @@ def _report(
         basins=cleared.regions,
         merging=merging,
         basins_cut_by_orientation=0,
+        torn_grains_joined=0,
         interface_voxels_placed=0,
         interface_voxels_moved=0,
         cleanup=CleanupReport(**counts),

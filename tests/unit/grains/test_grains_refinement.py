@@ -12,6 +12,7 @@ from electrode_grains.grains import (
     cut_by_orientation,
     equal_up_to_relabelling,
     find_voids,
+    join_torn_grains,
     measure_voids,
     rank_suspects,
     refine_interfaces,
@@ -132,6 +133,23 @@ def test_cutting_joins_nothing_and_keeps_what_is_no_grain():
     for label in np.unique(cut[inside]):
         assert len(np.unique(regions[cut == label])) == 1
         assert len(np.unique(field[cut == label])) == 1
+
+
+def test_a_grain_torn_by_a_slice_out_of_place_is_one():
+    grains = np.ones((9, 12, 12), np.int32)
+    grains[:5, 4:6, 4:6], grains[5:, 4:6, 7:9] = 2, 3  # one voxel between them
+    grains[0, 10, 10] = 4
+    mean = random_orientations(5, np.random.default_rng(3))
+    mean[3] = mean[2]
+    field = np.moveaxis(mean[grains], -1, 0)
+
+    near, none = join_torn_grains(grains, field, misorientation_threshold=0.05, reach=1)
+    joined, count = join_torn_grains(grains, field, misorientation_threshold=0.05, reach=2)
+
+    assert none == 0
+    assert equal_up_to_relabelling(near, grains)
+    assert count == 1
+    assert equal_up_to_relabelling(joined, np.where(grains == 3, 2, grains))
 
 
 def test_a_threshold_of_nothing_cuts_nothing(two_grains):

@@ -242,6 +242,7 @@ def _merging(grains: SegmentationSettings) -> dict[str, Any]:
         "misorientation_threshold": float(np.radians(grains.merge_misorientation_degrees)),
         "laue": grains.laue_group,
         "refine_steps": grains.refine_steps,
+        "join_reach": grains.join_reach,
         "minimum_voxels": grains.minimum_voxels,
     }
 

@@ -22,6 +22,7 @@ class SegmentationSettings(BaseModel, frozen=True, extra="forbid"):
     place_sweeps: int = Field(default=0, ge=0, le=20)
     stiffness: float = Field(default=0.5, ge=0)
     refine_steps: int = Field(default=2, ge=0, le=5)
+    join_reach: int = Field(default=2, ge=0, le=5)
     laue_group: Literal["-3m", "m-3m", "6/mmm", "mmm", "-1"]
     minimum_voxels: int = Field(ge=0)
 
