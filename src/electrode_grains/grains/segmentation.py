@@ -215,12 +215,12 @@ def segment_grains_with_report(
         rim_voxels=rim_voxels,
         particle="all",
     )
-    by_orientation = orientations is not None and mode in ("orientation", "combined")
-    cut = 0
-    if orientations is not None and by_orientation and misorientation_threshold:
+    guides = orientations if mode in ("orientation", "combined") else None
+    cut = placed = moved = torn = 0
+    if guides is not None and misorientation_threshold:
         regions, cut = cut_by_orientation(
             regions,
-            orientations,
+            guides,
             misorientation_threshold=misorientation_threshold,
             laue=laue,
             minimum_voxels=max(minimum_voxels, LEAST_BODY),
@@ -235,16 +235,14 @@ def segment_grains_with_report(
         weights=weights,
     )
     merged, merging = merge(regions, boundary, orientations)
-    placed = 0
     if place_sweeps:
         merged, placed = place_interfaces(
             merged, probability, stiffness=stiffness, sweeps=place_sweeps
         )
-    moved = 0
-    if orientations is not None and by_orientation and refine_steps:
+    if guides is not None and refine_steps:
         merged, moved = refine_interfaces(
             merged,
-            orientations,
+            guides,
             misorientation_threshold=misorientation_threshold or FIVE_DEGREES,
             laue=laue,
             weights=weights,
@@ -262,11 +260,10 @@ def segment_grains_with_report(
         rim_voxels=rim_voxels,
         particle=particle,
     )
-    torn = 0
-    if orientations is not None and by_orientation and join_reach:
+    if guides is not None and join_reach:
         labels, torn = join_torn_grains(
             labels,
-            orientations,
+            guides,
             misorientation_threshold=misorientation_threshold,
             laue=laue,
             weights=weights,
