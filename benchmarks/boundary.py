@@ -1,100 +1,233 @@
 """Measure what the choices of a training do, on virtual particles whose truth is known.
 
-`python -m benchmarks.boundary choices` trains once for each choice on one particle,
-`unseen` the first three seeds on three other particles, `start` with and without the weights
-of another particle at few labelled slices, `symmetries` averages over symmetries. Each takes
-minutes. Particles are scanned without drift, so that alignment has no part in the result.
+`python -m benchmarks.boundary SET ... [--folder F] [--device cuda] [--jobs 8] [--out rows.jsonl]`
+trains once for each particle and seed of every choice in a set: `choices` on the particles for
+tuning, `unseen` on particles that no choice was made by, `start` with few or no labelled slices,
+from nothing or from the network that comes with the package, `symmetries` averaging predictions.
+One training takes a minute on two cores and a few seconds on a graphics card.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+import json
+import math
+import multiprocessing
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import torch
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation
+from safetensors.torch import load_file
+from scipy.ndimage import binary_dilation, distance_transform_edt
+from torch.nn.functional import smooth_l1_loss
 
+from benchmarks.specimens import JUDGES, LABELLED, SPACING, Specimen, specimen
 from electrode_grains.boundary import (
+    IntensityJitter,
     TrainingSettings,
     UNet3D,
+    WindowSampler,
     boundary_scores,
-    normalize_contrast,
+    masked_cross_entropy,
+    network_from_state,
     predict_class_probabilities,
     train_boundary_network,
 )
-from electrode_grains.ebsd.orientations import neighbour_misorientation, quaternions_from_euler
+from electrode_grains.boundary.settings import learning_rate_at
 from electrode_grains.grains import score_labels, segment_grains
-from electrode_grains.phantom import AcquisitionSettings, acquire, virtual_particle
-from electrode_grains.tessellation import GrainLaw
 
-SHAPE, SPACING = (48, 96, 96), (50.0, 50.0, 50.0)
-LABELLED = (10, 19, 29, 38)
-JUDGES = (14, 24, 33)  # nobody labelled them: their classes only judge
-LAUE = "-3m"
-TUNING, UNSEEN, TEACHER = 50, (60, 61, 62), 70
-FIRST = TrainingSettings(
-    window_shape=(24, 80, 80),
+TUNING, UNSEEN, SEEDS = (50, 51, 52), (60, 61, 62), (1, 2, 3)
+MERGING_THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8)
+BASE = TrainingSettings(
     base_width=12,
     depth=3,
-    epochs=8,
+    epochs=24,
     steps_per_epoch=25,
     optimizer="adam",
     gain_jitter=0.2,
     offset_jitter=0.2,
     precision="auto",
-    seed=1,
 )
+CONFIGURED = replace(BASE, depth=2, gain_jitter=0.0, offset_jitter=0.0, noise_jitter=0.0)
+"""As in conf/base, where the network also sees confidence index and misorientation."""
+
 CHOICES: Mapping[str, Mapping[str, Any]] = {
-    "as configured": {},
-    "another seed": {"seed": 2},
-    "a third seed": {"seed": 3},
-    "windows 80 x 80 x 80 (cut to 48 slices)": {"window_shape": (80, 80, 80)},
-    "any rotation instead of quarter turns": {"rotation": "arbitrary"},
+    "base: 24 x 80 x 80, depth 3, 600 steps": {},
+    "windows 64 x 80 x 80": {"window_shape": (64, 80, 80)},
+    "windows 16 x 64 x 64": {"window_shape": (16, 64, 64)},
+    "windows 24 x 128 x 128": {"window_shape": (24, 128, 128)},
+    "any rotation": {"rotation": "arbitrary"},
     "no rotation": {"rotation": "none"},
     "no jitter": {"gain_jitter": 0.0, "offset_jitter": 0.0, "noise_jitter": 0.0},
-    "boundary weighs 3 in the loss": {"class_weights": (3.0, 1.0, 1.0)},
-}
+    "noise jitter 0.3": {"noise_jitter": 0.3},
+    "boundary weighs 3": {"class_weights": (3.0, 1.0, 1.0)},
+    "batches of 4": {"batch_size": 4},
+    "learning rate 0.001": {"learning_rate": 1e-3},
+    "learning rate 0.01": {"learning_rate": 1e-2},
+    "AdamW, decay 0.01": {"optimizer": "adamw"},
+    "no frozen statistics": {"frozen_statistics": 0.0},
+    "width 8": {"base_width": 8},
+    "width 24": {"base_width": 24},
+    "depth 2": {"depth": 2},
+    "200 steps": {"epochs": 8},
+    "1500 steps": {"epochs": 60},
+    "3000 steps": {"epochs": 120},
+    "paper: 64 x 80 x 80, any rotation, constant rate": {
+        "window_shape": (64, 80, 80), "rotation": "arbitrary", "schedule": "constant",
+        "learning_rate": 1e-3, "gain_jitter": 0.0, "offset_jitter": 0.0, "noise_jitter": 0.0,
+    },
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Specimen:
-    """A scanned particle, its labels and its truth."""
+class Trial:
+    """One training and what is judged of it."""
 
-    contrast: NDArray[np.float32]  # (channel, z, y, x): image quality, confidence, misorientation
-    classes: NDArray[np.uint8]  # of all labelled and judging slices
-    grains: NDArray[np.int32]
+    name: str
+    particle: int
+    settings: TrainingSettings
+    channels: int = 1
+    slices: tuple[int, ...] = LABELLED
+    variant: str = ""  # wide: boundaries a pixel wider; distance: a fourth output that learns it
+    start: str | None = None  # folder of a network
+    augmentation: bool | str = False
 
 
-def specimen(seed: int) -> Specimen:
-    rng = np.random.default_rng(seed)
-    particle = virtual_particle(SHAPE, SPACING, rng, GrainLaw(513.8, 4600.0))
-    still = AcquisitionSettings(
-        annotated_slices=(*LABELLED, *JUDGES), drift_px=0.0, rotation_degrees=0.0
+def choices() -> Iterator[Trial]:
+    for seed, particle in product(SEEDS[:2], TUNING):
+        own = replace(BASE, seed=seed)
+        for name, change in CHOICES.items():
+            yield Trial(name, particle, replace(own, **change))
+        yield Trial("boundaries a pixel wider", particle, own, variant="wide")
+        yield Trial("distance to boundary learnt too", particle, own, variant="distance")
+        yield Trial("confidence index too", particle, own, channels=2)
+        yield Trial("confidence index, misorientation too", particle, own, channels=3)
+
+
+def unseen() -> Iterator[Trial]:
+    for seed in SEEDS:
+        for particle in UNSEEN:
+            own = replace(CONFIGURED, seed=seed)
+            yield Trial(f"particle {particle}", particle, own, channels=3)
+
+
+def symmetries() -> Iterator[Trial]:
+    for particle in TUNING:
+        for augmentation in (False, "in_plane", "cube"):
+            own = replace(BASE, seed=1)
+            yield Trial(f"averaged: {augmentation}", particle, own, augmentation=augmentation)
+
+
+def start(network: str = "embedded") -> Iterator[Trial]:
+    for particle in UNSEEN:
+        own = replace(BASE, seed=1)
+        yield Trial("0 slices, from the network", particle, own, slices=(), start=network)
+        for slices in (LABELLED[1:2], LABELLED[1:3], LABELLED):
+            count = f"{len(slices)} slices, from "
+            yield Trial(f"{count}nothing", particle, own, slices=slices)
+            for rate in (3e-3, 1e-3, 3e-4):
+                gentle = replace(own, learning_rate=rate)
+                name = f"{count}the network, rate {rate:g}"
+                yield Trial(name, particle, gentle, slices=slices, start=network)
+
+
+SETS = {"choices": choices, "unseen": unseen, "symmetries": symmetries, "start": start}
+
+
+def run(trial: Trial, folder: Path | None, device: str, keep: Path | None) -> dict[str, Any]:
+    """Train, predict the volume, judge by slices nobody trained on and by the grains."""
+    of = specimen(trial.particle, folder)
+    begin = time.perf_counter()
+    contrast = of.channels(trial.channels)
+    network = trained(trial, contrast, of, device)
+    seconds = time.perf_counter() - begin
+    begin = time.perf_counter()
+    probability = predict_class_probabilities(
+        network, contrast, precision="auto", device=device,
+        test_time_augmentation=trial.augmentation,
+    )  # fmt: skip
+    predicting = time.perf_counter() - begin
+    if keep is not None:
+        np.savez_compressed(
+            keep / f"probability_{trial.particle}_{trial.settings.seed}.npz",
+            probability=np.round(probability[[0, 2]] * 255).astype(np.uint8),
+        )
+    return {
+        "name": trial.name,
+        "particle": trial.particle,
+        "seed": trial.settings.seed,
+        "training_s": seconds,
+        "predicting_s": predicting,
+        **judged(probability, of),
+    }
+
+
+def trained(trial: Trial, contrast: NDArray[np.float32], of: Specimen, device: str) -> UNet3D:
+    initial = None if trial.start is None else read_network(Path(trial.start))
+    if not trial.slices:
+        assert initial is not None
+        return initial
+    labels = of.labels(trial.slices)
+    settings = replace(trial.settings, device=device)
+    if trial.variant == "wide":
+        labels = thickened(labels)
+    if trial.variant == "distance":
+        return trained_with_distance(contrast, labels, settings)
+    return train_boundary_network(
+        contrast, labels, settings=settings, initial_network=initial
+    ).network
+
+
+def read_network(folder: Path) -> UNet3D:
+    """Weights and settings of a network, for machines without Kedro."""
+    settings = json.loads((folder / "settings.json").read_text())
+    weights = load_file(folder / "weights.safetensors")
+    return network_from_state(
+        {n: t.float() if t.is_floating_point() else t for n, t in weights.items()}, settings
     )
-    scan = acquire(particle, rng, still)
-    classes = np.zeros(SHAPE, np.uint8)
-    for z, drawn in scan.annotations.items():
-        classes[z] = drawn
-    turns = quaternions_from_euler(scan.euler_angles)
-    misorientation = neighbour_misorientation(turns, LAUE)
-    channels = (scan.image_quality, scan.confidence_index, np.nan_to_num(misorientation))
-    contrast = np.stack([normalize_contrast(channels[0]), *(scaled(each) for each in channels[1:])])
-    grains = np.where(scan.label_stack <= particle.main_grain_count, scan.label_stack, 0)
-    return Specimen(contrast, classes, grains)
 
 
-def scaled(channel: NDArray[np.floating]) -> NDArray[np.float32]:
-    return ((channel - channel.mean()) / channel.std()).astype(np.float32)
+def judged(probability: NDArray[np.float32], of: Specimen) -> dict[str, float]:
+    judges = list(JUDGES)
+    scores = boundary_scores(probability[:, judges], of.classes[judges])
 
+    def scored(threshold: float, mode: str, **more: Any) -> dict[str, Any]:
+        found = segment_grains(
+            probability, 0.002, 0.5, merge_mode=mode, boundary_threshold=threshold,
+            minimum_voxels=34, **more,
+        )  # fmt: skip
+        return score_labels(found, of.grains, SPACING)
 
-def labels_of(of: Specimen, slices: tuple[int, ...] = LABELLED) -> NDArray[np.uint8]:
-    labels = np.zeros_like(of.classes)
-    labels[list(slices)] = of.classes[list(slices)]
-    return labels
+    grains = [scored(threshold, "iq") for threshold in MERGING_THRESHOLDS]
+    f1 = [found["matched"]["f1"] for found in grains]
+    best = grains[int(np.argmax(f1))]
+    together = {}
+    if of.orientations.any():
+        combined = scored(0.6, "combined", orientations=of.orientations)
+        together = {
+            "combined_f1": combined["matched"]["f1"],
+            "combined_adapted_rand_error": combined["adapted_rand_error"],
+        }
+    return {
+        "boundary_f1": scores["boundary_f1"],
+        "dice_background": scores["dice_background"],
+        "brier_score": scores["brier_score"],
+        "grain_f1_at_0.6": f1[MERGING_THRESHOLDS.index(0.6)],
+        "grain_f1_best": max(f1),
+        "best_threshold": MERGING_THRESHOLDS[int(np.argmax(f1))],
+        "adapted_rand_error": best["adapted_rand_error"],
+        "surface_distance_nm": best["boundary_distance_mean"] or math.nan,
+        **together,
+    }
 
 
 def thickened(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -103,84 +236,93 @@ def thickened(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.where(wide, 1, labels).astype(np.uint8)
 
 
-def judge(network: UNet3D, of: Specimen, contrast: Any, **options: Any) -> dict[str, float]:
-    """Scores on slices nobody labelled, and of the grains that follow from the whole volume."""
-    probability = predict_class_probabilities(network, contrast, precision="auto", **options)
-    judges = list(JUDGES)
-    scores = boundary_scores(probability[:, judges], of.classes[judges])
-    found = score_labels(
-        segment_grains(probability, 0.002, 0.5, boundary_threshold=0.6, minimum_voxels=34),
-        of.grains,
-        SPACING,
+def trained_with_distance(
+    contrast: NDArray[np.float32], labels: NDArray[np.uint8], settings: TrainingSettings
+) -> UNet3D:
+    """Train with a fourth output, the distance to the drawn boundary, then cut it off."""
+    torch.manual_seed(settings.seed)
+    network = UNet3D(len(contrast), settings.base_width, settings.depth)
+    network.head = torch.nn.Conv3d(settings.base_width, 4, 1)
+    network.to(settings.device)
+    optimizer = torch.optim.Adam(network.parameters())
+    sampler = WindowSampler(
+        contrast,
+        labels,
+        window_shape=settings.window_shape,
+        jitter=IntensityJitter(settings.gain_jitter, settings.offset_jitter, settings.noise_jitter),
     )
-    return {
-        "boundary_f1": scores["boundary_f1"],
-        "brier_score": scores["brier_score"],
-        "grain_f1": found["matched"]["f1"],
-        "adapted_rand_error": found["adapted_rand_error"],
-        "surface_nm": found["boundary_distance_mean"],
-    }
+    total = settings.epochs * settings.steps_per_epoch
+    for step in range(total):
+        if step == round((1 - settings.frozen_statistics) * total):
+            network.freeze_statistics()
+        window = sampler.draw(np.random.default_rng((settings.seed, step)))
+        distance = np.stack([
+            distance_transform_edt(~(mask & (target == 0)))
+            for target, mask in zip(window.target, window.mask, strict=True)
+        ])  # fmt: skip
+        image, target, mask, near = (
+            torch.from_numpy(np.ascontiguousarray(array))[None].to(settings.device)
+            for array in (
+                window.image, window.target, window.mask, (distance.clip(0, 8) / 8).astype("f4")
+            )
+        )  # fmt: skip
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate_at(step, total, settings)
+        with torch.autocast(image.device.type, dtype=torch.bfloat16):
+            scores = network(image)
+        loss = masked_cross_entropy(scores[:, :3].float(), target, mask)
+        loss = loss + smooth_l1_loss(scores[:, 3].float()[mask], near[mask])
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+    state = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
+    for name in ("head.weight", "head.bias"):
+        state[name] = state[name][:3]
+    return network_from_state(state, network.settings)
 
 
-def trained(of: Specimen, settings: TrainingSettings, **options: Any) -> UNet3D:
-    contrast = options.pop("contrast", of.contrast[:1])
-    labels = options.pop("labels", labels_of(of))
-    return train_boundary_network(contrast, labels, settings=settings, **options).network
-
-
-def choices() -> Iterator[tuple[str, dict[str, float]]]:
-    of = specimen(TUNING)
-    for name, change in CHOICES.items():
-        yield name, judge(trained(of, replace(FIRST, **change)), of, of.contrast[:1])
-    yield (
-        "boundaries a pixel wider",
-        judge(trained(of, FIRST, labels=thickened(labels_of(of))), of, of.contrast[:1]),
-    )
-    for count, name in ((2, "confidence index"), (3, "confidence index and misorientation")):
-        network = trained(of, FIRST, contrast=of.contrast[:count])
-        yield f"with {name} as channels", judge(network, of, of.contrast[:count])
-
-
-def unseen() -> Iterator[tuple[str, dict[str, float]]]:
-    for particle in UNSEEN:
-        of = specimen(particle)
-        for seed in (1, 2, 3):
-            network = trained(of, replace(FIRST, seed=seed))
-            yield f"particle {particle}, seed {seed}", judge(network, of, of.contrast[:1])
-
-
-def start() -> Iterator[tuple[str, dict[str, float]]]:
-    other, of = specimen(TEACHER), specimen(TUNING)
-    teacher = trained(other, FIRST)
-    yield "0 labelled slices, weights of another particle", judge(teacher, of, of.contrast[:1])
-    short = replace(FIRST, epochs=4)
-    for slices in (LABELLED[1:2], LABELLED[1:3], LABELLED):
-        for name, network in (("from nothing", None), ("from another particle", teacher)):
-            result = trained(of, short, labels=labels_of(of, slices), initial_network=network)
-            yield f"{len(slices)} labelled, {name}", judge(result, of, of.contrast[:1])
-
-
-def symmetries() -> Iterator[tuple[str, dict[str, float]]]:
-    of = specimen(TUNING)
-    network = trained(of, FIRST)
-    for augmentation in (False, "in_plane", "cube"):
-        begin = time.perf_counter()
-        scores = judge(network, of, of.contrast[:1], test_time_augmentation=augmentation)
-        yield f"{augmentation}, {time.perf_counter() - begin:.1f} s", scores
+def table(rows: pd.DataFrame) -> str:
+    """Mean over particles and seeds, and its standard error, of each choice."""
+    numbers = rows.drop(columns=["particle", "seed"]).groupby("name", sort=False)
+    mean, spread, count = numbers.mean(), numbers.std(), numbers.size()
+    lines = [
+        "| | runs | " + " | ".join(mean.columns) + " |",
+        "| :--- |" + " ---: |" * (len(mean.columns) + 1),
+    ]
+    for name in mean.index:
+        cells = []
+        for column in mean.columns:
+            error = spread.loc[name, column] / math.sqrt(count[name])
+            cells.append(f"{mean.loc[name, column]:.3f} ± {error:.3f}")
+        lines.append(f"| {name} | {count[name]} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def main() -> None:
-    parts = {part.__name__: part for part in (choices, unseen, start, symmetries)}
-    for name in sys.argv[1:] or parts:
-        print(f"\n## {name}\n")
-        begin = time.perf_counter()
-        for run, (label, scores) in enumerate(parts[name]()):
-            if run == 0:
-                print("| | " + " | ".join(scores) + " | s |")
-                print("| :--- |" + " ---: |" * (len(scores) + 1))
-            shown = " | ".join(f"{value:.3f}" for value in scores.values())
-            print(f"| {label} | {shown} | {time.perf_counter() - begin:.0f} |", flush=True)
-            begin = time.perf_counter()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sets", nargs="+", choices=SETS)
+    parser.add_argument("--folder", type=Path, help="of specimens made before")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--out", type=Path, help="file to which each result is added")
+    parser.add_argument("--keep", type=Path, help="folder for the probabilities of `unseen`")
+    parser.add_argument("--start", default="embedded", help="folder of the network to start from")
+    asked = parser.parse_args()
+    for name in asked.sets:
+        trials = list(start(asked.start) if name == "start" else SETS[name]())
+        keep = asked.keep if name == "unseen" else None
+        work = partial(run, folder=asked.folder, device=asked.device, keep=keep)
+        rows = []
+        with ProcessPoolExecutor(asked.jobs, multiprocessing.get_context("spawn")) as pool:
+            for done in as_completed([pool.submit(work, trial) for trial in trials]):
+                rows.append(done.result())
+                if asked.out is not None:
+                    with asked.out.open("a") as file:
+                        file.write(json.dumps({"set": name, **rows[-1]}) + "\n")
+        order = {trial.name: place for place, trial in enumerate(trials)}
+        print(f"\n## {name}\n\n" + table(pd.DataFrame(rows).sort_values(
+            "name", key=lambda names: names.map(order), kind="stable"
+        )), flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

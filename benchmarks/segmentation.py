@@ -1,7 +1,9 @@
 """Segmentation beside its peers, and against the truth of virtual particles.
 
-`python -m benchmarks.segmentation` measures speed and memory; with folders of finished runs on
-virtual particles (`data/demo ...`) also the table of targets and the sweep of indexing.
+`python -m benchmarks.segmentation` measures speed and memory; with finished runs (data/demo) or
+predictions for specimens (NAME_SEED_NETWORK.npz beside specimen_SEED.npz) it makes the table of
+targets, and with the first of them the baselines, the choice and the sweep of indexing;
+`--targets` leaves these out. A finished run without truth stands beside linked orientations.
 """
 
 from __future__ import annotations
@@ -9,32 +11,68 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import SimpleITK as sitk  # noqa: N813, the library's own abbreviation
-from scipy import ndimage
+import yaml
+from numpy.typing import NDArray
+from scipy import ndimage, sparse
+from skimage.filters import threshold_otsu
 from skimage.morphology import h_minima
-from skimage.segmentation import watershed
+from skimage.segmentation import random_walker, watershed
 
 from benchmarks.morphometry import PAPER_WINDOW, SEEDS, bent_cells, least_seconds
+from benchmarks.specimens import specimen
 from electrode_grains.alignment import SliceTransforms, apply_transforms
 from electrode_grains.datasets.volume import VolumeDataset
+from electrode_grains.ebsd.orientations import misorientation_angle
 from electrode_grains.grains import (
+    BoundaryEvidence,
+    adapted_rand_error,
+    choose_boundary_threshold,
+    choose_minima_depth,
     compare_statistics,
     flood_from_minima,
-    refine_interfaces,
+    place_interfaces,
+    rank_suspects,
     score_labels,
     segment_grains,
+    segment_grains_with_report,
 )
+from electrode_grains.grains.labelling import compact_labels, facing
 from electrode_grains.morphometry import characterize_grains, summarize_particle
+from electrode_grains.phantom.annotation import annotate
 
 DEPTH, SPACING = 0.05, (50.0, 50.0, 50.0)
-SWEEP_FIGURE = Path(__file__).parents[1] / "docs" / "images" / "indexing_sweep.png"
-SETTINGS = {"minima_depth": 0.002, "background_threshold": 0.5}
-MERGING = {"boundary_threshold": 0.6, "minimum_voxels": 34}
+ROOT = Path(__file__).parents[1]
+SWEEP_FIGURE = ROOT / "docs" / "images" / "indexing_sweep.png"
+CONFIGURED = yaml.safe_load((ROOT / "conf/base/parameters_segmentation.yml").read_text())[
+    "segmentation"
+]
+GRAINS = CONFIGURED["grains"] | {"laue_group": "-3m"}
+TRUTH = "01_raw/acquired_label_stack.ome.zarr"
+STATISTICS = ("equivalent_diameter_nm", "sphericity", "convexity")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A virtual particle with what a network makes of it.
+
+    The truth is as acquired (moved as the slices were) and as tessellated; annotations are
+    those of the slices that the network has learnt from.
+    """
+
+    name: str
+    probability: NDArray[np.float32]
+    image_quality: NDArray[np.float32]
+    orientations: NDArray[np.float32]
+    annotation: NDArray[np.uint8]
+    truth: NDArray[np.int32]
+    tessellated: NDArray[np.int32]
 
 
 def paper_landscape():
@@ -86,8 +124,8 @@ def print_memory() -> None:
     print(f"{(resident('VmHWM') - before) / landscape.size:.1f}")
 
 
-def load_run(root: Path):
-    """Class probabilities, orientations, and the truth as acquired and as tessellated."""
+def finished_run(root: Path) -> Case:
+    """The data folder of a run on a virtual particle."""
 
     def volume(name):
         return VolumeDataset(filepath=str(root / f"{name}.ome.zarr")).load().to_numpy()
@@ -96,12 +134,35 @@ def load_run(root: Path):
     truth = apply_transforms(
         volume("01_raw/acquired_label_stack"), SliceTransforms.from_dict(described), order=0
     )
-    return (
+    return Case(
+        root.name,
         volume("07_model_output/class_probability_volume"),
+        volume("03_primary/image_quality_volume"),
         volume("03_primary/orientation_volume"),
+        volume("03_primary/annotation_volume"),
         truth,
         volume("01_raw/true_grain_label_volume"),
     )
+
+
+def prediction(path: Path, specimens: Path) -> Case:
+    """A file NAME_SEED.npz or NAME_SEED_NETWORK.npz with boundary and background in 255ths."""
+    particle = specimen(int(path.stem.split("_")[1]), specimens)
+    boundary, background = np.load(path)["probability"].astype(np.float32) / 255
+    interior = np.clip(1 - boundary - background, 0, 1)
+    return Case(
+        path.stem,
+        np.stack([boundary, interior, background]),
+        particle.image_quality,
+        particle.orientations,
+        particle.labels(),
+        particle.grains,
+        particle.tessellated,
+    )
+
+
+def read_case(path: Path) -> Case:
+    return finished_run(path) if path.is_dir() else prediction(path, path.parent)
 
 
 def misindexed(orientations, share: float, rng: np.random.Generator):
@@ -113,89 +174,269 @@ def misindexed(orientations, share: float, rng: np.random.Generator):
     return changed
 
 
-def flooded(probability, orientations, mode: str, **more):
-    return segment_grains(
-        probability, *SETTINGS.values(), orientations=orientations, merge_mode=mode,
-        **{**MERGING, **more},
-    )  # fmt: skip
-
-
-def majority(labels, steps: int = 1):
-    """Smooth interfaces: a voxel goes to the grain that holds most of its 27 neighbours."""
-    for _ in range(steps):
-        padded = np.pad(labels, 1, mode="edge")
-        around = np.stack([
-            padded[k : k + labels.shape[0], j : j + labels.shape[1], i : i + labels.shape[2]]
-            for k in range(3) for j in range(3) for i in range(3)
-        ])  # fmt: skip
-        touching = (around != labels).any(axis=0) & (labels > 0)
-        near = np.sort(around[:, touching], axis=0)
-        votes = np.stack([(near == row).sum(axis=0) for row in near])
-        votes[near == 0] = 0
-        smooth = labels.copy()
-        smooth[touching] = np.take_along_axis(near, votes.argmax(axis=0)[None], 0)[0]
-        labels = smooth
-    return labels
-
-
-def row(name: str, labels, truth, tessellated) -> str:
-    scores = score_labels(labels, truth, SPACING)
-    found = characterize_grains(labels, SPACING)
-    errors = [
-        compare_statistics(found, characterize_grains(true, SPACING))
-        for true in (truth, tessellated)
-    ]
-    area = [
-        summarize_particle(volume, SPACING)["specific_surface_area_per_um"]
-        for volume in (labels, truth, tessellated)
-    ]
-    means = [
-        " / ".join(f"{error['mean'][name]['error']:+.3f}" for error in errors)
-        for name in ("equivalent_diameter_nm", "sphericity", "convexity")
-    ]
-    key = "equivalent_diameter_nm:sphericity"
-    cells = [
-        f"{scores['matched']['found']} / {scores['matched']['true']}",
-        f"{scores['matched']['f1']:.3f}", f"{scores['f1_by_iou']['0.8']:.3f}",
-        f"{scores['adapted_rand_error']:.3f}", f"{scores['boundary_distance_mean']:.1f}", *means,
-        f"{area[0] / area[1] - 1:+.3f} / {area[0] / area[2] - 1:+.3f}",
-        " / ".join(f"{error['correlation'][key]['error']:+.3f}" for error in errors),
-    ]  # fmt: skip
-    return f"| {name} | " + " | ".join(cells) + " |"
-
-
-def compare_with_truth(root: Path) -> None:
-    probability, orientations, truth, tessellated = load_run(root)
-    united = flooded(probability, orientations, "combined", refine_steps=0)
-    cases = {
-        "`none`": flooded(probability, None, "none"),
-        "`iq`": flooded(probability, None, "iq"),
-        "`orientation`": flooded(probability, orientations, "orientation"),
-        "`combined`": flooded(probability, orientations, "combined"),
-        "`combined`, plain flood": united,
-        "plain flood, majority of 27": majority(united),
-        "plain flood, orientations beyond 10 degrees": refine_interfaces(
-            united, orientations, misorientation_threshold=np.radians(10)
-        )[0],
-    }
-    print(
-        f"\n| {root.name} | n | F1 | F1 at .8 | ARE | distance / nm | d | s | c | S/V | r(d, s) |"
+def evidence(settings) -> BoundaryEvidence:
+    return BoundaryEvidence(
+        settings["merge_quantile"],
+        settings["merge_size_weight"],
+        settings["merge_reference_voxels"],
+        settings["merge_slice_weight"],
     )
-    print("| :--- |" + " ---: |" * 10)
-    for name, labels in cases.items():
-        print(row(name, labels, truth, tessellated), flush=True)
 
 
-def sweep_indexing(root: Path) -> None:
-    probability, orientations, truth, _ = load_run(root)
-    alone = score_labels(flooded(probability, None, "iq"), truth)
-    print(f"\n| {root.name}: wrong points | combined | orientation | iq |")
+def segmented(case: Case, mode: str, chosen: tuple[float, float], **changed):
+    """Grains as the pipeline would find them, up to settings to be changed."""
+    settings = GRAINS | changed
+    return segment_grains(
+        case.probability,
+        chosen[0],
+        settings["background_threshold"],
+        orientations=case.orientations if mode in ("orientation", "combined") else None,
+        merge_mode=mode,
+        boundary_threshold=chosen[1],
+        evidence=evidence(settings),
+        **{
+            k: settings[k]
+            for k in ("place_sweeps", "stiffness", "refine_steps", "join_reach", "minimum_voxels")
+        },
+    )
+
+
+def choose(case: Case, slack: float | None = None):
+    """Depth and boundary threshold as the pipeline chooses them, and the threshold's curve."""
+    options = {
+        "criterion": "interior_information", "merge_mode": "iq", "evidence": evidence(GRAINS),
+        "minimum_voxels": GRAINS["minimum_voxels"],
+    }  # fmt: skip
+    depths, boundaries = CONFIGURED["depths"], CONFIGURED["boundaries"]
+    depth, _ = choose_minima_depth(
+        case.probability, case.annotation, depths["candidates"], GRAINS["background_threshold"],
+        boundary_threshold=float(np.median(boundaries["candidates"])),
+        slack=depths["slack_bits"], prefer="smallest", **options,
+    )  # fmt: skip
+    threshold, curve = choose_boundary_threshold(
+        case.probability, case.annotation, boundaries["candidates"], depth,
+        GRAINS["background_threshold"], slack=boundaries["slack_bits"], prefer="middle", **options,
+    )  # fmt: skip
+    return (depth, threshold), curve
+
+
+def measured(labels, case: Case) -> dict[str, float]:
+    """Scores against the truth as acquired; statistics against it and as tessellated."""
+    scores = score_labels(labels, case.truth, SPACING)
+    found = characterize_grains(labels, SPACING)
+    area = summarize_particle(labels, SPACING)["specific_surface_area_per_um"]
+    numbers = {
+        "found": scores["matched"]["found"], "true": scores["matched"]["true"],
+        "count": scores["count_error"], "F1": scores["matched"]["f1"],
+        "F1 at .8": scores["f1_by_iou"]["0.8"], "ARE": scores["adapted_rand_error"],
+    }  # fmt: skip
+    for suffix, true in (("", case.truth), (" tessellated", case.tessellated)):
+        errors = compare_statistics(found, characterize_grains(true, SPACING))
+        for symbol, name in zip("dsc", STATISTICS, strict=True):
+            numbers[symbol + suffix] = errors["mean"][name]["error"]
+        true_area = summarize_particle(true, SPACING)["specific_surface_area_per_um"]
+        numbers["S/V" + suffix] = area / true_area - 1
+        pair = errors["correlation"]["equivalent_diameter_nm:sphericity"]
+        numbers["r(d, s)" + suffix] = pair["error"]
+    return numbers
+
+
+def heading(first: str) -> None:
+    columns = ("found / true", "F1", "F1 at .8", "ARE", "d", "s", "c", "S/V", "r(d, s)")
+    print(f"\n| {first} | " + " | ".join(columns) + " |\n| :--- |" + " ---: |" * len(columns))
+
+
+def row(name: str, numbers: dict[str, float]) -> None:
+    cells = [
+        f"{numbers['found']:.0f} / {numbers['true']:.0f}",
+        *(f"{numbers[key]:.3f}" for key in ("F1", "F1 at .8", "ARE")),
+        *(
+            f"{numbers[key]:+.3f} / {numbers[key + ' tessellated']:+.3f}"
+            for key in ("d", "s", "c", "S/V", "r(d, s)")
+        ),
+    ]
+    print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+
+
+def suspects_row(name: str, labels, case: Case) -> str:
+    """How many grains without a match are among the first suspects; area under the curve."""
+    ranked = rank_suspects(
+        labels, case.probability[0], SPACING, case.orientations, least_suspicion=-1.0
+    )
+    shared = np.zeros((labels.max() + 1, case.truth.max() + 1))
+    np.add.at(shared, (labels.ravel(), case.truth.ravel()), 1)
+    union = shared.sum(1)[:, None] + shared.sum(0)[None] - shared
+    wrong = (shared / np.maximum(union, 1))[1:, 1:].max(1) <= 0.5
+    hits = wrong[ranked["label"].to_numpy() - 1]
+    below = np.cumsum((~hits)[::-1])[::-1]  # right grains ranked below each
+    curve = below[hits].mean() / (~hits).sum()
+    cells = " | ".join(f"{hits[:k].sum()}" for k in (10, 20, 50, 100))
+    return f"| {name} | {hits.sum()} / {len(hits)} | {cells} | {curve:.3f} |"
+
+
+def compare_targets(cases: list[Path]) -> None:
+    """Every particle and network with the settings of conf/base."""
+    heading("particle, network; chosen depth, threshold")
+    rows: dict[str, list[dict[str, float]]] = {}
+    suspects = []
+    for path in cases:
+        case = read_case(path)
+        chosen, _ = choose(case)
+        for mode in ("iq", "combined"):
+            labels = segmented(case, mode, chosen)
+            numbers = measured(labels, case)
+            suspects.append(suspects_row(f"{case.name}, `{mode}`", labels, case))
+            rows.setdefault(mode, []).append(numbers)
+            row(f"{case.name}, `{mode}`; {chosen[0]:g}, {chosen[1]:g}", numbers)
+    for mode, all_numbers in rows.items():
+        mean = {key: float(np.mean([one[key] for one in all_numbers])) for key in all_numbers[0]}
+        row(f"mean, `{mode}`", mean)
+    print("\n| wrong grains among the first k suspects | wrong / all | 10 | 20 | 50 | 100 | AUC |")
+    print("| :--- |" + " ---: |" * 6, *suspects, sep="\n")
+
+
+def without_network(case: Case, smoothing: float, depth: float):
+    """Flood the dark of the image; the particle is where the smoothed image is bright."""
+    bright = np.nan_to_num(case.image_quality)
+    image = ndimage.gaussian_filter(bright, smoothing)
+    dark = np.clip(1 - image / np.quantile(image, 0.99), 0, 1).astype(np.float32)
+    outside = (ndimage.gaussian_filter(bright, 2) < threshold_otsu(bright)).astype(np.float32)
+    probability = np.stack([dark, 1 - dark, outside])
+    return segment_grains(probability, depth, 0.5, merge_mode="none", minimum_voxels=34)
+
+
+def by_orientation_alone(orientations, particle, laue: str, minimum_voxels: int):
+    """Neighbouring points less than 5 degrees apart are one grain; then all others join one."""
+    points = np.moveaxis(orientations[:4], 0, -1).astype(np.float64)
+    index = np.arange(particle.size).reshape(particle.shape)
+    links = []
+    for low, high in facing(3):
+        both = particle[low] & particle[high] & np.isfinite(points[low][..., 0])
+        near = misorientation_angle(points[low][both], points[high][both], laue) < np.radians(5)
+        links.append(np.column_stack([index[low][both][near], index[high][both][near]]))
+    first, second = np.concatenate(links).T
+    graph = sparse.coo_matrix((np.ones(len(first)), (first, second)), shape=(particle.size,) * 2)
+    _, group = sparse.csgraph.connected_components(graph, directed=False)
+    large = np.bincount(group)[group] >= minimum_voxels
+    seeds, _ = compact_labels(
+        np.where(large.reshape(particle.shape), group.reshape(particle.shape) + 1, 0)
+    )
+    return watershed(np.zeros(particle.shape), seeds, mask=particle).astype(np.int32)
+
+
+def from_distances(case: Case, chosen, depth: float):
+    """Seeds are the middles of what the boundary leaves, by the distance to the boundary."""
+    distance = ndimage.distance_transform_edt(case.probability[0] < 0.5)
+    basins = flood_from_minima((-distance).astype(np.float32), depth)
+    settings = {k: GRAINS[k] for k in ("place_sweeps", "stiffness", "minimum_voxels")}
+    return segment_grains_with_report(
+        case.probability, chosen[0], 0.5, basins=basins, merge_mode="iq",
+        boundary_threshold=chosen[1], evidence=evidence(GRAINS), **settings,
+    )[0]  # fmt: skip
+
+
+def drawn(case: Case):
+    """The case with a network that draws every slice as the truth would be drawn."""
+    classes = np.stack([annotate(s, 0.0, np.random.default_rng(0)) for s in case.truth])
+    exact = (classes == np.arange(1, 4)[:, None, None, None]).astype(np.float32)
+    return replace(case, probability=exact)
+
+
+def majority(labels):
+    """Smooth interfaces: a voxel goes to the grain that holds most of its 27 neighbours."""
+    padded = np.pad(labels, 1, mode="edge")
+    around = np.stack([
+        padded[k : k + labels.shape[0], j : j + labels.shape[1], i : i + labels.shape[2]]
+        for k in range(3) for j in range(3) for i in range(3)
+    ])  # fmt: skip
+    touching = (around != labels).any(axis=0) & (labels > 0)
+    near = np.sort(around[:, touching], axis=0)
+    votes = np.stack([(near == row).sum(axis=0) for row in near])
+    votes[near == 0] = 0
+    smooth = labels.copy()
+    smooth[touching] = np.take_along_axis(near, votes.argmax(axis=0)[None], 0)[0]
+    return smooth
+
+
+def compare_baselines(case: Case) -> None:
+    """What each part of the method is worth, on one particle."""
+    chosen, curve = choose(case)
+    print(f"\n{case.name}: thresholds compared on annotated slices, depth {chosen[0]:g}\n")
+    kept = ["merge_boundary", "grain_count", "boundary_f1", "interior_information"]
+    print("| threshold | grains | boundary F1 | information, bits | F1 by the truth |")
+    print("| ---: |" + " ---: |" * 4)
+    for value, count, agreement, information in curve[kept].to_numpy():
+        labels = segmented(case, "iq", (chosen[0], value), place_sweeps=0)
+        true = score_labels(labels, case.truth)["matched"]["f1"]
+        print(f"| {value:g} | {count:.0f} | {agreement:.4f} | {information:.4f} | {true:.3f} |")
+    heading(case.name)
+    tried = [without_network(case, s, d) for s in (0.7, 1.0, 1.5) for d in (0.01, 0.03, 0.05, 0.1)]
+    row("no network, best of 12 by the truth", max(
+        (measured(labels, case) for labels in tried), key=lambda one: one["F1"]
+    ))  # fmt: skip
+    particle = segmented(case, "iq", chosen) > 0
+    row("points within 5 degrees are linked", measured(
+        by_orientation_alone(case.orientations, particle, "-3m", GRAINS["minimum_voxels"]), case
+    ))  # fmt: skip
+    plain = {"merge_quantile": None, "merge_size_weight": 0.0, "merge_slice_weight": 0.0}
+    flood = {"place_sweeps": 0, "refine_steps": 0}
+    row("`none`, best of 4 depths by the truth", max(
+        (measured(segmented(case, "none", (d, 0), **flood), case) for d in (0.01, 0.02, 0.05, 0.1)),
+        key=lambda one: one["F1"],
+    ))  # fmt: skip
+    exact = drawn(case)
+    for name, labels in {
+        "`iq`, mean of .6, plain flood": segmented(case, "iq", (chosen[0], 0.6), **plain, **flood),
+        "`iq`, plain flood": segmented(case, "iq", chosen, **flood),
+        "`iq`, majority of 27": majority(segmented(case, "iq", chosen, **flood)),
+        "`iq`, seeds by distance": from_distances(case, chosen, 0.7),
+        "`iq`": segmented(case, "iq", chosen),
+        "`orientation`": segmented(case, "orientation", chosen),
+        "`combined`, plain flood": segmented(case, "combined", chosen, **flood),
+        "`combined`, not placed": segmented(case, "combined", chosen, place_sweeps=0),
+        "`combined`": segmented(case, "combined", chosen),
+        "`iq`, slices drawn by the truth, plain flood": segmented(exact, "iq", chosen, **flood),
+        "`iq`, slices drawn by the truth": segmented(exact, "iq", chosen),
+    }.items():
+        row(name, measured(labels, case))
+    compare_random_walker(case, segmented(case, "iq", chosen, **flood))
+
+
+def compare_random_walker(case: Case, labels) -> None:
+    """A random walker decides the voxels beside interfaces, in a part of the window."""
+    middle = tuple(
+        slice(n // 2 - w, n // 2 + w) for n, w in zip(labels.shape, (10, 20, 20), strict=True)
+    )
+    part, truth, probability = (
+        labels[middle],
+        case.truth[middle],
+        case.probability[(slice(None), *middle)],
+    )
+    inner = ndimage.minimum_filter(part, 3) == ndimage.maximum_filter(part, 3)
+    seeds = np.where(part == 0, -1, np.where(inner, part, 0))
+    for lost in np.setdiff1d(part, seeds):
+        seeds[part == lost] = lost
+    walked = random_walker(probability[0], seeds, beta=10, mode="cg_j")
+    placed, _ = place_interfaces(part, probability, stiffness=GRAINS["stiffness"])
+    print(f"\n| {case.name}, {part.shape} in the middle | ARE |\n| :--- | ---: |")
+    for name, found in {
+        "plain flood": part,
+        "random walker": np.maximum(walked, 0),
+        "placed": placed,
+    }.items():
+        print(f"| {name} | {adapted_rand_error(found.astype(np.int64), truth):.3f} |")
+
+
+def sweep_indexing(case: Case) -> None:
+    chosen, _ = choose(case)
+    alone = score_labels(segmented(case, "iq", chosen), case.truth)
+    print(f"\n| {case.name}: wrong points | combined | orientation | iq |")
     print("| ---: |" + " ---: |" * 3)
     curves = []
     for share in (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0):
-        wrong = misindexed(orientations, share, np.random.default_rng(5))
+        wrong = misindexed(case.orientations, share, np.random.default_rng(5))
         cells = [
-            score_labels(flooded(probability, wrong, mode), truth)
+            score_labels(segmented(replace(case, orientations=wrong), mode, chosen), case.truth)
             for mode in ("combined", "orientation")
         ]
         texts = [
@@ -212,17 +453,46 @@ def sweep_indexing(root: Path) -> None:
     figure.savefig(SWEEP_FIGURE, dpi=150)
 
 
+def compare_with_linked_points(root: Path, minimum_voxels: int = 8) -> None:
+    """A finished run on a real stack beside a segmentation that never saw the network."""
+
+    def volume(name):
+        return VolumeDataset(filepath=str(root / f"{name}.ome.zarr")).load()
+
+    run = volume("07_model_output/grain_label_volume")
+    orientations = volume("03_primary/orientation_volume").to_numpy()
+    laue = json.loads((root / "02_intermediate/scan_index.json").read_text())["laue_group"]
+    linked = by_orientation_alone(orientations, run.to_numpy() > 0, laue, minimum_voxels)
+    print(f"\n| {root.name} | grains | not cut by the window | mean d / nm | of these |")
+    print("| :--- |" + " ---: |" * 4)
+    for name, labels in {"run": run.to_numpy(), "linked points": linked}.items():
+        table = characterize_grains(labels, run.attrs["spacing_nm"], hulls=False)
+        whole = table.loc[~table["touches_window"], "equivalent_diameter_nm"]
+        mean = table["equivalent_diameter_nm"].mean()
+        print(f"| {name} | {len(table)} | {len(whole)} | {mean:.0f} | {whole.mean():.0f} |")
+    agreement = score_labels(run.to_numpy(), linked)
+    print(f"\nF1 of one against the other {agreement['matched']['f1']:.3f}")
+
+
 def main() -> None:
     if "--memory" in sys.argv:
         return print_memory()
     print("\n# Segmentation\n\n" + ", ".join(
         f"{name} {version(name)}" for name in ("numpy", "numba", "scikit-image", "SimpleITK")
     ))  # fmt: skip
-    compare_speed()
-    for root in map(Path, sys.argv[1:]):
-        compare_with_truth(root)
-    if sys.argv[1:]:
-        sweep_indexing(Path(sys.argv[1]))
+    paths = [Path(given) for given in sys.argv[1:] if not given.startswith("--")]
+    if not paths:
+        return compare_speed()
+    real = [p for p in paths if p.is_dir() and not (p / TRUTH).exists()]
+    for root in real:
+        compare_with_linked_points(root)
+    paths = [path for path in paths if path not in real]
+    if not paths:
+        return None
+    compare_targets(paths)
+    if "--targets" not in sys.argv:
+        compare_baselines(read_case(paths[0]))
+        sweep_indexing(read_case(paths[0]))
     return None
 
 

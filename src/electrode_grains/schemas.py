@@ -95,6 +95,13 @@ def suspect_table(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def void_table(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per void; no row where the particle is whole."""
+    wanted = ("void", "volume_nm3", "surface_area_nm2", "grain_interface_area_nm2", "enclosed")
+    _require("the table of voids", table.columns, wanted)
+    return table
+
+
 def truth_comparison(table: pd.DataFrame) -> pd.DataFrame:
     """One row per characteristic and source, none twice."""
     wanted = ("characteristic", "source", "count", "mean", "std")
@@ -176,6 +183,13 @@ def validation_scores(result: Mapping[str, Any]) -> Mapping[str, Any]:
         wanted = ("epochs", "slices", "mean", "std", "reliability")
         _require("the validation of the network", result, wanted)
         _require("the mean scores of the validation", result["mean"], ("boundary_f1",))
+    return result
+
+
+def segmentation_choice(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings that the segmentation runs with, and what chose them."""
+    wanted = ("minima_depth", "merge_boundary", "judged_by_slices", "best")
+    _require("the choice of settings", result, wanted)
     return result
 
 

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from electrode_grains.pipelines.boundary_model.nodes import split_annotations
-from electrode_grains.pipelines.boundary_model.settings import SplitSettings
+from electrode_grains.phantom.annotation import annotate
+from electrode_grains.pipelines.boundary_model.nodes import build_contrast, split_annotations
+from electrode_grains.pipelines.boundary_model.settings import ContrastSettings, SplitSettings
 from electrode_grains.pipelines.characterization.nodes import (
     compare_with_truth,
     measure_grains,
@@ -24,10 +25,17 @@ from electrode_grains.pipelines.modelling.settings import (
     ResamplingSettings,
     SampleSettings,
 )
+from electrode_grains.pipelines.preprocessing.nodes import ORIENTATION_CHANNELS
 from electrode_grains.pipelines.reporting.nodes import (
     collect_warnings,
     farthest_slice,
     unresolved_grains,
+)
+from electrode_grains.pipelines.segmentation.nodes import choose_settings, set_voids_apart
+from electrode_grains.pipelines.segmentation.settings import (
+    CandidateSettings,
+    SegmentationSettings,
+    VoidSettings,
 )
 from electrode_grains.problems import InputProblem, SettingsProblem
 from electrode_grains.volumes import as_volume
@@ -273,3 +281,141 @@ def test_particles_are_compared_two_at_a_time():
 def test_one_particle_cannot_be_compared():
     with pytest.raises(InputProblem, match="at least two particles"):
         compare({"one": 0.0})
+
+
+def test_the_network_sees_what_was_asked_for(stack):
+    quality, orientations = stack
+    settings = ContrastSettings(
+        channels=("image_quality", "misorientation", "confidence_index"), laue_group="-3m"
+    )
+    contrast = build_contrast(quality, orientations, settings)
+    assert contrast.dims[0] == "channel"
+    assert contrast.shape == (3, *quality.shape)
+    turned = contrast[1].to_numpy()
+    assert (turned[..., 3:5] > 0).all()  # both sides of the boundary between x = 3 and 4
+    assert (turned[..., :3] < 0).all()
+    np.testing.assert_allclose(contrast[1:].mean(axis=(1, 2, 3)), 0, atol=1e-6)
+
+
+def test_a_stack_without_orientations_leaves_their_channels_empty(stack, caplog):
+    quality, orientations = stack
+    settings = ContrastSettings(channels=("image_quality", "misorientation"), laue_group="-3m")
+    contrast = build_contrast(quality, orientations * np.nan, settings)
+    assert not contrast[1].any()
+    assert "no slice has a misorientation" in caplog.text
+
+
+@pytest.fixture
+def stack():
+    """Two grains side by side, turned by 30 degrees, and an image quality of noise."""
+    shape = (4, 6, 8)
+    quality = np.random.default_rng(2).uniform(50, 100, shape).astype(np.float32)
+    orientations = np.zeros((5, *shape), np.float32)
+    orientations[0] = 1
+    orientations[:4, ..., 4:] = np.array([np.cos(np.pi / 12), np.sin(np.pi / 12), 0, 0])[
+        :, None, None, None
+    ]
+    orientations[4] = np.linspace(0.2, 0.9, shape[2])
+    return (
+        as_volume(quality, SPACING, "image_quality_volume"),
+        as_volume(orientations, SPACING, "orientation_volume", ORIENTATION_CHANNELS),
+    )
+
+
+@pytest.fixture
+def hollow_particle():
+    """Two grains in a window, with a ball of surroundings in the middle of one of them."""
+    z, y, x = np.indices((20, 24, 30))
+    labels = np.zeros(z.shape, np.int32)
+    labels[2:18, 2:22, 2:28] = 1
+    labels[:, :, 20:][labels[:, :, 20:] > 0] = 2
+    ball = (z - 10) ** 2 + (y - 12) ** 2 + (x - 10) ** 2 <= 16
+    empty = (labels == 0) | ball
+    orientations = np.zeros((5, *z.shape), np.float32)
+    orientations[0], orientations[4] = 1, np.where(empty, 0.02, 0.7)
+    background = (labels == 0).astype(np.float32)
+    names = ("boundary", "interior", "background")
+    return (
+        as_volume(labels, SPACING, "formed_label_volume"),
+        {"doubts": ["an edit was not applied"]},
+        as_volume(
+            np.stack([0 * background, 1 - background, background]), SPACING, "probability", names
+        ),
+        as_volume(np.where(empty, 60, 200).astype(np.float32), SPACING, "image_quality_volume"),
+        as_volume(orientations, SPACING, "orientation_volume", ORIENTATION_CHANNELS),
+    ), ball
+
+
+GRAINS = SegmentationSettings(
+    minima_depth="auto", background_threshold=0.5, merge_mode="combined",
+    merge_misorientation_degrees=5.0, merge_boundary="auto", laue_group="-3m", minimum_voxels=8,
+)  # fmt: skip
+
+
+def test_voids_leave_the_grains_and_are_measured(hollow_particle):
+    volumes, ball = hollow_particle
+
+    grains, voids, table, log = set_voids_apart(*volumes, GRAINS, VoidSettings())
+
+    assert np.array_equal(voids.to_numpy() > 0, ball)
+    assert not grains.to_numpy()[ball].any()
+    assert np.array_equal(grains.to_numpy()[~ball], volumes[0].to_numpy()[~ball])
+    assert table["voxel_count"].tolist() == [ball.sum()]
+    assert log["voids"]["void_volume_um3"] == pytest.approx(ball.sum() * 0.05**3)
+    surface = log["voids"]["void_surface_area_um2"]
+    assert log["voids"]["added_surface_area_um2"] == pytest.approx(surface)
+    assert log["doubts"][0] == "an edit was not applied"
+    assert "(1) holds 68% of the particle, 5503 of 8063" in log["doubts"][1]
+
+
+def test_darkness_without_a_confidence_index_is_no_void(hollow_particle):
+    volumes, _ = hollow_particle
+    blind = volumes[4].copy(deep=True)
+    blind[:] = np.nan
+
+    _, voids, table, log = set_voids_apart(*volumes[:4], blind, GRAINS, VoidSettings())
+
+    assert not voids.to_numpy().any()
+    assert table.empty
+    assert log["voids"]["void_count"] == 0
+
+
+def test_settings_are_chosen_by_annotated_slices_unless_given(particle_probability):
+    probability, annotation = particle_probability
+    split = {"train": [4, 8], "held_out": []}
+    depths = CandidateSettings(candidates=(0.01, 0.4), slack_bits=0.0)
+    boundaries = CandidateSettings(candidates=(0.05, 0.5, 0.99), slack_bits=0.0)
+
+    free, curve = choose_settings(probability, annotation, split, GRAINS, depths, boundaries)
+    given = GRAINS.model_copy(update={"minima_depth": 0.2, "merge_boundary": 0.7})
+    fixed, with_given = choose_settings(probability, annotation, split, given, depths, boundaries)
+
+    information = curve.set_index("minima_depth")["interior_information"]
+    assert free["minima_depth"] == free["best"]["minima_depth"] == information.idxmin()
+    thresholds = free["merge_boundary_curve"]
+    best = int(np.argmin(thresholds["interior_information"]))
+    assert free["merge_boundary"] == thresholds["merge_boundary"][best] < 0.99
+    assert free["judged_by_slices"] == [4, 8]
+    assert curve["minima_depth"].tolist() == [0.01, 0.4]
+    assert (fixed["minima_depth"], fixed["merge_boundary"]) == (0.2, 0.7)
+    assert with_given["minima_depth"].tolist() == [0.01, 0.2, 0.4]
+    assert fixed["merge_boundary_curve"]["merge_boundary"] == [0.05, 0.5, 0.7, 0.99]
+
+
+@pytest.fixture
+def particle_probability():
+    """Blocks of grains with boundaries of two voxels, some weaker, and texture inside."""
+    rng = np.random.default_rng(3)
+    labels = np.kron(np.arange(1, 19).reshape(2, 3, 3), np.ones((6, 8, 8), int))
+    labels = np.pad(labels, ((0, 0), (4, 4), (4, 4)))
+    classes = np.stack([annotate(section, 0.0, rng) for section in labels.astype(np.int32)])
+    boundary = np.where(classes == 1, 0.8, 0.1) + rng.uniform(-0.1, 0.1, labels.shape)
+    boundary[5:7] = np.where(labels[5:7] > 0, 0.8, 0)
+    background = (labels == 0) * 0.95
+    boundary = boundary * (1 - background)
+    stack = np.stack([boundary, 1 - boundary - background, background]).astype(np.float32)
+    names = ("boundary", "interior", "background")
+    return (
+        as_volume(stack, SPACING, "class_probability_volume", names),
+        as_volume(classes, SPACING, "annotation_volume"),
+    )

@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.utils import get_total_norm
 
 from electrode_grains.boundary.compute import (
     autocast,
@@ -393,7 +394,7 @@ class _Trainer:
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
-        if not all(bool(torch.isfinite(weight).all()) for weight in self.network.parameters()):
+        if not bool(torch.isfinite(get_total_norm(self.network.parameters()))):
             raise ComputationProblem(
                 "the weights of the network are not finite after a step of the training",
                 where=place,
@@ -428,6 +429,7 @@ def _first_network(
                 "the initial network reads other channels than the volume has",
                 found=f"{initial_network.in_channels} channels",
                 expected=f"{in_channels}",
+                remedy="choose as many channels in boundary_model.contrast, or start anew",
             )
         return network_from_state(*network_state(initial_network))
     # The global generator is borrowed, and given back as it was.

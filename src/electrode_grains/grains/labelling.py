@@ -14,6 +14,7 @@ from scipy import ndimage, sparse
 
 from electrode_grains.problems import InputProblem
 
+EVIDENCE_LEVELS = 50  # bins of the evidence of faces, in [0, 1]
 Labels = NDArray[np.int32]
 Slices = tuple[slice, ...]
 
@@ -97,14 +98,20 @@ class Contacts:
         Labels, first < second, in lexicographic order; 0 takes no part.
     faces : ndarray of int64, shape (n,)
         Number of shared faces.
+    between_slices : ndarray of int64, shape (n,)
+        Those of the shared faces that lie between two slices.
     total : ndarray of float64, shape (n,)
         Sum over the shared faces of the evidence of each.
+    levels : ndarray of int32, shape (n, EVIDENCE_LEVELS)
+        Faces by their evidence, in equal bins over [0, 1].
     """
 
     first: NDArray[np.int32]
     second: NDArray[np.int32]
     faces: NDArray[np.int64]
+    between_slices: NDArray[np.int64]
     total: NDArray[np.float64]
+    levels: NDArray[np.int32]
 
 
 def measure_faces(labels: Labels, evidence: NDArray[np.floating] | None = None) -> Contacts:
@@ -115,7 +122,7 @@ def measure_faces(labels: Labels, evidence: NDArray[np.floating] | None = None) 
     labels : ndarray of int32, shape (z, y, x)
         Compact labels.
     evidence : ndarray of float, shape (z, y, x), optional
-        Per voxel; a face counts the greater of its two voxels.
+        Per voxel, in [0, 1]; a face counts the greater of its two voxels.
 
     Returns
     -------
@@ -127,7 +134,7 @@ def measure_faces(labels: Labels, evidence: NDArray[np.floating] | None = None) 
     >>> contacts.first.tolist(), contacts.second.tolist(), contacts.faces.tolist()
     ([1], [2], [1])
     """
-    keys, totals = [], []
+    keys, found = [], []
     scale = int(labels.max(initial=0)) + 1
     for low, high in facing(labels.ndim):
         a, b = labels[low], labels[high]
@@ -135,15 +142,19 @@ def measure_faces(labels: Labels, evidence: NDArray[np.floating] | None = None) 
         one, other = a[apart].astype(np.int64), b[apart].astype(np.int64)
         keys.append(np.minimum(one, other) * scale + np.maximum(one, other))
         if evidence is not None:
-            totals.append(np.maximum(evidence[low][apart], evidence[high][apart]))
+            found.append(np.maximum(evidence[low][apart], evidence[high][apart]))
     pairs, place = np.unique(np.concatenate(keys), return_inverse=True)
-    faces = np.bincount(place, minlength=len(pairs))
-    weight = np.concatenate(totals).astype(np.float64) if totals else np.zeros(len(place))
+    count = len(pairs)
+    values = np.concatenate(found).astype(np.float64) if found else np.zeros(len(place))
+    level = np.clip(values * EVIDENCE_LEVELS, 0, EVIDENCE_LEVELS - 1).astype(np.int64)
+    levels = np.bincount(place * EVIDENCE_LEVELS + level, minlength=count * EVIDENCE_LEVELS)
     return Contacts(
-        (pairs // scale).astype(np.int32),
-        (pairs % scale).astype(np.int32),
-        faces.astype(np.int64),
-        np.bincount(place, weights=weight, minlength=len(pairs)).astype(np.float64),
+        first=(pairs // scale).astype(np.int32),
+        second=(pairs % scale).astype(np.int32),
+        faces=np.bincount(place, minlength=count).astype(np.int64),
+        between_slices=np.bincount(place[: len(keys[0])], minlength=count).astype(np.int64),
+        total=np.bincount(place, weights=values, minlength=count).astype(np.float64),
+        levels=levels.reshape(count, EVIDENCE_LEVELS).astype(np.int32),
     )
 
 

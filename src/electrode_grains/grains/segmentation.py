@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -12,18 +13,25 @@ from numpy.typing import NDArray
 
 from electrode_grains.grains.agglomeration import (
     FIVE_DEGREES,
+    MEAN_EVIDENCE,
+    BoundaryEvidence,
     MergeMode,
     MergeReport,
     merge_regions,
 )
 from electrode_grains.grains.cleanup import CleanupReport, ParticleRule, isolate_particle
+from electrode_grains.grains.cutting import cut_by_orientation, join_torn_grains
 from electrode_grains.grains.labelling import Labels, label_sizes
+from electrode_grains.grains.placement import place_interfaces
 from electrode_grains.grains.refinement import refine_interfaces
 from electrode_grains.grains.scores import boundary_agreement
 from electrode_grains.grains.watershed import flood_from_minima
 from electrode_grains.problems import ComputationProblem, InputProblem, SettingsProblem
 
 BOUNDARY, BACKGROUND = 0, 2  # channels of class probabilities
+Criterion = Literal["boundary_f1", "interior_information"]
+Preference = Literal["greatest", "middle", "smallest"]
+LEAST_BODY = 8  # voxels; fewer agree by chance or stand for nothing
 _LARGEST_SHARE = 0.5  # of the particle, beyond which one grain is doubtful
 
 
@@ -36,9 +44,15 @@ class SegmentationReport:
     minima_depth, background_threshold : float
     basins : int
         Basins of the watershed.
+    basins_cut_by_orientation : int
+        Of them, those that held several orientations.
     merging : MergeReport
+    interface_voxels_placed : int
+        Voxels that went to the grain beside them by the boundaries that this draws.
     interface_voxels_moved : int
         Voxels that went to the grain beside them whose orientation they have.
+    torn_grains_joined : int
+        Grains that went to one of the same orientation which they nearly touch.
     cleanup : CleanupReport
     largest_share : float
         Share of the particle's voxels in its largest grain.
@@ -51,8 +65,11 @@ class SegmentationReport:
     minima_depth: float
     background_threshold: float
     basins: int
+    basins_cut_by_orientation: int
     merging: MergeReport
+    interface_voxels_placed: int
     interface_voxels_moved: int
+    torn_grains_joined: int
     cleanup: CleanupReport
     largest_share: float
     grains_cut_by_window: int
@@ -115,9 +132,13 @@ def segment_grains_with_report(
     weights: NDArray[np.floating] | None = None,
     merge_mode: MergeMode | None = None,
     boundary_threshold: float = 0.3,
+    evidence: BoundaryEvidence = MEAN_EVIDENCE,
     misorientation_threshold: float = FIVE_DEGREES,
     laue: str = "-3m",
+    place_sweeps: int = 0,
+    stiffness: float = 0.4,
     refine_steps: int = 2,
+    join_reach: int = 2,
     minimum_voxels: int = 10,
     background_share: float = 0.5,
     rim_voxels: int = 2,
@@ -144,11 +165,16 @@ def segment_grains_with_report(
         How basins are merged, see `merge_regions`; "combined" with orientations and "iq"
         without by default. "none" is the paper's way.
         Where no point has an orientation "combined" falls back to "iq", and says so.
-    boundary_threshold, misorientation_threshold, laue
+    boundary_threshold, evidence, misorientation_threshold, laue
         See `merge_regions`.
+    place_sweeps, stiffness
+        See `place_interfaces`; with 0 sweeps interfaces stay where the flood has put them.
     refine_steps : int
         Voxels by which an interface may move towards the orientations of its voxels, see
         `refine_interfaces`; only in the modes that use orientations.
+    join_reach : int
+        Voxels over which grains of one orientation are joined that no face joins, see
+        `join_torn_grains`; 0 leaves them apart, so that every grain hangs together.
     minimum_voxels, background_share, rim_voxels, particle
         See `isolate_particle`.
 
@@ -189,26 +215,42 @@ def segment_grains_with_report(
         rim_voxels=rim_voxels,
         particle="all",
     )
-    merged, merging = merge_regions(
-        regions,
-        boundary,
-        orientations,
+    guides = orientations if mode in ("orientation", "combined") else None
+    cut = placed = moved = torn = 0
+    if guides is not None and misorientation_threshold:
+        regions, cut = cut_by_orientation(
+            regions,
+            guides,
+            misorientation_threshold=misorientation_threshold,
+            laue=laue,
+            minimum_voxels=max(minimum_voxels, LEAST_BODY),
+        )
+    merge = partial(
+        merge_regions,
         mode=mode,
         boundary_threshold=boundary_threshold,
+        evidence=evidence,
         misorientation_threshold=misorientation_threshold,
         laue=laue,
         weights=weights,
     )
-    moved = 0
-    if orientations is not None and mode in ("orientation", "combined") and refine_steps:
+    merged, merging = merge(regions, boundary, orientations)
+    if place_sweeps:
+        merged, placed = place_interfaces(
+            merged, probability, stiffness=stiffness, sweeps=place_sweeps
+        )
+    if guides is not None and refine_steps:
         merged, moved = refine_interfaces(
             merged,
-            orientations,
+            guides,
             misorientation_threshold=misorientation_threshold or FIVE_DEGREES,
             laue=laue,
             weights=weights,
             steps=refine_steps,
         )
+    # Interfaces that moved let regions meet that did not before.
+    merged, again = merge(merged, boundary, orientations)
+    merging = merging.followed_by(again)
     labels, cleanup = isolate_particle(
         merged,
         background,
@@ -218,8 +260,25 @@ def segment_grains_with_report(
         rim_voxels=rim_voxels,
         particle=particle,
     )
+    if guides is not None and join_reach:
+        labels, torn = join_torn_grains(
+            labels,
+            guides,
+            misorientation_threshold=misorientation_threshold,
+            laue=laue,
+            weights=weights,
+            reach=join_reach,
+        )
+        cleanup = replace(cleanup, grains=cleanup.grains - torn)
     report = _report(labels, minima_depth, background_threshold, merging, cleared, cleanup)
-    return labels, replace(report, interface_voxels_moved=moved, doubts=(*doubts, *report.doubts))
+    return labels, replace(
+        report,
+        basins_cut_by_orientation=cut,
+        torn_grains_joined=torn,
+        interface_voxels_placed=placed,
+        interface_voxels_moved=moved,
+        doubts=(*doubts, *report.doubts),
+    )
 
 
 def _usable_orientations(
@@ -262,8 +321,6 @@ def _report(
     cleanup: CleanupReport,
 ) -> SegmentationReport:
     sizes = label_sizes(labels)[1:]
-    share = float(sizes.max() / sizes.sum())
-    cut = _cut_by_window(labels)
     # The background was removed before merging: its counts are those of the first pass.
     removed = (
         "regions",
@@ -274,30 +331,70 @@ def _report(
     )
     counts = asdict(cleanup) | {name: getattr(cleared, name) for name in removed}
     counts["split_regions"] += cleared.split_regions
-    doubts = []
-    if len(sizes) == 1:
-        doubts.append("the particle is a single grain; is the depth of minima too great?")
-    elif share > _LARGEST_SHARE:
-        doubts.append(
-            f"the largest grain holds {share:.0%} of the particle; a weak boundary may have "
-            "joined many grains: lower the depth of minima or the boundary threshold"
-        )
-    if cut == len(sizes):
-        doubts.append(f"all {cut} grains are cut by the window, so that none can be measured")
     return SegmentationReport(
         minima_depth=float(minima_depth),
         background_threshold=float(background_threshold),
         basins=cleared.regions,
         merging=merging,
+        basins_cut_by_orientation=0,
+        torn_grains_joined=0,
+        interface_voxels_placed=0,
         interface_voxels_moved=0,
         cleanup=CleanupReport(**counts),
-        largest_share=share,
-        grains_cut_by_window=cut,
-        doubts=tuple(doubts),
+        largest_share=float(sizes.max() / sizes.sum()),
+        grains_cut_by_window=_cut_by_window(labels),
+        doubts=grain_doubts(labels),
     )
 
 
-def _cut_by_window(labels: Labels) -> int:
+def grain_doubts(labels: NDArray[np.integer]) -> tuple[str, ...]:
+    """Say what looks wrong with the grains of a particle.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (z, y, x)
+        Any ids, 0 is no grain.
+
+    Returns
+    -------
+    tuple of str
+        With the numbers that lead there: a single grain, a grain of more than half the
+        particle, or no grain that the window leaves whole.
+
+    Raises
+    ------
+    ComputationProblem
+        If there is no grain.
+
+    Examples
+    --------
+    >>> grain_doubts(np.array([[[3, 3, 3, 5]]]))[0].split(";")[0]
+    'the largest grain (3) holds 75% of the particle, 3 of 4 voxels'
+    """
+    ids, sizes = np.unique(labels[labels > 0], return_counts=True)
+    if len(ids) == 0:
+        raise ComputationProblem(
+            "no grain is left", found=f"{labels.size} voxels of 0", expected="at least one grain",
+            remedy="check the edits and the thresholds of background and voids",
+        )  # fmt: skip
+    largest, voxels, cut = ids[sizes.argmax()], sizes.sum(), _cut_by_window(labels)
+    doubts = []
+    if len(ids) == 1:
+        doubts.append(
+            f"the particle is a single grain of {voxels} voxels; is the depth of minima too great?"
+        )
+    elif sizes.max() > _LARGEST_SHARE * voxels:
+        doubts.append(
+            f"the largest grain ({largest}) holds {sizes.max() / voxels:.0%} of the particle, "
+            f"{sizes.max()} of {voxels} voxels; a weak boundary may have joined many grains: "
+            "lower the depth of minima or the boundary threshold"
+        )
+    if cut == len(ids):
+        doubts.append(f"all {cut} grains are cut by the window, so that none can be measured")
+    return tuple(doubts)
+
+
+def _cut_by_window(labels: NDArray[np.integer]) -> int:
     faces = [np.take(labels, end, axis).ravel() for axis in range(3) for end in (0, -1)]
     touching = np.unique(np.concatenate(faces))
     return int((touching > 0).sum())
@@ -309,9 +406,10 @@ def choose_minima_depth(
     candidates: Sequence[float],
     background_threshold: float = 0.5,
     *,
+    criterion: Criterion = "boundary_f1",
     tolerance: int = 1,
     slack: float = 0.0,
-    prefer: Literal["greatest", "smallest"] = "greatest",
+    prefer: Preference = "greatest",
     **options: Any,
 ) -> tuple[float, pd.DataFrame]:
     """Choose the depth of minima by agreement with annotated slices.
@@ -326,20 +424,26 @@ def choose_minima_depth(
         Depths to try.
     background_threshold : float
         In (0, 1).
+    criterion : {"boundary_f1", "interior_information"}
+        What is best: the greatest boundary F1, or the least variation of information
+        between the sections of grains and the annotated interiors. The latter sees a
+        missing or surplus line by the area it joins or cuts, the former by its length,
+        which is little.
     tolerance : int
         Voxels within the slice by which a boundary may be off.
     slack : float
-        Candidates whose boundary F1 is less by at most this count as equal to the best.
-    prefer : {"greatest", "smallest"}
-        Which one to take among equals: the greatest where basins are grains, the smallest
-        where regions are merged, since merging can mend a cut and not a union.
+        Candidates that are worse by at most this count as equal to the best.
+    prefer : {"greatest", "middle", "smallest"}
+        Which one to take among equals. Of depths, the greatest where basins are grains, the
+        smallest where regions are merged, since merging can mend a cut and not a union; of
+        thresholds the middle of those around the best.
     **options
         Those of `segment_grains_with_report`, which is run for every candidate.
 
     Returns
     -------
     depth : float
-        Candidate with the best boundary F1.
+        The best candidate.
     curve : DataFrame
         One row per candidate in increasing order: `minima_depth`, `grain_count`,
         `boundary_precision`, `boundary_recall`, `boundary_f1`, `interior_rand_error`,
@@ -359,7 +463,7 @@ def choose_minima_depth(
         return segment_grains(class_probability, depth, background_threshold, **options)
 
     curve = _judge(segment, "minima_depth", candidates, annotation, tolerance)
-    return _best(curve, slack, prefer), curve
+    return _best(curve, criterion, slack, prefer), curve
 
 
 def choose_boundary_threshold(
@@ -369,16 +473,17 @@ def choose_boundary_threshold(
     minima_depth: float,
     background_threshold: float = 0.5,
     *,
+    criterion: Criterion = "boundary_f1",
     tolerance: int = 1,
     slack: float = 0.0,
-    prefer: Literal["greatest", "smallest"] = "smallest",
+    prefer: Preference = "middle",
     **options: Any,
 ) -> tuple[float, pd.DataFrame]:
     """Choose the boundary probability below which neighbours are one grain.
 
     Parameters
     ----------
-    class_probability, annotation, background_threshold, tolerance, slack, prefer
+    class_probability, annotation, background_threshold, criterion, tolerance, slack, prefer
         As for `choose_minima_depth`.
     candidates : sequence of float
         Thresholds to try, in [0, 1].
@@ -390,7 +495,7 @@ def choose_boundary_threshold(
     Returns
     -------
     threshold : float
-        Candidate with the best boundary F1.
+        The best candidate.
     curve : DataFrame
         As of `choose_minima_depth`, with `merge_boundary` in the first column.
 
@@ -413,7 +518,7 @@ def choose_boundary_threshold(
         )
 
     curve = _judge(segment, "merge_boundary", candidates, annotation, tolerance)
-    return _best(curve, slack, prefer), curve
+    return _best(curve, criterion, slack, prefer), curve
 
 
 def _judge(
@@ -440,15 +545,23 @@ def _judge(
     return pd.DataFrame(rows)
 
 
-def _best(curve: pd.DataFrame, slack: float, prefer: str) -> float:
-    """Value of the first column with the best boundary F1, up to the slack."""
+def _best(curve: pd.DataFrame, criterion: Criterion, slack: float, prefer: Preference) -> float:
+    """Value of the first column with the best score, up to the slack."""
     setting = str(curve.columns[0])
-    scored = np.array(curve.get("boundary_f1", np.full(len(curve), np.nan)), float)
+    scored = np.array(curve.get(criterion, np.full(len(curve), np.nan)), float)
     if np.isnan(scored).all():
         raise ComputationProblem(
             f"no {setting.replace('_', ' ')} can be chosen",
-            found=f"{len(curve)} candidates, none with a boundary score",
-            expected="annotated boundaries, and grains for at least one candidate",
+            found=f"{len(curve)} candidates, none with a score",
+            expected="annotated boundaries and interiors, and grains for at least one candidate",
+            remedy="annotate more slices, or set the value yourself",
         )
-    equals = np.flatnonzero(scored >= np.nanmax(scored) - slack)
-    return float(curve[setting].iloc[equals[-1 if prefer == "greatest" else 0]])
+    worse = np.nan_to_num(-scored if criterion == "boundary_f1" else scored, nan=np.inf)
+    best, equal = int(worse.argmin()), worse <= worse.min() + slack
+    first, last = np.flatnonzero(equal)[[0, -1]]
+    if prefer == "middle":
+        unequal = np.flatnonzero(~equal)
+        first = max((k + 1 for k in unequal if k < best), default=0)
+        last = min((k - 1 for k in unequal if k > best), default=len(equal) - 1)
+    chosen = {"greatest": last, "middle": (first + last) // 2, "smallest": first}[prefer]
+    return float(curve[setting].iloc[chosen])

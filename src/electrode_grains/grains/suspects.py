@@ -14,19 +14,25 @@ from electrode_grains.ebsd.region_orientations import (
     as_points,
     region_orientations,
 )
-from electrode_grains.grains.labelling import Labels, compact_labels, measure_faces
+from electrode_grains.grains.labelling import Contacts, Labels, compact_labels, measure_faces
 from electrode_grains.morphometry import characterize_grains
 from electrode_grains.problems import InputProblem
 from electrode_grains.volumes import Spacing
 
 SIZE_DEVIATIONS = 3.0  # of ln volume from its median, in robust standard deviations
-LOW_CONVEXITY = 0.7
-WEAK_BOUNDARY = 0.7  # mean boundary probability over the faces of a contact
-WEAK_FACES = 20  # smaller contacts say little
+WEAK_SURROUNDINGS = 0.15  # one minus the mean boundary probability over the faces of a grain
+NEIGHBOUR_SHARE = 0.6  # of the median number of neighbours
+SAME_DEGREES = 3.0  # misorientation to a neighbour at which the suspicion has fallen to 1 / e
+DISAGREEING_SHARE = 0.2  # of a grain's trusted points that do not agree on its orientation
+WEAK_FACES = 20  # smaller contacts say little of the weakest boundary
 SECOND_SHARE = 0.1  # of a grain's trusted points that agree on another orientation
+LOW_CONVEXITY = 0.7
+LARGEST_PART = 2.0  # of any criterion, lest one alone decides
+NAMED_PART = 0.5
 SUSPECT_COLUMNS = (
     "rank", "label", "suspicion", "reason", "z", "y", "x", "voxel_count", "size_deviations",
-    "convexity", "weakest_boundary", "weakest_neighbour", "second_orientation_share",
+    "convexity", "surrounding_boundary", "neighbour_count", "nearest_misorientation_degrees",
+    "disagreeing_share", "second_orientation_share", "weakest_boundary", "weakest_neighbour",
     "touches_window",
 )  # fmt: skip
 
@@ -39,6 +45,7 @@ def rank_suspects(
     *,
     laue: str = "-3m",
     misorientation_threshold: float = float(np.radians(5.0)),
+    least_suspicion: float = 1.0,
 ) -> pd.DataFrame:
     """Rank the grains that look wrong.
 
@@ -56,22 +63,36 @@ def rank_suspects(
         Laue group of the phase.
     misorientation_threshold : float
         Radians, beyond which a point has another orientation than its grain.
+    least_suspicion : float
+        Grains of no greater suspicion are left out.
 
     Returns
     -------
     DataFrame
-        One row per suspect, the most suspicious first: `rank`, `label`, `suspicion` (each
-        criterion over its limit, the greatest), `reason` (all that exceed their limit),
-        a voxel `z`, `y`, `x` of the grain that an edit can name, and the criteria:
-        `size_deviations` (of ln volume from the median, in robust standard deviations),
-        `convexity`, `weakest_boundary` (least mean boundary probability over the faces to
-        another grain) and `weakest_neighbour`, `second_orientation_share`. Grains that the
-        window cuts are not judged by size and convexity.
+        One row per suspect, the most suspicious first: `rank`, `label`, `suspicion`,
+        `reason` (the criteria that count for a half or more), a voxel `z`, `y`, `x` of the
+        grain that an edit can name, and what the criteria are made of. NaN where unknown.
 
     Raises
     ------
     InputProblem
         If shapes do not fit.
+
+    Notes
+    -----
+    The suspicion is the sum of these, each at least 0 and at most 2:
+
+    - small: deviation of ln volume below the median, over 3 robust standard deviations;
+    - weak boundaries: one less the mean boundary probability over all faces to other
+      grains, over 0.15;
+    - few neighbours: one less their number over 0.6 of the median number;
+    - a neighbour of the same orientation: exp(-misorientation / 3 degrees);
+    - no common orientation: share of points off the mean orientation, over 0.2;
+    - large, two orientations, low convexity: how far 3 deviations, a share of 0.1 for the
+      second orientation, and 1 - 0.7 are exceeded, in their units.
+
+    The first five find the pieces and specks that most wrong grains are, the last three the
+    rarer unions. Size and convexity do not count for grains that the window cuts.
 
     Examples
     --------
@@ -79,7 +100,7 @@ def rank_suspects(
     >>> weak = np.full(grains.shape, 0.1)
     >>> table = rank_suspects(grains, weak, (50, 50, 50))
     >>> table["reason"].tolist()
-    ['weak boundary to grain 2', 'weak boundary to grain 1']
+    ['weak boundaries', 'weak boundaries']
     """
     compact, ids = compact_labels(labels)
     if np.shape(boundary) != compact.shape:
@@ -91,47 +112,97 @@ def rank_suspects(
         return pd.DataFrame({name: [] for name in SUSPECT_COLUMNS})
     table = characterize_grains(compact, spacing).sort_values("label").reset_index(drop=True)
     whole = ~table["touches_window"].to_numpy(bool)
-    size = _robust_deviations(np.log(table["voxel_count"].to_numpy(float)), whole)
-    convexity = np.where(whole, table["convexity"].to_numpy(float), np.nan)
-    weakest, neighbour = _weakest_contacts(compact, boundary)
-    second = np.full(len(table), np.nan)
-    if orientations is not None:
-        second = second_orientation_share(compact, orientations, laue, misorientation_threshold)
-    parts = np.column_stack(
-        [
-            np.abs(size) / SIZE_DEVIATIONS,
-            (1 - convexity) / (1 - LOW_CONVEXITY),
-            (1 - weakest) / (1 - WEAK_BOUNDARY),
-            second / SECOND_SHARE,
-        ]
-    )
-    suspicion = np.nanmax(np.column_stack([parts, np.zeros(len(parts))]), axis=1)
-    reasons = [
-        _reasons(row, size[i], ids[neighbour[i]]) for i, row in enumerate(np.nan_to_num(parts))
-    ]
     found = pd.DataFrame(
         {
             "label": ids[1:],
-            "suspicion": suspicion,
-            "reason": reasons,
             **dict(zip("zyx", _inner_voxels(compact).T, strict=True)),
             "voxel_count": table["voxel_count"],
-            "size_deviations": size,
+            "size_deviations": _robust_deviations(np.log(table["voxel_count"]), whole),
             "convexity": table["convexity"],
-            "weakest_boundary": weakest,
-            "weakest_neighbour": ids[neighbour],
-            "second_orientation_share": second,
+            **_surroundings(compact, boundary, ids),
+            **_orientation_doubts(compact, orientations, laue, misorientation_threshold),
             "touches_window": ~whole,
         }
     )
-    found = found.loc[found["suspicion"] > 1].sort_values(
+    parts = _parts(found)
+    found["suspicion"] = parts.sum(axis=1)
+    found["reason"] = [", ".join(parts.columns[row >= NAMED_PART]) for row in parts.to_numpy()]
+    found = found.loc[found["suspicion"] > least_suspicion].sort_values(
         ["suspicion", "label"], ascending=[False, True]
     )
     found.insert(0, "rank", np.arange(1, len(found) + 1))
     return found[list(SUSPECT_COLUMNS)].reset_index(drop=True)
 
 
-def _robust_deviations(values: NDArray[np.float64], judged: NDArray[np.bool_]) -> Any:
+def _parts(found: pd.DataFrame) -> pd.DataFrame:
+    """What each criterion adds to the suspicion, 0 where unknown."""
+    deviations = found["size_deviations"] / SIZE_DEVIATIONS
+    typical = NEIGHBOUR_SHARE * found["neighbour_count"].median() or np.nan
+    convexity = found["convexity"].mask(found["touches_window"])
+    parts = {
+        "small": -deviations,
+        "weak boundaries": (1 - found["surrounding_boundary"]) / WEAK_SURROUNDINGS,
+        "few neighbours": 1 - found["neighbour_count"] / typical,
+        "orientation of a neighbour": np.exp(
+            -found["nearest_misorientation_degrees"] / SAME_DEGREES
+        ),
+        "no common orientation": found["disagreeing_share"] / DISAGREEING_SHARE,
+        "large": deviations - 1,
+        "two orientations": found["second_orientation_share"] / SECOND_SHARE - 1,
+        "low convexity": (1 - convexity) / (1 - LOW_CONVEXITY) - 1,
+    }
+    return pd.DataFrame(parts).fillna(0.0).clip(0.0, LARGEST_PART)
+
+
+def _surroundings(
+    labels: Labels, boundary: NDArray[np.floating], ids: NDArray[Any]
+) -> dict[str, NDArray[Any]]:
+    """What lies along the faces of each grain to other grains."""
+    contacts = measure_faces(labels, boundary)
+    count = int(labels.max()) + 1
+    sides = np.concatenate([contacts.first, contacts.second])
+    faces = np.bincount(sides, np.tile(contacts.faces, 2), count)
+    total = np.bincount(sides, np.tile(contacts.total, 2), count)
+    weakest, neighbour = _weakest_contacts(contacts, count)
+    return {
+        "surrounding_boundary": np.divide(
+            total, faces, out=np.full(count, np.nan), where=faces > 0
+        )[1:],
+        "neighbour_count": np.bincount(sides, minlength=count)[1:],
+        "weakest_boundary": weakest,
+        "weakest_neighbour": ids[neighbour],
+    }
+
+
+def _orientation_doubts(
+    labels: Labels,
+    orientations: NDArray[np.floating] | None,
+    laue: str,
+    misorientation_threshold: float,
+) -> dict[str, NDArray[np.float64]]:
+    """What the orientations say against each grain; NaN without any."""
+    count = int(labels.max()) + 1
+    unknown = np.full(count - 1, np.nan)
+    if orientations is None:
+        names = ("nearest_misorientation_degrees", "disagreeing_share", "second_orientation_share")
+        return dict.fromkeys(names, unknown)
+    known = region_orientations(labels, orientations, laue)
+    mean = np.where(known.reliable[:, None], known.mean, np.nan)
+    contacts = measure_faces(labels)
+    angle = misorientation_angle(mean[contacts.first], mean[contacts.second], laue_group(laue))
+    nearest = np.full(count, np.nan)
+    for side in (contacts.first, contacts.second):
+        np.fmin.at(nearest, side, np.degrees(angle))
+    return {
+        "nearest_misorientation_degrees": nearest[1:],
+        "disagreeing_share": 1 - np.asarray(known.share[1:], np.float64),
+        "second_orientation_share": second_orientation_share(
+            labels, orientations, laue, misorientation_threshold
+        ),
+    }
+
+
+def _robust_deviations(values: pd.Series[float], judged: NDArray[np.bool_]) -> NDArray[np.float64]:
     if judged.sum() < 3:
         return np.full(len(values), np.nan)
     median = np.median(values[judged])
@@ -141,10 +212,9 @@ def _robust_deviations(values: NDArray[np.float64], judged: NDArray[np.bool_]) -
 
 
 def _weakest_contacts(
-    labels: Labels, boundary: NDArray[np.floating]
+    contacts: Contacts, count: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
     """Least mean boundary probability of each grain's contacts, and with whom; NaN, 0 if none."""
-    contacts = measure_faces(labels, boundary)
     large = contacts.faces >= WEAK_FACES
     one, other = contacts.first[large], contacts.second[large]
     mean = contacts.total[large] / contacts.faces[large]
@@ -156,7 +226,7 @@ def _weakest_contacts(
         }
     ).sort_values(["mean", "with"])
     least = pairs.drop_duplicates("grain").set_index("grain")
-    grains = np.arange(1, int(labels.max()) + 1)
+    grains = np.arange(1, count)
     return (
         least["mean"].reindex(grains).to_numpy(float),
         least["with"].reindex(grains).fillna(0).to_numpy(np.int32),
@@ -202,16 +272,6 @@ def _padded(found: RegionOrientations, count: int) -> NDArray[np.float64]:
     weight = np.zeros(count)
     weight[: len(found.weight)] = np.where(found.reliable, found.weight, 0)
     return weight
-
-
-def _reasons(parts: NDArray[np.float64], size: float, neighbour: int) -> str:
-    named = (
-        "small" if size < 0 else "large",
-        "low convexity",
-        f"weak boundary to grain {neighbour}",
-        "two orientations",
-    )
-    return ", ".join(name for part, name in zip(parts, named, strict=True) if part > 1)
 
 
 def _inner_voxels(labels: Labels) -> NDArray[np.int64]:

@@ -30,6 +30,7 @@ def find_voids(
     confidence_limit: float = 0.1,
     crack_voxels: int = 2,
     minimum_voxels: int = 34,
+    enclosed_only: bool = False,
 ) -> Labels:
     """Find cavities in the particle.
 
@@ -50,6 +51,9 @@ def find_voids(
         are the particle's surface.
     minimum_voxels : int
         Smaller cavities are left out.
+    enclosed_only : bool
+        Leave out cavities that touch the outside or the border of the window. Gaps at a
+        rough surface look like the mouths of cracks.
 
     Returns
     -------
@@ -69,8 +73,9 @@ def find_voids(
     and the grains themselves. There a voxel is void where it is background, or where its
     image quality is below the middle between the medians of background and grains and
     its confidence below the limit. Grain boundaries are dark and badly indexed too, but
-    thin: of this second evidence only bodies of at least 3 x 3 x 3 voxels count, so that
-    narrower cracks are found through the network alone.
+    thin: of this second evidence only bodies of at least 3 x 3 x 3 voxels count, with what
+    lies up to two voxels around them, so that narrower cracks are found through the network
+    alone.
 
     Examples
     --------
@@ -98,14 +103,24 @@ def find_voids(
         dark = image_quality < _middle(image_quality, array > 0, evidence & (array == 0))
         if confidence is not None:
             dark &= ~(confidence >= confidence_limit)
-        evidence |= ndimage.binary_opening(dark, np.ones((3, 3, 3), bool))
+        thick = ndimage.binary_opening(dark, np.ones((3, 3, 3), bool))
+        evidence |= ndimage.binary_dilation(thick, iterations=2, mask=dark | thick)
     cavities = evidence & _inside(array > 0, crack_voxels)
     pieces, count = connected_pieces(cavities.astype(np.uint8))
     sizes = np.bincount(pieces.ravel(), minlength=count + 1)
     kept = sizes >= max(minimum_voxels, 1)
     kept[0] = False
+    if enclosed_only:
+        kept[np.unique(pieces[_beside_outside((array == 0) & (pieces == 0))])] = False
     number = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
     return number[pieces]
+
+
+def _beside_outside(outside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What touches the outside, over corners too, or the border of the window."""
+    padded = np.pad(outside, 1, constant_values=True)
+    touching = ndimage.binary_dilation(padded, np.ones((3, 3, 3), bool))
+    return np.asarray(touching[1:-1, 1:-1, 1:-1], bool)
 
 
 def _middle(

@@ -10,7 +10,7 @@ from electrode_grains.ebsd.orientations import (
     multiply,
     random_orientations,
 )
-from electrode_grains.grains import merge_regions, region_orientations
+from electrode_grains.grains import BoundaryEvidence, merge_regions, region_orientations
 from electrode_grains.problems import InputProblem, SettingsProblem
 
 
@@ -137,6 +137,55 @@ def test_boundaries_are_averaged_over_united_contacts():
     merged, _ = merge_regions(labels, boundary, mode="iq", boundary_threshold=0.4)
     assert merged.max() == 2
     assert len(set(merged[:, :, 0].ravel().tolist())) == 1
+
+
+def merged_by(evidence, labels, boundary, threshold):
+    merged, _ = merge_regions(
+        labels, boundary, mode="iq", boundary_threshold=threshold, evidence=evidence
+    )
+    return merged.max() == 1
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**16), quantile=st.floats(0.05, 1))
+def test_the_quantile_of_a_contact_is_that_of_its_faces(seed, quantile):
+    rng = np.random.default_rng(seed)
+    labels = np.repeat([[[1, 2]]], 40, axis=1)
+    boundary = np.repeat(rng.random((1, 40, 1)), 2, axis=2)
+    wanted = np.quantile(boundary[0, :, 0], quantile, method="inverted_cdf")
+    evidence = BoundaryEvidence(quantile)
+
+    # Faces are counted in bins of 0.02.
+    assert merged_by(evidence, labels, boundary, min(wanted + 0.021, 1))
+    assert not merged_by(evidence, labels, boundary, max(wanted - 0.021, 0))
+
+
+def test_small_regions_merge_more_easily():
+    large = np.repeat([[[1] * 10 + [2] * 10]], 30, axis=1)
+    small = np.repeat([[[1] * 10 + [2]]], 30, axis=1)
+    evidence = BoundaryEvidence(size_weight=0.4, reference_voxels=300)
+
+    for labels, limit in ((large, 0.7), (small, 0.3)):  # 300 voxels, and 30
+        boundary = np.full(labels.shape, 0.7)
+        assert merged_by(evidence, labels, boundary, limit + 0.01)
+        assert not merged_by(evidence, labels, boundary, limit - 0.01)
+
+
+def test_contacts_between_slices_are_kept_with_less_evidence():
+    evidence = BoundaryEvidence(slice_weight=0.3)
+    within = np.repeat([[[1, 2]]], 6, axis=1)
+    between = np.moveaxis(within, 2, 0)
+
+    for labels, limit in ((within, 0.4), (between, 0.7)):  # 0.5 - 0.3 / 3, 0.5 + 0.3 * 2 / 3
+        boundary = np.full(labels.shape, 0.5)
+        assert merged_by(evidence, labels, boundary, limit + 0.01)
+        assert not merged_by(evidence, labels, boundary, limit - 0.01)
+
+
+def test_impossible_evidence_is_refused():
+    for settings_ in ({"quantile": 0.0}, {"quantile": 1.5}, {"reference_voxels": 0}):
+        with pytest.raises(SettingsProblem, match=str(next(iter(settings_.values())))):
+            BoundaryEvidence(**settings_)
 
 
 @settings(max_examples=25, deadline=None)

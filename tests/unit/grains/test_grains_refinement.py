@@ -2,12 +2,17 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
+from electrode_grains.ebsd.orientations import random_orientations
 from electrode_grains.grains import (
+    adapted_rand_error,
     choose_boundary_threshold,
     compare_statistics,
+    cut_by_orientation,
     equal_up_to_relabelling,
     find_voids,
+    join_torn_grains,
     measure_voids,
     rank_suspects,
     refine_interfaces,
@@ -88,10 +93,92 @@ def test_a_union_of_two_orientations_is_the_first_suspect(two_grains):
     truth, _, field = two_grains
     united = np.ones_like(truth)
     table = rank_suspects(united, np.full(truth.shape, 0.9), SPACING, field)
-    assert table["reason"].tolist() == ["two orientations"]
+    assert table["reason"].tolist() == ["no common orientation, two orientations"]
     assert table["second_orientation_share"].iloc[0] == pytest.approx(0.5, abs=0.01)
     whole = rank_suspects(truth, np.full(truth.shape, 0.9), SPACING, field)
     assert whole.empty
+
+
+@pytest.mark.parametrize("wrong_share", [0.0, 0.5])
+def test_a_basin_of_two_orientations_is_cut(two_grains, wrong_share):
+    truth, _, field = two_grains
+    rng = np.random.default_rng(6)
+    wrong = rng.random(truth.shape) < wrong_share
+    field = field.copy()
+    field[:4, wrong] = np.moveaxis(random_orientations(int(wrong.sum()), rng), -1, 0)
+    united = np.full(truth.shape, 9)
+
+    cut, count = cut_by_orientation(united, field, misorientation_threshold=0.1)
+
+    assert count == 1
+    assert adapted_rand_error(cut, truth) < 0.1 * wrong_share + 1e-9
+    whole, none = cut_by_orientation(truth, field, misorientation_threshold=0.1)
+    assert none == 0
+    assert equal_up_to_relabelling(whole, truth)
+
+
+def test_cutting_joins_nothing_and_keeps_what_is_no_grain():
+    rng = np.random.default_rng(1)
+    regions = ndimage.zoom(rng.integers(0, 6, (3, 4, 4)), 4, order=0)
+    field = ndimage.zoom(rng.integers(0, 3, (2, 3, 4)), 6, order=0)[:12, :16, :16]
+    field = np.pad(field, [(0, n - m) for n, m in zip(regions.shape, field.shape, strict=True)])
+    turned = np.moveaxis(random_orientations(3, rng)[field], -1, 0)
+
+    cut, _ = cut_by_orientation(
+        regions, turned, misorientation_threshold=0.1, minimum_voxels=1
+    )  # fmt: skip
+
+    assert np.array_equal(cut > 0, regions > 0)
+    inside = regions > 0
+    for label in np.unique(cut[inside]):
+        assert len(np.unique(regions[cut == label])) == 1
+        assert len(np.unique(field[cut == label])) == 1
+
+
+def test_a_grain_torn_by_a_slice_out_of_place_is_one():
+    grains = np.ones((9, 12, 12), np.int32)
+    grains[:5, 4:6, 4:6], grains[5:, 4:6, 7:9] = 2, 3  # one voxel between them
+    grains[0, 10, 10] = 4
+    mean = random_orientations(5, np.random.default_rng(3))
+    mean[3] = mean[2]
+    field = np.moveaxis(mean[grains], -1, 0)
+
+    near, none = join_torn_grains(grains, field, misorientation_threshold=0.05, reach=1)
+    joined, count = join_torn_grains(grains, field, misorientation_threshold=0.05, reach=2)
+
+    assert none == 0
+    assert equal_up_to_relabelling(near, grains)
+    assert count == 1
+    assert equal_up_to_relabelling(joined, np.where(grains == 3, 2, grains))
+
+
+def test_a_threshold_of_nothing_cuts_nothing(two_grains):
+    truth, _, field = two_grains
+    with pytest.raises(SettingsProblem, match=r"0\.0"):
+        cut_by_orientation(truth, field, misorientation_threshold=0.0)
+
+
+def test_pieces_and_specks_rank_before_whole_grains():
+    seeds = np.random.default_rng(7).random((60, 3)) * 32
+    points = np.stack(np.mgrid[:32, :32, :32], -1).reshape(-1, 1, 3)
+    truth = (((points - seeds) ** 2).sum(-1).argmin(1) + 1).reshape(32, 32, 32)
+    found = truth.copy()
+    cut = int(np.bincount(found.ravel()).argmax())  # one grain in two, of the same orientation
+    found[(truth == cut) & (np.arange(32) > np.nonzero(truth == cut)[2].mean())] = 61
+    found[14:17, 14:17, 14:17] = 62  # and a speck
+    touching = ndimage.maximum_filter(truth, 3) != ndimage.minimum_filter(truth, 3)
+    field = np.moveaxis(random_orientations(61, np.random.default_rng(1))[truth], -1, 0)
+
+    table = rank_suspects(
+        found, 0.95 * touching, SPACING, field, least_suspicion=-1.0
+    ).set_index("label")  # fmt: skip
+
+    assert len(table) == 62
+    assert set(table.index[:3]) == {cut, 61, 62}
+    assert "orientation of a neighbour" in table.loc[cut, "reason"]
+    assert "weak boundaries" in table.loc[61, "reason"]
+    assert "no common orientation" in table.loc[62, "reason"]
+    assert table.loc[61, "nearest_misorientation_degrees"] < 0.1
 
 
 def test_a_ball_inside_is_an_enclosed_void_with_its_surface():
@@ -120,6 +207,41 @@ def test_dark_unindexed_voxels_are_void_where_they_are_thick():
     voids = find_voids(particle, particle == 0, quality, confidence)
     assert voids[8:13, 8:13, 8:13].all()
     assert (voids > 0).sum() == 125
+
+
+def test_only_enclosed_voids_are_sure():
+    particle = np.ones((24, 24, 24), np.int32)
+    particle[:, :3] = 0  # outside
+    z, y, x = np.indices(particle.shape)
+    enclosed = (z - 12) ** 2 + (y - 18) ** 2 + (x - 10) ** 2 <= 9
+    crack = (y < 12) & (y >= 3) & (abs(z - 12) <= 1) & (x > 4) & (x < 18)
+    at_the_border = (x == 23) & (abs(z - 4) < 4) & (abs(y - 16) < 4)
+    particle[enclosed | crack | at_the_border] = 0
+    empty = particle == 0
+
+    every = find_voids(particle, empty)
+    sure = find_voids(particle, empty, enclosed_only=True)
+
+    assert np.array_equal(sure > 0, enclosed)
+    assert (every[crack] > 0).mean() > 0.7
+    assert measure_voids(every, particle, SPACING)[0]["enclosed"].sum() == 1
+
+
+def test_voids_are_seen_to_their_rim_by_darkness_alone():
+    rng = np.random.default_rng(2)
+    z, y, x = np.indices((30, 30, 30)) - 14.5
+    radius = np.sqrt(z**2 + y**2 + x**2)
+    particle = (radius < 14).astype(np.int32)
+    ball = radius < 5
+    empty = (particle == 0) | ball
+    quality = np.where(empty, 70, 200) + rng.normal(0, 16, empty.shape)
+    confidence = np.where(empty, 0.04, 0.65) + rng.normal(0, 0.02, empty.shape)
+
+    voids = find_voids(particle, particle == 0, quality, confidence, enclosed_only=True)
+
+    assert voids.max() == 1
+    assert (voids[ball] > 0).mean() > 0.95
+    assert not voids[~ball].any()
 
 
 def test_no_void_adds_no_surface():

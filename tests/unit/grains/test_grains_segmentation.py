@@ -5,7 +5,9 @@ from scipy import ndimage
 from electrode_grains.ebsd.orientations import random_orientations
 from electrode_grains.grains import (
     adapted_rand_error,
+    choose_boundary_threshold,
     choose_minima_depth,
+    grain_doubts,
     matched_grain_scores,
     segment_grains,
     segment_grains_with_report,
@@ -65,7 +67,8 @@ def test_the_report_says_what_happened(particle):
     labels, report = segment_grains_with_report(probability, 0.02, 0.5, orientations=orientations)
 
     assert report.cleanup.grains == labels.max()
-    assert report.basins >= report.merging.regions > report.merging.grains
+    assert min(report.basins, report.merging.regions) > report.merging.grains
+    assert report.merging.regions <= report.basins + report.basins_cut_by_orientation
     assert report.cleanup.grain_voxels == (labels > 0).sum()
     assert report.cleanup.background_voxels == (probability[2] > 0.5).sum()
     assert report.doubts == ()
@@ -99,6 +102,31 @@ def test_the_depth_is_chosen_from_annotated_slices(particle):
     assert 0.005 < depth < 0.4
 
 
+def test_the_threshold_is_chosen_by_the_areas_that_lines_join_or_cut(particle):
+    truth, probability, _, annotation = particle
+    candidates = (0.05, 0.2, 0.35, 0.5, 0.65, 0.8)
+
+    threshold, curve = choose_boundary_threshold(
+        probability, annotation, candidates, 0.02, criterion="interior_information", merge_mode="iq"
+    )
+
+    information = curve.set_index("merge_boundary")["interior_information"]
+    assert threshold == information.idxmin()  # no other within a slack of 0
+    scores = {
+        value: matched_grain_scores(
+            segment_grains(probability, 0.02, 0.5, boundary_threshold=value), truth
+        )["f1"]
+        for value in candidates
+    }
+    assert scores[threshold] > max(scores.values()) - 0.05
+    assert min(scores.values()) < scores[threshold] - 0.1
+    middle, _ = choose_boundary_threshold(
+        probability, annotation, candidates, 0.02, criterion="interior_information",
+        slack=9.0, merge_mode="iq",
+    )  # fmt: skip
+    assert middle == 0.35  # all are equals
+
+
 def test_one_grain_is_a_doubt(particle):
     _, probability, _, _ = particle
 
@@ -107,6 +135,24 @@ def test_one_grain_is_a_doubt(particle):
     assert labels.max() == 1
     assert "single grain" in report.doubts[0]
     assert "cut by the window" in report.doubts[1]
+
+
+def test_doubts_name_the_numbers_that_lead_there():
+    box = np.zeros((6, 8, 10), np.int64)
+    box[1:5, 1:7, 1:9] = 7
+    assert [doubt.split(";")[0] for doubt in grain_doubts(box)] == [
+        "the particle is a single grain of 192 voxels"
+    ]
+    box[1:5, 1:7, 7:9] = 2**40
+    assert "(7) holds 75% of the particle, 144 of 192 voxels" in grain_doubts(box)[0]
+    halves = np.where(box == 7, 7, 0)
+    halves[1:5, 1:4, 1:7] = 8
+    assert grain_doubts(halves) == ()
+    assert grain_doubts(halves[1:5]) == (
+        "all 2 grains are cut by the window, so that none can be measured",
+    )
+    with pytest.raises(ComputationProblem, match="480 voxels of 0"):
+        grain_doubts(0 * box)
 
 
 def test_everything_background_is_refused_with_numbers():

@@ -10,8 +10,21 @@ def create_pipeline(**_: object) -> Pipeline:
     return Pipeline(
         [
             Node(
+                nodes.choose_settings,
+                [
+                    "class_probability_volume",
+                    "annotation_volume",
+                    "annotation_split",
+                    "params:segmentation.grains",
+                    "params:segmentation.depths",
+                    "params:segmentation.boundaries",
+                ],
+                ["segmentation_choice", "depth_comparison"],
+                name="choose_settings",
+            ),
+            Node(
                 nodes.find_basins,
-                ["class_probability_volume", "params:segmentation.grains"],
+                ["class_probability_volume", "segmentation_choice"],
                 "basin_label_volume",
                 name="find_basins",
             ),
@@ -21,12 +34,27 @@ def create_pipeline(**_: object) -> Pipeline:
                     "class_probability_volume",
                     "basin_label_volume",
                     "orientation_volume",
+                    "segmentation_choice",
                     "params:segmentation.grains",
                     "params:segmentation.manual",
                     "segmentation_edits",
                 ],
-                ["grain_label_volume", "segmentation_log"],
+                ["formed_label_volume", "forming_log"],
                 name="form_grains",
+            ),
+            Node(
+                nodes.set_voids_apart,
+                [
+                    "formed_label_volume",
+                    "forming_log",
+                    "class_probability_volume",
+                    "image_quality_volume",
+                    "orientation_volume",
+                    "params:segmentation.grains",
+                    "params:segmentation.voids",
+                ],
+                ["grain_label_volume", "void_label_volume", "void_table", "segmentation_log"],
+                name="set_voids_apart",
             ),
             Node(
                 nodes.list_suspects,
@@ -38,19 +66,6 @@ def create_pipeline(**_: object) -> Pipeline:
                 ],
                 "suspect_table",
                 name="list_suspects",
-            ),
-            Node(
-                nodes.compare_depths,
-                [
-                    "class_probability_volume",
-                    "orientation_volume",
-                    "annotation_volume",
-                    "annotation_split",
-                    "params:segmentation.grains",
-                    "params:segmentation.depths",
-                ],
-                "depth_comparison",
-                name="compare_depths",
             ),
             Node(
                 nodes.score_segmentation,

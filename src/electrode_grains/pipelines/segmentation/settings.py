@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
 
 class SegmentationSettings(BaseModel, frozen=True, extra="forbid"):
-    """Watershed, merging, background and clean-up."""
+    """Watershed, merging, background and clean-up; "auto" is chosen by annotated slices."""
 
-    minima_depth: float = Field(gt=0, lt=1)
+    minima_depth: Annotated[float, Field(gt=0, lt=1)] | Literal["auto"]
     background_threshold: float = Field(gt=0, lt=1)
     merge_mode: Literal["none", "iq", "orientation", "combined"]
     merge_misorientation_degrees: float = Field(ge=0, le=62.8)
-    merge_boundary: float = Field(ge=0, le=1)
+    merge_boundary: Annotated[float, Field(ge=0, le=1)] | Literal["auto"]
+    merge_quantile: float | None = Field(default=None, gt=0, le=1)
+    merge_size_weight: float = Field(default=0.0, ge=0, le=1)
+    merge_reference_voxels: float = Field(default=300.0, gt=0)
+    merge_slice_weight: float = Field(default=0.0, ge=0, le=1)
+    place_sweeps: int = Field(default=0, ge=0, le=20)
+    stiffness: float = Field(default=0.5, ge=0)
     refine_steps: int = Field(default=2, ge=0, le=5)
+    join_reach: int = Field(default=2, ge=0, le=5)
     laue_group: Literal["-3m", "m-3m", "6/mmm", "mmm", "-1"]
     minimum_voxels: int = Field(ge=0)
 
 
-class DepthSettings(BaseModel, frozen=True, extra="forbid"):
-    """Depths of minima to compare."""
+class CandidateSettings(BaseModel, frozen=True, extra="forbid"):
+    """Values of a setting to compare, and what difference of information counts as none."""
 
-    candidates: tuple[float, ...]
+    candidates: tuple[float, ...] = Field(min_length=1)
+    slack_bits: float = Field(default=0.01, ge=0)
+
+
+class VoidSettings(BaseModel, frozen=True, extra="forbid"):
+    """What counts as a void or crack inside the particle."""
+
+    enclosed_only: bool = True
+    confidence_limit: float = 0.1
+    crack_voxels: int = Field(default=2, ge=0)
+    minimum_voxels: int = Field(default=34, ge=0)
 
 
 class EditSettings(BaseModel, frozen=True, extra="forbid"):

@@ -1,0 +1,89 @@
+"""Train the network that comes with the package, on virtual particles of many kinds.
+
+`python -m benchmarks.starting_network FOLDER --teachers T [--device cuda]` writes weights, in half
+precision, and settings. Twelve particles, scanned with different grain sizes, noise, curtaining
+and drift, are labelled in every slice: what no hand could do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from benchmarks.specimens import SHAPE, Specimen, make_specimen
+from electrode_grains.boundary import TrainingSettings, network_state, train_boundary_network
+from electrode_grains.tessellation import GrainLaw
+
+SEEDS = range(70, 82)
+MARGIN = 8  # slices at both ends of a particle that teach nothing: the next particle is near
+
+
+def teacher(seed: int, folder: Path) -> Specimen:
+    path = folder / f"teacher_{seed}.npz"
+    if path.exists():
+        with np.load(path) as kept:
+            return Specimen(**kept)
+    rng = np.random.default_rng(seed)
+    diameter = float(rng.uniform(380, 800))
+    made = make_specimen(
+        seed,
+        range(SHAPE[0]),
+        GrainLaw(diameter, 9 * diameter),
+        noise=float(rng.uniform(0.5, 2)),
+        curtaining=float(rng.uniform(0, 0.12)),
+        brightness_drift=float(rng.uniform(0, 0.12)),
+        drift_px=float(rng.uniform(0, 1.5)),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(path, **vars(made))
+    return made
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--teachers", type=Path, required=True, help="folder of their files")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--width", type=int, default=12)
+    parser.add_argument("--depth", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=100, help="of 100 steps")
+    asked = parser.parse_args()
+    contrasts, labels = [], []
+    for seed in SEEDS:
+        of = teacher(seed, asked.teachers)
+        contrasts.append(of.channels())
+        classes = of.classes.copy()
+        classes[:MARGIN] = classes[-MARGIN:] = 0
+        labels.append(classes)
+    settings = TrainingSettings(
+        base_width=asked.width,
+        depth=asked.depth,
+        epochs=asked.epochs,
+        steps_per_epoch=100,
+        optimizer="adam",
+        gain_jitter=0.2,
+        offset_jitter=0.2,
+        precision="auto",
+        device=asked.device,
+        seed=1,
+    )
+    network = train_boundary_network(
+        np.concatenate(contrasts, axis=1),
+        np.concatenate(labels),
+        settings=settings,
+        on_epoch=lambda scores, epoch: print(epoch, f"{scores['loss']:.4f}", flush=True),
+    ).network
+    weights, architecture = network_state(network)
+    brief = {n: t.half() if t.dtype == torch.float32 else t for n, t in weights.items()}
+    asked.out.mkdir(parents=True, exist_ok=True)
+    save_file(brief, asked.out / "weights.safetensors")
+    (asked.out / "settings.json").write_text(json.dumps(architecture, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
