@@ -128,7 +128,7 @@ def command(
     if wanted(viewer, exporting=folder is not None):
         _paint(opened, stack, proposed, settings.frame, settings.slice_numbers)
         return
-    folder = folder or opened.path / "data" / "01_raw" / "to_annotate"
+    folder = folder or opened.file_of("slice_annotations").parent / "to_annotate"
     drawing = None
     if draft:
         drawing = opened.settings("orientation_annotation", OrientationAnnotationSettings)

@@ -117,7 +117,7 @@ def command(
         if session.recorded:
             _say_how_to_go_on(session, opened)
         return
-    folder = pictures or opened.path / opened.file_of("suspect_table").parent / "suspects"
+    folder = pictures or opened.file_of("suspect_table").parent / "suspects"
     draw_suspects(opened, listed, folder)
     tell(f"\nPictures of them are in {folder}")
     tell("Next: electrode-grains proofread --remove '#1', --merge or --split; see --help")
