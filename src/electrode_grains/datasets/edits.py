@@ -7,14 +7,15 @@ from typing import Any
 
 import pandas as pd
 import yaml
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import DatasetError
 
+from electrode_grains.datasets.atomic import AtomicDataset
 from electrode_grains.problems import InputProblem
 
 CSV_COLUMNS = ("edit", "action", "z", "y", "x")
 
 
-class EditsDataset(AbstractDataset[None, list[dict[str, Any]]]):
+class EditsDataset(AtomicDataset[None, list[dict[str, Any]]]):
     """A list of edits; empty where there is no file.
 
     A YAML file holds a list of `{action, at}` as `apply_edits` takes them; a CSV file one
@@ -37,6 +38,10 @@ class EditsDataset(AbstractDataset[None, list[dict[str, Any]]]):
     def save(self, data: None) -> None:
         """Refuse: a person writes this file."""
         raise DatasetError("edits are written by hand, not by a run")
+
+    def places(self) -> tuple[Path, ...]:
+        """The file, which need not exist."""
+        return (self._filepath,)
 
     def _exists(self) -> bool:
         return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -12,10 +11,10 @@ from typing import Any, NoReturn
 
 import numpy as np
 import xarray as xr
-from kedro.io import AbstractDataset
 from numpy.typing import NDArray
 from PIL import Image
 
+from electrode_grains.datasets.atomic import AtomicDataset, replacing
 from electrode_grains.ebsd import ReadingOptions, scan_readers, write_scan
 from electrode_grains.ebsd.formats import SUFFIXES as SCAN_SUFFIXES
 from electrode_grains.ebsd.images import SUFFIXES as IMAGE_SUFFIXES
@@ -26,7 +25,7 @@ from electrode_grains.problems import InputProblem
 logger = logging.getLogger(__name__)
 
 
-class _SliceFolder(AbstractDataset[Mapping[str, Any], dict[str, Any]]):
+class _SliceFolder(AtomicDataset[Mapping[str, Any], dict[str, Any]]):
     """A folder that holds one file per slice, keyed by the name without suffix."""
 
     suffixes: tuple[str, ...]
@@ -77,10 +76,15 @@ class _SliceFolder(AbstractDataset[Mapping[str, Any], dict[str, Any]]):
         self._path.mkdir(parents=True, exist_ok=True)
         wanted = {f"{name}{self.suffixes[0]}" for name in data}
         for name, value in data.items():
-            write(value() if callable(value) else value, self._path / f"{name}{self.suffixes[0]}")
+            with replacing(self._path / f"{name}{self.suffixes[0]}") as (partial,):
+                write(value() if callable(value) else value, partial)
         for file in self._files():
             if file.name not in wanted:
                 file.unlink()
+
+    def places(self) -> tuple[Path, ...]:
+        """The files of known kinds, or the folder that should hold them."""
+        return tuple(self._files()) or (self._path,)
 
     def _exists(self) -> bool:
         return bool(self._files())
@@ -130,6 +134,10 @@ class ScanFolderDataset(_SliceFolder):
 
     def _exists(self) -> bool:
         return self._path.is_file() or bool(self._known_files())
+
+    def places(self) -> tuple[Path, ...]:
+        """The files of known kinds, or the folder that should hold them."""
+        return tuple(self._known_files()) or (self._path,)
 
     def _known_files(self) -> list[Path]:
         return [file for file in _visible(self._path) if file.suffix.lower() in SCAN_SUFFIXES]
@@ -215,6 +223,4 @@ def _read_classes(file: Path) -> NDArray[np.uint8]:
 def _write_classes(classes: NDArray[np.uint8], file: Path) -> None:
     image = Image.fromarray(classes.astype(np.uint8), mode="P")
     image.putpalette(PALETTE)
-    partial = file.with_name(f".{file.name}.part")
-    image.save(partial, format="PNG")
-    os.replace(partial, file)
+    image.save(file, format="PNG")
