@@ -8,10 +8,11 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from electrode_grains.datasets.atomic import AtomicDataset, replacing
+from electrode_grains.datasets.atomic import AtomicDataset
 from electrode_grains.datasets.network import read_tensors, read_weights, write_weights
 from electrode_grains.datasets.results import read_json
 from electrode_grains.problems import InputProblem
+from electrode_grains.replacing import replacing
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from kedro_datasets._typing import ImagePreview
 
-from electrode_grains.datasets.atomic import AtomicDataset, replacing
+from electrode_grains.datasets.atomic import AtomicDataset
+from electrode_grains.replacing import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,13 +14,14 @@ import xarray as xr
 from numpy.typing import NDArray
 from PIL import Image
 
-from electrode_grains.datasets.atomic import AtomicDataset, replacing
+from electrode_grains.datasets.atomic import AtomicDataset
 from electrode_grains.ebsd import ReadingOptions, scan_readers, write_scan
 from electrode_grains.ebsd.formats import SUFFIXES as SCAN_SUFFIXES
 from electrode_grains.ebsd.images import SUFFIXES as IMAGE_SUFFIXES
 from electrode_grains.ebsd.placement import check_classes
 from electrode_grains.ebsd.points import ScanReader
 from electrode_grains.problems import InputProblem
+from electrode_grains.replacing import replacing
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from kedro_datasets._typing import JSONPreview
 
-from electrode_grains.datasets.atomic import AtomicDataset, replacing
+from electrode_grains.datasets.atomic import AtomicDataset
 from electrode_grains.problems import InputProblem
+from electrode_grains.replacing import replacing
 
 SCHEMA_VERSION = 1
 

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from kedro_datasets._typing import TablePreview
 
-from electrode_grains.datasets.atomic import AtomicDataset, replacing
+from electrode_grains.datasets.atomic import AtomicDataset
 from electrode_grains.problems import InputProblem
+from electrode_grains.replacing import replacing
 
 
 class ParquetDataset(AtomicDataset[pd.DataFrame, pd.DataFrame]):

@@ -16,8 +16,9 @@ from kedro_datasets._typing import ImagePreview
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, BloscShuffle, Crc32cCodec
 
-from electrode_grains.datasets.atomic import AtomicDataset, replacing
+from electrode_grains.datasets.atomic import AtomicDataset
 from electrode_grains.problems import InputProblem
+from electrode_grains.replacing import replacing
 from electrode_grains.volumes import AXES, as_volume
 
 CHUNK = 64
