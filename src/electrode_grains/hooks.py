@@ -101,9 +101,10 @@ class Manifests:
         self._parameters = context.params
 
     @hook_impl
-    def before_pipeline_run(self, catalog: CatalogProtocol) -> None:
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Open the ledger of this run."""
-        self._ledger = Ledger(catalog, self._parameters, pipelines["__default__"])
+        steps = pipelines["__default__"] + pipeline
+        self._ledger = Ledger(catalog, self._parameters, steps)
 
     @hook_impl
     def before_dataset_loaded(self, dataset_name: str) -> None:

@@ -50,15 +50,15 @@ class Ledger:
         Tells the files of each dataset.
     parameters : mapping
         All parameters, validated.
-    analysis : Pipeline
-        All steps; what none of them makes is raw data.
+    steps : Pipeline
+        The analysis and what else runs; what none of them makes is raw data.
     """
 
     def __init__(
-        self, catalog: CatalogProtocol, parameters: Mapping[str, Any], analysis: Pipeline
+        self, catalog: CatalogProtocol, parameters: Mapping[str, Any], steps: Pipeline
     ) -> None:
         self._catalog, self._parameters = catalog, parameters
-        self._makers = {name: node for node in analysis.nodes for name in node.outputs}
+        self._makers = {name: node for node in steps.nodes for name in node.outputs}
         self._digests: dict[str, dict[str, str]] = {}
         self._stale: dict[str, str | None] = {}
         self._made_by: dict[str, str] = {}
@@ -68,7 +68,6 @@ class Ledger:
     def plan(self, pipeline: Pipeline, *, force: bool = False) -> dict[str, str]:
         """Name the steps of a pipeline that have to run, in their order, and the reason."""
         makers = {name: node for node in pipeline.nodes for name in node.outputs}
-        self._makers |= makers
         reasons: dict[str, str] = {}
         while True:
             before = len(reasons)
@@ -140,12 +139,14 @@ class Ledger:
             manifest = self.manifest(name)
             if manifest is not None and manifest.recipe is not None and name in self._makers:
                 recipe, node = manifest.recipe, self._makers[name]
-                reason = _few(recipe.differences(self.recipe(node, recorded=recipe)))
                 for source in node.inputs:
-                    if reason is None and self._exists(source) and source in self._makers:
+                    if source in self._makers and self._exists(source):
                         before = self._why_stale(source)
-                        reason = before and f"{source} before it is stale: {before}"
-                self._stale[name] = reason
+                        self._stale[name] = before and f"{source} before it is stale: {before}"
+                        if before:
+                            return self._stale[name]
+                differences = recipe.differences(self.recipe(node, recorded=recipe))
+                self._stale[name] = _few(differences)
         return self._stale[name]
 
     # What is on the disk
@@ -187,7 +188,6 @@ class Ledger:
     def record(self, name: str, node: Node, data: Any) -> None:
         """Write the manifest of a dataset that a step has just saved."""
         if self.places(name):
-            self._makers[name] = node
             self._digests.pop(name, None)
             recipe = self.recipe(node)
             manifest = Manifest(name, self._files(name), recipe, self._version(), _schema(data))
@@ -209,7 +209,8 @@ class Ledger:
                 else:
                     inputs[name] = combine_digests(self._files(name))
             elif name in self._makers:  # in memory: what it is made from stands for it
-                maker = self.recipe(self._makers[name], recorded)
+                node_before = self._makers[name]
+                maker = self.recipe(node_before, recorded and self._recorded(node_before))
                 inputs[name] = combine_digests(
                     {"code": maker.code, "rest": repr((maker.parameters, maker.inputs))}
                 )
@@ -221,6 +222,11 @@ class Ledger:
             parameters=_with_files(json.loads(json.dumps(parameters, default=str))),
             inputs=inputs,
         )
+
+    def _recorded(self, node: Node) -> Recipe | None:
+        """Recipe that a step left with something that it keeps."""
+        kept = (self.manifest(name) for name in node.outputs if self.places(name))
+        return next((manifest.recipe for manifest in kept if manifest is not None), None)
 
     def _modules(self, node: Node) -> set[str]:
         """Modules of a step (nodes, settings, flow) and of the datasets that it writes."""

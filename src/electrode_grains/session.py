@@ -52,7 +52,8 @@ class IncrementalSession(KedroSession):
         context = self.load_context()
         with one_run(_data_folder(context)):
             asked = _asked(names or ["__default__"], node_names, options)
-            ledger = Ledger(context.catalog, context.params, pipelines["__default__"])
+            steps = pipelines["__default__"] + asked
+            ledger = Ledger(context.catalog, context.params, steps)
             ledger.sweep(asked)
             ledger.check_inputs(asked, force=self._force)
             reasons = ledger.plan(asked, force=self._force)
