@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from electrode_grains.datasets.atomic import AtomicDataset
 from electrode_grains.datasets.network import read_tensors, read_weights, write_weights
 from electrode_grains.datasets.results import read_json
+from electrode_grains.manifests import changed_files, file_digests
 from electrode_grains.problems import InputProblem
 from electrode_grains.replacing import replacing
 
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 FINGERPRINT = "fingerprint.txt"
 STATE = "state.json"
+DIGESTS = "digests.json"
 KEPT = 2
 
 
@@ -120,6 +122,8 @@ def write_state(state: TrainingState, folder: Path) -> None:
         "param_groups": state.optimizer["param_groups"],
     }
     (folder / STATE).write_text(json.dumps(rest), encoding="utf-8")
+    digests = file_digests(folder.iterdir())
+    (folder / DIGESTS).write_text(json.dumps(digests), encoding="utf-8")
 
 
 def read_state(folder: Path) -> TrainingState:
@@ -130,6 +134,12 @@ def read_state(folder: Path) -> TrainingState:
     InputProblem
         If a file is missing, cut off, or holds something else.
     """
+    recorded = read_json(folder / DIGESTS) if (folder / DIGESTS).exists() else {}
+    found = file_digests(file for file in folder.iterdir() if file.name != DIGESTS)
+    if changed := changed_files(recorded, found):
+        raise InputProblem(
+            "the state of a training is damaged", where=str(folder), found=", ".join(changed)
+        )
     try:
         return _read_state(folder)
     except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:

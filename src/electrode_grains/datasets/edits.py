@@ -53,7 +53,7 @@ class EditsDataset(AtomicDataset[None, list[dict[str, Any]]]):
 def _of_yaml(path: Path) -> list[dict[str, Any]]:
     try:
         edits = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputProblem(
             "the file of edits is not YAML", where=str(path), found=str(error)
         ) from None
@@ -68,7 +68,12 @@ def _of_yaml(path: Path) -> list[dict[str, Any]]:
 
 
 def _of_csv(path: Path) -> list[dict[str, Any]]:
-    rows = pd.read_csv(path)
+    try:
+        rows = pd.read_csv(path)
+    except ValueError as error:  # pandas' own errors, and bytes that are no text
+        raise InputProblem(
+            "the file of edits is not CSV", where=str(path), found=str(error)
+        ) from None
     if set(rows.columns) != set(CSV_COLUMNS):
         raise InputProblem(
             "the file of edits has other columns",

@@ -207,6 +207,21 @@ PALETTE = (0, 0, 0, 230, 159, 0, 86, 180, 233, 90, 90, 90)
 
 
 def _read_classes(file: Path) -> NDArray[np.uint8]:
+    try:
+        return _read_image(file)
+    except InputProblem:
+        raise
+    # What image libraries raise over damaged files has no common ancestor.
+    except Exception as error:
+        raise InputProblem(
+            "the annotation image cannot be read",
+            where=str(file),
+            found=f"{type(error).__name__}: {error}",
+            remedy="save the labels again as 8-bit indexed or grey PNG",
+        ) from None
+
+
+def _read_image(file: Path) -> NDArray[np.uint8]:
     with Image.open(file) as image:
         if image.mode not in ("L", "P", "1", "I;16", "I"):
             raise InputProblem(
