@@ -10,7 +10,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export COLUMNS ?= 140
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types contracts bench viz mlflow lock clean
+.PHONY: help setup run test lint types contracts bench audit soak viz mlflow lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,12 @@ contracts: $(TEST_STAMP) ## who may import whom
 
 bench: $(TEST_STAMP) ## ratios to peers
 	$(BIN)/python -m benchmarks
+
+audit: $(TEST_STAMP) ## known vulnerabilities of the pinned packages
+	$(BIN)/python -m benchmarks.audit
+
+soak: $(TEST_STAMP) ## a hundred runs in one process
+	$(BIN)/python -m benchmarks.soak 100
 
 viz: $(STAMP) ## the flow in kedro-viz, on 127.0.0.1
 	$(BIN)/kedro viz run --env demo --host 127.0.0.1
