@@ -12,7 +12,7 @@ export NO_MKDOCS_2_WARNING := 1
 export COLUMNS ?= 140
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types contracts bench docs viz mlflow lock clean
+.PHONY: help setup run test lint types contracts bench audit soak docs viz mlflow lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,12 @@ docs: $(DOCS_STAMP) ## the documentation as pages in site/, which open from the 
 	@if grep -rlE '(src|href)="https?://[^"]*\.(js|css)' site --include='*.html'; \
 	  then echo "these pages load from the network"; exit 1; fi
 	@echo "open $(CURDIR)/site/index.html, or run $(BIN)/mkdocs serve to search in it too"
+
+audit: $(TEST_STAMP) ## known vulnerabilities of the pinned packages
+	$(BIN)/python -m benchmarks.audit
+
+soak: $(TEST_STAMP) ## a hundred runs in one process
+	$(BIN)/python -m benchmarks.soak 100
 
 viz: $(STAMP) ## the flow in kedro-viz, on 127.0.0.1
 	$(BIN)/kedro viz run --env demo --host 127.0.0.1

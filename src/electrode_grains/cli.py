@@ -5,6 +5,7 @@ Kedro finds the group `cli` here and lets its commands replace its own of the sa
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -13,9 +14,12 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.project import pipelines
 from kedro.validation import DataValidationError, ParameterValidationError
 
-from electrode_grains.problems import Problem, SettingsProblem
+from electrode_grains.problems import Problem, RunProblem, SettingsProblem
+from electrode_grains.session import FORCE
 
 REFUSED = 2
+# What a disk says that takes nothing more; the data on it are whole.
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -32,6 +36,15 @@ def refusal_in(error: BaseException) -> str | None:
         for link in chain:
             if isinstance(link, kind):
                 return str(link)
+    for link in chain:
+        if isinstance(link, OSError) and link.errno in UNWRITABLE:
+            problem = RunProblem(
+                "the disk takes no more data; what was there before is whole",
+                where=link.filename and str(link.filename),
+                found=link.strerror,
+                remedy="make room, or the folder writable, and run again: it goes on from there",
+            )
+            return str(problem)
     return None
 
 
@@ -55,6 +68,8 @@ class _RefusingCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         verbose = ctx.params.pop("verbose", False)
+        if ctx.params.pop("force", False):
+            ctx.params["params"] = {**(ctx.params.get("params") or {}), FORCE: True}
         try:
             check_pipelines(ctx.params.get("pipelines") or ())
             return super().invoke(ctx)
@@ -72,6 +87,11 @@ run = _RefusingCommand(
     callback=kedro_run.callback,
     params=[
         *kedro_run.params,
+        click.Option(
+            ["--force"],
+            is_flag=True,
+            help="Run all steps that were asked for, up to date or not, on files as they are.",
+        ),
         click.Option(["--verbose"], is_flag=True, help="Show the traceback of a refusal."),
     ],
     help=kedro_run.help,

@@ -1,4 +1,4 @@
-"""Kedro hooks: a line for every step, and MLflow follows a run from its start to its end."""
+"""Kedro hooks: a line for every step, manifests of what is saved, and a run in MLflow."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from electrode_grains import __version__, tracking
+from electrode_grains.ledger import Ledger
 from electrode_grains.problems import InputProblem
 
 logger = logging.getLogger(__name__)
@@ -89,6 +90,31 @@ class Progress:
     def after_pipeline_run(self) -> None:
         """Tell the time that all steps took."""
         logger.info("%d steps done in %.0f s", self._steps, time.monotonic() - self._start)
+
+
+class Manifests:
+    """Verify what is loaded, and record what is saved with all that it was made from."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Remember the parameters, all of them validated."""
+        self._parameters = context.params
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Open the ledger of this run."""
+        steps = pipelines["__default__"] + pipeline
+        self._ledger = Ledger(catalog, self._parameters, steps)
+
+    @hook_impl
+    def before_dataset_loaded(self, dataset_name: str) -> None:
+        """Refuse files that are not what their step wrote."""
+        self._ledger.verify(dataset_name)
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
+        """Write the manifest."""
+        self._ledger.record(dataset_name, node, data)
 
 
 class ExperimentTracking:

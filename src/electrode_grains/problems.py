@@ -69,3 +69,7 @@ class SettingsProblem(Problem):
 
 class ComputationProblem(Problem):
     """A computation cannot continue with what it has got (no grain, loss not finite)."""
+
+
+class RunProblem(Problem):
+    """A run cannot begin or go on here: another one is at work, or the disk takes nothing."""

@@ -110,7 +110,7 @@ def test_a_second_run_gives_the_same_tables_and_fits(kedro, demo, copy_of_demo):
     output = copy_of_demo / "07_model_output"
     for file in output.glob("*.[jp]*"):
         file.unlink()
-    done = kedro("run", "--env", "test", "--pipelines", steps, data=copy_of_demo)
+    done = kedro("run", "--env", "test", "--force", "--pipelines", steps, data=copy_of_demo)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     for name in ("marginal_fits.json", "copula_fits.json", "segmentation_log.json"):
         first, second = (folder / "07_model_output" / name for folder in (demo, copy_of_demo))

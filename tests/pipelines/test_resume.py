@@ -63,7 +63,7 @@ def test_a_killed_training_goes_on_to_the_network_of_an_undisturbed_one(kedro, p
     resumed = weights(prepared)
     assert not list((prepared / "06_models" / "training_states").glob("epoch_*"))
 
-    again = kedro(*WORDS, "--params", LONGER, data=prepared)
+    again = kedro(*WORDS, "--force", "--params", LONGER, data=prepared)
     assert again.returncode == 0
     assert "going on after epoch" not in again.stdout + again.stderr
     assert weights(prepared) == resumed

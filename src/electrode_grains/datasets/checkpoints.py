@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kedro.io import AbstractDataset, DatasetError
-
-from electrode_grains.datasets.network import read_weights, write_weights
+from electrode_grains.datasets.atomic import AtomicDataset
+from electrode_grains.datasets.network import read_tensors, read_weights, write_weights
+from electrode_grains.datasets.results import read_json
+from electrode_grains.manifests import changed_files, file_digests
+from electrode_grains.problems import InputProblem
+from electrode_grains.replacing import replacing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 FINGERPRINT = "fingerprint.txt"
 STATE = "state.json"
+DIGESTS = "digests.json"
 KEPT = 2
 
 
@@ -37,24 +40,24 @@ class FolderStates:
 
     def latest(self) -> TrainingState | None:
         """Newest complete state of this training."""
-        found = self._found()
-        if not found:
+        for folder in reversed(self._found()):
+            try:
+                state = read_state(folder)
+            except InputProblem as problem:
+                logger.warning("%s is passed over: %s", folder, problem.message)
+                continue
+            if state.fingerprint == self.fingerprint:
+                return state
+            logger.info("%s belongs to a training with other data or settings", folder)
             return None
-        state = read_state(found[-1])
-        if state.fingerprint == self.fingerprint:
-            return state
-        logger.info("%s belongs to a training with other data or settings", found[-1])
         return None
 
     def save(self, state: TrainingState) -> None:
         """Write a state in one step, then remove all but the newest two."""
         others = [folder for folder in self._found() if self._owner(folder) != self.fingerprint]
         target = self._folder / f"epoch_{state.epochs_done:05d}"
-        partial = self._folder / f".{target.name}.part"
-        shutil.rmtree(partial, ignore_errors=True)
-        write_state(state, partial)
-        shutil.rmtree(target, ignore_errors=True)
-        os.replace(partial, target)
+        with replacing(target) as (partial,):
+            write_state(state, partial)
         for folder in {*others, *self._found()[:-KEPT]} - {target}:
             shutil.rmtree(folder)
 
@@ -67,10 +70,13 @@ class FolderStates:
         return sorted(self._folder.glob("epoch_*"))
 
     def _owner(self, folder: Path) -> str:
-        return str(json.loads((folder / STATE).read_text(encoding="utf-8"))["fingerprint"])
+        try:
+            return str(read_json(folder / STATE)["fingerprint"])
+        except (InputProblem, OSError):
+            return ""  # a damaged state belongs to nobody
 
 
-class CheckpointDataset(AbstractDataset["TrainingStates", FolderStates]):
+class CheckpointDataset(AtomicDataset["TrainingStates", FolderStates]):
     """Opens the place where a training keeps its states; saving names the training."""
 
     def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
@@ -79,17 +85,17 @@ class CheckpointDataset(AbstractDataset["TrainingStates", FolderStates]):
 
     def load(self) -> FolderStates:
         """Open the states of the training that was named last."""
-        if not self._exists():
-            raise DatasetError(f"no training was begun in {self._path}")
+        self._refuse_missing("training that was begun")
         return FolderStates(self._path, (self._path / FINGERPRINT).read_text(encoding="utf-8"))
 
     def save(self, data: TrainingStates) -> None:
         """Name the training; states that exist already stay."""
-        self._path.mkdir(parents=True, exist_ok=True)
-        (self._path / FINGERPRINT).write_text(data.fingerprint, encoding="utf-8")
+        with replacing(self._path / FINGERPRINT) as (partial,):
+            partial.write_text(data.fingerprint, encoding="utf-8")
 
-    def _exists(self) -> bool:
-        return (self._path / FINGERPRINT).exists()
+    def places(self) -> tuple[Path, ...]:
+        """The file with the name of the training: states come and go while it runs."""
+        return (self._path / FINGERPRINT,)
 
     def _describe(self) -> dict[str, Any]:
         return {"path": str(self._path)}
@@ -116,18 +122,41 @@ def write_state(state: TrainingState, folder: Path) -> None:
         "param_groups": state.optimizer["param_groups"],
     }
     (folder / STATE).write_text(json.dumps(rest), encoding="utf-8")
+    digests = file_digests(folder.iterdir())
+    (folder / DIGESTS).write_text(json.dumps(digests), encoding="utf-8")
 
 
 def read_state(folder: Path) -> TrainingState:
-    """Read what `write_state` wrote."""
-    from safetensors.torch import load_file
+    """Read what `write_state` wrote.
 
+    Raises
+    ------
+    InputProblem
+        If a file is missing, cut off, or holds something else.
+    """
+    recorded = read_json(folder / DIGESTS) if (folder / DIGESTS).exists() else {}
+    found = file_digests(file for file in folder.iterdir() if file.name != DIGESTS)
+    if changed := changed_files(recorded, found):
+        raise InputProblem(
+            "the state of a training is damaged", where=str(folder), found=", ".join(changed)
+        )
+    try:
+        return _read_state(folder)
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+        if isinstance(error, InputProblem):
+            raise
+        raise InputProblem(
+            "the state of a training is damaged", where=str(folder), found=repr(error)
+        ) from None
+
+
+def _read_state(folder: Path) -> TrainingState:
     from electrode_grains.boundary import TrainingState
 
     weights, network_settings = read_weights(folder)
-    rest = json.loads((folder / STATE).read_text(encoding="utf-8"))
+    rest = read_json(folder / STATE)
     moments: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in load_file(folder / "optimizer.safetensors").items():
+    for key, tensor in read_tensors(folder / "optimizer.safetensors").items():
         index, name = key.split(".")
         moments.setdefault(int(index), {})[name] = tensor
     groups = [{**group, "betas": tuple(group["betas"])} for group in rest.pop("param_groups")]
@@ -136,6 +165,6 @@ def read_state(folder: Path) -> TrainingState:
         weights=weights,
         network_settings=network_settings,
         optimizer={"state": moments, "param_groups": groups},
-        best_weights=load_file(best) if best.exists() else {},
+        best_weights=read_tensors(best) if best.exists() else {},
         **rest,
     )

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import DatasetError
 
+from electrode_grains.datasets.atomic import AtomicDataset
 from electrode_grains.problems import InputProblem
 
 CSV_COLUMNS = ("edit", "action", "z", "y", "x")
 
 
-class EditsDataset(AbstractDataset[None, list[dict[str, Any]]]):
+class EditsDataset(AtomicDataset[None, list[dict[str, Any]]]):
     """A list of edits; empty where there is no file.
 
     A YAML file holds a list of `{action, at}` as `apply_edits` takes them; a CSV file one
@@ -41,6 +42,10 @@ class EditsDataset(AbstractDataset[None, list[dict[str, Any]]]):
         """Refuse: a person writes this file."""
         raise DatasetError("edits are written by hand, not by a run")
 
+    def places(self) -> tuple[Path, ...]:
+        """The file, which need not exist."""
+        return (self._filepath,)
+
     def _exists(self) -> bool:
         return True
 
@@ -51,7 +56,7 @@ class EditsDataset(AbstractDataset[None, list[dict[str, Any]]]):
 def _of_yaml(path: Path) -> list[dict[str, Any]]:
     try:
         edits = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputProblem(
             "the file of edits is not YAML", where=str(path), found=str(error)
         ) from None
@@ -66,7 +71,12 @@ def _of_yaml(path: Path) -> list[dict[str, Any]]:
 
 
 def _of_csv(path: Path) -> list[dict[str, Any]]:
-    rows = pd.read_csv(path)
+    try:
+        rows = pd.read_csv(path)
+    except ValueError as error:  # pandas' own errors, and bytes that are no text
+        raise InputProblem(
+            "the file of edits is not CSV", where=str(path), found=str(error)
+        ) from None
     if set(rows.columns) != set(CSV_COLUMNS):
         raise InputProblem(
             "the file of edits has other columns",

@@ -6,14 +6,16 @@ import base64
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kedro.io import AbstractDataset
 from kedro_datasets._typing import ImagePreview
+
+from electrode_grains.datasets.atomic import AtomicDataset
+from electrode_grains.replacing import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class FigureDataset(AbstractDataset["Figure", bytes]):
+class FigureDataset(AtomicDataset["Figure", bytes]):
     """A matplotlib figure, saved as PNG and SVG beside each other; loads as PNG bytes.
 
     Parameters
@@ -40,17 +42,18 @@ class FigureDataset(AbstractDataset["Figure", bytes]):
         """Write both files; neither carries a date, so equal figures are equal files."""
         from matplotlib import rc_context
 
-        self._png.parent.mkdir(parents=True, exist_ok=True)
-        data.savefig(self._png, dpi=self._dots_per_inch, metadata={"Software": None})
-        with rc_context({"svg.hashsalt": "electrode-grains"}):
-            data.savefig(self._svg, metadata={"Date": None})
+        salt = rc_context({"svg.hashsalt": "electrode-grains"})
+        with replacing(self._png, self._svg) as (png, svg), salt:
+            data.savefig(png, dpi=self._dots_per_inch, format="png", metadata={"Software": None})
+            data.savefig(svg, format="svg", metadata={"Date": None})
 
     def preview(self) -> ImagePreview:
         """PNG for the side panel of Kedro-Viz."""
         return ImagePreview(base64.b64encode(self.load()).decode())
 
-    def _exists(self) -> bool:
-        return self._png.exists()
+    def places(self) -> tuple[Path, ...]:
+        """PNG and SVG."""
+        return (self._png, self._svg)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._png)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -12,21 +11,22 @@ from typing import Any, NoReturn
 
 import numpy as np
 import xarray as xr
-from kedro.io import AbstractDataset
 from numpy.typing import NDArray
 from PIL import Image
 
+from electrode_grains.datasets.atomic import AtomicDataset
 from electrode_grains.ebsd import ReadingOptions, scan_readers, write_scan
 from electrode_grains.ebsd.formats import SUFFIXES as SCAN_SUFFIXES
 from electrode_grains.ebsd.images import SUFFIXES as IMAGE_SUFFIXES
 from electrode_grains.ebsd.placement import CLASS_COLOURS, check_classes
 from electrode_grains.ebsd.points import ScanReader
 from electrode_grains.problems import InputProblem
+from electrode_grains.replacing import replacing
 
 logger = logging.getLogger(__name__)
 
 
-class _SliceFolder(AbstractDataset[Mapping[str, Any], dict[str, Any]]):
+class _SliceFolder(AtomicDataset[Mapping[str, Any], dict[str, Any]]):
     """A folder that holds one file per slice, keyed by the name without suffix."""
 
     suffixes: tuple[str, ...]
@@ -77,10 +77,15 @@ class _SliceFolder(AbstractDataset[Mapping[str, Any], dict[str, Any]]):
         self._path.mkdir(parents=True, exist_ok=True)
         wanted = {f"{name}{self.suffixes[0]}" for name in data}
         for name, value in data.items():
-            write(value() if callable(value) else value, self._path / f"{name}{self.suffixes[0]}")
+            with replacing(self._path / f"{name}{self.suffixes[0]}") as (partial,):
+                write(value() if callable(value) else value, partial)
         for file in self._files():
             if file.name not in wanted:
                 file.unlink()
+
+    def places(self) -> tuple[Path, ...]:
+        """The files of known kinds, or the folder that should hold them."""
+        return tuple(self._files()) or (self._path,)
 
     def _exists(self) -> bool:
         return bool(self._files())
@@ -130,6 +135,10 @@ class ScanFolderDataset(_SliceFolder):
 
     def _exists(self) -> bool:
         return self._path.is_file() or bool(self._known_files())
+
+    def places(self) -> tuple[Path, ...]:
+        """The files of known kinds, or the folder that should hold them."""
+        return tuple(self._known_files()) or (self._path,)
 
     def _known_files(self) -> list[Path]:
         return [file for file in _visible(self._path) if file.suffix.lower() in SCAN_SUFFIXES]
@@ -201,6 +210,21 @@ PALETTE = tuple(value for colour in CLASS_COLOURS for value in colour)
 
 
 def _read_classes(file: Path) -> NDArray[np.uint8]:
+    try:
+        return _read_image(file)
+    except InputProblem:
+        raise
+    # What image libraries raise over damaged files has no common ancestor.
+    except Exception as error:
+        raise InputProblem(
+            "the annotation image cannot be read",
+            where=str(file),
+            found=f"{type(error).__name__}: {error}",
+            remedy="save the labels again as 8-bit indexed or grey PNG",
+        ) from None
+
+
+def _read_image(file: Path) -> NDArray[np.uint8]:
     with Image.open(file) as image:
         if image.mode not in ("L", "P", "1", "I;16", "I"):
             raise InputProblem(
@@ -218,6 +242,4 @@ def _read_classes(file: Path) -> NDArray[np.uint8]:
 def _write_classes(classes: NDArray[np.uint8], file: Path) -> None:
     image = Image.fromarray(classes.astype(np.uint8), mode="P")
     image.putpalette(PALETTE)
-    partial = file.with_name(f".{file.name}.part")
-    image.save(partial, format="PNG")
-    os.replace(partial, file)
+    image.save(file, format="PNG")

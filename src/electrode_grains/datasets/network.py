@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kedro.io import AbstractDataset, DatasetError
-
+from electrode_grains.datasets.atomic import AtomicDataset
+from electrode_grains.datasets.results import read_json
 from electrode_grains.problems import InputProblem
+from electrode_grains.replacing import replacing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +23,7 @@ EMBEDDED = Path(__file__).with_name("embedded_network")
 """Network that was trained on virtual particles; see docs/boundary_model.md."""
 
 
-class NetworkDataset(AbstractDataset["UNet3D", "UNet3D"]):
+class NetworkDataset(AtomicDataset["UNet3D", "UNet3D"]):
     """A trained network in a folder of its own."""
 
     def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
@@ -32,18 +32,19 @@ class NetworkDataset(AbstractDataset["UNet3D", "UNet3D"]):
 
     def load(self) -> UNet3D:
         """Rebuild the network from its settings and fill in the weights."""
-        if not self._exists():
-            raise DatasetError(f"no network at {self._path}; run the boundary_model pipeline first")
+        self._refuse_missing("network")
         return read_network(self._path)
 
     def save(self, data: UNet3D) -> None:
-        """Write settings and weights, each in one step."""
+        """Write settings and weights in one step."""
         from electrode_grains.boundary import network_state
 
-        write_weights(*network_state(data), self._path)
+        with replacing(self._path) as (partial,):
+            write_weights(*network_state(data), partial)
 
-    def _exists(self) -> bool:
-        return (self._path / WEIGHTS).exists() and (self._path / SETTINGS).exists()
+    def places(self) -> tuple[Path, ...]:
+        """The folder."""
+        return (self._path,)
 
     def _describe(self) -> dict[str, Any]:
         return {"path": str(self._path)}
@@ -70,20 +71,38 @@ def read_network(folder: Path) -> UNet3D:
 
 def read_weights(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Weights and settings of a network."""
+    settings = read_json(folder / SETTINGS)
+    return read_tensors(folder / WEIGHTS), settings
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a file of tensors, which holds numbers and names and can run nothing.
+
+    Raises
+    ------
+    InputProblem
+        If the file is missing, cut off or damaged in its header.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-    return load_file(folder / WEIGHTS), settings
+    try:
+        return dict(load_file(path))
+    except (SafetensorError, OSError) as error:
+        raise InputProblem(
+            "the file of weights cannot be read",
+            where=str(path),
+            found=str(error),
+            remedy="train the network again",
+        ) from None
 
 
 def write_weights(weights: Mapping[str, Tensor], settings: Mapping[str, Any], folder: Path) -> None:
-    """Write weights and settings, each in one step."""
+    """Write weights and settings into a folder of their own."""
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{WEIGHTS}.part"
-    save_file({name: tensor.contiguous() for name, tensor in weights.items()}, partial)
+    save_file({name: tensor.contiguous() for name, tensor in weights.items()}, folder / WEIGHTS)
     (folder / SETTINGS).write_text(
         json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8"
     )
-    os.replace(partial, folder / WEIGHTS)

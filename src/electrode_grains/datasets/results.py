@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import JSONPreview
+
+from electrode_grains.datasets.atomic import AtomicDataset
+from electrode_grains.problems import InputProblem
+from electrode_grains.replacing import replacing
 
 SCHEMA_VERSION = 1
 
 
-class ResultDataset(AbstractDataset[Mapping[str, Any], dict[str, Any]]):
+class ResultDataset(AtomicDataset[Mapping[str, Any], dict[str, Any]]):
     """A result as JSON that any strict reader accepts."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
@@ -25,12 +27,8 @@ class ResultDataset(AbstractDataset[Mapping[str, Any], dict[str, Any]]):
 
     def load(self) -> dict[str, Any]:
         """Read the result."""
-        if not self._filepath.exists():
-            raise DatasetError(
-                f"no result at {self._filepath}; run the pipeline that makes it first"
-            )
-        result: dict[str, Any] = json.loads(self._filepath.read_text(encoding="utf-8"))
-        return result
+        self._refuse_missing("result")
+        return read_json(self._filepath)
 
     def save(self, data: Mapping[str, Any]) -> None:
         """Write the result in one step."""
@@ -41,20 +39,40 @@ class ResultDataset(AbstractDataset[Mapping[str, Any], dict[str, Any]]):
             allow_nan=False,
             ensure_ascii=False,
         )
-        self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._filepath.with_name(f".{self._filepath.name}.part")
-        partial.write_text(text + "\n", encoding="utf-8")
-        os.replace(partial, self._filepath)
+        with replacing(self._filepath) as (partial,):
+            partial.write_text(text + "\n", encoding="utf-8")
 
     def preview(self) -> JSONPreview:
         """Text for the side panel of Kedro-Viz."""
         return JSONPreview(json.dumps(self.load()))
 
-    def _exists(self) -> bool:
-        return self._filepath.exists()
+    def places(self) -> tuple[Path, ...]:
+        """The file."""
+        return (self._filepath,)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object.
+
+    Raises
+    ------
+    InputProblem
+        If the file is cut off, is not UTF-8, or holds something else.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InputProblem(
+            "the file is not JSON", where=str(path), found=str(error), remedy="make it again"
+        ) from None
+    if not isinstance(content, dict):
+        raise InputProblem(
+            "the file holds no JSON object", where=str(path), found=type(content).__name__
+        )
+    return content
 
 
 def plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Tables of the report: CSV for programs, Markdown for notes, LaTeX for the manuscript."""
+"""Tables: Parquet for results; CSV, Markdown and LaTeX for the report; and its text."""
 
 from __future__ import annotations
 
@@ -6,11 +6,59 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from kedro.io import AbstractDataset
+import pyarrow as pa
+import pyarrow.parquet as pq
 from kedro_datasets._typing import TablePreview
 
+from electrode_grains.datasets.atomic import AtomicDataset
+from electrode_grains.problems import InputProblem
+from electrode_grains.replacing import replacing
 
-class ReportTableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
+
+class ParquetDataset(AtomicDataset[pd.DataFrame, pd.DataFrame]):
+    """A table as Parquet whose pages carry checksums, verified at every load."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> pd.DataFrame:
+        """Read the table.
+
+        Raises
+        ------
+        InputProblem
+            If the file is missing, cut off, or damaged.
+        """
+        self._refuse_missing("table")
+        try:
+            return pq.read_table(self._filepath, page_checksum_verification=True).to_pandas()
+        except (pa.ArrowException, OSError) as error:
+            raise InputProblem(
+                "the table is damaged",
+                where=str(self._filepath),
+                found=str(error).splitlines()[0],
+                remedy="make it again: kedro run with the pipeline that makes it",
+            ) from None
+
+    def save(self, data: pd.DataFrame) -> None:
+        """Write the table in one step."""
+        with replacing(self._filepath) as (partial,):
+            data.to_parquet(partial, engine="pyarrow", write_page_checksum=True)
+
+    def preview(self, nrows: int = 10) -> TablePreview:
+        """First rows for the side panel of Kedro-Viz."""
+        return _preview(self.load().head(nrows))
+
+    def places(self) -> tuple[Path, ...]:
+        """The file."""
+        return (self._filepath,)
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+
+class ReportTableDataset(AtomicDataset[pd.DataFrame, pd.DataFrame]):
     """A small table in three formats beside each other; loads from the CSV.
 
     Parameters
@@ -34,18 +82,48 @@ class ReportTableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
         """Write all three formats."""
         from electrode_grains.figures.tables import to_latex, to_markdown
 
-        self._base.parent.mkdir(parents=True, exist_ok=True)
-        data.to_csv(self._file(".csv"), index=False)
-        self._file(".md").write_text(to_markdown(data), encoding="utf-8")
-        self._file(".tex").write_text(to_latex(data), encoding="utf-8")
+        with replacing(*self.places()) as (csv, markdown, latex):
+            data.to_csv(csv, index=False)
+            markdown.write_text(to_markdown(data), encoding="utf-8")
+            latex.write_text(to_latex(data), encoding="utf-8")
 
     def preview(self) -> TablePreview:
         """Rows for the side panel of Kedro-Viz."""
-        table: dict[str, Any] = self.load().astype(str).to_dict(orient="split")
-        return TablePreview(table)
+        return _preview(self.load())
 
-    def _exists(self) -> bool:
-        return self._file(".csv").exists()
+    def places(self) -> tuple[Path, ...]:
+        """CSV, Markdown and LaTeX."""
+        return tuple(map(self._file, (".csv", ".md", ".tex")))
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._base)}
+
+
+class TextDataset(AtomicDataset[str, str]):
+    """A text, such as the page of the report."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> str:
+        """Read the text."""
+        self._refuse_missing("text")
+        return self._filepath.read_text(encoding="utf-8")
+
+    def save(self, data: str) -> None:
+        """Write the text in one step."""
+        with replacing(self._filepath) as (partial,):
+            partial.write_text(data, encoding="utf-8")
+
+    def places(self) -> tuple[Path, ...]:
+        """The file."""
+        return (self._filepath,)
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+
+def _preview(table: pd.DataFrame) -> TablePreview:
+    rows: dict[str, Any] = table.astype(str).to_dict(orient="split")
+    return TablePreview(rows)

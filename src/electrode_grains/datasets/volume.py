@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 import zarr
-from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import ImagePreview
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec, BloscShuffle
+from zarr.codecs import BloscCodec, BloscShuffle, Crc32cCodec
 
+from electrode_grains.datasets.atomic import AtomicDataset
+from electrode_grains.problems import InputProblem
+from electrode_grains.replacing import replacing
 from electrode_grains.volumes import AXES, as_volume
 
 CHUNK = 64
 LEVEL = "0"
+REMEDY = "make it again: kedro run with the pipeline that makes it"
+COMPLETE = "every_chunk_is_written"
 
 
-class VolumeDataset(AbstractDataset[xr.DataArray, xr.DataArray | None]):
+class VolumeDataset(AtomicDataset[xr.DataArray, xr.DataArray | None]):
     """A volume on disk, which napari and other OME-Zarr viewers open with right proportions.
 
     Parameters
@@ -46,28 +50,18 @@ class VolumeDataset(AbstractDataset[xr.DataArray, xr.DataArray | None]):
 
     def load(self) -> xr.DataArray | None:
         """Read the volume with its spacing and channel names."""
-        if not self._filepath.exists():
-            if self._optional:
-                return None
-            raise DatasetError(
-                f"no volume at {self._filepath}; run the pipeline that makes it first"
-            )
-        group = zarr.open_group(self._filepath, mode="r")
-        array = group[LEVEL]
-        attributes = dict(group.attrs["electrode_grains"])
-        return as_volume(
-            array[...],
-            attributes["spacing_nm"],
-            attributes["name"],
-            channels=attributes.get("channels"),
-        )
+        if not self._filepath.exists() and self._optional:
+            return None
+        self._refuse_missing("volume")
+        return read_volume(self._filepath)
 
     def save(self, data: xr.DataArray) -> None:
         """Write beside the old volume, then take its place."""
-        partial = self._filepath.with_name(f".{self._filepath.name}.{os.getpid()}.part")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        group = zarr.open_group(partial, mode="w", zarr_format=3)
+        with replacing(self._filepath) as (partial,):
+            self._write(data, partial)
+
+    def _write(self, data: xr.DataArray, folder: Path) -> None:
+        group = zarr.open_group(folder, mode="w", zarr_format=3)
         array = group.create_array(
             LEVEL,
             shape=data.shape,
@@ -76,13 +70,16 @@ class VolumeDataset(AbstractDataset[xr.DataArray, xr.DataArray | None]):
                 1 if axis == "channel" else min(CHUNK, size)
                 for axis, size in zip(data.dims, data.shape, strict=True)
             ),
-            compressors=BloscCodec(cname="zstd", clevel=1, shuffle=BloscShuffle.shuffle),
+            compressors=[
+                BloscCodec(cname="zstd", clevel=1, shuffle=BloscShuffle.shuffle),
+                Crc32cCodec(),
+            ],
+            # A chunk that is not there would read as zeros: so that a lost one shows, all exist.
+            config={"write_empty_chunks": True},
             dimension_names=[str(axis) for axis in data.dims],
         )
         array[...] = data.to_numpy()
         group.attrs.update(self._attributes(data))
-        shutil.rmtree(self._filepath, ignore_errors=True)
-        os.replace(partial, self._filepath)
 
     @staticmethod
     def _attributes(data: xr.DataArray) -> dict[str, Any]:
@@ -91,7 +88,7 @@ class VolumeDataset(AbstractDataset[xr.DataArray, xr.DataArray | None]):
             {"name": axis, "type": "space", "unit": "nanometer"} for axis in AXES
         ]
         scale = list(spacing)
-        own: dict[str, Any] = {"name": str(data.name), "spacing_nm": spacing}
+        own: dict[str, Any] = {"name": str(data.name), "spacing_nm": spacing, COMPLETE: True}
         if "channel" in data.dims:
             axes.insert(0, {"name": "channel", "type": "channel"})
             scale.insert(0, 1.0)
@@ -118,11 +115,70 @@ class VolumeDataset(AbstractDataset[xr.DataArray, xr.DataArray | None]):
             _png_of(slices[..., slices.shape[-3] // 2, :, :].reshape(-1, *slices.shape[-2:])[0])
         )
 
-    def _exists(self) -> bool:
-        return self._filepath.exists()
+    def places(self) -> tuple[Path, ...]:
+        """The folder."""
+        return (self._filepath,)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath), "optional": self._optional}
+
+
+def read_volume(folder: Path) -> xr.DataArray:
+    """Read a volume, having checked that it fits into memory and that no chunk is lost.
+
+    Raises
+    ------
+    InputProblem
+        If the folder is no such volume, is damaged, lacks chunks, or is too large.
+    """
+    try:
+        group = zarr.open_group(folder, mode="r")
+        array = group[LEVEL]
+        attributes = dict(group.attrs["electrode_grains"])
+        check_memory(math.prod(array.shape) * array.dtype.itemsize, str(folder))
+        if attributes.get(COMPLETE) and array.nchunks_initialized < array.nchunks:
+            raise InputProblem(
+                "chunks of the volume are lost",
+                where=str(folder),
+                found=f"{array.nchunks_initialized} chunks",
+                expected=f"{array.nchunks}",
+                remedy=REMEDY,
+            )
+        return as_volume(
+            array[...],
+            attributes["spacing_nm"],
+            attributes["name"],
+            channels=attributes.get("channels"),
+        )
+    except InputProblem:
+        raise
+    # What zarr, its codecs and its metadata raise over damaged bytes has no common ancestor.
+    except Exception as error:
+        raise InputProblem(
+            "the volume is damaged",
+            where=str(folder),
+            found=f"{type(error).__name__}: {error}".splitlines()[0],
+            remedy=REMEDY,
+        ) from error
+
+
+def check_memory(declared_bytes: int, where: str) -> None:
+    """Refuse a size that a file declares, and this machine cannot hold, before it is allocated.
+
+    Raises
+    ------
+    InputProblem
+        If the size is beyond the memory of the machine.
+    """
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if not 0 <= declared_bytes <= memory:
+        raise InputProblem(
+            "the volume does not fit into memory",
+            where=where,
+            found=f"{declared_bytes / 2**30:.4g} GiB declared",
+            expected=f"at most {memory / 2**30:.4g} GiB",
+            remedy="look whether the file is damaged; else take a larger machine",
+        )
 
 
 def _png_of(plane: NDArray[Any]) -> str:

@@ -1,0 +1,98 @@
+"""Version of the code: a digest of the sources that a step can reach by imports."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import platform
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGE = "electrode_grains"
+ROOT = Path(__file__).parents[1]
+# Packages whose version may change a number or a byte of what is written.
+LIBRARIES = (
+    *("numpy", "scipy", "pandas", "pyarrow", "xarray", "zarr", "scikit-image", "pystackreg"),
+    *("pillow", "tifffile", "h5py", "torch", "safetensors", "numba", "copulae"),
+    *("matplotlib", "plotly", "jinja2"),
+)
+
+
+def code_digest(modules: Iterable[str]) -> str:
+    """Digest of modules and of all modules of this package that they import, at any depth.
+
+    Imports inside functions count; so do the templates of a package.
+
+    Examples
+    --------
+    >>> code_digest(["electrode_grains.volumes"]) == code_digest(["electrode_grains.problems"])
+    False
+    """
+    reached: set[str] = set()
+    waiting = set(modules)
+    while waiting:
+        module = waiting.pop()
+        reached.add(module)
+        waiting |= _imports(module) - reached
+    total = hashlib.blake2b(digest_size=20)
+    for file in sorted({file for module in reached for file in _files(module)}):
+        total.update(file.relative_to(ROOT).as_posix().encode() + b"\0")
+        total.update(_content(file))
+    return total.hexdigest()
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that compute and write."""
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _source(module: str) -> Path | None:
+    """File of a module of this package, None where the name is no module."""
+    if module != PACKAGE and not module.startswith(PACKAGE + "."):
+        return None
+    place = ROOT.joinpath(*module.split(".")[1:])
+    for file in (place / "__init__.py", place.with_name(place.name + ".py")):
+        if file.is_file():
+            return file
+    return None
+
+
+@cache
+def _content(file: Path) -> bytes:
+    return hashlib.blake2b(file.read_bytes(), digest_size=20).digest()
+
+
+@cache
+def _files(module: str) -> tuple[Path, ...]:
+    source = _source(module)
+    if source is None:
+        return ()
+    if source.name != "__init__.py" or source.parent == ROOT:
+        return (source,)
+    beside = (file for file in source.parent.rglob("*") if file.is_file())
+    return (source, *(f for f in beside if f.suffix in (".css", ".j2", ".js", ".json", ".yml")))
+
+
+@cache
+def _imports(module: str) -> frozenset[str]:
+    """Modules of this package that a module imports, and the packages that it lies in."""
+    source = _source(module)
+    if source is None:
+        return frozenset()
+    names = {module.rpartition(".")[0]}
+    for statement in ast.walk(ast.parse(source.read_bytes())):
+        if isinstance(statement, ast.Import):
+            names |= {alias.name for alias in statement.names}
+        elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
+            names.add(statement.module)
+            names |= {f"{statement.module}.{alias.name}" for alias in statement.names}
+    return frozenset(name for name in names if _source(name) is not None)

@@ -1,0 +1,96 @@
+"""A Kedro session that holds the data folder, and skips what is up to date."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.project import pipelines
+from kedro.framework.session import KedroSession
+from kedro.pipeline import Pipeline
+
+from electrode_grains.ledger import Ledger
+from electrode_grains.manifests import one_run
+
+logger = logging.getLogger(__name__)
+
+FORCE = "force"
+
+
+class IncrementalSession(KedroSession):
+    """Runs those steps whose results are not on the disk already.
+
+    The steps are chosen before Kedro's own run begins, so that hooks (MLflow, prerequisites)
+    see only what is computed, and a run with nothing to do opens nothing.
+    """
+
+    _force = False
+
+    @classmethod
+    def create(
+        cls, *args: Any, runtime_params: dict[str, Any] | None = None, **options: Any
+    ) -> IncrementalSession:
+        """Begin a session; the runtime parameter `force` is its own, not the pipelines'."""
+        given = dict(runtime_params or {})
+        force = given.pop(FORCE, False)
+        session: IncrementalSession = super().create(*args, runtime_params=given, **options)
+        session._force = bool(force)
+        return session
+
+    def run(
+        self,
+        pipeline_name: str | None = None,
+        pipeline_names: list[str] | None = None,
+        node_names: Iterable[str] | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Run what is not up to date, with the options of `KedroSession.run`."""
+        names = pipeline_names or ([pipeline_name] if pipeline_name else [])
+        context = self.load_context()
+        with one_run(_data_folder(context)):
+            asked = _asked(names or ["__default__"], node_names, options)
+            steps = pipelines["__default__"] + asked
+            ledger = Ledger(context.catalog, context.params, steps)
+            ledger.sweep(asked)
+            ledger.check_inputs(asked, force=self._force)
+            reasons = ledger.plan(asked, force=self._force)
+            _tell(asked, reasons)
+            if not reasons:
+                return {}
+            result: dict[str, Any] = super().run(
+                pipeline_names=names, node_names=list(reasons), **options
+            )
+            return result
+
+
+def _data_folder(context: KedroContext) -> Path:
+    root = Path(context.config_loader["globals"]["data_root"])
+    return Path(context.project_path) / root
+
+
+def _asked(names: list[str], node_names: Iterable[str] | None, options: dict[str, Any]) -> Pipeline:
+    """Steps that the options name, as `KedroSession.run` takes them."""
+    chosen = ("tags", "from_nodes", "to_nodes", "from_inputs", "to_outputs")
+    return sum((pipelines[name] for name in names), Pipeline([])).filter(
+        node_names=list(node_names or []) or None,
+        node_namespaces=options.get("namespaces"),
+        **{option: options.get(option) for option in chosen},
+    )
+
+
+def _tell(asked: Pipeline, reasons: dict[str, str]) -> None:
+    """Say what runs and why, and what is skipped."""
+    for name, reason in reasons.items():
+        if reason != "forced":
+            logger.info("%s runs: %s", name, reason)
+    skipped = [node.name for node in asked.nodes if node.name not in reasons]
+    if skipped:
+        logger.info(
+            "%d of %d steps are up to date and are skipped (--force runs them): %s",
+            len(skipped),
+            len(asked.nodes),
+            ", ".join(skipped),
+        )

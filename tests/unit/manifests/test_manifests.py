@@ -1,0 +1,128 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from electrode_grains.manifests import (
+    Manifest,
+    Recipe,
+    code_digest,
+    combine_digests,
+    file_digests,
+    one_run,
+)
+from electrode_grains.manifests import lock as lock_module
+from electrode_grains.problems import RunProblem
+
+RECIPE = Recipe("nodes.fit", "aa", {"numpy": "2"}, {"seed": 1}, {"grains": "11"})
+
+
+def test_a_manifest_comes_back_as_it_was_written(tmp_path):
+    manifest = Manifest("fits", {"fits.json": "12"}, RECIPE, {"version": "1"}, {"keys": ["a"]})
+    manifest.write(tmp_path / "fits.json")
+    assert Manifest.read(tmp_path / "fits.json") == manifest
+
+
+@pytest.mark.parametrize("cut", range(0, 100, 5))
+def test_a_torn_manifest_is_no_manifest(tmp_path, cut):
+    path = tmp_path / "fits.json"
+    Manifest("fits", {"fits.json": "12"}, RECIPE).write(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * cut // 100])
+    assert Manifest.read(path) is None
+
+
+def test_the_digest_of_a_folder_knows_names_contents_and_places(tmp_path):
+    folder = tmp_path / "v.ome.zarr"
+    (folder / "0").mkdir(parents=True)
+    (folder / "0" / "chunk").write_bytes(b"1")
+    first = combine_digests(file_digests([folder]))
+    assert first == combine_digests(file_digests([folder]))
+    (folder / "0" / "chunk").write_bytes(b"2")
+    other_bytes = combine_digests(file_digests([folder]))
+    (folder / "0" / "chunk").write_bytes(b"1")
+    (folder / "0" / "chunk").rename(folder / "chunk")
+    other_place = combine_digests(file_digests([folder]))
+    assert len({first, other_bytes, other_place}) == 3
+
+
+def test_the_order_of_a_directory_listing_does_not_count(tmp_path, monkeypatch):
+    for name in "cab":
+        (tmp_path / name).write_text(name)
+    first = file_digests([tmp_path])
+    listed = Path.rglob
+    monkeypatch.setattr(Path, "rglob", lambda *words: reversed(list(listed(*words))))
+    assert list(file_digests([tmp_path]).items()) == list(first.items())
+
+
+def test_a_step_does_not_depend_on_the_code_of_steps_after_it():
+    from electrode_grains.manifests import sources
+
+    modules, waiting = set(), {"electrode_grains.pipelines.preprocessing.pipeline"}
+    while waiting:
+        module = waiting.pop()
+        modules.add(module)
+        waiting |= sources._imports(module) - modules
+    assert "electrode_grains.ebsd.ang" in modules
+    assert "electrode_grains.alignment.registration" in modules
+    assert not [name for name in modules if "distributions" in name or "figures" in name]
+    assert len(code_digest(modules)) == 40
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from electrode_grains.manifests import one_run
+with one_run(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_a_second_run_is_refused_and_told_who_holds_the_folder(tmp_path, holder):
+    begun = time.monotonic()
+    with pytest.raises(RunProblem) as refusal, one_run(tmp_path):
+        pass
+    assert time.monotonic() - begun < 30  # at once; the margin is for a busy machine
+    told = str(refusal.value)
+    assert f"process {holder.pid} on {os.uname().nodename}" in told
+    assert "begun at 20" in told
+
+
+def test_the_lock_of_a_killed_run_is_taken_over(tmp_path, holder, caplog):
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    assert (tmp_path / lock_module.LOCK).exists()
+    with one_run(tmp_path):
+        held = json.loads((tmp_path / lock_module.LOCK).read_text())
+        assert held["process"] == os.getpid()
+    assert f"process {holder.pid}" in caplog.text
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_is_free_after_an_error_inside(tmp_path):
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError), one_run(tmp_path):
+            _ = 1 / 0
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RunProblem, match="cannot be written"), one_run(tmp_path / "file" / "data"):
+        pass

@@ -1,0 +1,207 @@
+"""A flow of three steps in a temporary folder: what runs again, what is refused."""
+
+import json
+import random
+
+import pandas as pd
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node, Pipeline
+
+from electrode_grains.datasets.results import ResultDataset
+from electrode_grains.datasets.tables import ParquetDataset
+from electrode_grains.ledger import Ledger
+from electrode_grains.problems import InputProblem
+
+
+def tabulate(raw, settings):
+    return pd.DataFrame({"size": raw["sizes"]}) * settings["factor"], object()
+
+
+def summarize(table, in_memory):
+    return {"total": int(table["size"].sum())}
+
+
+def judge(summary):
+    return {"large": summary["total"] > 5}
+
+
+FLOW = Pipeline(
+    [
+        Node(tabulate, ["raw", "params:table"], ["table", "in_memory"], name="tabulate"),
+        Node(summarize, ["table", "in_memory"], "summary", name="summarize"),
+        Node(judge, "summary", "judgement", name="judge"),
+    ]
+)
+LAST = FLOW.filter(node_names=["judge"])
+
+
+class Project:
+    def __init__(self, folder):
+        self.folder = folder
+        self.parameters = {"table": {"factor": 2}}
+        ResultDataset(filepath=str(folder / "raw.json")).save({"sizes": [1, 2, 3]})
+
+    @property
+    def catalog(self):
+        return DataCatalog(
+            {
+                "raw": ResultDataset(filepath=str(self.folder / "raw.json")),
+                "table": ParquetDataset(filepath=str(self.folder / "table.parquet")),
+                "summary": ResultDataset(filepath=str(self.folder / "summary.json")),
+                "judgement": ResultDataset(filepath=str(self.folder / "judgement.json")),
+                "in_memory": MemoryDataset(),
+                "params:table": MemoryDataset(self.parameters["table"]),
+            }
+        )
+
+    @property
+    def ledger(self):
+        return Ledger(self.catalog, self.parameters, FLOW)
+
+    def run(self, flow=FLOW, *, force=False, stop_after=99):
+        """Run as the session does; returns the names of steps that ran."""
+        planner, catalog = self.ledger, self.catalog
+        planner.check_inputs(flow, force=force)
+        reasons = planner.plan(flow, force=force)
+        ledger = Ledger(catalog, self.parameters, FLOW)
+        for node in [node for node in flow.nodes if node.name in reasons][:stop_after]:
+            for name in node.inputs:
+                ledger.verify(name)
+            outputs = node.run({name: catalog.load(name) for name in node.inputs})
+            for name, data in outputs.items():
+                catalog.save(name, data)
+                ledger.record(name, node, data)
+        return list(reasons)
+
+
+ALL = ["tabulate", "summarize", "judge"]
+
+
+@pytest.fixture
+def project(tmp_path):
+    project = Project(tmp_path)
+    assert project.run() == ALL
+    return project
+
+
+def test_a_second_run_has_nothing_to_do(project):
+    assert project.run() == []
+
+
+def test_force_runs_all(project):
+    assert project.run(force=True) == ALL
+
+
+def test_a_changed_parameter_runs_what_takes_it_and_what_follows(project):
+    project.parameters = {"table": {"factor": 3}}
+    reasons = project.ledger.plan(FLOW)
+    assert reasons["tabulate"] == "table.factor: 2 -> 3"
+    assert list(reasons) == ALL
+    assert project.run() == ALL
+    assert project.run() == []
+
+
+def test_changed_raw_data_run_what_reads_them(project):
+    ResultDataset(filepath=str(project.folder / "raw.json")).save({"sizes": [7]})
+    assert project.ledger.plan(FLOW)["tabulate"] == "raw changed"
+
+
+def test_a_lost_result_runs_its_step_and_what_keeps_its_input_in_memory(project):
+    (project.folder / "summary.json").unlink()
+    reasons = project.ledger.plan(FLOW)
+    assert reasons["summarize"] == "summary is missing"
+    assert "which no file keeps" in reasons["tabulate"]
+
+
+def test_a_lost_last_result_runs_its_step_alone(project):
+    (project.folder / "judgement.json").unlink()
+    assert project.run() == ["judge"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "foreign", "swapped"])
+def test_a_damaged_result_is_made_anew_or_refused(project, damage):
+    """Made anew where its step is in the run; refused where it is only read."""
+    file = project.folder / "summary.json"
+    sound = file.read_bytes()
+    if damage == "foreign":
+        (project.folder / ".manifests" / "summary.json").unlink()
+    elif damage == "swapped":  # whole, valid, and of another dataset
+        file.write_bytes((project.folder / "judgement.json").read_bytes())
+    else:
+        file.write_bytes(sound[:-9] if damage == "cut" else sound.replace(b"12", b"13"))
+    with pytest.raises(InputProblem) as refusal:
+        project.run(LAST)
+    assert "summary cannot be trusted" in str(refusal.value)
+    assert "summary.json" in str(refusal.value)
+    assert project.run() == ALL
+    assert file.read_bytes() == sound
+    assert project.run(LAST) == []
+
+
+def test_a_stale_result_is_refused_where_it_is_only_read(project):
+    project.parameters = {"table": {"factor": 3}}
+    with pytest.raises(InputProblem, match=r"table before it is stale: table\.factor: 2 -> 3"):
+        project.run(LAST)
+
+
+def test_forced_input_is_used_with_a_warning_and_recorded_as_foreign(project, caplog):
+    file = project.folder / "summary.json"
+    file.write_text(json.dumps({"total": 1}))
+    assert project.run(LAST, force=True) == ["judge"]
+    assert "summary is used as it lies there" in caplog.text
+    assert project.run(LAST) == []
+    assert project.ledger.manifest("summary").recipe is None
+    assert project.ledger.plan(FLOW)["summarize"] == "summary was put there by hand"
+
+
+def test_damage_between_plan_and_load_is_refused_at_the_load(project):
+    ledger = project.ledger
+    ledger.check_inputs(LAST)
+    (project.folder / "summary.json").write_text("{}")
+    with pytest.raises(InputProblem, match=r"summary\.json has other bytes"):
+        ledger.verify("summary")
+
+
+def test_raw_data_may_go_once_their_results_are_there(project):
+    (project.folder / "raw.json").unlink()
+    assert project.run(LAST) == []
+
+
+def test_a_parameter_that_names_a_file_stands_for_its_content(project):
+    network = project.folder / "network"
+    network.write_text("1")
+    project.parameters = {"table": {"factor": 2, "network": str(network)}}
+    project.run()
+    assert project.run() == []
+    network.write_text("2")
+    assert project.run() == ALL
+
+
+def test_a_run_cut_off_after_any_step_ends_in_the_same_bytes(project, tmp_path_factory):
+    truth = {file.name: file.read_bytes() for file in project.folder.glob("[!.]*.*")}
+    for steps in range(1, 3):
+        other = Project(tmp_path_factory.mktemp("other"))
+        other.run(stop_after=steps)
+        other.run()
+        assert {file.name: file.read_bytes() for file in other.folder.glob("[!.]*.*")} == truth
+
+
+def test_no_flipped_byte_of_any_result_survives_a_run(project):
+    chance = random.Random(1)
+    files = [project.folder / name for name in ("table.parquet", "summary.json", "judgement.json")]
+    truth = {file: file.read_bytes() for file in files}
+    for _ in range(60):
+        file = chance.choice(files)
+        damaged = bytearray(truth[file])
+        damaged[chance.randrange(len(damaged))] ^= 1 << chance.randrange(8)
+        file.write_bytes(damaged)
+        assert project.run() != []
+        assert {file: file.read_bytes() for file in files} == truth
+
+
+def test_what_a_killed_run_left_is_swept(project):
+    left = project.folder / ".table.parquet.12345.part"
+    left.touch()
+    project.ledger.sweep(FLOW)
+    assert not left.exists()
