@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kedro.io import AbstractDataset
-
+from electrode_grains.datasets.atomic import AtomicDataset
 from electrode_grains.exports import FORMATS, ExportedParticle, write_exports
 
 
-class ExportFolderDataset(AbstractDataset[ExportedParticle, dict[str, Path]]):
+class ExportFolderDataset(AtomicDataset[ExportedParticle, dict[str, Path]]):
     """Writes a particle; loads the paths of what was written.
 
     Parameters
@@ -44,11 +43,12 @@ class ExportFolderDataset(AbstractDataset[ExportedParticle, dict[str, Path]]):
         return {name: place for name, place in places.items() if place.exists()}
 
     def save(self, data: ExportedParticle) -> None:
-        """Write all formats."""
+        """Write all formats, each in one step."""
         write_exports(data, self._path, self._formats, self._smoothing_steps)
 
-    def _exists(self) -> bool:
-        return bool(self.load())
+    def places(self) -> tuple[Path, ...]:
+        """The file or folder of each format."""
+        return tuple(self._path / FORMATS[name][1] for name in self._formats)
 
     def _describe(self) -> dict[str, Any]:
         return {"path": str(self._path), "formats": self._formats}

@@ -1,18 +1,20 @@
-"""Figures as PNG for the eye and SVG for the journal."""
+"""Figures as PNG for the eye and SVG for the journal; charts for a browser."""
 
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kedro_datasets._typing import ImagePreview
+from kedro_datasets._typing import ImagePreview, PlotlyPreview
 
 from electrode_grains.datasets.atomic import AtomicDataset
 from electrode_grains.replacing import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from plotly.graph_objects import Figure as Chart
 
 
 class FigureDataset(AtomicDataset["Figure", bytes]):
@@ -57,3 +59,34 @@ class FigureDataset(AtomicDataset["Figure", bytes]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._png)}
+
+
+class ChartDataset(AtomicDataset["Chart", "Chart"]):
+    """A plotly figure as JSON, which Kedro-Viz draws on its node."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> Chart:
+        """Read the figure."""
+        from plotly.io import from_json
+
+        self._refuse_missing("chart")
+        return from_json(self._filepath.read_text(encoding="utf-8"))
+
+    def save(self, data: Chart) -> None:
+        """Write the figure in one step."""
+        with replacing(self._filepath) as (partial,):
+            partial.write_text(data.to_json(), encoding="utf-8")
+
+    def preview(self) -> PlotlyPreview:
+        """Chart for the side panel of Kedro-Viz."""
+        return PlotlyPreview(json.loads(self._filepath.read_text(encoding="utf-8")))
+
+    def places(self) -> tuple[Path, ...]:
+        """The file."""
+        return (self._filepath,)
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}

@@ -12,6 +12,7 @@ from electrode_grains.exports.particle import ExportedParticle
 from electrode_grains.exports.tiff import write_label_stack
 from electrode_grains.exports.vtk import write_image_data, write_surfaces, write_voxel_mesh
 from electrode_grains.problems import SettingsProblem
+from electrode_grains.replacing import replacing
 
 # What each format is, and the file or folder that it becomes.
 FORMATS = {
@@ -39,7 +40,7 @@ def write_exports(
     ----------
     particle : ExportedParticle
     folder : Path
-        Made where there is none; files of the same names are replaced.
+        Made where there is none; files of the same names are replaced, each in one step.
     formats : iterable of str
         Names out of `FORMATS`.
     smoothing_steps : int
@@ -84,5 +85,6 @@ def write_exports(
         if progress is not None:
             progress(done, len(wanted))
         written[name] = folder / FORMATS[name][1]
-        writers[name](written[name])
+        with replacing(written[name]) as (partial,):
+            writers[name](partial)
     return written
