@@ -4,13 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-dev
+DOCS_STAMP := $(VENV)/.installed-docs
 
 export DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
+export NO_MKDOCS_2_WARNING := 1
 export COLUMNS ?= 140
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types contracts bench viz mlflow lock clean
+.PHONY: help setup run test lint types contracts bench docs viz mlflow lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +33,11 @@ $(TEST_STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $(STAMP) $@
 
 setup: $(STAMP) ## create .venv and install
+
+$(DOCS_STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing what the documentation is built with (once)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $(STAMP) $@
 
 run: $(STAMP) ## compute the virtual particle from slices to report
 	$(BIN)/kedro run --env demo --pipelines demo
@@ -56,11 +63,17 @@ contracts: $(TEST_STAMP) ## who may import whom
 bench: $(TEST_STAMP) ## ratios to peers
 	$(BIN)/python -m benchmarks
 
+docs: $(DOCS_STAMP) ## the documentation as pages in site/, which open from the disk
+	$(BIN)/mkdocs build --strict --quiet
+	@if grep -rlE '(src|href)="https?://[^"]*\.(js|css)' site --include='*.html'; \
+	  then echo "these pages load from the network"; exit 1; fi
+	@echo "open $(CURDIR)/site/index.html, or run $(BIN)/mkdocs serve to search in it too"
+
 viz: $(STAMP) ## the flow in kedro-viz, on 127.0.0.1
 	$(BIN)/kedro viz run --env demo --host 127.0.0.1
 
 mlflow: $(STAMP) ## the experiments in MLflow, on 127.0.0.1
-	@echo "open http://127.0.0.1:5000, choose an experiment, tick runs, press Compare"
+	@$(BIN)/python -m electrode_grains.tracking sqlite:///mlflow.db http://127.0.0.1:5000
 	$(BIN)/mlflow server --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000
 
 lock: ## renew constraints.txt from the ranges of pyproject.toml
@@ -71,4 +84,4 @@ lock: ## renew constraints.txt from the ranges of pyproject.toml
 	rm -rf .venv-lock
 
 clean: ## remove what can be made again; your own data stay
-	rm -rf data/demo data/test .viz build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf data/demo data/test .viz site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -47,7 +47,7 @@ from electrode_grains.grains import score_labels, segment_grains
 
 TUNING, UNSEEN, SEEDS = (50, 51, 52), (60, 61, 62), (1, 2, 3)
 MERGING_THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8)
-CONFIGURED = TrainingSettings(
+BASE = TrainingSettings(
     base_width=12,
     depth=3,
     epochs=24,
@@ -57,8 +57,11 @@ CONFIGURED = TrainingSettings(
     offset_jitter=0.2,
     precision="auto",
 )
+CONFIGURED = replace(BASE, depth=2, gain_jitter=0.0, offset_jitter=0.0, noise_jitter=0.0)
+"""As in conf/base, where the network also sees confidence index and misorientation."""
+
 CHOICES: Mapping[str, Mapping[str, Any]] = {
-    "as configured: 24 x 80 x 80, 600 steps": {},
+    "base: 24 x 80 x 80, depth 3, 600 steps": {},
     "windows 64 x 80 x 80": {"window_shape": (64, 80, 80)},
     "windows 16 x 64 x 64": {"window_shape": (16, 64, 64)},
     "windows 24 x 128 x 128": {"window_shape": (24, 128, 128)},
@@ -101,7 +104,7 @@ class Trial:
 
 def choices() -> Iterator[Trial]:
     for seed, particle in product(SEEDS[:2], TUNING):
-        own = replace(CONFIGURED, seed=seed)
+        own = replace(BASE, seed=seed)
         for name, change in CHOICES.items():
             yield Trial(name, particle, replace(own, **change))
         yield Trial("boundaries a pixel wider", particle, own, variant="wide")
@@ -111,21 +114,22 @@ def choices() -> Iterator[Trial]:
 
 
 def unseen() -> Iterator[Trial]:
-    for particle in UNSEEN:
-        for seed in SEEDS:
-            yield Trial(f"particle {particle}", particle, replace(CONFIGURED, seed=seed))
+    for seed in SEEDS:
+        for particle in UNSEEN:
+            own = replace(CONFIGURED, seed=seed)
+            yield Trial(f"particle {particle}", particle, own, channels=3)
 
 
 def symmetries() -> Iterator[Trial]:
     for particle in TUNING:
         for augmentation in (False, "in_plane", "cube"):
-            own = replace(CONFIGURED, seed=1)
+            own = replace(BASE, seed=1)
             yield Trial(f"averaged: {augmentation}", particle, own, augmentation=augmentation)
 
 
 def start(network: str = "embedded") -> Iterator[Trial]:
     for particle in UNSEEN:
-        own = replace(CONFIGURED, seed=1)
+        own = replace(BASE, seed=1)
         yield Trial("0 slices, from the network", particle, own, slices=(), start=network)
         for slices in (LABELLED[1:2], LABELLED[1:3], LABELLED):
             count = f"{len(slices)} slices, from "
@@ -195,19 +199,24 @@ def read_network(folder: Path) -> UNet3D:
 def judged(probability: NDArray[np.float32], of: Specimen) -> dict[str, float]:
     judges = list(JUDGES)
     scores = boundary_scores(probability[:, judges], of.classes[judges])
-    grains = [
-        score_labels(
-            segment_grains(
-                probability, 0.002, 0.5, merge_mode="iq", boundary_threshold=threshold,
-                minimum_voxels=34,
-            ),
-            of.grains,
-            SPACING,
-        )
-        for threshold in MERGING_THRESHOLDS
-    ]  # fmt: skip
+
+    def scored(threshold: float, mode: str, **more: Any) -> dict[str, Any]:
+        found = segment_grains(
+            probability, 0.002, 0.5, merge_mode=mode, boundary_threshold=threshold,
+            minimum_voxels=34, **more,
+        )  # fmt: skip
+        return score_labels(found, of.grains, SPACING)
+
+    grains = [scored(threshold, "iq") for threshold in MERGING_THRESHOLDS]
     f1 = [found["matched"]["f1"] for found in grains]
     best = grains[int(np.argmax(f1))]
+    together = {}
+    if of.orientations.any():
+        combined = scored(0.6, "combined", orientations=of.orientations)
+        together = {
+            "combined_f1": combined["matched"]["f1"],
+            "combined_adapted_rand_error": combined["adapted_rand_error"],
+        }
     return {
         "boundary_f1": scores["boundary_f1"],
         "dice_background": scores["dice_background"],
@@ -217,6 +226,7 @@ def judged(probability: NDArray[np.float32], of: Specimen) -> dict[str, float]:
         "best_threshold": MERGING_THRESHOLDS[int(np.argmax(f1))],
         "adapted_rand_error": best["adapted_rand_error"],
         "surface_distance_nm": best["boundary_distance_mean"] or math.nan,
+        **together,
     }
 
 

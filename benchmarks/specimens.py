@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from electrode_grains.boundary import normalize_contrast
+from electrode_grains.boundary import normalize_contrast, standardize_channel
 from electrode_grains.ebsd.orientations import neighbour_misorientation, quaternions_from_euler
 from electrode_grains.phantom import AcquisitionSettings, acquire, virtual_particle
 from electrode_grains.tessellation import GrainLaw
@@ -50,10 +50,12 @@ class Specimen:
     def channels(self, count: int = 1) -> NDArray[np.float32]:
         """Image quality, then confidence index, then misorientation to the neighbours."""
         quaternions = np.moveaxis(self.orientations[:4], 0, -1)
-        extra = [np.nan_to_num(self.orientations[4])]
+        extra = [self.orientations[4]]
         if count > 2:
-            extra.append(np.nan_to_num(neighbour_misorientation(quaternions, LAUE)))
-        return np.stack([normalize_contrast(self.image_quality), *map(_scaled, extra[: count - 1])])
+            extra.append(neighbour_misorientation(quaternions, LAUE))
+        return np.stack(
+            [normalize_contrast(self.image_quality), *map(standardize_channel, extra[: count - 1])]
+        )
 
     def labels(self, slices: Sequence[int] = LABELLED) -> NDArray[np.uint8]:
         """Classes of some slices only."""
@@ -112,10 +114,6 @@ def specimen(seed: int, folder: Path | None = None) -> Specimen:
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(path, **vars(made))
     return made
-
-
-def _scaled(channel: NDArray[np.floating]) -> NDArray[np.float32]:
-    return ((channel - channel.mean()) / channel.std()).astype(np.float32)
 
 
 if __name__ == "__main__":

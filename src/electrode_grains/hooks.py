@@ -132,6 +132,12 @@ class ExperimentTracking:
                 tracker.start(experiment, name, dict(tracking.flatten(used)), tags)
 
     @hook_impl
+    def after_node_run(self) -> None:
+        """Open the runs once the first step is done, so that a killed run leaves its trace."""
+        if (tracker := tracking.current()) is not None:
+            tracker.open()
+
+    @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Log scores, figures, network and candidates, then close the runs."""
         tracker = tracking.current()

@@ -8,6 +8,7 @@ from electrode_grains.pipelines import (
     acquisition,
     boundary_model,
     characterization,
+    export,
     modelling,
     orientation_annotation,
     preprocessing,
@@ -35,6 +36,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "demo": acquired + analysis,
         "acquisition": acquired,
         "comparison": modelling.create_comparison_pipeline(),
+        "export": export.create_pipeline(),
         "orientation_annotation": orientation_annotation.create_pipeline(),
         **pipelines,
     }

@@ -12,7 +12,7 @@ SECONDS_BETWEEN_LINES = 5.0
 def progress_line(
     logger: logging.Logger, what: str, every: float = SECONDS_BETWEEN_LINES
 ) -> Callable[[int, int], None]:
-    """Make a callback that logs how much of the work is done.
+    """Make a callback that logs how much of the work is done, and the time left.
 
     Parameters
     ----------
@@ -32,14 +32,31 @@ def progress_line(
     >>> tell = progress_line(logging.getLogger("example"), "slices registered")
     >>> tell(3, 91)  # too early for a line
     """
-    last = time.monotonic()
+    begun = last = time.monotonic()
     told = False
 
     def tell(done: int, total: int) -> None:
         nonlocal last, told
         now = time.monotonic()
         if now - last >= every or (told and done == total):
-            logger.info("%d of %d %s", done, total, what)
+            left = time_left(now - begun, done, total)
+            logger.info("%d of %d %s%s", done, total, what, f", {left} left" if left else "")
             last, told = now, True
 
     return tell
+
+
+def time_left(seconds: float, done: int, total: int) -> str:
+    """Time that the rest will take if it goes on like this; empty where nothing is left.
+
+    Examples
+    --------
+    >>> time_left(30.0, 10, 91), time_left(30.0, 1, 91), time_left(30.0, 91, 91)
+    ('4 min', '45 min', '')
+    >>> time_left(9.0, 9, 12)
+    '3 s'
+    """
+    if not 0 < done < total:
+        return ""
+    left = seconds * (total - done) / done
+    return f"{left:.0f} s" if left < 100 else f"{left / 60:.0f} min"

@@ -6,6 +6,7 @@ experiment it contributes to; candidates of a model comparison are nested below 
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import platform
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 HOST_TAG, PROCESS_TAG = "electrode_grains.host", "electrode_grains.process"
 PARENT_TAG, NAME_TAG = "mlflow.parentRunId", "mlflow.runName"
 PARAMETER_LENGTH = 500
+# A view of the table of runs that MLflow's page opens by its key; see `save_views`.
+VIEW_KEY, VIEW_TAG = "electrode_grains", "mlflow.sharedViewState."
 _START = time.monotonic()
 
 
@@ -47,15 +50,61 @@ class TrackingSettings(BaseModel, frozen=True, extra="forbid"):
     artifact_root: str = "mlruns"
 
 
-@dataclass
-class Tracker:
-    """Open runs of one pipeline run, one for each experiment."""
+@dataclass(frozen=True)
+class _Start:
+    """A run that is to be opened."""
 
-    client: MlflowClient
-    artifact_root: Path
-    winners_only: bool = False
-    runs: dict[str, str] = field(default_factory=dict)
-    experiment_ids: dict[str, str] = field(default_factory=dict)
+    experiment: str
+    name: str
+    parameters: Mapping[str, Any]
+    tags: Mapping[str, str]
+    begun: int
+
+
+class Tracker:
+    """Runs of one pipeline run, one for each experiment.
+
+    MLflow takes seconds to import, so runs wait until something needs them: the first step of a
+    pipeline begins before the store is opened. They carry the time at which they were started.
+
+    Parameters
+    ----------
+    tracking_uri : str
+        Where MLflow keeps its runs.
+    artifact_root : Path
+        Folder for artifacts of experiments that are new.
+    winners_only : bool
+        Log only the best candidate of each comparison.
+    """
+
+    def __init__(self, tracking_uri: str, artifact_root: Path, winners_only: bool = False) -> None:
+        self.winners_only = winners_only
+        self._uri, self._artifact_root = tracking_uri, artifact_root
+        self._client: MlflowClient | None = None
+        self._waiting: list[_Start] = []
+        self._runs: dict[str, str] = {}
+        self._experiment_ids: dict[str, str] = {}
+
+    @property
+    def client(self) -> MlflowClient:
+        """Connection to the store."""
+        if self._client is None:
+            from mlflow import MlflowClient
+
+            self._client = MlflowClient(tracking_uri=self._uri)
+        return self._client
+
+    @property
+    def runs(self) -> dict[str, str]:
+        """Ids of the open runs by experiment."""
+        self.open()
+        return self._runs
+
+    @property
+    def experiment_ids(self) -> dict[str, str]:
+        """Ids of their experiments."""
+        self.open()
+        return self._experiment_ids
 
     def start(
         self,
@@ -64,19 +113,31 @@ class Tracker:
         parameters: Mapping[str, Any],
         tags: Mapping[str, str],
     ) -> None:
-        """Open a run in an experiment, which is created when it is new."""
-        found = self.client.get_experiment_by_name(experiment)
-        if found is None:
-            location = (self.artifact_root / experiment).absolute().as_uri()
-            experiment_id = self.client.create_experiment(experiment, artifact_location=location)
-        else:
-            experiment_id = found.experiment_id
-            self._mark_killed(experiment_id)
+        """Start a run in an experiment, which is created when it is new."""
         own = {HOST_TAG: socket.gethostname(), PROCESS_TAG: str(os.getpid())}
-        run = self.client.create_run(experiment_id, run_name=name, tags={**tags, **own})
-        self.runs[experiment] = run.info.run_id
-        self.experiment_ids[experiment] = experiment_id
-        self._log(run.info.run_id, parameters, {}, step=0)
+        begun = int(time.time() * 1000)
+        self._waiting.append(_Start(experiment, name, parameters, {**tags, **own}, begun))
+
+    def open(self) -> None:
+        """Open the runs that were started and still wait."""
+        waiting, self._waiting = self._waiting, []
+        for run in waiting:
+            self._open(run)
+
+    def _open(self, start: _Start) -> None:
+        found = self.client.get_experiment_by_name(start.experiment)
+        if found is None:
+            location = (self._artifact_root / start.experiment).absolute().as_uri()
+            identifier = self.client.create_experiment(start.experiment, artifact_location=location)
+        else:
+            identifier = found.experiment_id
+            self._mark_killed(identifier)
+        run = self.client.create_run(
+            identifier, start_time=start.begun, run_name=start.name, tags=dict(start.tags)
+        )
+        self._runs[start.experiment] = run.info.run_id
+        self._experiment_ids[start.experiment] = identifier
+        self._log(run.info.run_id, start.parameters, {}, step=0)
 
     def _mark_killed(self, experiment_id: str) -> None:
         """Close runs whose process is gone: nothing else ever would."""
@@ -143,24 +204,162 @@ class Tracker:
         """Close all open runs as FINISHED or FAILED."""
         for run_id in self.runs.values():
             self.client.set_terminated(run_id, status=status)
-        self.runs.clear()
-        self.experiment_ids.clear()
+        self._runs.clear()
+        self._experiment_ids.clear()
+
+
+@dataclass(frozen=True)
+class RunsView:
+    """What the table of runs of an experiment shows at first sight."""
+
+    columns: tuple[str, ...]
+    order_by: str = "attributes.start_time"
+    ascending: bool = False
+    search: str = ""
+    curves: tuple[str, ...] = ()
+    bars: tuple[str, ...] = ()
+
+    def state(self) -> str:
+        """Write the view as MLflow's page reads it."""
+        kinds = [*((name, "LINE") for name in self.curves), *((name, "BAR") for name in self.bars)]
+        state: dict[str, Any] = {
+            "searchFilter": self.search,
+            "orderByKey": self.order_by,
+            "orderByAsc": self.ascending,
+            "selectedColumns": list(self.columns),
+        }
+        if kinds:
+            state["compareRunCharts"] = [_chart(name, kind) for name, kind in kinds]
+            state["compareRunSections"] = [
+                {"uuid": kind, "name": name, "display": True, "isReordered": True}
+                for kind, name in (("LINE", "Over the epochs"), ("BAR", "In the end"))
+            ]
+        return json.dumps(state)
+
+
+def _chart(metric: str, kind: str) -> dict[str, Any]:
+    curve = {
+        "xAxisKey": "step",
+        "scaleType": "linear",
+        "xAxisScaleType": "linear",
+        "yAxisKey": "metric",
+        "selectedMetricKeys": [metric],
+        "lineSmoothness": 0,
+    }
+    return {
+        "type": kind,
+        "uuid": f"{kind} {metric}",
+        "metricKey": metric,
+        "metricSectionId": kind,
+        "deleted": False,
+        "isGenerated": False,
+        **(curve if kind == "LINE" else {}),
+    }
+
+
+VIEWS: Mapping[str, RunsView] = {
+    "particle": RunsView(
+        (
+            "attributes.`Source`",
+            "metrics.`grain_count`",
+            "metrics.`whole_grain_count`",
+            "metrics.`specific_surface_area_per_um`",
+            "metrics.`truth.matched.f1`",
+            "metrics.`truth.adapted_rand_error`",
+            "metrics.`annotation.boundary_f1`",
+            "tags.`kedro.env`",
+            "tags.`data.fingerprint`",
+            "tags.`git.commit`",
+        )
+    ),
+    "boundary_model": RunsView(
+        (
+            "metrics.`mean.boundary_f1`",
+            "metrics.`std.boundary_f1`",
+            "metrics.`boundary_f1`",
+            "metrics.`brier_score`",
+            "metrics.`calibration_error`",
+            "metrics.`loss`",
+            "metrics.`system/seconds`",
+            "tags.`kedro.env`",
+            "tags.`training.fingerprint`",
+        ),
+        curves=("loss", "held_out_loss", "held_out_boundary_f1"),
+        bars=("mean.boundary_f1", "boundary_f1", "brier_score", "calibration_error"),
+    ),
+    "modelling": RunsView(
+        (
+            "params.`subject`",
+            "params.`family`",
+            "params.`rotation`",
+            "metrics.`delta_aic`",
+            "metrics.`akaike_weight`",
+            "metrics.`log_likelihood`",
+            "params.`outcome`",
+        ),
+        order_by="metrics.`delta_aic`",
+        ascending=True,
+        search="metrics.delta_aic >= 0",  # candidates alone, without the runs they belong to
+    ),
+}
+"""Columns, order and filter of the table of runs of each experiment."""
+
+
+def save_views(client: MlflowClient) -> dict[str, str]:
+    """Give each experiment its view and return where MLflow's page shows it.
+
+    Parameters
+    ----------
+    client : MlflowClient
+
+    Returns
+    -------
+    dict
+        Path within MLflow's page by experiment, for those that exist.
+
+    Notes
+    -----
+    MLflow keeps columns in the browser, not in the store. A shared view is the one way in: a
+    tag of the experiment that a link names by its key, as the page's own share button does.
+    """
+    paths = {}
+    for name, view in VIEWS.items():
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            continue
+        if found.tags.get(VIEW_TAG + VIEW_KEY) != view.state():
+            client.set_experiment_tag(found.experiment_id, VIEW_TAG + VIEW_KEY, view.state())
+        paths[name] = (
+            f"/#/experiments/{found.experiment_id}/runs?viewStateShareKey={VIEW_KEY}"
+            "&workflowType=machine_learning"
+        )
+        if view.curves or view.bars:
+            paths[f"{name} in charts"] = paths[name] + "&compareRunsMode=CHART"
+    return paths
+
+
+def print_views(tracking_uri: str, host: str) -> None:
+    """Print the addresses of the views, for `make mlflow`."""
+    from mlflow import MlflowClient
+
+    paths = save_views(MlflowClient(tracking_uri=tracking_uri))
+    width = max(map(len, paths), default=0)
+    lines = [f"{name:{width}}   {host}{path}\n" for name, path in paths.items()]
+    sys.stdout.writelines(lines or ["no run yet: kedro run makes one\n"])
 
 
 _current: Tracker | None = None
 
 
 def open_tracker(settings: TrackingSettings, project: Path) -> Tracker:
-    """Connect to the store; relative paths are inside the project."""
+    """Prepare the connection to the store; relative paths are inside the project."""
     global _current
-    from mlflow import MlflowClient
-
     uri = settings.tracking_uri
     prefix = "sqlite:///"
     if uri.startswith(prefix) and not uri.startswith(prefix + "/"):
         uri = prefix + str(project / uri.removeprefix(prefix))
     _current = Tracker(
-        MlflowClient(tracking_uri=uri),
+        uri,
         project / settings.artifact_root,
         winners_only=settings.candidates == "winners",
     )
@@ -292,3 +491,7 @@ def _is_alive(process: str) -> bool:
     except PermissionError:
         return True
     return True
+
+
+if __name__ == "__main__":
+    print_views(*sys.argv[1:3])

@@ -6,8 +6,8 @@ import pytest
 import xarray as xr
 
 from electrode_grains.phantom.annotation import annotate
-from electrode_grains.pipelines.boundary_model.nodes import split_annotations
-from electrode_grains.pipelines.boundary_model.settings import SplitSettings
+from electrode_grains.pipelines.boundary_model.nodes import build_contrast, split_annotations
+from electrode_grains.pipelines.boundary_model.settings import ContrastSettings, SplitSettings
 from electrode_grains.pipelines.characterization.nodes import (
     compare_with_truth,
     measure_grains,
@@ -226,7 +226,7 @@ def test_doubts_of_all_steps_are_told():
     assert "single grain" in told[4]
     assert "[4, 8]" in told[5]
     assert "beta is the best family and yet does not fit (p = 0.03, kolmogorov smirnov)" in told[6]
-    assert "sphericity ~ convexity: bb1" in told[7]
+    assert "Sphericity and convexity: BB1 (Clayton-Gumbel)" in told[7]
 
 
 def test_laws_of_the_diameter_begin_where_the_sample_was_cut(labels):
@@ -283,6 +283,45 @@ def test_one_particle_cannot_be_compared():
         compare({"one": 0.0})
 
 
+def test_the_network_sees_what_was_asked_for(stack):
+    quality, orientations = stack
+    settings = ContrastSettings(
+        channels=("image_quality", "misorientation", "confidence_index"), laue_group="-3m"
+    )
+    contrast = build_contrast(quality, orientations, settings)
+    assert contrast.dims[0] == "channel"
+    assert contrast.shape == (3, *quality.shape)
+    turned = contrast[1].to_numpy()
+    assert (turned[..., 3:5] > 0).all()  # both sides of the boundary between x = 3 and 4
+    assert (turned[..., :3] < 0).all()
+    np.testing.assert_allclose(contrast[1:].mean(axis=(1, 2, 3)), 0, atol=1e-6)
+
+
+def test_a_stack_without_orientations_leaves_their_channels_empty(stack, caplog):
+    quality, orientations = stack
+    settings = ContrastSettings(channels=("image_quality", "misorientation"), laue_group="-3m")
+    contrast = build_contrast(quality, orientations * np.nan, settings)
+    assert not contrast[1].any()
+    assert "no slice has a misorientation" in caplog.text
+
+
+@pytest.fixture
+def stack():
+    """Two grains side by side, turned by 30 degrees, and an image quality of noise."""
+    shape = (4, 6, 8)
+    quality = np.random.default_rng(2).uniform(50, 100, shape).astype(np.float32)
+    orientations = np.zeros((5, *shape), np.float32)
+    orientations[0] = 1
+    orientations[:4, ..., 4:] = np.array([np.cos(np.pi / 12), np.sin(np.pi / 12), 0, 0])[
+        :, None, None, None
+    ]
+    orientations[4] = np.linspace(0.2, 0.9, shape[2])
+    return (
+        as_volume(quality, SPACING, "image_quality_volume"),
+        as_volume(orientations, SPACING, "orientation_volume", ORIENTATION_CHANNELS),
+    )
+
+
 @pytest.fixture
 def hollow_particle():
     """Two grains in a window, with a ball of surroundings in the middle of one of them."""
@@ -311,6 +350,12 @@ GRAINS = SegmentationSettings(
     minima_depth="auto", background_threshold=0.5, merge_mode="combined",
     merge_misorientation_degrees=5.0, merge_boundary="auto", laue_group="-3m", minimum_voxels=8,
 )  # fmt: skip
+
+
+def test_a_setting_to_be_chosen_is_auto_or_a_number_in_range():
+    for wrong in (0.0, 1.0, 7):
+        with pytest.raises(ValueError, match=r"(?s)^1 validation error.*minima_depth"):
+            SegmentationSettings.model_validate(GRAINS.model_dump() | {"minima_depth": wrong})
 
 
 def test_voids_leave_the_grains_and_are_measured(hollow_particle):

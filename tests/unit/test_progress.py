@@ -10,7 +10,10 @@ def test_long_work_is_told_to_its_end(caplog):
         tell = progress_line(logger, "slices registered", every=0.0)
         for done in (1, 2, 3):
             tell(done, 3)
-    assert caplog.messages == [f"{done} of 3 slices registered" for done in (1, 2, 3)]
+    assert [message.partition(", ")[0] for message in caplog.messages] == [
+        f"{done} of 3 slices registered" for done in (1, 2, 3)
+    ]
+    assert [" left" in message for message in caplog.messages] == [True, True, False]
 
 
 def test_short_work_is_not_worth_a_line(caplog):

@@ -1,5 +1,9 @@
+import json
 import os
 import socket
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -44,12 +48,14 @@ def test_parameters_epochs_and_candidates_arrive_in_the_store(tracker):
 
 def test_the_run_of_a_dead_process_is_marked_killed_and_a_living_one_is_not(tracker):
     tracker.start("modelling", "first", {}, {})
+    tracker.open()
     experiment = tracker.client.get_experiment_by_name("modelling").experiment_id
     dead = tracker.client.create_run(
         experiment, tags={tracking.HOST_TAG: socket.gethostname(), tracking.PROCESS_TAG: "999999"}
     )
     alive = tracker.runs["modelling"]
     tracker.start("modelling", "second", {}, {})
+    tracker.open()
 
     assert tracker.client.get_run(dead.info.run_id).info.status == "KILLED"
     assert tracker.client.get_run(alive).info.status == "RUNNING"
@@ -100,3 +106,41 @@ def test_candidates_can_be_logged_for_the_winners_only(tmp_path, candidates, log
     nested = tracker.client.search_runs([experiment], "params.family = 'beta'")
     assert len(nested) == logged
     assert {run.data.metrics["fitted.a"] for run in nested} == {2.0}
+
+
+def test_each_experiment_gets_its_columns_and_an_address(tracker, capsys):
+    tracker.start("boundary_model", "demo", {}, {})
+    tracker.open()
+    paths = tracking.save_views(tracker.client)
+
+    found = tracker.client.get_experiment_by_name("boundary_model")
+    state = json.loads(found.tags[tracking.VIEW_TAG + tracking.VIEW_KEY])
+    assert "metrics.`mean.boundary_f1`" in state["selectedColumns"]
+    assert {chart["type"] for chart in state["compareRunCharts"]} == {"LINE", "BAR"}
+    assert set(paths) == {"boundary_model", "boundary_model in charts"}
+    assert all(f"/experiments/{found.experiment_id}/" in path for path in paths.values())
+
+
+def test_a_store_without_runs_says_so(tmp_path, capsys):
+    tracking.print_views(f"sqlite:///{tmp_path / 'new.db'}", "http://127.0.0.1:5000")
+
+    assert capsys.readouterr().out == "no run yet: kedro run makes one\n"
+
+
+def test_a_started_run_waits_for_mlflow_and_keeps_its_time(tmp_path):
+    begun = time.time() * 1000
+    script = (
+        "import sys, time; from pathlib import Path; from electrode_grains import tracking;"
+        "settings = tracking.TrackingSettings(tracking_uri='sqlite:///store.db');"
+        f"tracker = tracking.open_tracker(settings, Path({str(tmp_path)!r}));"
+        "tracker.start('particle', 'demo', {}, {}); waits = 'mlflow' not in sys.modules;"
+        "run = tracker.client.get_run(tracker.runs['particle']).info;"
+        "print(waits, run.status, run.start_time)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    waits, status, start = told.stdout.split()[-3:]
+
+    assert (waits, status) == ("True", "RUNNING")
+    assert begun <= int(start) + 1 <= time.time() * 1000 + 1

@@ -5,7 +5,7 @@ of its slices; output is the probability of grain boundary, grain interior and
 background in every voxel.
 """
 
-from electrode_grains.boundary.contrast import normalize_contrast
+from electrode_grains.boundary.contrast import normalize_contrast, standardize_channel
 from electrode_grains.boundary.inference import (
     plan_windows,
     predict_blocks,
@@ -43,6 +43,7 @@ __all__ = [
     "network_from_state",
     "masked_cross_entropy",
     "normalize_contrast",
+    "standardize_channel",
     "IntensityJitter",
     "Window",
     "WindowSampler",

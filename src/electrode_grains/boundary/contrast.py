@@ -89,6 +89,31 @@ def normalize_contrast(
     return np.nan_to_num(result, copy=False, nan=0.0)
 
 
+def standardize_channel(values: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Bring a further channel, such as the confidence index, to mean 0 and deviation 1.
+
+    Parameters
+    ----------
+    values : NDArray of float, shape (z, y, x)
+        In any unit; NaN where nothing was measured.
+
+    Returns
+    -------
+    NDArray of float32, shape (z, y, x)
+        Finite; voxels without a value count as 0 before the scaling. Zeros where all
+        values are equal.
+
+    Examples
+    --------
+    >>> standardize_channel(np.array([[[1.0, 3.0], [1.0, 3.0]]])).ravel().tolist()
+    [-1.0, 1.0, -1.0, 1.0]
+    """
+    filled = np.where(np.isfinite(values), values, 0.0)
+    spread = filled.std()
+    scaled = (filled - filled.mean()) / spread if spread > 0 else np.zeros_like(filled)
+    return scaled.astype(np.float32)
+
+
 def _drift(volume: NDArray[np.float64]) -> NDArray[np.float64]:
     """Robust level of each slice relative to the first, from slice to slice."""
     steps = np.zeros(len(volume))

@@ -27,6 +27,7 @@ Progress = Callable[[int, int], None]
 Box = tuple[slice, slice, slice]
 
 _LARGEST_WINDOW = 2_500_000  # voxels; about 1 GB of features at a base width of 16
+_MEMORY_SHARE = 0.5  # of what a graphics card has free
 
 
 def predict_class_probabilities(
@@ -99,8 +100,15 @@ def predict_class_probabilities(
     volume = as_channels(contrast)
     symmetries = _symmetries(test_time_augmentation)
     result = np.zeros((len(CLASS_NAMES), *volume.shape[1:]), dtype=np.float32)
+    largest = _largest_window(device)
     plans = [
-        _plan(network, symmetry.apply(volume).shape[1:], _turned(window_shape, symmetry), halo)
+        plan_windows(
+            network,
+            symmetry.apply(volume).shape[1:],
+            window_shape=_turned(window_shape, symmetry),
+            halo=halo,
+            largest=largest,
+        )
         for symmetry in symmetries
     ]
     done, total = 0, sum(map(len, plans))
@@ -118,7 +126,7 @@ def predict_class_probabilities(
             turned_result[:, *box] += block
             done += 1
             if progress is not None:
-                progress(done, total)
+                progress(min(done, total), total)
     if len(symmetries) > 1:
         result /= result.sum(axis=0)
     return result
@@ -173,6 +181,7 @@ def plan_windows(
     *,
     window_shape: Shape | None = None,
     halo: int | None = None,
+    largest: int = _LARGEST_WINDOW,
 ) -> list[tuple[Box, Box]]:
     """Divide a volume into windows that together predict each voxel once.
 
@@ -184,6 +193,8 @@ def plan_windows(
         Shape of the volume.
     window_shape, halo
         As in `predict_class_probabilities`.
+    largest : int
+        Voxels that a default window may hold, its halo included.
 
     Returns
     -------
@@ -212,7 +223,7 @@ def plan_windows(
             remedy="leave the halo out to use the receptive radius",
         )
     margin = -(-margin // pooling) * pooling
-    wanted = _default_window(shape, margin) if window_shape is None else window_shape
+    wanted = _default_window(shape, margin, largest) if window_shape is None else window_shape
     per_axis = [
         _divide_axis(length, side, margin, pooling)
         for length, side in zip(shape, wanted, strict=True)
@@ -272,10 +283,18 @@ def predict_blocks(
     modes = [(module, module.training) for module in network.modules()]
     network.eval().to(place)
     try:
-        for read, predicted in windows:
-            # Threads are limited per window, so that a caller's own work between two is not.
-            with limited_threads(threads):
-                block = _predict_window(network, contrast[:, *read], precision, place)
+        pending = windows[::-1]
+        while pending:
+            read, predicted = pending.pop()
+            try:
+                # Threads are limited per window, so that a caller's own work between two is not.
+                with limited_threads(threads):
+                    block = _predict_window(network, contrast[:, *read], precision, place)
+            except (RuntimeError, MemoryError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+                pending += _halves(network, read, predicted)
+                continue
             if not np.isfinite(block).all():
                 raise ComputationProblem(
                     "the network returns values that are not finite",
@@ -304,10 +323,50 @@ def _predict_window(
     return probability[:, :depth, :height, :width]
 
 
-def _plan(
-    network: UNet3D, shape: tuple[int, ...], window_shape: Shape | None, halo: int | None
-) -> list[tuple[Box, Box]]:
-    return plan_windows(network, shape, window_shape=window_shape, halo=halo)
+def _largest_window(device: str) -> int:
+    """Voxels of a default window: more where a graphics card has the memory."""
+    place = resolve_device(device)
+    if place.type != "cuda":
+        return _LARGEST_WINDOW
+    free, _ = torch.cuda.mem_get_info(place)
+    return max(_LARGEST_WINDOW, _LARGEST_WINDOW * int(free * _MEMORY_SHARE / 2**30))
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Graphics cards have an exception of their own; the CPU's tells by its text alone."""
+    kinds = (torch.OutOfMemoryError, MemoryError)
+    return isinstance(error, kinds) or "allocate memory" in str(error)
+
+
+def _halves(network: UNet3D, read: Box, predicted: Box) -> list[tuple[Box, Box]]:
+    """Cut a window that does not fit into memory, on the lattice, the second half first."""
+    pooling = network.pooling
+    sides = [inside.stop - inside.start for inside in predicted]
+    axis = int(np.argmax(sides))
+    if sides[axis] <= pooling:
+        raise ComputationProblem(
+            "not even a single cell of the network's lattice fits into memory",
+            where=f"window at z, y, x = {tuple(side.start for side in predicted)}",
+            found=f"{tuple(side.stop - side.start for side in read)} voxels with their halo",
+            remedy="predict on the CPU, or train a network of smaller base_width or depth",
+        )
+    warnings.warn(
+        f"a window of {tuple(sides)} voxels does not fit into memory and is predicted in halves",
+        stacklevel=2,
+    )
+    margin = -(-network.receptive_radius // pooling) * pooling
+    outside, inside = read[axis], predicted[axis]
+    middle = inside.start + -(-sides[axis] // (2 * pooling)) * pooling
+    halves: list[tuple[Box, Box]] = []
+    for start, stop in ((middle, inside.stop), (inside.start, middle)):
+        around = slice(max(outside.start, start - margin), min(outside.stop, stop + margin))
+        halves.append((_with(read, axis, around), _with(predicted, axis, slice(start, stop))))
+    return halves
+
+
+def _with(box: Box, axis: int, side: slice) -> Box:
+    z, y, x = (side if place == axis else own for place, own in enumerate(box))
+    return z, y, x
 
 
 def _divide_axis(length: int, side: int, margin: int, pooling: int) -> list[tuple[slice, slice]]:
@@ -328,11 +387,11 @@ def _divide_axis(length: int, side: int, margin: int, pooling: int) -> list[tupl
     ]
 
 
-def _default_window(shape: tuple[int, ...], margin: int) -> Shape:
+def _default_window(shape: tuple[int, ...], margin: int, largest: int) -> Shape:
     """Halve the longest axis until the window, halo included, fits in memory."""
     cores = [int(side) for side in shape]
     read = list(cores)
-    while np.prod(read) > _LARGEST_WINDOW and max(cores) > 2 * margin:
+    while np.prod(read) > largest and max(cores) > 2 * margin:
         longest = int(np.argmax(cores))
         cores[longest] = -(-cores[longest] // 2)
         read[longest] = min(shape[longest], cores[longest] + 2 * margin)

@@ -429,6 +429,7 @@ def _first_network(
                 "the initial network reads other channels than the volume has",
                 found=f"{initial_network.in_channels} channels",
                 expected=f"{in_channels}",
+                remedy="choose as many channels in boundary_model.contrast, or start anew",
             )
         return network_from_state(*network_state(initial_network))
     # The global generator is borrowed, and given back as it was.

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from electrode_grains.boundary.inference import Augmentation, predict_slices
+from electrode_grains.boundary.network import UNet3D
 from electrode_grains.boundary.scores import boundary_scores, pool_reliability
 from electrode_grains.boundary.settings import TrainingSettings
 from electrode_grains.boundary.symmetries import Triple
@@ -49,6 +50,7 @@ def predict_unseen_slices(
     *,
     settings: TrainingSettings | None = None,
     spacing: Triple = (1.0, 1.0, 1.0),
+    initial_network: UNet3D | None = None,
     test_time_augmentation: Augmentation = False,
 ) -> Iterator[UnseenSlice]:
     """Train once for each annotated slice, without it, and predict it.
@@ -60,6 +62,8 @@ def predict_unseen_slices(
     settings : TrainingSettings, optional
         Its `held_out_slices` and `patience` are set aside: a slice that decides
         when to stop would not be unseen.
+    initial_network : UNet3D, optional
+        From which each of the trainings starts; it must not have seen any of the slices.
     test_time_augmentation : bool or {"in_plane", "cube"}
         Score each slice a second time, averaged over these symmetries.
 
@@ -91,7 +95,9 @@ def predict_unseen_slices(
     for z in slices:
         others = classes.copy()
         others[z] = 0
-        network = train_boundary_network(volume, others, settings=own, spacing=spacing).network
+        network = train_boundary_network(
+            volume, others, settings=own, spacing=spacing, initial_network=initial_network
+        ).network
         probability = predict_slices(network, volume, [z], **where)
         augmented = None
         if test_time_augmentation:
@@ -110,13 +116,14 @@ def leave_one_slice_out(
     *,
     settings: TrainingSettings | None = None,
     spacing: Triple = (1.0, 1.0, 1.0),
+    initial_network: UNet3D | None = None,
     on_slice: Callable[[int, Scores], None] | None = None,
 ) -> pd.DataFrame:
     """Train once for each annotated slice, without it, and judge by it.
 
     Parameters
     ----------
-    contrast, annotation, settings, spacing
+    contrast, annotation, settings, spacing, initial_network
         As in `predict_unseen_slices`.
     on_slice : callable, optional
         Called with (slice, its scores) after each training.
@@ -133,7 +140,9 @@ def leave_one_slice_out(
         If fewer than two slices are annotated.
     """
     rows = []
-    for unseen in predict_unseen_slices(contrast, annotation, settings=settings, spacing=spacing):
+    for unseen in predict_unseen_slices(
+        contrast, annotation, settings=settings, spacing=spacing, initial_network=initial_network
+    ):
         if on_slice is not None:
             on_slice(unseen.index, unseen.scores)
         rows.append({"slice": unseen.index, **_numbers(unseen.scores)})

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import yaml
 from kedro.io import AbstractDataset, DatasetError
@@ -80,3 +83,49 @@ def _of_csv(path: Path) -> list[dict[str, Any]]:
             )
         edits.append({"action": actions[0], "at": voxels[["z", "y", "x"]].to_numpy().tolist()})
     return edits
+
+
+def append_edit(path: Path, edit: Mapping[str, Any]) -> None:
+    """Append an edit to a file and leave what stands in it as it is, comments too.
+
+    Parameters
+    ----------
+    path : Path
+        A YAML file, or a CSV file by its suffix; made where there is none.
+    edit : mapping
+        `{action, at}` as `apply_edits` takes it.
+
+    Raises
+    ------
+    InputProblem
+        If the file cannot be read, or would not hold the edits that it held and the new one.
+    """
+    before = EditsDataset(filepath=str(path)).load()
+    voxels = np.atleast_2d(edit["at"]).tolist()
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    if path.suffix == ".csv":
+        text = text or ",".join(CSV_COLUMNS) + "\n"
+        number = int(pd.read_csv(path)["edit"].max()) + 1 if before else 1
+        lines = [f"{number},{edit['action']},{z},{y},{x}\n" for z, y, x in voxels]
+    else:
+        at = voxels[0] if edit["action"] == "remove" and len(voxels) == 1 else voxels
+        lines = [f"- {{action: {edit['action']}, at: {at}}}\n"]
+        if not before:  # an empty list, or comments alone
+            text = "".join(line for line in text.splitlines(True) if line.strip() != "[]")
+    separator = "" if text.endswith("\n") or not text else "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".part.{path.name}")
+    unfinished.write_text(text + separator + "".join(lines), encoding="utf-8")
+    try:
+        after = EditsDataset(filepath=str(unfinished)).load()
+    except DatasetError:
+        after = []
+    if after[:-1] != before or len(after) != len(before) + 1:
+        unfinished.unlink()
+        raise InputProblem(
+            "an edit cannot be appended to the file of edits",
+            where=str(path),
+            found="a list in another style",
+            expected="one edit a line: - {action: remove, at: [z, y, x]}",
+        )
+    os.replace(unfinished, path)

@@ -19,7 +19,7 @@ from PIL import Image
 from electrode_grains.ebsd import ReadingOptions, scan_readers, write_scan
 from electrode_grains.ebsd.formats import SUFFIXES as SCAN_SUFFIXES
 from electrode_grains.ebsd.images import SUFFIXES as IMAGE_SUFFIXES
-from electrode_grains.ebsd.placement import check_classes
+from electrode_grains.ebsd.placement import CLASS_COLOURS, check_classes
 from electrode_grains.ebsd.points import ScanReader
 from electrode_grains.problems import InputProblem
 
@@ -178,23 +178,26 @@ class AnnotationFolderDataset(_SliceFolder):
 
     suffixes = (".png", ".tif", ".tiff")
     remedy = (
-        "paint a few slices with 1 = grain boundary, 2 = grain interior, 3 = background, "
-        "0 = not annotated, and save each as an 8-bit PNG with the number of its scan in the "
-        "name (slice_025.png for slice_025.ang); without labels, derive them from the "
-        "orientations: kedro run --pipelines orientation_annotation"
+        "electrode-grains annotate proposes slices and exports them to be painted with 1 = grain "
+        "boundary, 2 = grain interior, 3 = background, 0 = not annotated, as 8-bit PNG with the "
+        "number of the scan in the name (slice_025.png for slice_025.ang); without labels, derive "
+        "them from the orientations: kedro run --pipelines orientation_annotation"
     )
 
     def load(self) -> dict[str, NDArray[np.uint8]]:
         """Read the classes of all annotated slices."""
-        return {name: _read_classes(file) for name, file in self._found().items()}
+        return {name: read() for name, read in self.readers().items()}
+
+    def readers(self) -> dict[str, Callable[[], NDArray[np.uint8]]]:
+        """Return a function per slice that reads its classes."""
+        return {name: partial(_read_classes, file) for name, file in self._found().items()}
 
     def save(self, data: Mapping[str, NDArray[np.uint8]]) -> None:
         """Write one palette image per slice, whose indices are the classes."""
         self._replace_all(data, _write_classes)
 
 
-# Not annotated, boundary, interior, background: distinguishable without red-green sight.
-PALETTE = (0, 0, 0, 230, 159, 0, 86, 180, 233, 90, 90, 90)
+PALETTE = tuple(value for colour in CLASS_COLOURS for value in colour)
 
 
 def _read_classes(file: Path) -> NDArray[np.uint8]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 WEIGHTS = "weights.safetensors"
 SETTINGS = "settings.json"
+EMBEDDED = Path(__file__).with_name("embedded_network")
+"""Network that was trained on virtual particles; see docs/boundary_model.md."""
 
 
 class NetworkDataset(AbstractDataset["UNet3D", "UNet3D"]):

@@ -1,5 +1,6 @@
 """Marginal distributions, copulas and joint densities of grain characteristics."""
 
+from electrode_grains.distributions.candidates import marginal_candidates, pair_candidates
 from electrode_grains.distributions.comparison import compare_samples
 from electrode_grains.distributions.copula_families import COPULA_FAMILIES
 from electrode_grains.distributions.copula_fitting import fit_copula, select_copula
@@ -77,7 +78,9 @@ __all__ = [
     "goodness_of_fit",
     "implied_density",
     "joint_density_of",
+    "marginal_candidates",
     "marginal_from_description",
+    "pair_candidates",
     "pseudo_observations",
     "rank_by_aic",
     "select_copula",

@@ -426,8 +426,8 @@ def density_panel(
         missing = ("family", "rotation", "x_grid", "y_grid", "density", "levels")
         return panel | dict.fromkeys(missing)
     panel |= {name: pair["best"][name] for name in ("family", "rotation")}
-    x_grid = _span(first, marginal_x, resolution)
-    y_grid = _span(second, marginal_y, resolution)
+    x_grid = span_of(first, marginal_x, resolution)
+    y_grid = span_of(second, marginal_y, resolution)
     joint = JointDensity(
         marginal_from_description(marginal_x),
         marginal_from_description(marginal_y),
@@ -440,7 +440,7 @@ def density_panel(
     return {**panel, "x_grid": x_grid, "y_grid": y_grid, "density": density, "levels": levels}
 
 
-def _span(
+def span_of(
     values: NDArray[np.float64], description: Mapping[str, Any], resolution: int
 ) -> NDArray[np.float64]:
     """Points over the range of a sample, a little wider, inside the support."""

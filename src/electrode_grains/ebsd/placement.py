@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from electrode_grains.ebsd.scan import slice_number
+from electrode_grains.ebsd.scan import Trouble, slice_number, trouble_of
 from electrode_grains.problems import InputProblem, SettingsProblem
 
 # Contrasts of one slice differ by less than this between frames or slices that fit alike.
@@ -56,46 +56,90 @@ def place_annotations(
     >>> place_annotations({"labels_7": drawn}, ["scan_6", "scan_7"], (2, 1, 2)).tolist()
     [[[0, 0]], [[1, 2]]]
     """
-    index_of = _numbering(slice_names, slice_numbers)
     placed = np.zeros(shape, np.uint8)
+    index_of = _numbering(slice_names, slice_numbers)
     taken: dict[int, str] = {}
     for name, classes in annotations.items():
-        number = slice_number(name)
-        if number not in index_of:
-            raise InputProblem(
-                "an annotation belongs to no slice of the stack",
-                where=name,
-                found=f"number {number}",
-                expected=f"one of {min(index_of)} to {max(index_of)} (slice_numbers: "
-                f"{slice_numbers})",
-                remedy="name the image after the scan it was drawn on, or set slice_numbers",
-            )
-        if number in taken:
-            raise InputProblem(
-                "two annotations are of the same slice",
-                where=name,
-                found=f"number {number}, as {taken[number]}",
-                remedy="keep one of them",
-            )
-        taken[number] = name
-        check_classes(name, classes)
-        if classes.shape != shape[1:]:
-            raise InputProblem(
-                "an annotation has another size than its scan",
-                where=name,
-                found=f"{classes.shape} points (y, x)",
-                expected=f"{shape[1:]}",
-                remedy="export the labels at one pixel a point, without frame or scale bar",
-            )
-        if not (classes == BOUNDARY).any():
-            raise InputProblem(
-                "an annotation shows no grain boundary",
-                where=name,
-                found=f"classes {np.unique(classes).tolist()}",
-                expected="some points of class 1",
-            )
-        placed[index_of[number]] = classes
+        placed[_place(name, classes, index_of, shape, slice_numbers, taken)] = classes
     return placed
+
+
+def annotation_troubles(
+    annotations: Mapping[str, NDArray[np.uint8] | Callable[[], NDArray[np.uint8]]],
+    slice_names: Sequence[str],
+    shape: tuple[int, ...],
+    slice_numbers: str = "as_scans",
+) -> tuple[NDArray[np.uint8], list[Trouble]]:
+    """Place the annotations that can be placed, and list what is wrong with the others.
+
+    Parameters
+    ----------
+    annotations : mapping of str to ndarray of uint8, shape (y, x), or callable
+        Annotated slices, or functions that read them.
+    slice_names, shape, slice_numbers
+        As in `place_annotations`.
+
+    Returns
+    -------
+    placed : ndarray of uint8, shape (z, y, x)
+    troubles : list of Trouble
+    """
+    placed = np.zeros(shape, np.uint8)
+    index_of = _numbering(slice_names, slice_numbers)
+    taken: dict[int, str] = {}
+    troubles = []
+    for name, given in annotations.items():
+        try:
+            classes = given() if callable(given) else given
+            placed[_place(name, classes, index_of, shape, slice_numbers, taken)] = classes
+        except InputProblem as problem:
+            troubles.append(trouble_of(name, problem))
+    return placed, troubles
+
+
+def _place(
+    name: str,
+    classes: NDArray[np.uint8],
+    index_of: Mapping[int, int],
+    shape: tuple[int, ...],
+    slice_numbers: str,
+    taken: dict[int, str],
+) -> int:
+    """Index of the slice that an annotation belongs to, which is added to those taken."""
+    number = slice_number(name)
+    if number not in index_of:
+        raise InputProblem(
+            "an annotation belongs to no slice of the stack",
+            where=name,
+            found=f"number {number}",
+            expected=f"one of {min(index_of)} to {max(index_of)} (slice_numbers: {slice_numbers})",
+            remedy="name the image after the scan it was drawn on, or set slice_numbers",
+        )
+    if number in taken:
+        raise InputProblem(
+            "two annotations are of the same slice",
+            where=name,
+            found=f"number {number}, as {taken[number]}",
+            remedy="keep one of them",
+        )
+    taken[number] = name
+    check_classes(name, classes)
+    if classes.shape != shape[1:]:
+        raise InputProblem(
+            "an annotation has another size than its scan",
+            where=name,
+            found=f"{classes.shape} points (y, x)",
+            expected=f"{shape[1:]}",
+            remedy="export the labels at one pixel a point, without frame or scale bar",
+        )
+    if not (classes == BOUNDARY).any():
+        raise InputProblem(
+            "an annotation shows no grain boundary",
+            where=name,
+            found=f"classes {np.unique(classes).tolist()}",
+            expected="some points of class 1",
+        )
+    return index_of[number]
 
 
 def _numbering(slice_names: Sequence[str], slice_numbers: str) -> dict[int, int]:
@@ -125,6 +169,54 @@ def check_classes(name: str, classes: NDArray[Any]) -> None:
             expected="0 not annotated, 1 boundary, 2 interior, 3 background",
             remedy="switch off antialiasing in the drawing program and save without smoothing",
         )
+
+
+# Not annotated, boundary, interior, background: distinguishable without red-green sight.
+CLASS_COLOURS = ((0, 0, 0), (230, 159, 0), (86, 180, 233), (90, 90, 90))
+
+
+def classes_of_colours(name: str, colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Read the classes of an annotation from the colours that drawing programs keep.
+
+    Parameters
+    ----------
+    name : str
+        For refusals.
+    colours : ndarray of uint8, shape (y, x, 3)
+        Red, green and blue of each point.
+
+    Returns
+    -------
+    ndarray of uint8, shape (y, x)
+
+    Raises
+    ------
+    InputProblem
+        If a colour is none of `CLASS_COLOURS`; blends come from soft brushes.
+
+    Examples
+    --------
+    >>> orange_and_blue = np.array([[(230, 159, 0), (86, 180, 233)]], np.uint8)
+    >>> classes_of_colours("slice_025", orange_and_blue).tolist()
+    [[1, 2]]
+    """
+    found, index, counts = np.unique(
+        colours.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True
+    )
+    class_of = {colour: value for value, colour in enumerate(CLASS_COLOURS)}
+    values = [class_of.get((int(red), int(green), int(blue))) for red, green, blue in found]
+    unknown = [row for row, value in enumerate(values) if value is None]
+    if unknown:
+        shown = ", ".join(f"{tuple(found[row].tolist())} ({counts[row]} points)"
+                          for row in unknown[:5])  # fmt: skip
+        raise InputProblem(
+            "an annotation image holds colours that stand for no class",
+            where=name,
+            found=f"{len(unknown)} such colours: {shown}",
+            expected=", ".join(f"{colour} = {value}" for value, colour in enumerate(CLASS_COLOURS)),
+            remedy="draw with a hard pencil in the colours of the palette, without antialiasing",
+        )
+    return np.array(values, np.uint8)[index].reshape(colours.shape[:2])
 
 
 def annotation_fits(

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from electrode_grains.ebsd.points import STRICT, ReadingOptions, ScanReader
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.problems import InputProblem, Problem, SettingsProblem
 
 Scan = xr.Dataset | Callable[[], xr.Dataset]
 STEP_TOLERANCE = 0.01
@@ -131,6 +131,43 @@ def stack_scans(
         scans = {f"slice_{index:03d}": scan for index, scan in enumerate(scans)}
     if not scans:
         raise InputProblem("there are no slices to stack")
+    stack, troubles = inspect_scans(scans, first_slice, options)
+    if troubles:
+        raise InputProblem(
+            f"{len(troubles)} problems in a stack of {len(scans)} slices:\n"
+            f"{trouble_table(troubles)}",
+            remedy="put right or remove the files named; the stack is read only when all agree",
+        )
+    dy, dx = stack.attrs.pop("step_nm")
+    told = stack.attrs.pop("slice_spacing_nm")
+    dz = float(slice_spacing_nm or told or dy)
+    stack.attrs["spacing_nm"] = (dz, dy, dx)
+    return stack.assign_coords(z=np.arange(len(stack.attrs["slices"])) * dz)
+
+
+def inspect_scans(
+    scans: Mapping[str, Scan],
+    first_slice: int | None = None,
+    options: ReadingOptions = STRICT,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[xr.Dataset, list[Trouble]]:
+    """Read all slices and list every problem instead of refusing.
+
+    Parameters
+    ----------
+    scans, first_slice, options
+        As in `stack_scans`.
+    progress : callable, optional
+        Told the number of slices read, and their total.
+
+    Returns
+    -------
+    stack : xr.Dataset
+        As far as it could be read: of no use where there are troubles, but for its attributes
+        `step_nm`, `slice_spacing_nm` (None where the files do not tell it), `slices`,
+        `phases` and `notes`, which are lacking where no slice could be read.
+    troubles : list of Trouble
+    """
     names = natural_order(name for name in scans if re.search(r"\d", name))
     troubles = [
         Trouble(name, "", "no slice number in the name", "", "a name like slice_007", RENAME)
@@ -138,22 +175,15 @@ def stack_scans(
         if name not in names
     ]
     troubles += _numbering_troubles(names, first_slice)
-    stack, further = _read_all(scans, names, options)
-    troubles += further
-    if troubles:
-        raise InputProblem(
-            f"{len(troubles)} problems in a stack of {len(scans)} slices:\n{_table(troubles)}",
-            remedy="put right or remove the files named; the stack is read only when all agree",
-        )
-    dy, dx = stack.attrs.pop("step_nm")
-    told = stack.attrs.pop("slice_spacing_nm")
-    dz = float(slice_spacing_nm or told or dy)
-    stack.attrs["spacing_nm"] = (dz, dy, dx)
-    return stack.assign_coords(z=np.arange(len(names)) * dz)
+    stack, further = _read_all(scans, names, options, progress)
+    return stack, troubles + further
 
 
 def _read_all(
-    scans: Mapping[str, Scan], names: Sequence[str], options: ReadingOptions
+    scans: Mapping[str, Scan],
+    names: Sequence[str],
+    options: ReadingOptions,
+    progress: Callable[[int, int], None] | None,
 ) -> tuple[xr.Dataset, list[Trouble]]:
     """Read slice by slice into one set of arrays, so that no slice is held twice."""
     troubles: list[Trouble] = []
@@ -161,11 +191,12 @@ def _read_all(
     notes: list[str] = []
     stack = xr.Dataset()
     for index, name in enumerate(names):
-        given = scans[name]
+        if progress is not None:
+            progress(index, len(names))
         try:
-            scan = _read(given, options)
+            scan = _read(scans[name], options)
         except InputProblem as problem:
-            troubles.append(_trouble(name, problem))
+            troubles.append(trouble_of(name, problem))
             continue
         kinds[name] = _kind_of(scan)
         if not stack.data_vars:
@@ -294,8 +325,14 @@ def _phase_names(scan: xr.Dataset) -> tuple[tuple[int, str, str], ...]:
     )
 
 
-def _trouble(name: str, problem: InputProblem) -> Trouble:
-    """Row of the table for a slice that could not be read."""
+def trouble_of(name: str, problem: Problem) -> Trouble:
+    """Row of the table for something that was refused.
+
+    Examples
+    --------
+    >>> trouble_of("slice_003", InputProblem("a row is cut", where="slice_003.ang, line 89"))[:3]
+    ('slice_003.ang', '89', 'a row is cut')
+    """
     where, _, line = (problem.where or name).partition(", line ")
     return Trouble(
         where,
@@ -307,7 +344,7 @@ def _trouble(name: str, problem: InputProblem) -> Trouble:
     )
 
 
-def _table(troubles: Sequence[Trouble]) -> str:
+def trouble_table(troubles: Sequence[Trouble]) -> str:
     """Problems as a table with aligned columns and wrapped cells."""
     rows = [Trouble(*Trouble._fields), *troubles]
     widths = [

@@ -1,5 +1,6 @@
 """Figures, tables and the report page; every function is pure and returns what it draws."""
 
+from electrode_grains.figures.charts import candidate_chart
 from electrode_grains.figures.content import FIGURES, ReportContent
 from electrode_grains.figures.descriptors import descriptor_illustration
 from electrode_grains.figures.diagnostics import depth_curve, drift_plot, truth_comparison
@@ -10,6 +11,7 @@ from electrode_grains.figures.distributions import (
     probability_plots,
 )
 from electrode_grains.figures.encoding import png_data_uri
+from electrode_grains.figures.interactive import distribution_payload
 from electrode_grains.figures.meshes import particle_mesh
 from electrode_grains.figures.networks import (
     learning_curves,
@@ -26,6 +28,7 @@ from electrode_grains.figures.sections import (
 )
 from electrode_grains.figures.slices import slice_browser
 from electrode_grains.figures.style import CHARACTERISTICS, FAMILIES, label_colours
+from electrode_grains.figures.suspects import suspect_pictures
 from electrode_grains.figures.tables import (
     table_1,
     table_2,
@@ -42,9 +45,11 @@ __all__ = [
     "ReportContent",
     "annotated_slice",
     "bivariate_densities",
+    "candidate_chart",
     "depth_curve",
     "derived_histogram",
     "descriptor_illustration",
+    "distribution_payload",
     "drift_plot",
     "label_colours",
     "learning_curves",
@@ -59,6 +64,7 @@ __all__ = [
     "slice_browser",
     "slice_maps",
     "stack_alignment",
+    "suspect_pictures",
     "table_1",
     "table_2",
     "table_3",

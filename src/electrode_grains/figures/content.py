@@ -47,6 +47,13 @@ class ReportContent:
         Results of training, shown as lists of values.
     segmentation_scores, segmentation_log : mapping, optional
         Results of segmentation, shown as lists of values.
+    suspects : DataFrame, optional
+        Grains that look wrong, the worst first, with ``rank``, ``label``, ``reason`` and a
+        voxel ``z``, ``y``, ``x`` of each.
+    suspect_pictures : sequence of str
+        Data URIs of the first suspects, as `suspect_pictures` returns them.
+    candidates : mapping, optional
+        Result of `distribution_payload`.
     truth_comparison : DataFrame, optional
         Characteristics beside the true ones.
     provenance : mapping
@@ -75,6 +82,9 @@ class ReportContent:
     validation_scores: Mapping[str, Any] | None = None
     segmentation_scores: Mapping[str, Any] | None = None
     segmentation_log: Mapping[str, Any] | None = None
+    suspects: pd.DataFrame | None = None
+    suspect_pictures: Sequence[str] = ()
+    candidates: Mapping[str, Any] | None = None
     truth_comparison: pd.DataFrame | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     warnings: Sequence[str] = ()
@@ -124,7 +134,9 @@ FIGURES: Mapping[str, FigureEntry] = {
         "segmentation", "Depth of minima", "What the depth of minima does to the segmentation."
     ),
     "5": FigureEntry(
-        "segmentation", "Figure 5", "From image quality to grains; a grain keeps its colour."
+        "segmentation",
+        "Figure 5",
+        "From image quality to grains; regions that do not stay are pale.",
     ),
     "6": FigureEntry("grains", "Figure 6", "The six characteristics, on a grain of this particle."),
     "truth_comparison": FigureEntry(

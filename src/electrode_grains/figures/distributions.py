@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import beta
@@ -254,6 +255,8 @@ def bin_edges(
     # A value on an outer edge belongs to the sample, so rounding must not cut it off.
     edges = start + step * (first + np.arange(count + 1))
     edges[0], edges[-1] = min(edges[0], low), max(edges[-1], high)
+    if edges[-2] < high <= limits[1]:  # no bin reaches where no value can be
+        edges[-1] = min(edges[-1], limits[1])
     return np.asarray(edges, dtype=float)
 
 
@@ -362,7 +365,9 @@ def _draw_density(figure: Figure, axes: Axes, panel: Mapping[str, Any]) -> None:
     if regions:
         named = {level: f"{100 * p:.0f} %" for p, level in regions.items()}
         lines = axes.contour(x, y, density, levels=sorted(named), colors=BLUE, linewidths=0.6)
-        axes.clabel(lines, fmt=named, fontsize=5.5)
+        for label in axes.clabel(lines, fmt=named, fontsize=5.5):
+            label.set_path_effects([withStroke(linewidth=1.5, foreground="white")])
+            label.set_zorder(4)
     else:
         axes.contour(x, y, shown, levels=np.linspace(0, top, 6)[1:-1], colors=BLUE, linewidths=0.4)
     bar: Any = figure.colorbar(filled, ax=axes, pad=0.02, aspect=28)

@@ -91,6 +91,18 @@ def screen_picture(picture: Figure | bytes) -> str:
     return _data_uri(*(("webp", smaller) if len(smaller) < len(original) else ("png", original)))
 
 
+def picture_size(source: str) -> tuple[int, int]:
+    """Width and height in pixels of an image in a data URI.
+
+    Examples
+    --------
+    >>> picture_size(png_data_uri(np.zeros((2, 3), dtype=np.uint8)))
+    (3, 2)
+    """
+    with Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))) as image:
+        return image.size
+
+
 def _png(picture: Figure | bytes, dots_per_inch: int = 150) -> bytes:
     """Bytes of a figure as PNG; those of a PNG as they are."""
     if isinstance(picture, Figure):

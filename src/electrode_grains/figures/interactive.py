@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,14 +10,22 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from electrode_grains.figures.distributions import bin_edges
 from electrode_grains.figures.encoding import jsonable, packed
-from electrode_grains.figures.style import NM_PER_UM, label_colours
+from electrode_grains.figures.style import (
+    CHARACTERISTICS,
+    NM_PER_UM,
+    family_name,
+    label_colours,
+    plain_axis_label,
+)
 from electrode_grains.figures.tables import heading
 from electrode_grains.problems import InputProblem
 
 PALETTE_SIZE = 64
 """Colours of a palette; a browser's colour scale has 256 steps, four for each of them."""
 QUANTISATION = 65535
+SHOWN_PERCENTILE = 99.8
 SIGNIFICANT_DIGITS = 6
 
 
@@ -108,11 +116,121 @@ def mesh_payload(
             "face_start": face_start,
             "palettes": palettes,
             "descriptors": _descriptor_names(table),
+            "section": _section_payload(given),
             "shown": len(labels),
             "total": given.get("grain_count", len(labels)),
         }
     )
     return payload
+
+
+def _section_payload(mesh: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Compress the grain of every voxel, which a cut through the particle shows."""
+    if mesh.get("index") is None:
+        return None
+    index = np.asarray(mesh["index"])
+    return {
+        "index": packed(index.astype(np.uint16)),
+        "shape": index.shape,
+        "voxel_um": np.asarray(mesh["voxel_nm"]) / NM_PER_UM,
+    }
+
+
+def distribution_payload(
+    marginals: Mapping[str, Mapping[str, Any]], pairs: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Prepare Figs. 7 and 8 for a reader who chooses the candidates.
+
+    Parameters
+    ----------
+    marginals : mapping
+        By characteristic: `sample`, `grid` and `candidates` with `family`, `delta_aic` and
+        `density`, as `marginal_candidates` returns them.
+    pairs : sequence of mappings
+        `x`, `y` and what `pair_candidates` returns.
+
+    Returns
+    -------
+    dict
+        ``marginals``, with the histogram of Fig. 7 in the paper's bins and a density for each
+        candidate, and ``pairs``, with the grains and a density for each copula as 16-bit
+        steps up to ``top``.
+
+    Examples
+    --------
+    >>> fitted = {"family": "beta", "delta_aic": 0.0, "density": [2.0, 2.5]}
+    >>> shown = distribution_payload({"sphericity": {"sample": [0.805, 0.815, 0.818],
+    ...     "grid": [0.8, 0.9], "candidates": [fitted]}}, [])["marginals"][0]
+    >>> shown["title"], shown["heights"], shown["candidates"][0]["name"]
+    ('Sphericity s', [33.3333, 66.6667], 'beta')
+    """
+    order = [name for name in CHARACTERISTICS if name in marginals]
+    order += [name for name in marginals if name not in CHARACTERISTICS]
+    shown = [_marginal(name, marginals[name]) for name in order if marginals[name]["candidates"]]
+    payload: dict[str, Any] = jsonable(
+        {"marginals": shown, "pairs": [_pair(panel) for panel in pairs if panel["candidates"]]}
+    )
+    return payload
+
+
+def _marginal(name: str, panel: Mapping[str, Any]) -> dict[str, Any]:
+    values = np.asarray(panel["sample"], dtype=float)
+    known = CHARACTERISTICS.get(name)
+    if known:
+        edges: Any = bin_edges(values, known.bin_width, known.limits)
+    else:
+        edges = np.histogram_bin_edges(values, "fd")
+    heights, _ = np.histogram(values, edges, density=True)
+    return {
+        "title": plain_axis_label(name),
+        "sample_size": values.size,
+        "edges": _short(edges),
+        "heights": _short(heights),
+        "grid": _short(panel["grid"]),
+        "candidates": [
+            {**_named(row), "density": _short(row["density"])} for row in panel["candidates"]
+        ],
+    }
+
+
+def _pair(panel: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "x": plain_axis_label(panel["x"]),
+        "y": plain_axis_label(panel["y"]),
+        "x_sample": _short(panel["x_sample"]),
+        "y_sample": _short(panel["y_sample"]),
+        "x_grid": _short(panel["x_grid"]),
+        "y_grid": _short(panel["y_grid"]),
+        "candidates": [_copula(row) for row in panel["candidates"]],
+    }
+
+
+def _copula(row: Mapping[str, Any]) -> dict[str, Any]:
+    density = np.asarray(row["density"], dtype=float)
+    # Densities of some copulas are unbounded in a corner: the scale ends below the spike.
+    finite = density[np.isfinite(density)]
+    top = float(np.percentile(finite, SHOWN_PERCENTILE)) if finite.size else 0.0
+    top = top or 1.0
+    steps = np.clip(np.nan_to_num(density, posinf=top) / top, 0, 1) * QUANTISATION
+    return {
+        **_named(row),
+        "top": top,
+        "levels": row["levels"],
+        "density": packed(np.round(steps).astype(np.uint16)),
+    }
+
+
+def _named(row: Mapping[str, Any]) -> dict[str, Any]:
+    rotation = row.get("rotation")
+    name = family_name(row["family"])
+    return {
+        "name": f"{name}, {rotation}\N{DEGREE SIGN}" if rotation else name,
+        "delta_aic": _rounded(row["delta_aic"]),
+    }
+
+
+def _short(values: Any) -> list[Any]:
+    return [_rounded(value) for value in np.asarray(values, dtype=float)]
 
 
 def _palette(colours: NDArray[Any]) -> dict[str, Any]:

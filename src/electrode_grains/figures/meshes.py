@@ -13,6 +13,8 @@ from electrode_grains.problems import InputProblem, SettingsProblem
 
 SMOOTHING_PER_STEP = 0.4
 LEVEL = 0.5
+LARGEST_INDEX = 65535
+SECTION_VOXELS = 6_000_000  # of larger volumes every second (third, ...) voxel is kept
 
 
 def particle_mesh(
@@ -45,14 +47,16 @@ def particle_mesh(
         origin; ``faces`` int32 (m, 3), vertex numbers over all grains; ``labels`` int64 (g,);
         ``vertex_start`` and ``face_start`` int64 (g + 1,), so that grain i owns
         ``faces[face_start[i]:face_start[i + 1]]``; ``grain_count`` int64 (), grains in the
-        volume; ``step`` int64 (), the step that was used.
+        volume; ``step`` int64 (), the step that was used; ``index`` uint16 (z, y, x), the
+        place of each voxel's grain in ``labels`` plus 1, 0 for none, and ``voxel_nm`` float64
+        (3,), its voxel size (dz, dy, dx), for sections through the particle.
 
     Raises
     ------
     InputProblem
         If the labels are not a volume of integers.
     SettingsProblem
-        If a number is not positive.
+        If a number is not positive, or there are more grains than 16 bits can number.
 
     Notes
     -----
@@ -75,11 +79,11 @@ def particle_mesh(
             found=f"shape {array.shape}, {array.dtype}",
             expected="integers of shape (z, y, x)",
         )
-    if min(step, maximum_grains, maximum_faces) < 1:
+    if min(step, maximum_grains, maximum_faces) < 1 or maximum_grains > LARGEST_INDEX:
         raise SettingsProblem(
             "a mesh needs at least one voxel a step, one grain and one triangle",
             found=f"step {step}, {maximum_grains} grains, {maximum_faces} triangles",
-            expected="positive numbers",
+            expected=f"positive numbers, at most {LARGEST_INDEX} grains",
         )
     ids, compact = np.unique(array, return_inverse=True)
     compact = compact.reshape(array.shape)
@@ -94,8 +98,13 @@ def particle_mesh(
         if sum(len(faces) for _, faces in surfaces) <= maximum_faces or step >= max(array.shape):
             break
         step += 1
+    place = np.zeros(len(ids), dtype=np.uint16)
+    place[kept] = np.arange(1, len(kept) + 1)
+    thin = max(1, int(np.ceil((array.size / SECTION_VOXELS) ** (1 / 3))))
     return {
         **_join(surfaces),
+        "index": place[compact[::thin, ::thin, ::thin]],
+        "voxel_nm": np.asarray(spacing, dtype=float) * thin,
         "labels": ids[kept].astype(np.int64),
         "grain_count": np.asarray(len(ids) - 1, dtype=np.int64),
         "step": np.asarray(step, dtype=np.int64),

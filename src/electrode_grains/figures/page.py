@@ -19,10 +19,11 @@ from electrode_grains.figures.content import (
     Picture,
     ReportContent,
 )
-from electrode_grains.figures.encoding import inline_json, screen_picture
+from electrode_grains.figures.encoding import inline_json, picture_size, screen_picture
 from electrode_grains.figures.interactive import grain_rows, mesh_payload
 from electrode_grains.figures.style import characteristic_name
 from electrode_grains.figures.tables import (
+    characteristics_in_order,
     display_cell,
     display_rows,
     heading,
@@ -48,10 +49,10 @@ HEADLINES: Mapping[str, tuple[str, str]] = {
 }
 SCORES: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "boundary": (
-        ("validation_scores", "mean.boundary_f1", "boundary F1, mean over slices left out"),
-        ("validation_scores", "std.boundary_f1", "its standard deviation"),
-        ("validation_scores", "mean.brier_score", "Brier score (0 to 2), mean"),
-        ("validation_scores", "mean.calibration_error", "calibration error, mean"),
+        ("validation_scores", "mean.boundary_f1", "boundary F1, slices left out in turn"),
+        ("validation_scores", "mean.accuracy", "accuracy, slices left out"),
+        ("validation_scores", "mean.brier_score", "Brier score (0 to 2), slices left out"),
+        ("validation_scores", "mean.calibration_error", "calibration error, slices left out"),
         ("boundary_scores", "boundary_f1", "boundary F1 on unseen slices"),
         ("boundary_scores", "accuracy", "accuracy"),
         ("boundary_scores", "brier_score", "Brier score (0 to 2)"),
@@ -65,6 +66,15 @@ SCORES: Mapping[str, tuple[tuple[str, str, str], ...]] = {
         ("segmentation_scores", "annotation.boundary_f1", "boundary F1 on annotated slices"),
     ),
 }
+VALIDATION_COLUMNS = (
+    "boundary_f1",
+    "boundary_precision",
+    "boundary_recall",
+    "accuracy",
+    "brier_score",
+    "calibration_error",
+    "annotated_voxels",
+)
 CAPTIONS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], pd.DataFrame], str]] = {
     "1": ("Best family of each characteristic by AIC.", table_1, "marginal_fits"),
     "2": ("Mean and standard deviation: sample and fit.", table_2, "marginal_fits"),
@@ -119,13 +129,18 @@ def report_page(content: ReportContent | Mapping[str, Any]) -> str:
         warnings=[str(warning) for warning in told.warnings],
         headlines=_headlines(told.particle_summary),
         scores=_scores(told),
-        particle_rows=_value_rows(told.particle_summary),
+        particle_rows=[
+            (_in_words(name), text) for name, text in _value_rows(told.particle_summary)
+        ],
         figures=_figures(told.figures),
         values=_section_values(told),
         tables=_tables(told),
         comparisons=_comparisons(told),
         truth=None if told.truth_comparison is None else _table("", "", told.truth_comparison),
+        validation=_validation_table(told.validation_scores or {}),
+        suspects=_suspects(told),
         has_slices=bool(told.slices),
+        has_candidates=bool(told.candidates),
         has_mesh=mesh is not None,
         has_grains=told.grain_table is not None,
         provenance=_provenance(told.provenance),
@@ -134,7 +149,8 @@ def report_page(content: ReportContent | Mapping[str, Any]) -> str:
         grains_json=_script_json(
             None if told.grain_table is None else grain_rows(told.grain_table)
         ),
-        plotly_source=_plotly_source() if mesh is not None else "",
+        candidates_json=_script_json(told.candidates),
+        plotly_source=_plotly_source() if mesh is not None or told.candidates else "",
     )
 
 
@@ -177,13 +193,32 @@ def _scores(told: ReportContent) -> dict[str, list[dict[str, str]]]:
     """Pick the scores that a reader looks for first; those that are undefined are left out."""
     scores: dict[str, list[dict[str, str]]] = {}
     for section, wanted in SCORES.items():
-        picked = [(_inner(getattr(told, part), path), name) for part, path, name in wanted]
+        picked = [
+            (part, _inner(getattr(told, part), path), _spread(getattr(told, part), path), name)
+            for part, path, name in wanted
+        ]
+        defined = [row for row in picked if row[1] is not None]
+        # Scores with a spread say more than those of one network on one slice.
+        spread_known = any(part == "validation_scores" for part, *_ in defined)
         scores[section] = [
-            {"value": display_cell(value), "name": name, "unit": ""}
-            for value, name in picked
-            if value is not None
+            {"value": _score(value), "name": name, "unit": spread}
+            for part, value, spread, name in defined
+            if part != "boundary_scores" or not spread_known
         ]
     return scores
+
+
+def _score(value: Any) -> str:
+    """Write a score with three digits after the point, and a count as it is."""
+    return f"{value:.3f}" if isinstance(value, float) else display_cell(value)
+
+
+def _spread(scores: Any, path: str) -> str:
+    """Write the standard deviation of a mean, where there is one."""
+    if not path.startswith("mean."):
+        return ""
+    spread = _inner(scores, "std." + path.removeprefix("mean."))
+    return "" if spread is None else f"± {spread:.3f}"
 
 
 def _inner(values: Any, path: str) -> Any:
@@ -192,17 +227,21 @@ def _inner(values: Any, path: str) -> Any:
     return values
 
 
-def _figures(figures: Mapping[str, Picture]) -> dict[str, list[dict[str, str]]]:
+def _figures(figures: Mapping[str, Picture]) -> dict[str, list[dict[str, Any]]]:
     """Sort the pictures into the sections; those nobody knows come at the end."""
     named = {_figure_key(key): picture for key, picture in figures.items()}
     order = [key for key in FIGURES if key in named] + [k for k in named if k not in FIGURES]
-    sections: dict[str, list[dict[str, str]]] = {entry.section: [] for entry in FIGURES.values()}
+    sections: dict[str, list[dict[str, Any]]] = {entry.section: [] for entry in FIGURES.values()}
     sections["other"] = []
     for key in order:
         entry = FIGURES.get(key) or FigureEntry("other", heading(key), "")
+        source = _picture_source(key, named[key])
+        width, height = picture_size(source)
         sections[entry.section].append(
             {
-                "source": _picture_source(key, named[key]),
+                "source": source,
+                "width": width,
+                "height": height,
                 "number": entry.number,
                 "caption": entry.caption,
             }
@@ -255,8 +294,10 @@ def _table(title: str, caption: str, table: pd.DataFrame) -> dict[str, Any]:
 
 def _comparisons(told: ReportContent) -> list[dict[str, Any]]:
     """Collect the candidates of each characteristic and pair, best first, as they come."""
-    marginals = (told.marginal_fits or {}).get("characteristics") or {}
-    subjects = [(characteristic_name(str(name)), fits or {}) for name, fits in marginals.items()]
+    subjects = [
+        (characteristic_name(str(name)), fits)
+        for name, fits in characteristics_in_order(told.marginal_fits or {})
+    ]
     subjects += [
         (
             f"{characteristic_name(str(pair.get('x')))} and "
@@ -333,7 +374,6 @@ def _section_values(told: ReportContent) -> dict[str, list[tuple[str, list[tuple
         ),
         "boundary": (
             ("Annotated slices", told.annotation_split),
-            ("Trained without one annotated slice, judged by it", _validation(told)),
             ("Scores on slices the network has not seen", told.boundary_scores),
         ),
         "segmentation": (("Scores", scores), ("What the segmentation did", told.segmentation_log)),
@@ -347,19 +387,68 @@ def _section_values(told: ReportContent) -> dict[str, list[tuple[str, list[tuple
         ),
     }
     return {
-        section: [(title, _value_rows(values)) for title, values in group if values]
+        section: [
+            (title, [(_in_words(name), text) for name, text in _value_rows(values)])
+            for title, values in group
+            if values
+        ]
         for section, group in groups.items()
     }
 
 
-def _validation(told: ReportContent) -> Mapping[str, Any]:
-    """Mean and spread of the scores, and the score of each slice that is quoted."""
-    found = told.validation_scores or {}
-    if not found.get("slices"):
-        return {}
-    each = {f"slice {row['slice']}": row["boundary_f1"] for row in found["slices"]}
-    kept = {k: v for k, v in found.items() if k not in ("slices", "reliability")}
-    return {**kept, "boundary_f1": each}
+def _in_words(name: str) -> str:
+    """Write the dotted name of a nested value for a reader."""
+    return name.replace("_", " ").replace(".", ", ")
+
+
+def _validation_table(scores: Mapping[str, Any]) -> dict[str, Any] | None:
+    """One row for each annotated slice that was left out, then their mean and spread."""
+    rows = scores.get("slices")
+    if not rows:
+        return None
+    listed = [{**row, "slice": f"slice {row['slice']}"} for row in rows]
+    summary = [
+        {**(scores.get(key) or {}), "slice": name, "annotated_voxels": None}
+        for key, name in (("mean", "mean"), ("std", "standard deviation"))
+    ]
+    table = pd.DataFrame([*listed, *summary])
+    if "annotated_voxels" in table:
+        table = table.astype({"annotated_voxels": "Int64"})
+    shown = table[[name for name in ("slice", *VALIDATION_COLUMNS) if name in table]]
+    return _table(
+        "Slices left out",
+        f"Networks trained for {display_cell(scores.get('epochs'))} epochs without one annotated "
+        "slice, judged by it; mean and standard deviation over the slices.",
+        shown.rename(columns={"slice": "Left out"}),
+    )
+
+
+def _suspects(told: ReportContent) -> list[dict[str, Any]]:
+    """Rank the suspects with their pictures and their places in the slice browser."""
+    if told.suspects is None:
+        return []
+    height, width = (int((told.slices or {}).get(side, 0)) for side in ("height", "width"))
+    thin = int((told.slices or {}).get("thin", 1))
+    pictures = [*map(_suspect_picture, told.suspect_pictures)]
+    return [
+        {
+            "rank": display_cell(row["rank"]),
+            "label": display_cell(row["label"]),
+            "reason": str(row["reason"]),
+            "suspicion": display_cell(row.get("suspicion")),
+            "voxels": display_cell(row.get("voxel_count")),
+            "place": f"{row['z']}, {row['y']}, {row['x']}",
+            "slice": int(row["z"]),
+            "left": (row["x"] + 0.5) / (width * thin) if width else "",
+            "top": (row["y"] + 0.5) / (height * thin) if height else "",
+            "picture": pictures[rank] if rank < len(pictures) else None,
+        }
+        for rank, row in enumerate(told.suspects.to_dict("records"))
+    ]
+
+
+def _suspect_picture(picture: str) -> str:
+    return _picture_source("of a suspect", picture)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

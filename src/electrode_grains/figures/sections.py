@@ -26,6 +26,7 @@ from electrode_grains.figures.style import (
 )
 from electrode_grains.problems import InputProblem
 
+PALE = 0.8  # share of white in the colour of regions that do not stay
 Spacing = tuple[float, float, float]
 
 
@@ -45,8 +46,8 @@ def stack_alignment(
     Returns
     -------
     Figure
-        Left before, right after: the cutaway, then the middle x-z and y-z sections, in
-        which drift shows as steps.
+        Left before, right after: the cutaway, of the window that all aligned slices cover,
+        then the middle x-z and y-z sections, in which drift shows as steps.
 
     Raises
     ------
@@ -70,11 +71,12 @@ def stack_alignment(
     grid = figure.subplots(3, 2, height_ratios=heights, squeeze=False)
     low, high = grey_range(image_quality_before)
     options = {"cmap": "gray", "vmin": low, "vmax": high}
+    known = _known_window(image_quality_after)
     for column, (title, volume) in enumerate(
         (("before alignment", image_quality_before), ("after alignment", image_quality_after))
     ):
         middle_y, middle_x = volume.shape[1] // 2, volume.shape[2] // 2
-        _draw_cutaway(grid[0, column], volume, spacing, options)
+        _draw_cutaway(grid[0, column], volume[known], spacing, options)
         grid[0, column].set_title(title)
         show_section(
             grid[1, column], volume[:, middle_y], (spacing[0], spacing[2]), ("z", "x"), **options
@@ -82,6 +84,8 @@ def stack_alignment(
         show_section(
             grid[2, column], volume[:, :, middle_x], (spacing[0], spacing[1]), ("z", "y"), **options
         )
+        grid[1, column].set_title("$x$-$z$ section")
+        grid[2, column].set_title("$y$-$z$ section")
     letter_panels(grid.ravel())
     return figure
 
@@ -287,7 +291,8 @@ def segmentation_slice(
     Returns
     -------
     Figure
-        Image quality, regions where given, and grains; a label keeps its colour.
+        Image quality, regions where given (pale where no grain is made of them), and
+        grains; a label keeps its colour.
 
     Raises
     ------
@@ -315,11 +320,25 @@ def segmentation_slice(
     _show_quality(grid[0], image_quality, slice_index, spacing)
     for axes, (name, volume) in zip(grid[1:], panels, strict=True):
         coloured = label_colours(volume[slice_index])
+        if name != "grains":  # what the next step removes is pale
+            removed = labels[slice_index] == 0
+            coloured[removed, :3] = PALE + (1 - PALE) * coloured[removed, :3]
         coloured[outlines(volume[slice_index])] = to_rgba("black")
         show_section(axes, coloured, (spacing[1], spacing[2]))
         axes.set_title(name)
     letter_panels(grid)
     return figure
+
+
+def _known_window(volume: NDArray[Any]) -> tuple[slice, slice, slice]:
+    """Rows and columns, through the middle, that every slice covers; all where few remain."""
+    everywhere = np.isfinite(volume).all(axis=0)
+    height, width = everywhere.shape
+    ends = [np.flatnonzero(line) for line in (everywhere[:, width // 2], everywhere[height // 2])]
+    if any(len(end) < size // 2 for end, size in zip(ends, (height, width), strict=True)):
+        return slice(None), slice(None), slice(None)
+    rows, columns = (slice(int(end[0]), int(end[-1]) + 1) for end in ends)
+    return slice(None), rows, columns
 
 
 def _draw_cutaway(

@@ -43,9 +43,9 @@ def slice_browser(
     Returns
     -------
     dict
-        ``slices`` (indices from 0), ``width``, ``height`` (pixels) and ``layers``, a list
-        of dicts with ``name``, ``images`` (data URIs) and ``opacity`` at first sight; the
-        first layer is the image quality.
+        ``slices`` (indices from 0), ``width``, ``height`` (pixels), ``thin`` (voxels a pixel
+        stands for along each side) and ``layers``, a list of dicts with ``name``, ``images``
+        (data URIs) and ``opacity`` at first sight; the first layer is the image quality.
 
     Raises
     ------
@@ -91,7 +91,13 @@ def slice_browser(
         if volume is not None
     ]
     height, width = greys.shape[1:]
-    return {"slices": indices.tolist(), "width": width, "height": height, "layers": layers}
+    return {
+        "slices": indices.tolist(),
+        "width": width,
+        "height": height,
+        "thin": thin,
+        "layers": layers,
+    }
 
 
 def _grain_layer(labels: NDArray[Any]) -> str:

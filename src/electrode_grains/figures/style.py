@@ -83,6 +83,8 @@ CHARACTERISTICS: Mapping[str, Characteristic] = {
 }
 """The six characteristics of the paper, in the order of its tables and panels."""
 
+PLAIN_SYMBOLS: Mapping[str, str] = {r"\varphi": "φ", r"\theta": "θ"}
+
 FAMILIES: Mapping[str, str] = {
     "inverse_gaussian": "inverse Gaussian",
     "lognormal": "log-normal",
@@ -156,6 +158,21 @@ def axis_label(name: str) -> str:
     """
     known = CHARACTERISTICS.get(name)
     return known.axis if known else escape_math(characteristic_name(name))
+
+
+def plain_axis_label(name: str) -> str:
+    """Label of an axis without mathematical text, for pages.
+
+    Examples
+    --------
+    >>> plain_axis_label("equivalent_diameter_nm"), plain_axis_label("azimuthal_angle")
+    ('Equivalent diameter d / nm', 'Azimuthal angle φ / rad')
+    """
+    known = CHARACTERISTICS.get(name)
+    if known is None:
+        return characteristic_name(name)
+    unit = f" / {known.unit}" if known.unit else ""
+    return f"{known.name} {PLAIN_SYMBOLS.get(known.symbol, known.symbol)}{unit}"
 
 
 def family_name(family: str | None) -> str:

@@ -55,7 +55,7 @@ def table_1(marginal_fits: Mapping[str, Any]) -> pd.DataFrame:
     [['beta', 'a = 40.1, b = 7.2']]
     """
     rows = []
-    for name, fits in _characteristics(marginal_fits):
+    for name, fits in characteristics_in_order(marginal_fits):
         best = best_marginal(fits)
         rows.append(
             {
@@ -100,7 +100,7 @@ def table_2(marginal_fits: Mapping[str, Any]) -> pd.DataFrame:
     ['0.85', '0.848', '-', '0.0517']
     """
     rows = []
-    for name, fits in _characteristics(marginal_fits):
+    for name, fits in characteristics_in_order(marginal_fits):
         best = best_marginal(fits)
         rows.append(
             {
@@ -271,6 +271,8 @@ HEADINGS: Mapping[str, str] = {
     "correlation_fitted": "Correlation (fitted)",
     "kendall_tau": "Kendall's tau",
     "rotation": "Rotation / deg",
+    "boundary_f1": "Boundary F1",
+    "brier_score": "Brier score",
     "x": "x",
     "y": "y",
 }
@@ -341,8 +343,8 @@ def _numeric(table: pd.DataFrame) -> list[bool]:
     ]
 
 
-def _characteristics(fits: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Characteristics in the paper's order, then those it does not know."""
+def characteristics_in_order(fits: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Fits by characteristic in the paper's order, then those it does not know."""
     given = fits.get("characteristics") or {}
     order = [name for name in CHARACTERISTICS if name in given]
     order += [name for name in given if name not in CHARACTERISTICS]

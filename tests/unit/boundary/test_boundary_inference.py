@@ -10,6 +10,7 @@ from electrode_grains.boundary import (
     predict_blocks,
     predict_class_probabilities,
 )
+from electrode_grains.problems import ComputationProblem
 
 
 def lively_network(depth=1, norm="batch", seed=3):
@@ -72,6 +73,41 @@ def test_default_window_limits_the_memory():
 
     largest = max(np.prod([side.stop - side.start for side in read]) for read, _ in windows)
     assert largest < 3e6
+
+
+def test_a_window_beyond_the_memory_is_halved_until_it_fits(limit_voxels):
+    network, volume = lively_network(depth=2), noise_volume((16, 60, 130))
+    whole = predict_class_probabilities(network, volume, window_shape=(16, 60, 130))
+
+    limit_voxels(network, 16 * 60 * 100)
+    with pytest.warns(UserWarning, match=r"\(16, 60, 130\) voxels does not fit into memory"):
+        halved = predict_class_probabilities(network, volume, window_shape=(16, 60, 130))
+
+    np.testing.assert_allclose(halved, whole, atol=1e-6)
+
+
+def test_a_network_that_never_fits_is_refused(limit_voxels):
+    network = lively_network()
+    limit_voxels(network, 1)
+    with (
+        pytest.warns(UserWarning, match="in halves"),
+        pytest.raises(ComputationProblem, match="single cell"),
+    ):
+        predict_class_probabilities(network, noise_volume((2, 4, 4)))
+
+
+@pytest.fixture
+def limit_voxels():
+    """Let a network run out of memory where its input is larger than that of a small card."""
+
+    def limit(network, voxels):
+        def refuse(_module, images):
+            if images[0].numel() > voxels:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+
+        network.register_forward_pre_hook(refuse)
+
+    return limit
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 17, 5), (8, 8, 8)])

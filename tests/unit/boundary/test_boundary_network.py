@@ -1,7 +1,17 @@
+import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
-from electrode_grains.boundary import UNet3D, network_from_state, network_state
+from electrode_grains.boundary import (
+    UNet3D,
+    boundary_scores,
+    network_from_state,
+    network_state,
+    normalize_contrast,
+    predict_class_probabilities,
+)
+from electrode_grains.datasets.network import EMBEDDED, read_network
 
 
 def test_default_network_has_about_a_third_of_a_million_weights():
@@ -98,3 +108,19 @@ def test_frozen_statistics_stay_while_weights_train():
     network(torch.randn(1, 1, 4, 4, 4) + 5)
 
     assert torch.equal(network.encoder[0][1].running_mean, before)
+
+
+def test_the_embedded_network_finds_boundaries_of_particles_made_another_way(phantom):
+    """Voronoi cells of another generator, none of them labelled: far better than a threshold."""
+    probability = predict_class_probabilities(
+        read_network(EMBEDDED), normalize_contrast(phantom.contrast + 5)
+    )
+    scores = boundary_scores(probability, phantom.classes)
+
+    smooth = gaussian_filter(phantom.contrast, 1)
+    by_threshold = [
+        boundary_scores(np.stack([smooth < level, smooth >= level, 0 * smooth]), phantom.classes)
+        for level in np.quantile(smooth, np.linspace(0.1, 0.9, 9))
+    ]
+    assert scores["boundary_f1"] > 0.75
+    assert max(each["boundary_f1"] for each in by_threshold) < 0.6

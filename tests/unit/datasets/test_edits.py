@@ -3,7 +3,8 @@
 import pytest
 from kedro.io import DatasetError
 
-from electrode_grains.datasets.edits import EditsDataset
+from electrode_grains.datasets.edits import EditsDataset, append_edit
+from electrode_grains.problems import InputProblem
 
 EDITS = [
     {"action": "remove", "at": [[1, 2, 3]]},
@@ -39,3 +40,40 @@ def test_a_file_that_is_no_list_of_edits_is_refused(tmp_path, name, text, told):
     (tmp_path / name).write_text(text)
     with pytest.raises(DatasetError, match=told):
         EditsDataset(filepath=str(tmp_path / name)).load()
+
+
+@pytest.mark.parametrize("name", ["edits.yml", "edits.csv"])
+def test_appended_edits_are_read_back_in_their_order(tmp_path, name):
+    file = tmp_path / "raw" / name
+    for edit in EDITS:
+        append_edit(file, edit)
+    loaded = EditsDataset(filepath=str(file)).load()
+    assert [edit["action"] for edit in loaded] == ["remove", "merge"]
+    assert loaded[1] == EDITS[1]
+    assert loaded[0]["at"] in ([1, 2, 3], [[1, 2, 3]])
+
+
+def test_appending_keeps_comments_and_style_of_what_a_person_wrote(tmp_path):
+    file = tmp_path / "edits.yml"
+    written = "# looked at by hand\n- action: split   # two crystals\n  at: [[1, 1, 1], [2, 2, 2]]"
+    file.write_text(written)
+    append_edit(file, EDITS[0])
+    assert file.read_text() == written + "\n- {action: remove, at: [1, 2, 3]}\n"
+
+
+@pytest.mark.parametrize("before", ["[]\n", "# none yet\n", ""])
+def test_a_file_without_edits_takes_the_first_one(tmp_path, before):
+    file = tmp_path / "edits.yml"
+    file.write_text(before)
+    append_edit(file, EDITS[1])
+    assert EditsDataset(filepath=str(file)).load() == EDITS[1:]
+
+
+def test_a_list_on_one_line_is_left_alone(tmp_path):
+    file = tmp_path / "edits.yml"
+    file.write_text("[{action: remove, at: [1, 2, 3]}]\n")
+    before = file.read_bytes()
+    with pytest.raises(InputProblem):
+        append_edit(file, EDITS[1])
+    assert file.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [file]

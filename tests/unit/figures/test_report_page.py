@@ -10,11 +10,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib.figure import Figure
 from PIL import Image
 
 from electrode_grains.figures import (
-    ReportContent,
     particle_mesh,
     png_data_uri,
     report_page,
@@ -23,9 +21,8 @@ from electrode_grains.figures import (
 from electrode_grains.figures.encoding import inline_json, jsonable
 from electrode_grains.figures.interactive import grain_rows, mesh_payload
 from electrode_grains.problems import InputProblem, SettingsProblem
+from report_content import EVIL, SPACING, content, particle
 
-EVIL = "</script><script>alert(1)</script><img src=http://evil.example/x onerror=alert(2)>\"'&"
-SPACING = (70.0, 50.0, 40.0)
 ADDRESSES = {"src", "href", "action", "data", "poster", "srcset", "formaction", "background"}
 VOID = {"meta", "link", "img", "input", "br", "hr"}
 
@@ -63,52 +60,6 @@ class Page(HTMLParser):
     def handle_data(self, data):
         if self.script is not None:
             self.scripts[self.script] += data
-
-
-def particle():
-    labels = np.zeros((10, 12, 14), dtype=np.int64)
-    labels[1:5, 1:6, 1:7] = 3
-    labels[5:9, 1:6, 1:7] = 2**33
-    labels[1:9, 6:11, 7:13] = 12
-    return labels
-
-
-def content(text="plain"):
-    labels = particle()
-    grains = pd.DataFrame(
-        {
-            "label": [3, 12, 2**33],
-            "sphericity": [0.8, np.nan, 0.9],
-            "touches_window": [False, True, False],
-            "note": [text] * 3,
-        }
-    )
-    candidate = {"family": text, "parameters": {text: 1.0}, "aic": None, "reason": text}
-    figure = Figure(figsize=(1, 1))
-    figure.add_subplot().set_title("a")
-    return ReportContent(
-        title=text,
-        subtitle=text,
-        particle_summary={"grain_count": 3, text: text},
-        figures={"1": figure, "figure_7": figure, text: figure},
-        tables={"extra": pd.DataFrame({text: [text]})},
-        grain_table=grains,
-        mesh=particle_mesh(labels, SPACING, step=1),
-        slices=slice_browser(labels.astype(float), labels, np.ones(labels.shape)),
-        marginal_fits={"characteristics": {text: {"best": text, "unit": text,
-                                                  "excluded_count": 1, "excluded_reason": text,
-                                                  "candidates": [candidate]}}},
-        copula_fits={"pairs": [{"x": text, "y": text, "best": None, "candidates": []}]},
-        scan_index={"notes": [text]},
-        slice_transforms={"mode": text, "flags": [[], [text]]},
-        annotation_split={"train": [1], "held_out": []},
-        boundary_scores={text: text},
-        segmentation_scores={"truth": None},
-        segmentation_log={text: [text]},
-        truth_comparison=pd.DataFrame({"source": [text]}),
-        provenance={"run_id": text, "parameters": {text: {text: text}}},
-        warnings=[text],
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")

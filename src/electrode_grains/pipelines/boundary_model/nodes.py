@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from electrode_grains.ebsd.orientations import neighbour_misorientation
 from electrode_grains.pipelines.boundary_model.settings import (
+    ContrastSettings,
     NetworkTrainingSettings,
     PredictionSettings,
     SplitSettings,
@@ -33,13 +35,30 @@ CLASSES = ("boundary", "interior", "background")
 LoadNetwork = Callable[[str], Any]  # from a path or the id of an MLflow run
 
 
-def build_contrast(image_quality_volume: xr.DataArray) -> xr.DataArray:
-    """Bring the image quality of all slices to one brightness and contrast."""
-    from electrode_grains.boundary import normalize_contrast
+def build_contrast(
+    image_quality_volume: xr.DataArray,
+    orientation_volume: xr.DataArray,
+    contrast: ContrastSettings,
+) -> xr.DataArray:
+    """Bring what the network sees to one scale; the brightness of all slices too."""
+    from electrode_grains.boundary import normalize_contrast, standardize_channel
 
-    contrast = normalize_contrast(image_quality_volume.to_numpy())
+    orientations = orientation_volume.to_numpy()
+    volumes = []
+    for channel in contrast.channels:
+        if channel == "image_quality":
+            volumes.append(normalize_contrast(image_quality_volume.to_numpy()))
+            continue
+        if channel == "confidence_index":
+            measured = orientations[4]
+        else:
+            quaternions = np.moveaxis(orientations[:4], 0, -1)
+            measured = neighbour_misorientation(quaternions, contrast.laue_group)
+        if not np.isfinite(measured).any():
+            logger.warning("no slice has a %s: the network sees zeros instead", channel)
+        volumes.append(standardize_channel(measured))
     spacing = spacing_of(image_quality_volume)
-    return as_volume(contrast[None], spacing, "contrast_volume", ["image_quality"])
+    return as_volume(np.stack(volumes), spacing, "contrast_volume", contrast.channels)
 
 
 def split_annotations(annotation_volume: xr.DataArray, split: SplitSettings) -> dict[str, Any]:
@@ -128,6 +147,8 @@ def validate_network(
     annotation_volume: xr.DataArray,
     training: NetworkTrainingSettings,
     validation: ValidationSettings,
+    *,
+    load_network: LoadNetwork | None = None,
 ) -> tuple[dict[str, Any], xr.DataArray]:
     """Train without each annotated slice in turn, and judge by it; nothing for 0 epochs."""
     from electrode_grains.boundary import predict_unseen_slices, summarize_unseen_slices
@@ -141,6 +162,7 @@ def validate_network(
             contrast,
             annotation,
             settings=_settings(training.model_copy(update={"epochs": validation.epochs}), ()),
+            initial_network=_initial_network(training, load_network),
             test_time_augmentation=validation.test_time_augmentation,
         ):
             probability[:, unseen.index] = unseen.probability

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kedro.pipeline import Node, Pipeline
 
 from electrode_grains import tracking
-from electrode_grains.datasets.network import read_network
+from electrode_grains.datasets.network import EMBEDDED, read_network
 from electrode_grains.pipelines.boundary_model import nodes
 
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ MLFLOW = "mlflow:"
 
 
 def load_network(place: str) -> "UNet3D":
-    """Read a network from a folder, or from the MLflow run of `mlflow:<run id>`."""
+    """Read the embedded network, one of an MLflow run (`mlflow:<run id>`), or of a folder."""
+    if place == "embedded":
+        return read_network(EMBEDDED)
     if place.startswith(MLFLOW):
         return read_network(tracking.logged_folder(place.removeprefix(MLFLOW), "boundary_network"))
     return read_network(Path(place))
@@ -25,6 +27,7 @@ def load_network(place: str) -> "UNet3D":
 
 def create_pipeline(**_: object) -> Pipeline:
     """Aligned image quality and annotations to class probabilities."""
+    validate = partial(nodes.validate_network, load_network=load_network)
     begin = partial(nodes.begin_training, load_network=load_network)
     train = partial(
         nodes.train_network, on_epoch=tracking.log_epoch_and_machine, load_network=load_network
@@ -33,7 +36,7 @@ def create_pipeline(**_: object) -> Pipeline:
         [
             Node(
                 nodes.build_contrast,
-                "image_quality_volume",
+                ["image_quality_volume", "orientation_volume", "params:boundary_model.contrast"],
                 "contrast_volume",
                 name="build_contrast",
             ),
@@ -44,7 +47,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="split_annotations",
             ),
             Node(
-                nodes.validate_network,
+                update_wrapper(validate, nodes.validate_network),
                 [
                     "contrast_volume",
                     "annotation_volume",

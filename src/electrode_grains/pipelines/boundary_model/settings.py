@@ -7,6 +7,15 @@ from typing import Literal
 from pydantic import BaseModel, Field, PositiveFloat
 
 
+class ContrastSettings(BaseModel, frozen=True, extra="forbid"):
+    """What the network sees of each voxel."""
+
+    channels: tuple[Literal["image_quality", "confidence_index", "misorientation"], ...] = Field(
+        default=("image_quality",), min_length=1
+    )
+    laue_group: str
+
+
 class SplitSettings(BaseModel, frozen=True, extra="forbid"):
     """Which annotated slices judge the network instead of training it."""
 

@@ -17,7 +17,6 @@ from electrode_grains.alignment import (
     rotate_orientations,
 )
 from electrode_grains.ebsd import (
-    ReadingOptions,
     annotation_fits,
     place_annotations,
     stack_fingerprint,
@@ -50,14 +49,11 @@ def read_stack(
 ) -> tuple[xr.DataArray, xr.DataArray, dict[str, Any]]:
     """Read all slices in natural order; split image quality from orientations."""
     logger.info("reading %d slices", len(ebsd_scans))
-    options = ReadingOptions(
-        **stack.model_dump(exclude={"slice_spacing_nm", "laue_group", "first_slice"})
-    )
     scans = stack_scans(
         ebsd_scans,
         slice_spacing_nm=stack.slice_spacing_nm,
         first_slice=stack.first_slice,
-        options=options,
+        options=stack.reading_options(),
     )
     spacing = scans.attrs["spacing_nm"]
     orientations = stack_orientations(scans, laue=stack.laue_group)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field, field_validator
 
+from electrode_grains.ebsd import ReadingOptions
 from electrode_grains.ebsd.orientations import LAUE_GROUPS
 
 
@@ -19,6 +20,11 @@ class StackSettings(BaseModel, frozen=True, extra="forbid"):
     accept_missing: bool
     resample_hexagonal: bool
     largest_bad_share: float = Field(ge=0, le=1)
+
+    def reading_options(self) -> ReadingOptions:
+        """What readers of scans may accept."""
+        own = {"slice_spacing_nm", "laue_group", "first_slice"}
+        return ReadingOptions(**self.model_dump(exclude=own))
 
     @field_validator("laue_group")
     @classmethod

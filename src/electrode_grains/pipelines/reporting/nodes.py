@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,14 +15,17 @@ from electrode_grains.volumes import spacing_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from plotly.graph_objects import Figure as PlotlyFigure
 
     from electrode_grains.boundary import UNet3D
 else:
-    Figure = UNet3D = Any  # Kedro evaluates all hints; matplotlib and torch come when needed
+    # Kedro evaluates all hints; matplotlib, plotly and torch come when needed.
+    Figure = PlotlyFigure = UNet3D = Any
 
 # Figure 6 shows a grain that is large enough to be seen and not larger than usual.
 SHOWN_GRAIN_QUANTILE = 0.75
 DOUBTFUL_P_VALUE = 0.05
+UNKNOWN_GREY = 0.5  # colour of grains without orientation
 DERIVED_FROM = ("equivalent_diameter_nm", "sphericity")
 
 
@@ -195,17 +199,27 @@ def write_report(
     orientation_volume: xr.DataArray,
     grain_label_volume: xr.DataArray,
     grain_table: pd.DataFrame,
+    grain_sample: pd.DataFrame,
+    suspect_table: pd.DataFrame,
     describe_run: Callable[[], Mapping[str, Any]] = dict,
     **results: Any,
 ) -> str:
     """Tell the story of the particle on one page."""
     from electrode_grains.ebsd import ipf_colors
-    from electrode_grains.figures import ReportContent, particle_mesh, report_page, slice_browser
+    from electrode_grains.figures import (
+        ReportContent,
+        report_page,
+        slice_browser,
+        suspect_pictures,
+    )
 
     settings = to_jsonable_python(parameters)  # Kedro has made models of its leaves
-    labels = grain_label_volume.to_numpy()
+    labels, quality = grain_label_volume.to_numpy(), image_quality_volume.to_numpy()
+    laue = results["scan_index"]["laue_group"]
     # Outside the particle orientations are noise, which would be most of the page.
     quaternions = np.where(labels > 0, orientation_volume.to_numpy()[:4], np.nan)
+    colours = ipf_colors(np.moveaxis(quaternions, 0, -1), laue)
+    boundary = class_probability_volume.sel(channel="boundary").to_numpy()
     figures = {name: results.pop(name) for name in list(results) if name.startswith("figure_")}
     tables = {name: results.pop(name) for name in list(results) if name.startswith("table_")}
     particle = settings.get("particle", {})
@@ -216,22 +230,85 @@ def write_report(
             figures=figures,
             tables=tables,
             grain_table=grain_table,
-            mesh=particle_mesh(labels, spacing_of(grain_label_volume)),
-            slices=slice_browser(
-                image_quality_volume.to_numpy(),
-                labels,
-                class_probability_volume.sel(channel="boundary").to_numpy(),
-                ipf_colors(np.moveaxis(quaternions, 0, -1), results["scan_index"]["laue_group"]),
+            mesh=coloured_mesh(labels, spacing_of(grain_label_volume), grain_table, laue),
+            slices=slice_browser(quality, labels, boundary, colours),
+            suspects=suspect_table,
+            suspect_pictures=suspect_pictures(suspect_table, quality, labels, colours),
+            candidates=evaluate_candidates(
+                grain_sample, results["marginal_fits"], results["copula_fits"]
             ),
-            provenance={**describe_run(), "parameters": settings},
+            provenance={
+                **describe_run(),
+                "data_fingerprints": {
+                    "ebsd_scans": results["scan_index"]["fingerprint"],
+                    "image_quality_volume": fingerprint(quality),
+                    "grain_label_volume": fingerprint(labels),
+                    "grain_table": fingerprint(pd.util.hash_pandas_object(grain_table).to_numpy()),
+                },
+                "parameters": settings,
+            },
             warnings=[*collect_warnings(results), *unresolved_grains(grain_table, results)],
             **results,
         )
     )
 
 
+def coloured_mesh(
+    labels: np.ndarray[Any, Any],
+    spacing: tuple[float, float, float],
+    grain_table: pd.DataFrame,
+    laue: str,
+) -> dict[str, Any]:
+    """Mesh the grains, with the colour of each one's mean orientation where it is known."""
+    from electrode_grains.ebsd import ipf_colors
+    from electrode_grains.figures import particle_mesh
+
+    mesh: dict[str, Any] = dict(particle_mesh(labels, spacing))
+    columns = [f"orientation_{part}" for part in "wxyz"]
+    if set(columns) <= set(grain_table):
+        means = grain_table.set_index("label")[columns].reindex(mesh["labels"]).to_numpy(float)
+        if np.isfinite(means).any():
+            known = np.isfinite(means).all(axis=1)[:, None]
+            mesh["orientation_colours"] = np.where(known, ipf_colors(means, laue), UNKNOWN_GREY)
+    return mesh
+
+
+def draw_candidates(grain_sample: pd.DataFrame, marginal_fits: Mapping[str, Any]) -> PlotlyFigure:
+    """Chart the characteristics with their best families, for the node in kedro-viz."""
+    from electrode_grains.figures import candidate_chart
+
+    return candidate_chart(evaluate_candidates(grain_sample, marginal_fits, {"pairs": ()}))
+
+
+def evaluate_candidates(
+    grain_sample: pd.DataFrame, marginal_fits: Mapping[str, Any], copula_fits: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Evaluate the densities of all candidates for Figs. 7 and 8 as pages show them."""
+    from electrode_grains.distributions import marginal_candidates, pair_candidates
+    from electrode_grains.figures import distribution_payload
+
+    marginals = marginal_fits["characteristics"]
+    pairs = []
+    for pair in copula_fits["pairs"]:
+        names = pair["x"], pair["y"]
+        values = grain_sample[list(names)].dropna().to_numpy().T
+        panel = pair_candidates(*values, pair, *(marginals[name] for name in names))
+        pairs.append({"x": pair["x"], "y": pair["y"], **panel})
+    return distribution_payload(
+        {name: marginal_candidates(grain_sample[name], fits) for name, fits in marginals.items()},
+        pairs,
+    )
+
+
+def fingerprint(values: np.ndarray[Any, Any]) -> str:
+    """Digest of an array's bytes, by which two runs can tell whether they saw the same."""
+    return sha256(np.ascontiguousarray(values).tobytes()).hexdigest()[:16]
+
+
 def collect_warnings(results: Mapping[str, Any]) -> list[str]:
     """Gather what the steps before had doubts about."""
+    from electrode_grains.figures.style import characteristic_name
+
     notes = list(results["scan_index"].get("notes", []))
     told = [f"{len(notes)} scans: {notes[0]}"] if notes else []
     told += [
@@ -242,7 +319,8 @@ def collect_warnings(results: Mapping[str, Any]) -> list[str]:
     told += results["slice_transforms"].get("notes") or []
     told += [fit["doubt"] for fit in results["annotation_checks"]["slices"] if fit["doubt"]]
     told += results["segmentation_log"]["doubts"]
-    for name, fits in results["marginal_fits"]["characteristics"].items():
+    for characteristic, fits in results["marginal_fits"]["characteristics"].items():
+        name = characteristic_name(characteristic)
         if fits["excluded_count"]:
             count = fits["excluded_count"]
             told.append(
@@ -254,18 +332,21 @@ def collect_warnings(results: Mapping[str, Any]) -> list[str]:
     for pair in results["copula_fits"]["pairs"]:
         family = (pair["best"] or {}).get("family")
         p_value = (pair.get("goodness_of_fit") or {}).get("p_value")
-        told += doubt_of_fit(f"{pair['x']} ~ {pair['y']}", family, {"Rosenblatt": p_value})
+        names = characteristic_name(pair["x"]), characteristic_name(pair["y"]).lower()
+        told += doubt_of_fit(" and ".join(names), family, {"Rosenblatt": p_value})
     return told
 
 
 def unresolved_grains(grain_table: pd.DataFrame, results: Mapping[str, Any]) -> list[str]:
     """Say below which diameter voxels decide a shape descriptor, and how many grains it is."""
+    from electrode_grains.figures.style import characteristic_name
+
     diameters = grain_table.loc[~grain_table["touches_window"], "equivalent_diameter_nm"]
     limits = results["particle_summary"].get("resolution_limits_nm", {})
     return [
-        f"{name} means nothing below d = {limit:.0f} nm, where voxels move it by half its "
-        f"standard deviation over grains: {int((diameters < limit).sum())} of {len(diameters)} "
-        "whole grains"
+        f"{characteristic_name(name)} means nothing below d = {limit:.0f} nm, where voxels "
+        f"move it by half its standard deviation over grains: {int((diameters < limit).sum())} "
+        f"of {len(diameters)} whole grains"
         for name, limit in limits.items()
         if limit is not None
     ]
@@ -273,9 +354,12 @@ def unresolved_grains(grain_table: pd.DataFrame, results: Mapping[str, Any]) -> 
 
 def doubt_of_fit(subject: str, family: str | None, p_values: Mapping[str, Any]) -> list[str]:
     """Say where even the best family does not fit: AIC always names one."""
+    from electrode_grains.figures.style import family_name
+
     known = {name: p for name, p in p_values.items() if p is not None}
     if family is None or not known or min(known.values()) > DOUBTFUL_P_VALUE:
         return []
     test = min(known, key=lambda name: known[name])
     tested = f"p = {known[test]:.2g}, {test.replace('_', ' ')}"
-    return [f"{subject}: {family} is the best family and yet does not fit ({tested})"]
+    named = family_name(family)
+    return [f"{subject}: {named} is the best family and yet does not fit ({tested})"]

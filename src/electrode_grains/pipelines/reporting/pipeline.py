@@ -30,6 +30,8 @@ SHOWN = (
     "orientation_volume",
     "grain_label_volume",
     "grain_table",
+    "grain_sample",
+    "suspect_table",
 )
 FIGURES = (
     "1",
@@ -115,6 +117,12 @@ def create_pipeline(**_: object) -> Pipeline:
                 ["grain_sample", "marginal_fits", "copula_fits"],
                 ["figure_7", "figure_8", "figure_probability", "figure_specific_surface"],
                 name="draw_distributions",
+            ),
+            Node(
+                nodes.draw_candidates,
+                ["grain_sample", "marginal_fits"],
+                "candidate_chart",
+                name="draw_candidates",
             ),
             Node(
                 nodes.tabulate,

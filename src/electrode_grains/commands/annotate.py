@@ -1,0 +1,392 @@
+"""`electrode-grains annotate`: from a stack to labelled slices, painted by a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from electrode_grains.commands import Command
+from electrode_grains.commands.project import project_options
+from electrode_grains.problems import InputProblem, SettingsProblem
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from electrode_grains.commands.project import Project
+    from electrode_grains.pipelines.orientation_annotation.settings import (
+        OrientationAnnotationSettings,
+    )
+    from electrode_grains.pipelines.preprocessing.settings import AnnotationSettings
+
+SUFFIXES = (".png", ".tif", ".tiff")
+LEGEND = """\
+Paint the images in labels/ with a hard pencil (no antialiasing), one class a point:
+  1 = grain boundary (orange), 2 = grain interior (blue), 3 = background (grey), 0 = unknown (black)
+image/ shows the image quality of the same slices, ipf/ their orientations. Keep name and size.
+Indexed, grey (values 0 to 3) and RGB images in the colours of the palette are taken back:
+  electrode-grains annotate --import {folder}
+"""
+
+
+@dataclass(frozen=True)
+class Slices:
+    """The stack in the frame in which it is labelled.
+
+    Attributes
+    ----------
+    image_quality : ndarray of float, shape (z, y, x)
+    orientations : ndarray of float, shape (5, z, y, x), or None
+        Quaternions and confidence index; None where nothing is indexed.
+    names : sequence of str
+        Of the scans.
+    label_names : sequence of str
+        What the labels of each slice are called, see `slice_numbers` in the settings.
+    spacing : (float, float, float)
+        (dz, dy, dx) in nm.
+    laue_group : str
+    """
+
+    image_quality: NDArray[np.floating]
+    orientations: NDArray[np.floating] | None
+    names: Sequence[str]
+    label_names: Sequence[str]
+    spacing: tuple[float, float, float]
+    laue_group: str
+
+
+@click.command(cls=Command, short_help="Choose slices to label, export them, take labels back.")
+@project_options
+@click.option("--count", default=4, show_default=True, help="Slices to propose.")
+@click.option("--slices", help="Label these instead, by place in the stack from 0: 14,25,38.")
+@click.option(
+    "--export",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write the images there [default: data/01_raw/to_annotate].",
+)
+@click.option("--format", "suffix", type=click.Choice(["png", "tif"]), default="png",
+              show_default=True, help="Kind of the images.")  # fmt: skip
+@click.option(
+    "--draft",
+    is_flag=True,
+    help="Start from labels drawn from the orientations instead of empty ones.",
+)
+@click.option(
+    "--import",
+    "imported",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Check the painted images of this folder and take them into the project.",
+)
+@click.option(
+    "--viewer/--no-viewer",
+    default=None,
+    help="Paint in napari, or not [default: where it is installed and a person is there].",
+)
+def command(
+    project: Path | None,
+    env: str | None,
+    count: int,
+    slices: str | None,
+    folder: Path | None,
+    suffix: str,
+    draft: bool,
+    imported: Path | None,
+    viewer: bool | None,
+) -> None:
+    """Choose slices to label, have them painted, and take the labels in.
+
+    Proposed are slices that are spread over the stack and rich in boundaries (or, once a
+    network exists, in doubt); flagged and labelled ones are left out. They open in napari where
+    the extra `viewer` is installed; else they are written as images for any drawing program,
+    which --import takes back.
+    """
+    from electrode_grains.commands.console import show_table, tell
+    from electrode_grains.commands.project import open_project
+    from electrode_grains.commands.viewer import wanted
+    from electrode_grains.pipelines.orientation_annotation.settings import (
+        OrientationAnnotationSettings,
+    )
+    from electrode_grains.pipelines.preprocessing.settings import AnnotationSettings
+
+    opened = open_project(project, env)
+    settings = opened.settings("preprocessing.annotation", AnnotationSettings)
+    stack = read_slices(opened, settings)
+    if imported is not None:
+        take_in(opened, stack, _read_images(imported), settings.slice_numbers)
+        return
+    information, proposed = _propose(opened, stack, count, slices)
+    show_table(
+        f"{len(proposed)} slices to label ({settings.frame} frame)",
+        ("slice", "scan", "information"),
+        [(z, stack.names[z], float(information[z])) for z in proposed],
+    )
+    if wanted(viewer, exporting=folder is not None):
+        _paint(opened, stack, proposed, settings.frame, settings.slice_numbers)
+        return
+    folder = folder or opened.path / "data" / "01_raw" / "to_annotate"
+    drawing = None
+    if draft:
+        drawing = opened.settings("orientation_annotation", OrientationAnnotationSettings)
+    export_slices(stack, proposed, folder, suffix, drawing)
+    tell(f"\nThe images are in {folder}\n")
+    tell(LEGEND.format(folder=folder))
+
+
+def read_slices(project: Project, annotation: AnnotationSettings) -> Slices:
+    """Read the stack as scanned or as aligned; as scanned it needs no run before."""
+    import numpy as np
+
+    from electrode_grains.ebsd import stack_orientations, stack_scans
+    from electrode_grains.pipelines.preprocessing.settings import StackSettings
+    from electrode_grains.volumes import spacing_of
+
+    settings, frame = project.settings("preprocessing.stack", StackSettings), annotation.frame
+    which = "volume" if frame == "aligned" else "stack"
+    if frame == "aligned" or project.exists("image_quality_stack"):
+        quality = project.load(
+            f"image_quality_{which}", "preprocessing --to-nodes align_image_quality"
+        )
+        names = project.load("scan_index", "preprocessing")["slices"]
+        orientations = None
+        if project.exists(f"orientation_{which}"):
+            orientations = project.catalog.load(f"orientation_{which}").to_numpy()
+        values, spacing = quality.to_numpy(), spacing_of(quality)
+    else:
+        stack = stack_scans(
+            project.catalog.load("ebsd_scans"),
+            settings.slice_spacing_nm,
+            settings.first_slice,
+            settings.reading_options(),
+        )
+        values, names = stack["image_quality"].to_numpy(), list(stack.attrs["slices"])
+        spacing = stack.attrs["spacing_nm"]
+        orientations = stack_orientations(stack, laue=settings.laue_group)
+    if orientations is not None and not np.isfinite(orientations[0]).any():
+        orientations = None
+    label_names = names
+    if annotation.slice_numbers != "as_scans":
+        first = int(annotation.slice_numbers == "from_1")
+        label_names = [f"slice_{z + first:03d}" for z in range(len(names))]
+    return Slices(values, orientations, names, label_names, spacing, settings.laue_group)
+
+
+def export_slices(
+    stack: Slices,
+    chosen: Sequence[int],
+    folder: Path,
+    suffix: str = "png",
+    draft: OrientationAnnotationSettings | None = None,
+) -> None:
+    """Write the images that a person paints on, and those that show what to paint.
+
+    Parameters
+    ----------
+    stack : Slices
+    chosen : sequence of int
+        Slices, from 0.
+    folder : Path
+        Gets ``image``, ``ipf`` and ``labels``; labels that are there already are kept.
+    suffix : {"png", "tif"}
+    draft : OrientationAnnotationSettings, optional
+        Draw boundaries where orientations differ, instead of nothing.
+    """
+    import numpy as np
+    from PIL import Image
+
+    from electrode_grains.datasets.folders import PALETTE
+    from electrode_grains.ebsd import annotate_from_orientations, ipf_colors
+    from electrode_grains.ebsd.orientations import laue_group
+    from electrode_grains.figures.style import grey_range
+
+    low, high = grey_range(stack.image_quality)
+    for name in ("image", "ipf", "labels"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for z in chosen:
+        file = f"{stack.label_names[z]}.{suffix}"
+        quality = stack.image_quality[z]
+        grey = np.nan_to_num(np.clip((quality - low) / (high - low), 0, 1)) * 255
+        Image.fromarray(grey.astype(np.uint8)).save(folder / "image" / file)
+        classes = np.zeros(quality.shape, np.uint8)
+        if stack.orientations is not None:
+            field = np.moveaxis(stack.orientations[:4, z], 0, -1)
+            colours = (ipf_colors(field, stack.laue_group) * 255).astype(np.uint8)
+            Image.fromarray(colours).save(folder / "ipf" / file)
+            if draft is not None:
+                classes = annotate_from_orientations(
+                    field,
+                    stack.orientations[4, z] >= draft.minimum_confidence,
+                    laue_group(stack.laue_group),
+                    float(np.radians(draft.misorientation_degrees)),
+                )
+        if not (folder / "labels" / file).exists():
+            image = Image.fromarray(classes, mode="P")
+            image.putpalette(PALETTE)
+            image.save(folder / "labels" / file)
+    (folder / "README.txt").write_text(LEGEND.format(folder=folder), encoding="utf-8")
+
+
+def take_in(
+    project: Project, stack: Slices, painted: Mapping[str, Any], slice_numbers: str
+) -> dict[str, NDArray[np.uint8]]:
+    """Check labels and add them to those of the project; all or none.
+
+    Parameters
+    ----------
+    painted : mapping of str to ndarray of uint8, shape (y, x), or callable
+    slice_numbers : str
+        Setting `preprocessing.annotation.slice_numbers`.
+
+    Returns
+    -------
+    dict of str to ndarray
+        What was taken in.
+
+    Raises
+    ------
+    InputProblem
+        With all problems in a table, if anything is wrong.
+    """
+    from electrode_grains.commands.console import show_table, tell
+    from electrode_grains.ebsd import annotation_troubles, slice_number, trouble_table
+
+    read = {name: _once(given) for name, given in painted.items()}
+    _, troubles = annotation_troubles(read, stack.names, stack.image_quality.shape, slice_numbers)
+    if troubles:
+        raise InputProblem(
+            f"{len(troubles)} problems in {len(read)} painted images; none was taken in:\n"
+            f"{trouble_table(troubles)}",
+            remedy="put right the images named, and import the folder again",
+        )
+    taken = {name: given() for name, given in read.items()}
+    dataset = project.catalog.get("slice_annotations")
+    before = dataset.load() if dataset.exists() else {}
+    numbers = {slice_number(name) for name in taken}
+    kept = {name: classes for name, classes in before.items() if slice_number(name) not in numbers}
+    dataset.save({**kept, **taken})
+    show_table(
+        f"{len(taken)} slices taken in, {len(before) - len(kept)} of them replaced",
+        ("slice", "boundary", "interior", "background", "not labelled"),
+        [
+            (name, *(int((classes == value).sum()) for value in (1, 2, 3)),
+             f"{(classes == 0).mean():.0%}")
+            for name, classes in taken.items()
+        ],
+    )  # fmt: skip
+    tell(f"\n{len(kept) + len(taken)} labelled slices in {project.file_of('slice_annotations')}")
+    tell("Next: electrode-grains check, then kedro run")
+    return taken
+
+
+def _once(given: Any) -> Any:
+    """Function that reads an image a single time, so that a refusal does not come twice."""
+    from functools import cache
+
+    return cache(given) if callable(given) else lambda: given
+
+
+def _read_images(folder: Path) -> dict[str, Any]:
+    """Functions that read the painted images of a folder, or of its subfolder `labels`."""
+    from functools import partial
+
+    place = folder / "labels" if (folder / "labels").is_dir() else folder
+    files = [file for file in sorted(place.iterdir()) if file.suffix.lower() in SUFFIXES]
+    if not files:
+        raise InputProblem(
+            "there are no painted images",
+            where=str(place),
+            expected=" or ".join(SUFFIXES),
+            remedy="electrode-grains annotate writes some to paint on",
+        )
+    return {file.stem: partial(_read_painted, file) for file in files}
+
+
+def _read_painted(file: Path) -> NDArray[np.uint8]:
+    """Classes of a painted image: its grey values or indices, or else its colours."""
+    import numpy as np
+    from PIL import Image
+
+    from electrode_grains.ebsd import classes_of_colours
+    from electrode_grains.ebsd.placement import check_classes
+
+    with Image.open(file) as image:
+        values = np.asarray(image)
+        if image.mode in ("RGB", "RGBA", "P"):
+            try:  # a drawing program may have sorted the palette anew: colours count
+                return classes_of_colours(file.name, np.asarray(image.convert("RGB")))
+            except InputProblem:
+                if image.mode != "P":
+                    raise
+    check_classes(file.name, values)
+    return values.astype(np.uint8)
+
+
+def _propose(
+    project: Project, stack: Slices, count: int, slices: str | None
+) -> tuple[NDArray[np.float64], list[int]]:
+    from electrode_grains.ebsd import propose_slices, slice_information, slice_number
+
+    probability = None
+    if project.exists("class_probability_volume"):
+        predicted = project.catalog.load("class_probability_volume").to_numpy()
+        if predicted.shape[1:] == stack.image_quality.shape:
+            probability = predicted
+    information = slice_information(stack.image_quality, probability)
+    depth = len(stack.names)
+    if slices is not None:
+        try:
+            chosen = sorted({int(part) for part in slices.split(",")})
+        except ValueError:
+            chosen = [-1]
+        if chosen[0] < 0 or chosen[-1] >= depth:
+            raise SettingsProblem(
+                "--slices names no slices of the stack",
+                found=slices,
+                expected=f"numbers from 0 to {depth - 1}, such as 14,25,38",
+            )
+        return information, chosen
+    place = {slice_number(name): z for z, name in enumerate(stack.label_names)}
+    done = project.catalog.get("slice_annotations")
+    labelled = [slice_number(name) for name in done.readers()] if done.exists() else []
+    flagged = []
+    if project.exists("slice_transforms"):
+        flags = project.catalog.load("slice_transforms")["flags"]
+        flagged = [z for z, told in enumerate(flags) if told]
+    annotated = [place[number] for number in labelled if number in place]
+    return information, propose_slices(information, count, annotated, flagged)
+
+
+def _paint(
+    project: Project, stack: Slices, proposed: Sequence[int], frame: str, slice_numbers: str
+) -> None:
+    import numpy as np
+
+    from electrode_grains.commands import viewer
+    from electrode_grains.ebsd import place_annotations
+
+    shape = stack.image_quality.shape
+    done = project.catalog.get("slice_annotations")
+    before = done.load() if done.exists() else {}
+    classes = place_annotations(before, stack.names, shape, slice_numbers)
+    start = classes.copy()
+
+    def save(painted: NDArray[np.uint8]) -> str:
+        changed = np.flatnonzero((painted != start).any(axis=(1, 2))).tolist()
+        if not changed:
+            return "nothing was painted"
+        given = {stack.label_names[z]: painted[z].astype(np.uint8) for z in changed}
+        return f"{len(take_in(project, stack, given, slice_numbers))} slices saved"
+
+    aligned = None
+    if frame == "raw" and project.exists("image_quality_volume"):
+        aligned = project.catalog.load("image_quality_volume").to_numpy()
+    window = viewer.open_window("electrode-grains annotate")
+    viewer.show_annotation(
+        window, stack.image_quality, classes, stack.spacing, proposed, save, aligned=aligned
+    )
+    viewer.run()
+    save(classes)

@@ -1,0 +1,210 @@
+"""`electrode-grains check`: all problems of the input at once, before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from electrode_grains.commands import REFUSED, Command
+from electrode_grains.problems import InputProblem, Problem
+
+if TYPE_CHECKING:
+    import numpy as np
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    from electrode_grains.commands.project import Project
+    from electrode_grains.ebsd import Trouble
+    from electrode_grains.pipelines.preprocessing.settings import StackSettings
+
+COLUMNS = ("where", "problem", "what to do")
+
+
+@click.command(cls=Command, short_help="List all problems of scans, labels, edits and settings.")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="[DIR]",
+                required=False)  # fmt: skip
+@click.option("--env", help="Configuration environment, as in kedro run --env.")
+@click.pass_context
+def command(ctx: click.Context, folder: Path | None, env: str | None) -> None:
+    """List all problems of a project's input in one table.
+
+    Settings, scans, labelled slices and recorded edits are read as a run would read them; DIR
+    is the folder of the project [default: the one around the current folder]. Exit code 2 if
+    there is any problem; doubts alone leave it at 0.
+    """
+    from electrode_grains.commands.console import show_table, tell
+    from electrode_grains.commands.project import open_project
+
+    project = open_project(folder, env)
+    troubles, doubts, facts = inspect_project(project)
+    for fact in facts:
+        tell(fact)
+    if doubts:
+        tell(f"\n{len(doubts)} doubts, which a run accepts and reports:")
+        for doubt in doubts[:10]:
+            tell(f"  {doubt}")
+        if len(doubts) > 10:
+            tell(f"  and {len(doubts) - 10} more")
+    if troubles:
+        count = f"{len(troubles)} problem{'s' if len(troubles) > 1 else ''}"
+        show_table(f"\n{count}", COLUMNS, [row_of(each, project.path) for each in troubles])
+        ctx.exit(REFUSED)
+    tell("\nNo problem found. Next: kedro run")
+
+
+def row_of(trouble: Trouble, project: Path) -> tuple[str, str, str]:
+    """Cells of the table: place with line, problem with its evidence, remedy."""
+    place = trouble.slice.replace(f"{project}/", "")
+    told = [trouble.problem]
+    told += [f"found {trouble.found}"] if trouble.found else []
+    told += [f"expected {trouble.expected}"] if trouble.expected else []
+    line = f", line {trouble.line}" if trouble.line else ""
+    return place + line, "\n".join(told), trouble.remedy
+
+
+def inspect_project(project: Project) -> tuple[list[Trouble], list[str], list[str]]:
+    """Problems, doubts and facts of the input of a project."""
+    from electrode_grains.pipelines.preprocessing.settings import AnnotationSettings, StackSettings
+
+    troubles = settings_troubles(project)
+    doubts: list[str] = []
+    facts: list[str] = []
+    try:
+        stack_settings = project.settings("preprocessing.stack", StackSettings)
+        annotation = project.settings("preprocessing.annotation", AnnotationSettings)
+    except Problem:  # in the table already; without them scans cannot be read as a run would
+        return troubles, doubts, facts
+    stack, found = _inspect_scans(project, stack_settings)
+    troubles += found
+    if stack is None:
+        return troubles, doubts, facts
+    doubts += stack.attrs.get("notes", ())
+    if "slices" in stack.attrs:
+        names = stack.attrs["slices"]
+        shape = stack["image_quality"].shape
+        facts.append(
+            f"{len(names)} slices, {names[0]} to {names[-1]}, of {shape[1:]} points (y, x)"
+        )
+        placed, found = _inspect_annotations(project, names, shape, annotation.slice_numbers)
+        troubles += found
+        if placed is not None and not troubles:
+            labelled = [z for z, classes in enumerate(placed) if classes.any()]
+            facts.append(f"{len(labelled)} labelled slices, by place in the stack: {labelled}")
+            doubts += _doubts_of_annotations(placed, stack, annotation.frame)
+        edits, found = _inspect_edits(project, shape)
+        troubles += found
+        facts.append(f"{edits} recorded edits")
+    return troubles, doubts, facts
+
+
+def settings_troubles(project: Project) -> list[Trouble]:
+    """Every value of the configuration that a pipeline would refuse, and every one it lacks."""
+    from kedro.framework.project import pipelines
+    from kedro.validation import TypeExtractor
+    from pydantic import ValidationError
+
+    from electrode_grains.ebsd import Trouble
+
+    troubles = []
+    models = TypeExtractor(dict(pipelines)).extract_types_from_pipelines()
+    parameters = project.config["parameters"]
+    for key, model in sorted(models.items()):
+        try:
+            model(**_value_of(parameters, key))
+        except KeyError:
+            remedy = "copy it from the configuration that comes with the package"
+            troubles.append(Trouble(key, "", "setting missing", "", model.__name__, remedy))
+        except ValidationError as error:
+            troubles += [
+                Trouble(
+                    ".".join([key, *map(str, each["loc"])]),
+                    "",
+                    "impossible setting",
+                    "" if each["type"] == "missing" else repr(each["input"]),
+                    each["msg"],
+                    "correct it in conf",
+                )
+                for each in error.errors()
+            ]
+    return troubles
+
+
+def _value_of(parameters: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value: Any = parameters
+    for part in key.split("."):
+        value = value[part]
+    return value or {}
+
+
+def _inspect_scans(
+    project: Project, settings: StackSettings
+) -> tuple[xr.Dataset | None, list[Trouble]]:
+    from electrode_grains.commands.console import progress
+    from electrode_grains.ebsd import inspect_scans, trouble_of
+
+    try:
+        readers = project.catalog.get("ebsd_scans").load()
+    except InputProblem as problem:
+        return None, [trouble_of("ebsd_scans", problem)]
+    with progress("reading slices") as told:
+        return inspect_scans(readers, settings.first_slice, settings.reading_options(), told)
+
+
+def _inspect_annotations(
+    project: Project, names: list[str], shape: tuple[int, ...], slice_numbers: str
+) -> tuple[NDArray[np.uint8] | None, list[Trouble]]:
+    from electrode_grains.ebsd import Trouble, annotation_troubles, trouble_of
+
+    dataset = project.catalog.get("slice_annotations")
+    if not dataset.exists():
+        remedy = "electrode-grains annotate, or kedro run --pipelines orientation_annotation"
+        place = str(project.file_of("slice_annotations"))
+        return None, [Trouble(place, "", "no slice is labelled yet", "", "some images", remedy)]
+    try:
+        readers = dataset.readers()
+    except InputProblem as problem:
+        return None, [trouble_of("slice_annotations", problem)]
+    return annotation_troubles(readers, names, shape, slice_numbers)
+
+
+def _doubts_of_annotations(placed: NDArray[np.uint8], stack: xr.Dataset, frame: str) -> list[str]:
+    """Whether labels drawn on raw slices show their own slice; aligned ones only a run can tell."""
+    from electrode_grains.ebsd import annotation_fits
+
+    if frame != "raw":
+        return []
+    quality = stack["image_quality"].to_numpy()
+    return [
+        fit["doubt"] for fit in annotation_fits(placed, quality, quality, frame) if fit["doubt"]
+    ]
+
+
+def _inspect_edits(project: Project, shape: tuple[int, ...]) -> tuple[int, list[Trouble]]:
+    """Read recorded edits one by one; whether a grain is where they say only a run can tell."""
+    import numpy as np
+
+    from electrode_grains.ebsd import trouble_of
+    from electrode_grains.grains import apply_edits
+
+    name = project.file_of("segmentation_edits").name
+    try:
+        edits = project.catalog.load("segmentation_edits")
+    except Exception as error:  # Kedro wraps what the dataset refuses
+        from electrode_grains.cli import causes
+
+        problem = next((link for link in causes(error) if isinstance(link, Problem)), None)
+        if problem is None:
+            raise
+        return 0, [trouble_of(name, problem)]
+    edits = [*project.config["parameters"]["segmentation"]["manual"]["edits"], *edits]
+    nowhere = np.broadcast_to(np.zeros(1, np.uint8), shape)
+    troubles = []
+    for number, edit in enumerate(edits, start=1):
+        try:
+            apply_edits(nowhere, [edit], outdated="report")
+        except Problem as problem:
+            troubles.append(trouble_of(f"{name}, edit {number}", problem))
+    return len(edits), troubles

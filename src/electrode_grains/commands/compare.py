@@ -1,0 +1,138 @@
+"""`electrode-grains compare`: in which characteristics do two particles differ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from electrode_grains.commands import Command
+from electrode_grains.commands.project import project_options
+from electrode_grains.problems import InputProblem, SettingsProblem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLE = Path("07_model_output") / "grain_table.parquet"
+SHOWN = ("subject", "value_first", "value_second", "effect", "effect_low", "effect_high",
+         "adjusted_p_value")  # fmt: skip
+
+
+@click.command(cls=Command, short_help="Compare the grains of two particles.")
+@click.argument("first", type=click.Path(path_type=Path, exists=True), metavar="A")
+@click.argument("second", type=click.Path(path_type=Path, exists=True), metavar="B")
+@project_options
+@click.option("--replicates", type=click.IntRange(min=19),
+              help="Permutations, resamples [default: setting modelling.comparison].")  # fmt: skip
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False),
+              help="Write the table there too: .csv or .parquet.")  # fmt: skip
+def command(
+    first: Path,
+    second: Path,
+    project: Path | None,
+    env: str | None,
+    replicates: int | None,
+    output: Path | None,
+) -> None:
+    """Compare the grains of the particles A and B.
+
+    A and B are projects, data folders, or files grain_table.parquet. Marginals are compared
+    by the probability that a grain of B exceeds one of A (0.5 for equal particles), pairs by
+    the difference of Kendall's tau, both with 95 % intervals; p-values are by permutation and
+    adjusted for their number. Which grains count is a setting of the project around you, or
+    else of the package.
+    """
+    from electrode_grains.commands.console import show_table, tell
+
+    if output is not None and output.suffix not in (".csv", ".parquet"):
+        raise SettingsProblem(
+            "the table can be written as CSV or Parquet", found=output.name,
+            expected=".csv or .parquet",
+        )  # fmt: skip
+    names, files = _named(first, second)
+    compared = compare_tables(dict(zip(names, files, strict=True)), project, env, replicates)
+    for index, name in enumerate(names):
+        sizes = compared[f"sample_size_{('first', 'second')[index]}"]
+        tell(f"{name}: {sizes.min()} grains, {files[index]}")
+    show_table(
+        "\nB against A",
+        ("", "A", "B", "effect", "from", "to", "adjusted p"),
+        [[row[name] for name in SHOWN] for _, row in compared.iterrows()],
+    )
+    different = int((compared["adjusted_p_value"] < 0.05).sum())
+    tell(f"\n{different} of {len(compared)} subjects differ at the 5 % level")
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        if output.suffix == ".csv":
+            compared.to_csv(output, index=False)
+        else:
+            compared.to_parquet(output, index=False)
+
+
+def compare_tables(
+    files: dict[str, Path],
+    project: Path | None = None,
+    env: str | None = None,
+    replicates: int | None = None,
+) -> pd.DataFrame:
+    """Run the comparison of the pipeline on grain tables by name."""
+    from functools import partial
+
+    import pandas as pd
+
+    from electrode_grains.pipelines.modelling.nodes import compare_particles
+    from electrode_grains.pipelines.modelling.settings import (
+        PairSettings,
+        ResamplingSettings,
+        SampleSettings,
+    )
+
+    settings = _modelling_settings(project, env)
+    comparison = ResamplingSettings(**settings["comparison"])
+    if replicates is not None:
+        comparison = comparison.model_copy(update={"replicates": replicates})
+    return compare_particles(
+        {name: partial(pd.read_parquet, file) for name, file in files.items()},
+        SampleSettings(**settings["sample"]),
+        PairSettings(**settings["pairs"]),
+        comparison,
+    )
+
+
+def _modelling_settings(project: Path | None, env: str | None) -> dict[str, Any]:
+    """Settings of the project, or those that come with the package outside of any."""
+    from electrode_grains.commands.project import open_project
+
+    try:
+        return dict(open_project(project, env).config["parameters"]["modelling"])
+    except InputProblem:
+        if project is not None or env is not None:
+            raise
+    import yaml
+
+    from electrode_grains.commands.init import packaged_configuration
+
+    file = packaged_configuration() / "base" / "parameters_modelling.yml"
+    return dict(yaml.safe_load(file.read_text(encoding="utf-8"))["modelling"])
+
+
+def _named(*places: Path) -> tuple[list[str], list[Path]]:
+    """Names of the particles in an order that keeps A before B, and their tables."""
+    files = [_table_of(place) for place in places]
+    names = [(place.stem if place.is_file() else place.resolve().name) for place in places]
+    # The comparison orders particles by name; the letters keep the order that was asked for.
+    return [f"{letter} {name}" for letter, name in zip("AB", names, strict=True)], files
+
+
+def _table_of(place: Path) -> Path:
+    candidates = [place, place / TABLE, place / "data" / TABLE]
+    for file in candidates:
+        if file.is_file():
+            return file
+    raise InputProblem(
+        "there is no grain table",
+        where=str(place),
+        expected=" or ".join(map(str, candidates[1:])),
+        remedy="run the project first, or name its data folder",
+    )

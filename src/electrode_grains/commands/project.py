@@ -1,0 +1,174 @@
+"""The project that a command works on: its folder, configuration and data."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from pydantic import BaseModel, ValidationError
+
+from electrode_grains.problems import InputProblem, SettingsProblem
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with configuration and data.
+
+    Attributes
+    ----------
+    path : Path
+    environment : str or None
+        As in `kedro run --env`.
+    config : OmegaConfigLoader
+    catalog : DataCatalog
+    """
+
+    path: Path
+    environment: str | None
+    config: Any
+    catalog: Any
+
+    def settings(self, key: str, model: type[Settings]) -> Settings:
+        """Build the settings below a key such as ``preprocessing.stack``.
+
+        Raises
+        ------
+        SettingsProblem
+            If a value is impossible or unknown.
+        """
+        values = self.config["parameters"]
+        for part in key.split("."):
+            values = values[part]
+        try:
+            return model(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise SettingsProblem(
+                f"a setting of {key} is not possible",
+                where=".".join([key, *map(str, first["loc"])]),
+                found=repr(first["input"]),
+                expected=first["msg"],
+                remedy="electrode-grains check lists all of them",
+            ) from None
+
+    def exists(self, name: str) -> bool:
+        """Whether a dataset was made already."""
+        return bool(self.catalog.exists(name))
+
+    def load(self, name: str, made_by: str) -> Any:
+        """Load a dataset.
+
+        Raises
+        ------
+        InputProblem
+            If it does not exist, with the pipeline that makes it.
+        """
+        if not self.exists(name):
+            again = f" --env {self.environment}" if self.environment else ""
+            raise InputProblem(
+                f"there is no {name} yet",
+                where=str(self.file_of(name)),
+                remedy=f"kedro run{again} --pipelines {made_by}",
+            )
+        return self.catalog.load(name)
+
+    def file_of(self, name: str) -> Path:
+        """File or folder that keeps a dataset.
+
+        Raises
+        ------
+        SettingsProblem
+            If the catalog lacks it.
+        """
+        dataset = self.catalog.get(name)
+        if dataset is None:
+            raise SettingsProblem(
+                "the catalog of this project lacks a dataset",
+                where=str(self.path / "conf" / "base"),
+                found=f"no {name}",
+                remedy="the project is older than the package: make one anew by "
+                "electrode-grains init, and copy its conf/base here",
+            )
+        described = dataset._describe()
+        return Path(str(described.get("filepath") or described.get("path")))
+
+
+def project_options(function: Any) -> Any:
+    """Add the options that choose a project."""
+    for option in (
+        click.option("--env", help="Configuration environment, as in kedro run --env."),
+        click.option(
+            "--project",
+            type=click.Path(path_type=Path, file_okay=False),
+            help="Folder of the project; by default the one around the current folder.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def open_project(project: Path | None, env: str | None) -> Project:
+    """Find a project and read its configuration.
+
+    Raises
+    ------
+    InputProblem
+        If there is none.
+    SettingsProblem
+        If it has no such environment.
+    """
+    folder = find_project(project or Path.cwd())
+    conf = folder / "conf"
+    if env and not (conf / env).is_dir():
+        raise SettingsProblem(
+            "there is no such environment",
+            found=env,
+            expected=", ".join(sorted(each.name for each in conf.iterdir() if each.is_dir())),
+        )
+    os.environ.setdefault("KEDRO_LOGGING_CONFIG", str(conf / "logging.yml"))
+    from kedro.framework.project import settings
+    from kedro.framework.startup import bootstrap_project
+    from kedro.io import DataCatalog
+
+    bootstrap_project(folder)
+    # What is wrong is told once, by the command.
+    logging.getLogger("kedro").setLevel(logging.CRITICAL)
+    config = settings.CONFIG_LOADER_CLASS(
+        conf_source=str(conf), env=env, **settings.CONFIG_LOADER_ARGS
+    )
+    entries = {name: _anchored(entry, folder) for name, entry in config["catalog"].items()}
+    return Project(folder, env, config, DataCatalog.from_config(entries))
+
+
+def find_project(start: Path) -> Path:
+    """Nearest folder of a project, from a folder upwards.
+
+    Raises
+    ------
+    InputProblem
+        If there is none.
+    """
+    for folder in (start.resolve(), *start.resolve().parents):
+        declared = folder / "pyproject.toml"
+        configured = (folder / "conf" / "base").is_dir() and declared.is_file()
+        if configured and "[tool.kedro]" in declared.read_text(encoding="utf-8"):
+            return folder
+    raise InputProblem(
+        "there is no project here",
+        where=str(start.resolve()),
+        remedy="electrode-grains init DIR --scans FOLDER makes one; or name it by --project",
+    )
+
+
+def _anchored(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Entry of a catalog whose paths hold wherever the command was called."""
+    return {
+        key: str(folder / value) if key in ("filepath", "path") else value
+        for key, value in entry.items()
+    }

@@ -1,0 +1,263 @@
+"""`electrode-grains proofread`: look at doubtful grains and record corrections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from electrode_grains.commands import Command
+from electrode_grains.commands.project import project_options
+from electrode_grains.problems import InputProblem, SettingsProblem
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from electrode_grains.commands.project import Project
+
+Voxel = tuple[int, int, int]
+STEP = "segmentation"
+SHOWN = 20
+
+
+class _Voxels(click.ParamType):
+    """Voxels z,y,x, or ranks of suspects #3, joined by slashes."""
+
+    name = "voxels"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        places: list[Voxel | int] = []
+        for part in str(value).split("/"):
+            try:
+                if part.startswith("#"):
+                    places.append(int(part[1:]))
+                    continue
+                z, y, x = (int(number) for number in part.split(","))
+            except ValueError:
+                self.fail(f"{part!r} is neither a voxel z,y,x nor the rank of a suspect, #3")
+            places.append((z, y, x))
+        return places
+
+
+@click.command(cls=Command, short_help="List doubtful grains; record remove, merge, split.")
+@project_options
+@click.option("--remove", type=_Voxels(), multiple=True, metavar="Z,Y,X",
+              help="Record: no grain there.")  # fmt: skip
+@click.option("--merge", type=_Voxels(), multiple=True, metavar="Z,Y,X/Z,Y,X",
+              help="Record: one grain.")  # fmt: skip
+@click.option("--split", type=_Voxels(), multiple=True, metavar="Z,Y,X/Z,Y,X",
+              help="Record: several grains.")  # fmt: skip
+@click.option(
+    "--pictures",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write a picture of each listed suspect there [default: data/08_reporting/suspects].",
+)
+@click.option("--count", default=SHOWN, show_default=True, help="Suspects to list and draw.")
+@click.option(
+    "--viewer/--no-viewer",
+    default=None,
+    help="Open napari, or not [default: where it is installed and a person is there].",
+)
+def command(
+    project: Path | None,
+    env: str | None,
+    remove: Sequence[Any],
+    merge: Sequence[Any],
+    split: Sequence[Any],
+    pictures: Path | None,
+    count: int,
+    viewer: bool | None,
+) -> None:
+    """List the grains that look wrong and record corrections.
+
+    An edit names voxels z,y,x, or suspects by rank, and is appended to data/01_raw/edits.yml
+    after it was tried; every run replays the file. In napari voxels are marked by clicking.
+
+    \b
+    electrode-grains proofread
+    electrode-grains proofread --remove 12,40,51 --split '20,10,10/20,18,12'
+    electrode-grains proofread --merge '#3/12,44,55'
+    kedro run --pipelines segmentation,characterization,modelling,reporting
+    """
+    from electrode_grains.commands.console import show_table, tell
+    from electrode_grains.commands.project import open_project
+    from electrode_grains.commands.viewer import wanted
+
+    opened = open_project(project, env)
+    session = EditSession(opened)
+    suspects = opened.load("suspect_table", STEP)
+    asked = [
+        (action, _resolved(places, suspects))
+        for action, given in (("remove", remove), ("merge", merge), ("split", split))
+        for places in given
+    ]
+    if asked:
+        session.try_all(asked)
+        for action, voxels in asked:
+            session.record(action, voxels)
+            tell(f"recorded: {action} at {voxels}")
+        _say_how_to_go_on(session, opened)
+        return
+    listed = suspects.head(count)
+    show_table(
+        f"{len(listed)} of {len(suspects)} suspects",
+        ("rank", "grain", "z,y,x", "voxels", "suspicion", "reason"),
+        [
+            (int(row.rank), int(row.label), f"{row.z},{row.y},{row.x}", int(row.voxel_count),
+             float(row.suspicion), row.reason)
+            for row in listed.itertuples()
+        ],
+    )  # fmt: skip
+    if wanted(viewer, exporting=pictures is not None):
+        _open_viewer(opened, session, suspects)
+        if session.recorded:
+            _say_how_to_go_on(session, opened)
+        return
+    folder = pictures or opened.path / opened.file_of("suspect_table").parent / "suspects"
+    draw_suspects(opened, listed, folder)
+    tell(f"\nPictures of them are in {folder}")
+    tell("Next: electrode-grains proofread --remove '#1', --merge or --split; see --help")
+
+
+class EditSession:
+    """Labels with all edits so far, and the file that edits are appended to.
+
+    Attributes
+    ----------
+    labels : ndarray of int, shape (z, y, x)
+    file : Path
+    recorded : int
+        Edits of this session.
+    """
+
+    def __init__(self, project: Project) -> None:
+        from electrode_grains.grains import apply_edits
+
+        self.file = project.file_of("segmentation_edits")
+        self.recorded = 0
+        self._boundary = project.load("class_probability_volume", "boundary_model")[0].to_numpy()
+        labels = project.load("grain_label_volume", STEP).to_numpy()
+        manual = project.config["parameters"]["segmentation"]["manual"]["edits"]
+        known = [*manual, *project.catalog.load("segmentation_edits")]
+        # The labels on disk hold the edits of the last run; later ones are replayed here.
+        done = len(project.load("segmentation_log", STEP)["edits"])
+        self.labels, _ = apply_edits(labels, known[done:], self._boundary, outdated="report")
+
+    def try_all(self, asked: Sequence[tuple[str, Sequence[Voxel]]]) -> None:
+        """Try several edits in their order, so that all or none are recorded.
+
+        Raises
+        ------
+        Problem
+            If one is not well formed or fits no grain.
+        """
+        from electrode_grains.grains import apply_edits
+
+        apply_edits(self.labels, [_edit(*each) for each in asked], self._boundary)
+
+    def record(self, action: str, voxels: Sequence[Voxel]) -> NDArray[Any]:
+        """Try an edit, append it to the file, return the labels with it.
+
+        Raises
+        ------
+        Problem
+            If it is not well formed or fits no grain; nothing is written then.
+        """
+        from electrode_grains.datasets.edits import append_edit
+        from electrode_grains.grains import apply_edits
+
+        edit = _edit(action, voxels)
+        self.labels, _ = apply_edits(self.labels, [edit], self._boundary)
+        append_edit(self.file, edit)
+        self.recorded += 1
+        return self.labels
+
+
+def _edit(action: str, voxels: Sequence[Voxel]) -> dict[str, Any]:
+    return {"action": action, "at": [list(voxel) for voxel in voxels]}
+
+
+def draw_suspects(project: Project, suspects: pd.DataFrame, folder: Path) -> None:
+    """Write a picture of each suspect, named by rank and grain."""
+    from PIL import Image
+
+    from electrode_grains.figures.suspect_sections import suspect_sections
+
+    quality = project.load("image_quality_volume", "preprocessing").to_numpy()
+    labels = project.load("grain_label_volume", STEP).to_numpy()
+    colours = _orientation_colours(project)
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("suspect_*.png"):
+        old.unlink()
+    for row in suspects.itertuples():
+        voxel = (int(row.z), int(row.y), int(row.x))
+        picture = suspect_sections(quality, labels, int(row.label), voxel, colours)
+        Image.fromarray(picture).save(folder / f"suspect_{row.rank:03d}_grain_{row.label}.png")
+
+
+def _orientation_colours(project: Project) -> NDArray[np.float64] | None:
+    import numpy as np
+
+    from electrode_grains.ebsd import ipf_colors
+
+    quaternions = project.load("orientation_volume", "preprocessing").to_numpy()[:4]
+    if not np.isfinite(quaternions[0]).any():
+        return None
+    laue = project.load("scan_index", "preprocessing")["laue_group"]
+    return ipf_colors(np.moveaxis(quaternions, 0, -1), laue)
+
+
+def _resolved(places: Sequence[Voxel | int], suspects: pd.DataFrame) -> list[Voxel]:
+    """Voxels of an edit; a rank stands for the voxel that the table names."""
+    voxels: list[Voxel] = []
+    for place in places:
+        if not isinstance(place, int):
+            voxels.append(place)
+            continue
+        rows = suspects.loc[suspects["rank"] == place, ["z", "y", "x"]].to_numpy(int)
+        if not len(rows):
+            raise SettingsProblem(
+                "there is no suspect of this rank",
+                found=f"#{place}",
+                expected=f"#1 to #{len(suspects)}",
+            )
+        z, y, x = rows[0].tolist()
+        voxels.append((z, y, x))
+    return voxels
+
+
+def _say_how_to_go_on(session: EditSession, project: Project) -> None:
+    from electrode_grains.commands.console import tell
+
+    again = f" --env {project.environment}" if project.environment else ""
+    tell(f"\n{session.recorded} edits were appended to {session.file}")
+    tell(f"Next: kedro run{again} --pipelines segmentation,characterization,modelling,reporting")
+
+
+def _open_viewer(project: Project, session: EditSession, suspects: pd.DataFrame) -> None:
+    from electrode_grains.commands import viewer
+    from electrode_grains.volumes import spacing_of
+
+    quality = project.load("image_quality_volume", "preprocessing")
+    if quality.shape != session.labels.shape:
+        raise InputProblem(
+            "image quality and grains cover different windows",
+            found=f"{quality.shape} and {session.labels.shape}",
+            remedy="run the project again from preprocessing on",
+        )
+    window = viewer.open_window("electrode-grains proofread")
+    viewer.show_segmentation(
+        window,
+        quality.to_numpy(),
+        session.labels,
+        spacing_of(quality),
+        session.record,
+        orientation_colours=_orientation_colours(project),
+    )
+    listed = viewer.suspect_list(window, suspects, spacing_of(quality))
+    window.window.add_dock_widget(listed, name="suspects", area="right")
+    viewer.run()

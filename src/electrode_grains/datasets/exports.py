@@ -1,0 +1,54 @@
+"""A folder with a particle in the formats of other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+from electrode_grains.exports import FORMATS, ExportedParticle, write_exports
+
+
+class ExportFolderDataset(AbstractDataset[ExportedParticle, dict[str, Path]]):
+    """Writes a particle; loads the paths of what was written.
+
+    Parameters
+    ----------
+    path : str
+        Folder.
+    formats : sequence of str
+        Names out of `electrode_grains.exports.FORMATS`.
+    smoothing_steps : int
+        Of surfaces.
+    metadata : dict, optional
+        For Kedro-Viz.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        formats: Sequence[str],
+        smoothing_steps: int = 10,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self._path, self._formats = Path(path), tuple(formats)
+        self._smoothing_steps = smoothing_steps
+        self.metadata = metadata
+
+    def load(self) -> dict[str, Path]:
+        """Return the files and folders that are there, by format."""
+        places = {name: self._path / file for name, (_, file) in FORMATS.items()}
+        return {name: place for name, place in places.items() if place.exists()}
+
+    def save(self, data: ExportedParticle) -> None:
+        """Write all formats."""
+        write_exports(data, self._path, self._formats, self._smoothing_steps)
+
+    def _exists(self) -> bool:
+        return bool(self.load())
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path), "formats": self._formats}

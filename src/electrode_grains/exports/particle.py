@@ -1,0 +1,93 @@
+"""What is exported: grains in their window, with what was measured of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from electrode_grains.problems import InputProblem
+
+# Columns of the grain table that travel with the voxels and faces of a grain.
+GRAIN_VALUES = (
+    "equivalent_diameter_nm", "volume_nm3", "surface_area_nm2", "sphericity", "convexity",
+    "elongation", "azimuthal_angle", "polar_angle",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ExportedParticle:
+    """A segmented particle.
+
+    Attributes
+    ----------
+    labels : ndarray of int, shape (z, y, x)
+        Any ids, 0 is no grain.
+    spacing : (float, float, float)
+        Distance of voxel centres (dz, dy, dx) in nm.
+    grains : DataFrame
+        Grain table: `label` and what was measured.
+    name, material : str
+    laue_group : str
+    image_quality : ndarray of float, shape (z, y, x), optional
+    euler_angles : ndarray of float, shape (z, y, x, 3), optional
+        Bunge angles in radians, NaN where unknown.
+
+    Raises
+    ------
+    InputProblem
+        If the volumes differ in shape.
+    """
+
+    labels: NDArray[np.integer]
+    spacing: tuple[float, float, float]
+    grains: pd.DataFrame
+    name: str = "particle"
+    material: str = ""
+    laue_group: str = "-3m"
+    image_quality: NDArray[np.floating] | None = None
+    euler_angles: NDArray[np.floating] | None = None
+
+    def __post_init__(self) -> None:
+        """Check that all volumes cover one window."""
+        for name in ("image_quality", "euler_angles"):
+            values = getattr(self, name)
+            if values is not None and values.shape[:3] != self.labels.shape:
+                raise InputProblem(
+                    f"{name} and labels cover different windows",
+                    found=f"{values.shape[:3]} and {self.labels.shape}",
+                )
+
+    @cached_property
+    def ids(self) -> NDArray[np.int64]:
+        """Labels of the grains in rising order, shape (n,)."""
+        found: NDArray[np.int64] = np.unique(self.labels).astype(np.int64)
+        grains: NDArray[np.int64] = found[found != 0]
+        return grains
+
+    @cached_property
+    def feature_ids(self) -> NDArray[np.int32]:
+        """Grains numbered 1 to n in the order of `ids`, shape (z, y, x)."""
+        numbers = np.searchsorted(self.ids, self.labels) + 1
+        return np.where(self.labels == 0, 0, numbers).astype(np.int32)
+
+    @cached_property
+    def values(self) -> dict[str, NDArray[np.float64]]:
+        """Each of `GRAIN_VALUES` by feature id, shape (n + 1,); NaN for 0 and what is unknown.
+
+        Examples
+        --------
+        >>> table = pd.DataFrame({"label": [7], "sphericity": [0.8]})
+        >>> particle = ExportedParticle(np.array([[[0, 7, 9]]]), (50, 50, 50), table)
+        >>> particle.values["sphericity"].tolist()
+        [nan, 0.8, nan]
+        """
+        rows = self.grains.set_index("label").reindex(self.ids)
+        return {
+            name: np.concatenate([[np.nan], rows[name].to_numpy(float)])
+            for name in GRAIN_VALUES
+            if name in rows
+        }

@@ -1,0 +1,88 @@
+"""All formats by name, written into a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+
+from electrode_grains.exports.dream3d import write_dream3d
+from electrode_grains.exports.mesh import InterfaceMesh, interface_mesh, write_ply, write_stl
+from electrode_grains.exports.particle import ExportedParticle
+from electrode_grains.exports.tiff import write_label_stack
+from electrode_grains.exports.vtk import write_image_data, write_surfaces, write_voxel_mesh
+from electrode_grains.problems import SettingsProblem
+
+# What each format is, and the file or folder that it becomes.
+FORMATS = {
+    "vti": ("voxels with grain values, for ParaView", "grains.vti"),
+    "tif": ("label stack, for ImageJ", "grains.tif"),
+    "dream3d": ("voxels, orientations and grain values, for DREAM.3D", "grains.dream3d"),
+    "csv": ("grain table", "grain_table.csv"),
+    "vtp": ("interfaces with the values of both grains, for ParaView", "interfaces.vtp"),
+    "ply": ("interfaces, for mesh programs", "interfaces.ply"),
+    "stl": ("closed surface of each grain, a file a grain", "grains_stl"),
+    "vtu": ("one hexahedron a voxel, for finite elements", "voxels.vtu"),
+}
+
+
+def write_exports(
+    particle: ExportedParticle,
+    folder: Path,
+    formats: Iterable[str],
+    smoothing_steps: int = 10,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Path]:
+    """Write a particle in several formats.
+
+    Parameters
+    ----------
+    particle : ExportedParticle
+    folder : Path
+        Made where there is none; files of the same names are replaced.
+    formats : iterable of str
+        Names out of `FORMATS`.
+    smoothing_steps : int
+        Of surfaces, see `interface_mesh`.
+    progress : callable, optional
+        Told the number of formats written, and their total.
+
+    Returns
+    -------
+    dict of str to Path
+        What was written.
+
+    Raises
+    ------
+    SettingsProblem
+        If a format is unknown.
+    """
+    wanted = list(formats)
+    unknown = sorted(set(wanted) - set(FORMATS))
+    if unknown:
+        raise SettingsProblem(
+            "unknown export format", found=", ".join(unknown), expected=", ".join(FORMATS)
+        )
+
+    @cache
+    def mesh() -> InterfaceMesh:
+        return interface_mesh(particle.labels, particle.spacing, smoothing_steps)
+
+    writers: dict[str, Callable[[Path], None]] = {
+        "vti": lambda path: write_image_data(particle, path),
+        "tif": lambda path: write_label_stack(particle, path),
+        "dream3d": lambda path: write_dream3d(particle, path),
+        "csv": lambda path: particle.grains.to_csv(path, index=False),
+        "vtp": lambda path: write_surfaces(mesh(), particle, path),
+        "ply": lambda path: write_ply(mesh(), path),
+        "stl": lambda path: write_stl(mesh(), path),
+        "vtu": lambda path: write_voxel_mesh(particle, path),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    written = {}
+    for done, name in enumerate(wanted):
+        if progress is not None:
+            progress(done, len(wanted))
+        written[name] = folder / FORMATS[name][1]
+        writers[name](written[name])
+    return written

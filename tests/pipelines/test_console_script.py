@@ -1,0 +1,128 @@
+"""The console script on results of a run, and on a project that it made itself."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+import yaml
+import zarr
+from PIL import Image
+
+
+def electrode_grains(*words, cwd, **environment):
+    """Run the console script as a user does."""
+    script = "from electrode_grains.commands import main; main(prog_name='electrode-grains')"
+    return subprocess.run(
+        [sys.executable, "-c", script, *map(str, words)],
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "160", **environment},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+@pytest.fixture
+def on_demo(project, demo):
+    """Run a command on the tiny particle."""
+
+    def run(*words):
+        data = {"ELECTRODE_GRAINS_TEST_DATA": str(demo)}
+        return electrode_grains(*words, "--env", "test", cwd=project, **data)
+
+    return run
+
+
+def test_suspects_are_listed_and_drawn(on_demo, demo, tmp_path):
+    done = on_demo("proofread", "--count", "3", "--pictures", tmp_path)
+    assert done.returncode == 0, done.stderr
+    suspects = pd.read_parquet(demo / "08_reporting" / "suspect_table.parquet").head(3)
+    assert (
+        f"3 of {len(pd.read_parquet(demo / '08_reporting/suspect_table.parquet'))}" in done.stdout
+    )
+    expected = {f"suspect_{row.rank:03d}_grain_{row.label}.png" for row in suspects.itertuples()}
+    assert {file.name for file in tmp_path.iterdir()} == expected
+    with Image.open(tmp_path / min(expected)) as picture:
+        assert picture.size == (3 * 49 * 4 + 8, 3 * 49 * 4 + 8)
+
+
+def test_edits_are_recorded_all_or_none_after_they_were_tried(on_demo, demo):
+    edits = demo / "01_raw" / "edits.yml"
+    suspects = pd.read_parquet(demo / "08_reporting" / "suspect_table.parquet")
+    first = suspects.iloc[0]
+    try:
+        refused = on_demo("proofread", "--remove", "#1", "--merge", "0,0,0/0,0,1")
+        assert refused.returncode == 2
+        assert "no grain at" in refused.stderr
+        assert not edits.exists()
+        done = on_demo("proofread", "--remove", "#1")
+        assert done.returncode == 0, done.stderr
+        at = [int(first[axis]) for axis in "zyx"]
+        assert yaml.safe_load(edits.read_text()) == [{"action": "remove", "at": at}]
+        again = on_demo("proofread", "--remove", "#1")  # it is gone already
+        assert again.returncode == 2
+    finally:
+        edits.unlink(missing_ok=True)
+
+
+def test_the_report_is_found_and_named(on_demo, demo):
+    done = on_demo("report")
+    assert done.returncode == 0, done.stderr
+    assert str(demo / "08_reporting" / "report.html") in done.stdout
+    table = demo / "07_model_output" / "grain_table.parquet"
+    before = table.stat()
+    try:
+        os.utime(table)
+        assert "older than grain_table" in on_demo("report").stdout
+    finally:
+        os.utime(table, (before.st_atime, before.st_mtime))
+
+
+def test_a_particle_does_not_differ_from_itself(on_demo, demo, tmp_path):
+    done = on_demo("compare", demo, demo, "--replicates", "19", "-o", tmp_path / "compared.csv")
+    assert done.returncode == 0, done.stderr
+    compared = pd.read_csv(tmp_path / "compared.csv")
+    marginal = compared[compared["kind"] == "marginal"]
+    assert len(marginal) == 4
+    assert (marginal["effect"] == 0.5).all()
+    assert "0 of 10 subjects differ" in done.stdout
+
+
+def test_command_and_pipeline_export_the_same_files(on_demo, kedro, demo, tmp_path):
+    done = on_demo("export", "-o", tmp_path)
+    assert done.returncode == 0, done.stderr
+    ran = kedro("run", "--env", "test", "--pipelines", "export", data=demo)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    written = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    piped = demo / "08_reporting" / "exports"
+    assert {file.name for file in piped.iterdir()} == set(written)
+    for name in ("grains.vti", "grain_table.csv", "interfaces.ply"):
+        assert (piped / name).read_bytes() == written[name], name
+    labels = zarr.open_group(demo / "07_model_output/grain_label_volume.ome.zarr", mode="r")["0"]
+    assert (tifffile.imread(piped / "grains.tif") == labels[...]).all()
+
+
+def test_a_project_made_from_slices_alone_runs(demo, tmp_path):
+    own = tmp_path / "own"
+    words = ("--scans", demo / "01_raw" / "ebsd_scans", "--slice-spacing-nm", "50")
+    made = electrode_grains("init", own, *words, cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    ran = subprocess.run(
+        [sys.executable, "-m", "kedro", "run", "--pipelines",
+         "orientation_annotation,preprocessing"],
+        cwd=own, env=dict(os.environ), capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    primary = Path(own / "data" / "03_primary")
+    volume = zarr.open_group(primary / "image_quality_volume.ome.zarr", mode="r")
+    first = zarr.open_group(demo / "03_primary/image_quality_volume.ome.zarr", mode="r")
+    assert np.array_equal(volume["0"][...], first["0"][...], equal_nan=True)
+    checked = electrode_grains("check", cwd=own)
+    assert checked.returncode == 0, checked.stdout
+    assert "4 labelled slices" in checked.stdout

@@ -1,0 +1,266 @@
+"""What the console script does before anything is computed."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tifffile
+import yaml
+from PIL import Image
+
+from electrode_grains.commands import NAMES
+from electrode_grains.commands.init import packaged_configuration
+from electrode_grains.datasets.folders import PALETTE, AnnotationFolderDataset
+from electrode_grains.ebsd import read_scan
+
+
+def local(project, name):
+    return yaml.safe_load((project / "conf" / "local" / f"{name}.yml").read_text())
+
+
+@pytest.mark.parametrize("name", NAMES[:3] + NAMES[4:])
+def test_every_command_explains_itself(command, name):
+    done = command(name, "--help")
+    assert done.exit_code == 0
+    assert "--verbose" in done.output
+
+
+def test_help_imports_neither_kedro_nor_numbers():
+    seen = (
+        "import sys; from electrode_grains.commands import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print([name for name in ('kedro', 'numpy', 'pandas', 'torch') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", seen], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_an_unknown_command_is_refused(command):
+    assert command("anotate").exit_code == 2
+
+
+def test_a_fault_is_one_line_with_code_1_and_a_traceback_on_demand(command, monkeypatch, tmp_path):
+    def fail(*_):
+        raise RuntimeError("the disk is on fire")
+
+    monkeypatch.setattr("electrode_grains.commands.project.open_project", fail)
+    done = command("check", tmp_path)
+    assert done.exit_code == 1
+    assert "Failed: RuntimeError: the disk is on fire" in done.output
+    assert isinstance(command("check", tmp_path, "--verbose").exception, RuntimeError)
+
+
+def test_init_takes_from_the_files_what_they_tell(command, own_project, acquired):
+    assert local(own_project, "globals")["laue_group"] == "-3m"
+    assert local(own_project, "globals")["ebsd_scans"] == str(acquired / "scans")
+    assert local(own_project, "parameters")["particle"] == {"name": "nmc", "material": "NMC532"}
+    base = own_project / "conf" / "base"
+    shipped = packaged_configuration() / "base"
+    assert {file.name for file in base.iterdir()} == {file.name for file in shipped.iterdir()}
+    labels = own_project / "data" / "01_raw" / "slice_annotations"
+    assert sorted(file.name for file in labels.iterdir()) == ["slice_002.png", "slice_005.png"]
+
+
+def test_init_asks_for_the_slice_spacing_which_ang_files_do_not_tell(command, slices, tmp_path):
+    done = command("init", tmp_path / "new", "--scans", slices / "scans")
+    assert done.exit_code == 2
+    assert "--slice-spacing-nm" in done.output
+    assert not (tmp_path / "new").exists()
+
+
+def test_init_asks_for_the_step_of_images(command, slices, tmp_path):
+    for file in (slices / "scans").glob("*.ang"):
+        tifffile.imwrite(file.with_suffix(".tif"), read_scan(file)["image_quality"].to_numpy())
+        file.unlink()
+    words = ("init", tmp_path / "new", "--scans", slices / "scans", "--slice-spacing-nm", 50)
+    assert "--step-nm" in command(*words).output
+    done = command(*words, "--step-nm", 40, "--copy")
+    assert done.exit_code == 0, done.output
+    assert local(tmp_path / "new", "parameters")["preprocessing"]["stack"]["step_nm"] == 40
+    assert local(tmp_path / "new", "globals")["ebsd_scans"] == "data/01_raw/ebsd_scans"
+    assert len(list((tmp_path / "new" / "data/01_raw/ebsd_scans").glob("*.tif"))) == 8
+
+
+def test_init_refuses_damaged_slices_and_leaves_no_project(command, slices, tmp_path):
+    (slices / "scans" / "slice_003.ang").unlink()
+    done = command("init", tmp_path / "new", "--scans", slices / "scans", "--slice-spacing-nm", 50)
+    assert done.exit_code == 2
+    assert "no 3" in done.output
+    assert not (tmp_path / "new").exists()
+
+
+def test_init_overwrites_nothing(command, own_project, acquired):
+    before = (own_project / "conf" / "local" / "globals.yml").read_bytes()
+    done = command("init", own_project, "--scans", acquired / "scans", "--slice-spacing-nm", 9)
+    assert done.exit_code == 2
+    assert (own_project / "conf" / "local" / "globals.yml").read_bytes() == before
+
+
+def test_names_with_quotes_and_colons_stay_what_they_are(command, acquired, tmp_path):
+    name = 'run "2": NMC # 7'
+    done = command("init", tmp_path / "new", "--scans", acquired / "scans", "--name", name,
+                   "--slice-spacing-nm", 50)  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert local(tmp_path / "new", "parameters")["particle"]["name"] == name
+    assert command("check", tmp_path / "new").exit_code == 2  # no labels yet, no other problem
+
+
+def test_check_passes_what_is_right(command, own_project):
+    done = command("check", own_project)
+    assert done.exit_code == 0, done.output
+    assert "No problem found" in done.output
+    assert "8 slices, slice_000 to slice_007" in done.output
+    assert "[2, 5]" in done.output
+
+
+def test_check_tells_all_problems_at_once(command, slices, tmp_path):
+    project = tmp_path / "new"
+    words = ("--slice-spacing-nm", 50, "--annotations", slices / "labels")
+    assert command("init", project, "--scans", slices / "scans", *words).exit_code == 0
+    scans, labels = slices / "scans", project / "data" / "01_raw" / "slice_annotations"
+    (scans / "slice_004.ang").unlink()
+    cut = scans / "slice_006.ang"
+    cut.write_text(cut.read_text()[:-900])
+    Image.fromarray(np.full((24, 28), 7, np.uint8)).save(labels / "slice_002.png")
+    Image.fromarray(np.ones((9, 9), np.uint8)).save(labels / "slice_099.png")
+    edits = "- {action: remove, at: [1, 2, 3]}\n- {action: join, at: [1, 2, 3]}\n"
+    (project / "data" / "01_raw" / "edits.yml").write_text(edits)
+    parameters = project / "conf" / "local" / "parameters.yml"
+    wrong = "segmentation:\n  grains:\n    minima_depth: 7\n    colour: red\n"
+    parameters.write_text(parameters.read_text() + wrong)
+
+    done = command("check", project)
+
+    assert done.exit_code == 2
+    for said in (
+        "segmentation.grains.minima_depth", "segmentation.grains.colour", "no 4",
+        "slice_006.ang", "7 (672 points)", "number 99", "unknown action",
+    ):  # fmt: skip
+        assert said in done.output, said
+    assert "7 problems" in done.output
+
+
+def test_check_outside_of_a_project_says_how_to_make_one(command, tmp_path):
+    done = command("check", tmp_path)
+    assert done.exit_code == 2
+    assert "electrode-grains init" in done.output
+
+
+@pytest.mark.parametrize("name", ["run", "report", "proofread", "export", "annotate"])
+def test_no_command_works_without_a_project(command, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    done = command(name)
+    assert done.exit_code == 2
+    assert "there is no project here" in done.output
+
+
+def test_annotate_exports_what_import_takes_back(command, acquired, tmp_path):
+    project = tmp_path / "new"
+    words = ("init", project, "--scans", acquired / "scans", "--slice-spacing-nm", 50)
+    assert command(*words).exit_code == 0
+    done = command("annotate", "--project", project, "--count", 2, "--draft")
+    assert done.exit_code == 0, done.output
+    work = project / "data" / "01_raw" / "to_annotate"
+    names = sorted(file.name for file in (work / "labels").iterdir())
+    assert len(names) == 2
+    for kind in ("image", "ipf", "labels"):
+        for name in names:
+            with Image.open(work / kind / name) as image:
+                assert image.size == (28, 24)
+    done = command("annotate", "--project", project, "--import", work)
+    assert done.exit_code == 0, done.output
+    taken = AnnotationFolderDataset(path=str(project / "data/01_raw/slice_annotations")).load()
+    assert sorted(f"{name}.png" for name in taken) == names
+    assert all({1, 2} <= set(np.unique(classes)) for classes in taken.values())
+    again = command("annotate", "--project", project, "--count", 2)
+    assert not any(f" {name[:-4]} " in again.output for name in names)
+
+
+def test_colours_count_where_a_program_sorted_the_palette_anew(command, own_project, tmp_path):
+    classes = np.zeros((24, 28), np.uint8)
+    classes[5], classes[8:], classes[20] = 1, 2, 3
+    painted = tmp_path / "painted"
+    painted.mkdir()
+    image = Image.fromarray(classes, mode="P")
+    image.putpalette(PALETTE)
+    image.convert("RGB").save(painted / "slice_001.png")
+    shuffled = Image.fromarray(3 - classes, mode="P")
+    shuffled.putpalette(np.array(PALETTE).reshape(4, 3)[::-1].ravel().tolist())
+    shuffled.save(painted / "slice_003.png")
+    done = command("annotate", "--project", own_project, "--import", painted)
+    assert done.exit_code == 0, done.output
+    taken = AnnotationFolderDataset(path=str(own_project / "data/01_raw/slice_annotations")).load()
+    assert sorted(taken) == ["slice_001", "slice_002", "slice_003", "slice_005"]
+    assert (taken["slice_001"] == classes).all()
+    assert (taken["slice_003"] == classes).all()
+
+
+def test_import_takes_in_all_images_or_none(command, own_project, tmp_path):
+    painted = tmp_path / "painted"
+    painted.mkdir()
+    Image.fromarray(np.ones((24, 28), np.uint8)).save(painted / "slice_001.png")
+    Image.fromarray(np.ones((24, 28, 3), np.uint8)).save(painted / "slice_003.png")
+    Image.fromarray(np.ones((24, 99), np.uint8)).save(painted / "slice_004.png")
+    done = command("annotate", "--project", own_project, "--import", painted)
+    assert done.exit_code == 2
+    assert "2 problems in 3 painted images" in done.output
+    assert "1 such colours: (1, 1, 1)" in done.output
+    assert "(24, 99)" in done.output
+    assert not (own_project / "data/01_raw/slice_annotations/slice_001.png").exists()
+
+
+def test_a_viewer_that_is_not_there_is_said_to_be_missing(command, own_project, monkeypatch):
+    monkeypatch.setattr("electrode_grains.commands.viewer.available", lambda: False)
+    done = command("annotate", "--project", own_project, "--viewer")
+    assert done.exit_code == 2
+    assert "electrode-grains[viewer]" in done.output
+
+
+def test_slices_outside_of_the_stack_cannot_be_asked_for(command, own_project):
+    done = command("annotate", "--project", own_project, "--slices", "3,8")
+    assert done.exit_code == 2
+    assert "0 to 7" in done.output
+
+
+def test_results_that_are_not_there_yet_name_the_run_that_makes_them(command, own_project):
+    for name in ("proofread", "report", "export"):
+        done = command(name, "--project", own_project)
+        assert done.exit_code == 2, name
+        assert "kedro run --pipelines" in done.output
+
+
+def test_a_draft_is_what_the_pipeline_would_label(command, acquired, tmp_path):
+    from electrode_grains.datasets.folders import ScanFolderDataset
+    from electrode_grains.pipelines.orientation_annotation.nodes import annotate_slices
+    from electrode_grains.pipelines.orientation_annotation.settings import (
+        OrientationAnnotationSettings,
+    )
+
+    project = tmp_path / "new"
+    words = ("init", project, "--scans", acquired / "scans", "--slice-spacing-nm", 50)
+    assert command(*words).exit_code == 0
+    done = command("annotate", "--project", project, "--slices", "4", "--draft")
+    assert done.exit_code == 0, done.output
+    with Image.open(project / "data/01_raw/to_annotate/labels/slice_004.png") as image:
+        drawn = np.asarray(image)
+    settings = OrientationAnnotationSettings(
+        slice_count=1, laue_group="-3m", misorientation_degrees=5.0, minimum_confidence=0.05
+    )
+    labelled = annotate_slices(ScanFolderDataset(path=str(acquired / "scans")).load(), settings)
+    assert (drawn == labelled["slice_004"]).mean() > 0.99
+
+
+def test_export_offers_every_format_that_there_is():
+    from electrode_grains.commands import export
+    from electrode_grains.exports import FORMATS
+
+    assert list(export.NAMES) == list(FORMATS)
+
+
+def test_a_project_older_than_the_package_is_told_what_it_lacks(command, own_project):
+    (own_project / "conf" / "base" / "catalog_segmentation.yml").unlink()
+    done = command("proofread", "--project", own_project)
+    assert done.exit_code == 2
+    assert "no segmentation_edits" in done.output

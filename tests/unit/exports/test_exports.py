@@ -1,0 +1,264 @@
+"""What other programs find in exported files; VTK and ImageJ formats are parsed here anew."""
+
+import base64
+import struct
+import xml.etree.ElementTree as ElementTree
+import zlib
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from electrode_grains.ebsd import scan_readers, stack_scans
+from electrode_grains.exports import (
+    FORMATS,
+    ExportedParticle,
+    grain_surface,
+    interface_mesh,
+    write_exports,
+    write_image_data,
+    write_tiff_stack,
+)
+from electrode_grains.problems import InputProblem, SettingsProblem
+
+SPACING = (30.0, 20.0, 10.0)
+
+
+@pytest.fixture
+def labels():
+    values = np.zeros((6, 7, 8), np.int64)
+    values[1:5, 1:4, 1:7] = 3
+    values[1:5, 4:6, 1:7] = 70_000
+    values[1:5, 4:6, 7:] = 12  # cut by the window
+    return values
+
+
+@pytest.fixture
+def particle(labels):
+    rng = np.random.default_rng(4)
+    grains = pd.DataFrame(
+        {"label": [70_000, 3], "equivalent_diameter_nm": [81.0, 93.0], "sphericity": [0.7, np.nan]}
+    )
+    euler = rng.uniform(0, 1.5, (*labels.shape, 3))
+    euler[0, 0, 0] = np.nan
+    return ExportedParticle(
+        labels, SPACING, grains, material="NMC532", laue_group="-3m",
+        image_quality=rng.normal(100, 9, labels.shape), euler_angles=euler,
+    )  # fmt: skip
+
+
+def vtk_array(file, name):
+    """Read an array of a VTK XML file as its specification says."""
+    kinds = {"Int32": "<i4", "Int64": "<i8", "UInt8": "u1", "Float32": "<f4", "Float64": "<f8"}
+    (found,) = [e for e in ElementTree.parse(file).iter("DataArray") if e.get("Name") == name]
+    text = found.text
+    (blocks,) = struct.unpack("<Q", base64.b64decode(text[:12])[:8])
+    size = 8 * (3 + blocks)
+    characters = 4 * -(-size // 3)
+    header = np.frombuffer(base64.b64decode(text[:characters]), "<u8")
+    body, start, raw = base64.b64decode(text[characters:]), 0, b""
+    for length in header[3:].astype(int):
+        raw += zlib.decompress(body[start : start + length])
+        start += length
+    values = np.frombuffer(raw, kinds[found.get("type")])
+    components = int(found.get("NumberOfComponents"))
+    return values if components == 1 else values.reshape(-1, components)
+
+
+def volume_of(vertices, faces):
+    corners = vertices[faces]
+    return np.einsum("ij,ij->", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) / 6
+
+
+def test_paraview_finds_each_voxel_with_the_values_of_its_grain(particle, labels, tmp_path):
+    file = tmp_path / "grains.vti"
+    write_image_data(particle, file)
+    image = ElementTree.parse(file).find("ImageData")
+    assert image.get("WholeExtent") == "0 8 0 7 0 6"
+    assert image.get("Spacing") == "10 20 30"
+    assert image.get("Origin") == "-5 -10 -15"
+    assert (vtk_array(file, "GrainLabel").reshape(labels.shape) == labels).all()
+    diameter = vtk_array(file, "equivalent_diameter_nm").reshape(labels.shape)
+    assert (diameter[labels == 70_000] == 81).all()
+    assert np.isnan(diameter[(labels == 0) | (labels == 12)]).all()  # 12 has no row
+    euler = vtk_array(file, "EulerAngles").reshape(*labels.shape, 3)
+    assert np.allclose(euler, particle.euler_angles, atol=1e-6, equal_nan=True)
+
+
+def test_large_arrays_are_written_in_several_blocks(tmp_path):
+    labels = np.random.default_rng(2).integers(0, 5, (70, 60, 70))
+    particle = ExportedParticle(labels, SPACING, pd.DataFrame({"label": [1]}))
+    write_image_data(particle, tmp_path / "grains.vti")
+    assert (vtk_array(tmp_path / "grains.vti", "GrainLabel") == labels.ravel()).all()
+
+
+def test_dream3d_layout_is_read_back_by_the_reader_of_scans(particle, labels, tmp_path):
+    file = write_exports(particle, tmp_path, ["dream3d"])["dream3d"]
+    stack = stack_scans(scan_readers(file))
+    assert stack.attrs["spacing_nm"] == pytest.approx(SPACING)
+    assert stack.attrs["phases"][0]["symmetry"] == "32"  # TSL's code of -3m
+    quality = stack["image_quality"].to_numpy()
+    assert np.allclose(quality, particle.image_quality, atol=1e-4)
+    euler = stack["euler_angles"].to_numpy()
+    assert np.allclose(euler, particle.euler_angles, atol=1e-6, equal_nan=True)
+
+
+def test_dream3d_features_are_numbered_without_gaps_and_keep_their_labels(
+    particle, labels, tmp_path
+):
+    file = write_exports(particle, tmp_path, ["dream3d"])["dream3d"]
+    with h5py.File(file) as root:
+        container = root["DataContainers/ImageDataContainer"]
+        features = container["CellFeatureData"]
+        ids = container["CellData/FeatureIds"][..., 0]
+        kept = features["GrainLabels"][:, 0]
+        assert kept.tolist() == [0, 3, 12, 70_000]
+        assert (kept[ids] == labels).all()
+        assert features["EquivalentDiameters"][:, 0] == pytest.approx([0, 0.093, 0, 0.081])
+        for matrix in ("CellData", "CellFeatureData"):
+            for dataset in container[matrix].values():
+                tuples = tuple(dataset.attrs["TupleDimensions"])
+                components = tuple(dataset.attrs["ComponentDimensions"])
+                assert dataset.shape == (*tuples[::-1], *components)
+
+
+def test_imagej_finds_labels_and_voxel_size(particle, labels, tmp_path):
+    small = np.where(labels == 70_000, 5, labels)
+    write_tiff_stack(small, SPACING, tmp_path / "small.tif")
+    with tifffile.TiffFile(tmp_path / "small.tif") as file:
+        assert file.imagej_metadata["spacing"] == pytest.approx(0.03)
+        assert file.imagej_metadata["unit"] == "um"
+        across, down = (file.pages[0].tags[f"{axis}Resolution"].value for axis in "XY")
+        assert across[0] / across[1] == pytest.approx(100)  # voxels a micrometre
+        assert down[0] / down[1] == pytest.approx(50)
+        assert file.asarray().dtype == np.uint16
+        assert (file.asarray() == small).all()
+    large = write_exports(particle, tmp_path, ["tif"])["tif"]
+    assert (tifffile.imread(large) == labels).all()
+
+
+def test_labels_that_a_float_cannot_tell_apart_are_refused_for_imagej(tmp_path):
+    with pytest.raises(InputProblem, match="16777217"):
+        write_tiff_stack(np.array([[[2**24 + 1]]]), SPACING, tmp_path / "no.tif")
+
+
+@given(seed=st.integers(0, 200), steps=st.integers(0, 12))
+def test_every_grain_has_a_closed_surface_that_it_shares_with_its_neighbours(seed, steps):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 4, (4, 5, 3)) * 11
+    labels[1, 1, 1] = 7
+    mesh = interface_mesh(labels, SPACING, steps)
+    total = 0.0
+    for label in np.unique(labels[labels > 0]):
+        vertices, faces = grain_surface(mesh, label)
+        edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+        directed, counts = np.unique(edges, axis=0, return_counts=True)
+        reverse, counts_back = np.unique(edges[:, ::-1], axis=0, return_counts=True)
+        assert (directed == reverse).all()
+        assert (counts == counts_back).all()
+        total += volume_of(vertices, faces)
+        if steps == 0:
+            voxels = (labels == label).sum()
+            assert volume_of(vertices, faces) == pytest.approx(voxels * np.prod(SPACING))
+    outer = (mesh.grains == 0).any(axis=1)
+    faces = np.where(
+        (mesh.grains[outer, 1] == 0)[:, None], mesh.faces[outer], mesh.faces[outer][:, ::-1]
+    )
+    assert total == pytest.approx(volume_of(mesh.vertices, faces))  # no gap, no overlap
+
+
+def test_smoothing_rounds_a_ball_and_keeps_its_volume():
+    z, y, x = np.indices((30, 30, 30)) - 14.5
+    labels = (z**2 + y**2 + x**2 <= 144).astype(int)
+    rough, smooth = (interface_mesh(labels, (1, 1, 1), steps) for steps in (0, 20))
+
+    def area(mesh):
+        corners = mesh.vertices[mesh.faces]
+        sides = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        return np.linalg.norm(sides, axis=1).sum() / 2
+
+    ball = 4 * np.pi * 12**2
+    assert area(rough) / ball == pytest.approx(1.5, abs=0.05)  # voxel faces: 3/2 of a ball
+    assert area(smooth) / ball == pytest.approx(1.0, abs=0.05)
+    found = volume_of(*grain_surface(smooth, 1)) / (4 / 3 * np.pi * 12**3)
+    assert found == pytest.approx(1.0, abs=0.02)
+
+
+def test_smoothing_leaves_the_window_flat(labels):
+    mesh = interface_mesh(labels, SPACING, 10)
+    cut = mesh.vertices[:, 0] > 7.2 * SPACING[2]
+    assert cut.any()
+    assert np.allclose(mesh.vertices[cut, 0], 7.5 * SPACING[2])
+
+
+def test_ply_and_stl_hold_the_mesh(particle, labels, tmp_path):
+    written = write_exports(particle, tmp_path, ["ply", "stl"])
+    mesh = interface_mesh(labels, SPACING, 10)
+    header, body = written["ply"].read_bytes().split(b"end_header\n")
+    assert f"element face {len(mesh.faces)}".encode() in header
+    points = np.frombuffer(body, "<f4", 3 * len(mesh.vertices)).reshape(-1, 3)
+    assert np.allclose(points, mesh.vertices, atol=1e-3)
+    rows = np.frombuffer(
+        body[12 * len(points) :], [("n", "u1"), ("face", "<i4", 3), ("grains", "<i4", 2)]
+    )
+    assert (rows["face"] == mesh.faces).all()
+    assert (rows["grains"] == mesh.grains).all()
+    files = sorted(file.name for file in written["stl"].iterdir())
+    assert files == ["grain_12.stl", "grain_3.stl", "grain_70000.stl"]
+    raw = (written["stl"] / "grain_3.stl").read_bytes()
+    rows = np.frombuffer(
+        raw[84:], [("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("unused", "<u2")]
+    )
+    assert len(rows) == struct.unpack("<I", raw[80:84])[0]
+    vertices, faces = grain_surface(mesh, 3)
+    assert np.allclose(rows["corners"], vertices[faces], atol=1e-3)
+
+
+def test_hexahedra_fill_the_grains_and_share_their_corners(particle, labels, tmp_path):
+    file = write_exports(particle, tmp_path, ["vtu"])["vtu"]
+    points = vtk_array(file, "Points")
+    cells = vtk_array(file, "connectivity").reshape(-1, 8)
+    assert (vtk_array(file, "GrainLabel") == labels[labels > 0]).all()
+    assert len(np.unique(points, axis=0)) == len(points)
+    a, b, d, e = (points[cells[:, corner]] for corner in (0, 1, 3, 4))
+    volume = np.einsum("ij,ij->i", b - a, np.cross(d - a, e - a))
+    assert np.allclose(volume, np.prod(SPACING))  # positive: corners in the order of VTK
+    centers = points[cells].mean(axis=1)
+    assert np.allclose(centers[:, ::-1], np.argwhere(labels > 0) * np.array(SPACING))
+
+
+def test_interfaces_for_paraview_name_the_grains_on_either_side(particle, labels, tmp_path):
+    file = write_exports(particle, tmp_path, ["vtp"])["vtp"]
+    mesh = interface_mesh(labels, SPACING, 10)
+    pairs = np.stack([vtk_array(file, "GrainA"), vtk_array(file, "GrainB")], axis=1)
+    assert (pairs == mesh.grains).all()
+    diameter = vtk_array(file, "equivalent_diameter_nm_A")
+    assert (diameter[pairs[:, 0] == 3] == 93).all()
+    assert np.isnan(diameter[pairs[:, 0] == 0]).all()
+
+
+def test_an_unknown_format_is_refused_with_those_that_exist(particle, tmp_path):
+    with pytest.raises(SettingsProblem, match="dream3d"):
+        write_exports(particle, tmp_path, ["obj"])
+
+
+def test_volumes_of_another_window_are_refused(particle, labels):
+    with pytest.raises(InputProblem, match="image_quality"):
+        ExportedParticle(labels, SPACING, particle.grains, image_quality=np.zeros((2, 2, 2)))
+
+
+def test_no_grain_is_no_mesh():
+    with pytest.raises(InputProblem, match="no grain"):
+        interface_mesh(np.zeros((2, 2, 2), int), SPACING)
+
+
+def test_every_format_is_written(particle, tmp_path):
+    written = write_exports(particle, tmp_path, FORMATS)
+    assert {name: path.name for name, path in written.items()} == {
+        name: file for name, (_, file) in FORMATS.items()
+    }
+    assert pd.read_csv(written["csv"])["label"].tolist() == [70_000, 3]
