@@ -352,6 +352,12 @@ GRAINS = SegmentationSettings(
 )  # fmt: skip
 
 
+def test_a_setting_to_be_chosen_is_auto_or_a_number_in_range():
+    for wrong in (0.0, 1.0, 7):
+        with pytest.raises(ValueError, match=r"(?s)^1 validation error.*minima_depth"):
+            SegmentationSettings.model_validate(GRAINS.model_dump() | {"minima_depth": wrong})
+
+
 def test_voids_leave_the_grains_and_are_measured(hollow_particle):
     volumes, ball = hollow_particle
 

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
+
+
+def _in_unit_interval(value: float | Literal["auto"]) -> float | Literal["auto"]:
+    """After the union, so that a number out of range is one problem and not two."""
+    if value != "auto" and not 0 < value < 1:
+        raise ValueError(f'{value} is not "auto" and not between 0 and 1')
+    return value
+
+
+Chosen = Annotated[float | Literal["auto"], AfterValidator(_in_unit_interval)]
 
 
 class SegmentationSettings(BaseModel, frozen=True, extra="forbid"):
     """Watershed, merging, background and clean-up; "auto" is chosen by annotated slices."""
 
-    minima_depth: Annotated[float, Field(gt=0, lt=1)] | Literal["auto"]
+    minima_depth: Chosen
     background_threshold: float = Field(gt=0, lt=1)
     merge_mode: Literal["none", "iq", "orientation", "combined"]
     merge_misorientation_degrees: float = Field(ge=0, le=62.8)
-    merge_boundary: Annotated[float, Field(ge=0, le=1)] | Literal["auto"]
+    merge_boundary: Chosen
     merge_quantile: float | None = Field(default=None, gt=0, le=1)
     merge_size_weight: float = Field(default=0.0, ge=0, le=1)
     merge_reference_voxels: float = Field(default=300.0, gt=0)
