@@ -35,7 +35,7 @@ def refusal_in(error: BaseException) -> str | None:
     for kind in (Problem, ParameterValidationError, DataValidationError):
         for link in chain:
             if isinstance(link, kind):
-                return str(link)
+                return _without_links(str(link))
     for link in chain:
         if isinstance(link, OSError) and link.errno in UNWRITABLE:
             problem = RunProblem(
@@ -46,6 +46,11 @@ def refusal_in(error: BaseException) -> str | None:
             )
             return str(problem)
     return None
+
+
+def _without_links(text: str) -> str:
+    """Leave out the lines in which Pydantic points to its web pages."""
+    return "\n".join(line for line in text.splitlines() if "errors.pydantic.dev" not in line)
 
 
 def check_pipelines(asked: Iterable[str]) -> None:

@@ -172,7 +172,8 @@ def test_an_impossible_setting_is_answered_without_a_traceback(kedro, tmp_path):
     )
     assert done.returncode == 2
     assert "minima_depth" in done.stderr
-    assert "less than 1" in done.stderr
+    assert 'not "auto" and not between 0 and 1' in done.stderr
+    assert "errors.pydantic.dev" not in done.stderr
     assert "Traceback" not in done.stderr
 
 

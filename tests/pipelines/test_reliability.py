@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -39,7 +40,7 @@ def test_a_repeated_run_computes_nothing_and_opens_no_experiment(kedro, copy_of_
     done = kedro("run", "--env", "test", "--pipelines", "demo", data=copy_of_demo)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     shown = done.stdout + done.stderr
-    assert "33 of 33 steps are up to date" in shown
+    assert re.search(r"\b(\d\d) of \1 steps are up to date", shown), shown
     assert "--force" in shown
     assert "step 1 of" not in shown
     assert (copy_of_demo / "mlflow.db").read_bytes() == before
