@@ -60,8 +60,11 @@ class IncrementalSession(KedroSession):
             _tell(asked, reasons)
             if not reasons:
                 return {}
+            # Named only where some are skipped: Kedro-Viz takes a run by names for a part of one.
+            if len(reasons) < len(asked.nodes):
+                node_names = list(reasons)
             result: dict[str, Any] = super().run(
-                pipeline_names=names, node_names=list(reasons), **options
+                pipeline_names=names, node_names=node_names, **options
             )
             return result
 
