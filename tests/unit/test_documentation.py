@@ -1,25 +1,48 @@
-"""The table of faults names tests that exist."""
+"""The pages of the documentation are all there."""
 
 import re
 
-
-def rows(project):
-    text = (project / "docs" / "reliability.md").read_text(encoding="utf-8")
-    return [line for line in text.splitlines() if re.match(r"\| \d+ \|", line)]
+import pytest
+import yaml
 
 
-def test_the_table_of_faults_is_numbered_and_long_enough(project):
-    numbers = [int(row.split("|")[1]) for row in rows(project)]
-    assert numbers == list(range(1, len(numbers) + 1))
-    assert len(numbers) >= 70
+class _Loader(yaml.SafeLoader):
+    """Takes the tags of MkDocs for plain text."""
 
 
-def test_every_test_of_the_table_of_faults_exists(project):
-    existing = {
-        name
-        for file in (project / "tests").rglob("test_*.py")
-        for name in re.findall(r"^def (test_\w+)", file.read_text("utf-8"), re.MULTILINE)
-    }
-    named = [re.findall(r"`(test_\w+)`", row) for row in rows(project)]
-    assert all(named)
-    assert {name for names in named for name in names} - existing == set()
+_Loader.add_multi_constructor("", lambda loader, suffix, node: None)
+
+
+def files_of(entry):
+    if isinstance(entry, str):
+        yield entry
+    else:
+        for inner in entry.values() if isinstance(entry, dict) else entry:
+            yield from files_of(inner)
+
+
+@pytest.fixture
+def configuration(project):
+    return yaml.load((project / "mkdocs.yml").read_text(encoding="utf-8"), _Loader)
+
+
+def test_every_page_of_the_navigation_is_there(project, configuration):
+    pages = list(files_of(configuration["nav"]))
+    assert len(pages) > 30
+    assert [page for page in pages if not (project / "docs" / page).exists()] == []
+
+
+def test_what_the_pages_are_built_with_is_there(project):
+    text = (project / "mkdocs.yml").read_text(encoding="utf-8")
+    extensions = re.findall(r"docs/\S+\.py", text)
+    assert extensions
+    assert [file for file in extensions if not (project / file).exists()] == []
+
+
+def test_every_link_between_pages_leads_somewhere(project):
+    lost = []
+    for page in [project / "README.md", *sorted((project / "docs").rglob("*.md"))]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            if not (page.parent / target).exists():
+                lost.append(f"{page.name}: {target}")
+    assert lost == []
