@@ -129,13 +129,15 @@ def compare_steps(device: str, repeats: int) -> None:
                 )
 
 
-def compare_inference(device: str, repeats: int) -> None:
+def compare_inference(device: str, repeats: int, depth: int) -> None:
     contrast = np.random.default_rng(0).normal(size=VOLUME).astype(np.float32)
-    network = inner_last(UNet3D(1, 12, 3), device).eval()
+    network = inner_last(UNet3D(1, 12, depth), device).eval()
     whole = torch.zeros(1, 1, *VOLUME, device=device)
     with torch.inference_mode():
         needed = operations(lambda: network(whole))
-    print(f"\n{VOLUME}: {needed / 1e9:.0f} G operations in one pass over the whole volume\n")
+    print(
+        f"\nDepth {depth}, {VOLUME}: {needed / 1e9:.0f} G operations in one pass over the whole volume\n"
+    )
     print("| inference | format | s | ratio | useful operations / peak |")
     print("| :--- | :--- | ---: | ---: | ---: |")
     for precision, dtype in FORMATS.items():
@@ -185,7 +187,8 @@ def main() -> None:
         shown = ", ".join(f"{k} {v / 1e9:.0f} G/s" for k, v in peak(asked.device, dtype).items())
         print(f"peak in {name}: {shown}")
     compare_steps(asked.device, asked.repeats)
-    compare_inference(asked.device, asked.repeats)
+    for depth in (2, 3):
+        compare_inference(asked.device, asked.repeats, depth)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ def _displayed(found: re.Match[str]) -> str:
 def with_formulas(text: str) -> str:
     """Replace what reStructuredText writes as formulas and references."""
     text = BLOCK.sub(_displayed, text)
-    text = INLINE.sub(lambda found: convert(found[1].replace("\n", " ")), text)
+    # In a span: at the start of a line Markdown would take the formula for a block.
+    text = INLINE.sub(lambda found: f"<span>{convert(found[1].replace(chr(10), ' '))}</span>", text)
     return TARGET.sub(r"\1[\2]", REFERENCE.sub(r"[\1]", text))
 
 

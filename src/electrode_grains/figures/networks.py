@@ -20,7 +20,6 @@ from electrode_grains.figures.style import (
     GREEN,
     GREY,
     ORANGE,
-    SINGLE_COLUMN,
     SKY,
     VERMILION,
     escape_math,
@@ -194,7 +193,7 @@ def learning_curves(history: pd.DataFrame) -> Figure:
         )
     losses = [name for name in metrics if "loss" in name]
     groups = [group for group in (losses, [n for n in metrics if n not in losses]) if group]
-    figure = new_figure(SINGLE_COLUMN if len(groups) == 1 else DOUBLE_COLUMN, 2.4)
+    figure = new_figure(DOUBLE_COLUMN, 2.4)
     panels = figure.subplots(1, len(groups), squeeze=False)[0]
     for axes, group in zip(panels, groups, strict=True):
         for position, name in enumerate(group):

@@ -393,9 +393,9 @@ def _section_values(told: ReportContent) -> dict[str, list[tuple[str, list[tuple
     }
     return {
         section: [
-            (title, [(_in_words(name), text) for name, text in _value_rows(values)])
+            (title, [(_in_words(name), text) for name, text in rows])
             for title, values in group
-            if values
+            if values and (rows := _value_rows(values))
         ]
         for section, group in groups.items()
     }
