@@ -135,9 +135,7 @@ def compare_inference(device: str, repeats: int, depth: int) -> None:
     whole = torch.zeros(1, 1, *VOLUME, device=device)
     with torch.inference_mode():
         needed = operations(lambda: network(whole))
-    print(
-        f"\nDepth {depth}, {VOLUME}: {needed / 1e9:.0f} G operations in one pass over the whole volume\n"
-    )
+    print(f"\nDepth {depth}, {VOLUME}: {needed / 1e9:.0f} G operations in one pass over it all\n")
     print("| inference | format | s | ratio | useful operations / peak |")
     print("| :--- | :--- | ---: | ---: | ---: |")
     for precision, dtype in FORMATS.items():
