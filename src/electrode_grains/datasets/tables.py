@@ -1,4 +1,4 @@
-"""Tables: Parquet for results; CSV, Markdown and LaTeX for the report; and its text."""
+"""Tables as Parquet, and texts."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ParquetDataset(AtomicDataset[pd.DataFrame, pd.DataFrame]):
 
     def preview(self, nrows: int = 10) -> TablePreview:
         """First rows for the side panel of Kedro-Viz."""
-        return _preview(self.load().head(nrows))
+        return table_preview(self.load().head(nrows))
 
     def places(self) -> tuple[Path, ...]:
         """The file."""
@@ -56,47 +56,6 @@ class ParquetDataset(AtomicDataset[pd.DataFrame, pd.DataFrame]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}
-
-
-class ReportTableDataset(AtomicDataset[pd.DataFrame, pd.DataFrame]):
-    """A small table in three formats beside each other; loads from the CSV.
-
-    Parameters
-    ----------
-    filepath : str
-        Path without suffix.
-    """
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._base = Path(filepath)
-        self.metadata = metadata
-
-    def _file(self, suffix: str) -> Path:
-        return self._base.with_name(self._base.name + suffix)
-
-    def load(self) -> pd.DataFrame:
-        """Read the CSV."""
-        return pd.read_csv(self._file(".csv"))
-
-    def save(self, data: pd.DataFrame) -> None:
-        """Write all three formats."""
-        from electrode_grains.figures.tables import to_latex, to_markdown
-
-        with replacing(*self.places()) as (csv, markdown, latex):
-            data.to_csv(csv, index=False)
-            markdown.write_text(to_markdown(data), encoding="utf-8")
-            latex.write_text(to_latex(data), encoding="utf-8")
-
-    def preview(self) -> TablePreview:
-        """Rows for the side panel of Kedro-Viz."""
-        return _preview(self.load())
-
-    def places(self) -> tuple[Path, ...]:
-        """CSV, Markdown and LaTeX."""
-        return tuple(map(self._file, (".csv", ".md", ".tex")))
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._base)}
 
 
 class TextDataset(AtomicDataset[str, str]):
@@ -124,6 +83,7 @@ class TextDataset(AtomicDataset[str, str]):
         return {"filepath": str(self._filepath)}
 
 
-def _preview(table: pd.DataFrame) -> TablePreview:
+def table_preview(table: pd.DataFrame) -> TablePreview:
+    """Rows of a table as Kedro-Viz takes them."""
     rows: dict[str, Any] = table.astype(str).to_dict(orient="split")
     return TablePreview(rows)

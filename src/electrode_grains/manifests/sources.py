@@ -20,6 +20,9 @@ LIBRARIES = (
 )
 
 
+BESIDE = (".css", ".j2", ".js", ".json", ".safetensors", ".yml")  # what a package holds beside code
+
+
 def code_digest(modules: Iterable[str]) -> str:
     """Digest of modules and of all modules of this package that they import, at any depth.
 
@@ -30,17 +33,22 @@ def code_digest(modules: Iterable[str]) -> str:
     >>> code_digest(["electrode_grains.volumes"]) == code_digest(["electrode_grains.problems"])
     False
     """
+    total = hashlib.blake2b(digest_size=20)
+    for file in sorted({file for module in reached_modules(modules) for file in _files(module)}):
+        total.update(file.relative_to(ROOT).as_posix().encode() + b"\0")
+        total.update(_content(file))
+    return total.hexdigest()
+
+
+def reached_modules(modules: Iterable[str]) -> set[str]:
+    """Modules, and all of this package that they import, at any depth."""
     reached: set[str] = set()
     waiting = set(modules)
     while waiting:
         module = waiting.pop()
         reached.add(module)
         waiting |= _imports(module) - reached
-    total = hashlib.blake2b(digest_size=20)
-    for file in sorted({file for module in reached for file in _files(module)}):
-        total.update(file.relative_to(ROOT).as_posix().encode() + b"\0")
-        total.update(_content(file))
-    return total.hexdigest()
+    return reached
 
 
 @cache
@@ -79,7 +87,7 @@ def _files(module: str) -> tuple[Path, ...]:
     if source.name != "__init__.py" or source.parent == ROOT:
         return (source,)
     beside = (file for file in source.parent.rglob("*") if file.is_file())
-    return (source, *(f for f in beside if f.suffix in (".css", ".j2", ".js", ".json", ".yml")))
+    return (source, *(f for f in beside if f.suffix in BESIDE))
 
 
 @cache

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from electrode_grains.datasets.folders import AnnotationFolderDataset
+from electrode_grains.datasets.report_tables import ReportTableDataset
 from electrode_grains.datasets.results import ResultDataset
-from electrode_grains.datasets.tables import ParquetDataset, ReportTableDataset, TextDataset
+from electrode_grains.datasets.tables import ParquetDataset, TextDataset
 from electrode_grains.datasets.volume import VolumeDataset
 from electrode_grains.volumes import as_volume
 

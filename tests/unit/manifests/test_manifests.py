@@ -17,6 +17,7 @@ from electrode_grains.manifests import (
     one_run,
 )
 from electrode_grains.manifests import lock as lock_module
+from electrode_grains.manifests.sources import reached_modules
 from electrode_grains.problems import RunProblem
 
 RECIPE = Recipe("nodes.fit", "aa", {"numpy": "2"}, {"seed": 1}, {"grains": "11"})
@@ -126,3 +127,10 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(RunProblem, match="cannot be written"), one_run(tmp_path / "file" / "data"):
         pass
+
+
+@pytest.mark.parametrize("dataset", ["tables", "results", "volume", "network", "checkpoints"])
+def test_an_edit_of_a_figure_makes_no_result_anew(dataset):
+    reached = reached_modules([f"electrode_grains.datasets.{dataset}"])
+    assert f"electrode_grains.datasets.{dataset}" in reached
+    assert [module for module in reached if "figures" in module] == []
