@@ -8,7 +8,6 @@ run in turn, and the least time of several counts. MONAI takes part where it is 
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.timing import least_seconds
 from electrode_grains.boundary import UNet3D, predict_class_probabilities
 
 VOLUME = (96, 224, 240)
@@ -25,25 +25,8 @@ FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 WINDOWS = ((24, 80, 80), (80, 80, 80))
 
 
-def least_seconds(
-    works: dict[str, Callable[[], Any]], repeats: int, device: str
-) -> dict[str, float]:
-    for work in works.values():
-        work()
-    least = dict.fromkeys(works, np.inf)
-    for _ in range(repeats):
-        for name, work in works.items():
-            settle(device)
-            begin = time.perf_counter()
-            work()
-            settle(device)
-            least[name] = min(least[name], time.perf_counter() - begin)
-    return least
-
-
-def settle(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()
+def settle(device: str) -> Callable[[], None]:
+    return torch.cuda.synchronize if device == "cuda" else lambda: None
 
 
 def operations(work: Callable[[], Any]) -> int:
@@ -63,7 +46,7 @@ def peak(device: str, dtype: torch.dtype) -> dict[str, float]:
     block = block.to(memory_format=torch.channels_last_3d)
     with torch.inference_mode():
         works = {"matrix product": lambda: one @ two, "convolution": lambda: layer(block)}
-        seconds = least_seconds(works, 5, device)
+        seconds = least_seconds(works, 5, settle(device))
     counted = {
         "matrix product": 2 * side**3,
         "convolution": 2 * 27 * 64 * 64 * int(np.prod(cells)),
@@ -118,7 +101,7 @@ def compare_steps(device: str, repeats: int) -> None:
                 name: step_of(network, window, precision, device)
                 for name, network in networks.items()
             }
-            seconds = least_seconds(works, repeats, device)
+            seconds = least_seconds(works, repeats, settle(device))
             for name, network in networks.items():
                 counted = 0 if "compiled" in name else operations(works[name])
                 weights = sum(each.numel() for each in network.parameters())
@@ -161,7 +144,7 @@ def compare_inference(device: str, repeats: int, depth: int) -> None:
                 return scores.float().softmax(dim=1)[0].cpu().numpy()
 
             works["MONAI sliding_window_inference, 80^3, overlap .25"] = slide
-        seconds = least_seconds(works, repeats, device)
+        seconds = least_seconds(works, repeats, settle(device))
         for name, taken in seconds.items():
             print(
                 f"| {name} | {precision} | {taken:.3f} | "

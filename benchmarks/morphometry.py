@@ -22,6 +22,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 from skimage.measure import regionprops_table
 
+from benchmarks.timing import least_seconds
 from electrode_grains.morphometry import (
     characterize_grains,
     measure_particle,
@@ -49,19 +50,6 @@ def bent_cells(shape: tuple[int, ...], seeds: int, rng: np.random.Generator) -> 
     reach = np.array(shape) * (0.75, 0.49, 0.49)
     inside = (((points - np.array(shape) / 2) / reach) ** 2).sum(axis=1) < 1
     return np.where(inside, cells, 0).reshape(shape).astype(np.int32)
-
-
-def least_seconds(tasks: dict[str, Callable[[], object]], repetitions: int) -> dict[str, float]:
-    """Least time of each task, called in turn after a first call."""
-    times: dict[str, list[float]] = {name: [] for name in tasks}
-    for task in tasks.values():
-        task()
-    for _ in range(repetitions):
-        for name, task in tasks.items():
-            start = time.perf_counter()
-            task()
-            times[name].append(time.perf_counter() - start)
-    return {name: min(taken) for name, taken in times.items()}
 
 
 def shape_statistics(image: sitk.Image) -> None:

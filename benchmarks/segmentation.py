@@ -25,8 +25,9 @@ from skimage.filters import threshold_otsu
 from skimage.morphology import h_minima
 from skimage.segmentation import random_walker, watershed
 
-from benchmarks.morphometry import PAPER_WINDOW, SEEDS, bent_cells, least_seconds
+from benchmarks.morphometry import PAPER_WINDOW, SEEDS, bent_cells
 from benchmarks.specimens import specimen
+from benchmarks.timing import least_seconds
 from electrode_grains.alignment import SliceTransforms, apply_transforms
 from electrode_grains.datasets.volume import VolumeDataset
 from electrode_grains.ebsd.orientations import misorientation_angle

@@ -14,6 +14,7 @@ from kedro.io import DatasetError
 
 from electrode_grains.datasets.atomic import AtomicDataset
 from electrode_grains.problems import InputProblem
+from electrode_grains.replacing import replacing
 
 CSV_COLUMNS = ("edit", "action", "z", "y", "x")
 
@@ -138,4 +139,5 @@ def append_edit(path: Path, edit: Mapping[str, Any]) -> None:
             found="a list in another style",
             expected="one edit a line: - {action: remove, at: [z, y, x]}",
         )
-    os.replace(unfinished, path)
+    with replacing(path) as (partial,):
+        os.replace(unfinished, partial)
