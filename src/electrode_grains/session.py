@@ -12,6 +12,7 @@ from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.pipeline import Pipeline
 
+from electrode_grains.configuration import refuse_unread_parameters
 from electrode_grains.ledger import Ledger
 from electrode_grains.manifests import one_run
 
@@ -51,6 +52,7 @@ class IncrementalSession(KedroSession):
         names = pipeline_names or ([pipeline_name] if pipeline_name else [])
         context = self.load_context()
         with one_run(_data_folder(context)):
+            refuse_unread_parameters(context.config_loader["parameters"], pipelines.values())
             asked = _asked(names or ["__default__"], node_names, options)
             steps = pipelines["__default__"] + asked
             ledger = Ledger(context.catalog, context.params, steps)

@@ -6,11 +6,13 @@ import os
 os.environ.setdefault("DO_NOT_TRACK", "true")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
+from electrode_grains.configuration import RefusingConfigLoader
 from electrode_grains.hooks import ExperimentTracking, Manifests, Prerequisites, Progress
 from electrode_grains.session import IncrementalSession
 
 HOOKS = (Prerequisites(), Progress(), ExperimentTracking(), Manifests())
 SESSION_CLASS = IncrementalSession
+CONFIG_LOADER_CLASS = RefusingConfigLoader
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro_telemetry")
 
 

@@ -308,12 +308,12 @@ def _read_images(folder: Path) -> dict[str, Any]:
 def _read_painted(file: Path) -> NDArray[np.uint8]:
     """Classes of a painted image: its grey values or indices, or else its colours."""
     import numpy as np
-    from PIL import Image
 
     from electrode_grains.ebsd import classes_of_colours
+    from electrode_grains.ebsd.images import opened_image
     from electrode_grains.ebsd.placement import check_classes
 
-    with Image.open(file) as image:
+    with opened_image(file) as image:
         values = np.asarray(image)
         if image.mode in ("RGB", "RGBA", "P"):
             try:  # a drawing program may have sorted the palette anew: colours count

@@ -106,11 +106,14 @@ def settings_troubles(project: Project) -> list[Trouble]:
     from kedro.validation import TypeExtractor
     from pydantic import ValidationError
 
+    from electrode_grains.configuration import unread_parameters
     from electrode_grains.ebsd import Trouble
 
     troubles = []
     models = TypeExtractor(dict(pipelines)).extract_types_from_pipelines()
     parameters = project.config["parameters"]
+    for name, nearest in unread_parameters(parameters, pipelines.values()).items():
+        troubles.append(Trouble(name, "", "no step reads it", "", nearest, "correct it in conf"))
     for key, model in sorted(models.items()):
         try:
             model(**_value_of(parameters, key))

@@ -18,6 +18,7 @@ from electrode_grains.datasets.atomic import AtomicDataset
 from electrode_grains.ebsd import ReadingOptions, scan_readers, write_scan
 from electrode_grains.ebsd.formats import SUFFIXES as SCAN_SUFFIXES
 from electrode_grains.ebsd.images import SUFFIXES as IMAGE_SUFFIXES
+from electrode_grains.ebsd.images import opened_image
 from electrode_grains.ebsd.placement import CLASS_COLOURS, check_classes
 from electrode_grains.ebsd.points import ScanReader
 from electrode_grains.problems import InputProblem
@@ -210,22 +211,7 @@ PALETTE = tuple(value for colour in CLASS_COLOURS for value in colour)
 
 
 def _read_classes(file: Path) -> NDArray[np.uint8]:
-    try:
-        return _read_image(file)
-    except InputProblem:
-        raise
-    # What image libraries raise over damaged files has no common ancestor.
-    except Exception as error:
-        raise InputProblem(
-            "the annotation image cannot be read",
-            where=str(file),
-            found=f"{type(error).__name__}: {error}",
-            remedy="save the labels again as 8-bit indexed or grey PNG",
-        ) from None
-
-
-def _read_image(file: Path) -> NDArray[np.uint8]:
-    with Image.open(file) as image:
+    with opened_image(file) as image:
         if image.mode not in ("L", "P", "1", "I;16", "I"):
             raise InputProblem(
                 "an annotation image must hold one class number per point",

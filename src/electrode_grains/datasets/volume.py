@@ -150,10 +150,10 @@ def read_volume(folder: Path) -> xr.DataArray:
             attributes["name"],
             channels=attributes.get("channels"),
         )
-    except InputProblem:
-        raise
     # What zarr, its codecs and its metadata raise over damaged bytes has no common ancestor.
     except Exception as error:
+        if isinstance(error, InputProblem) and error.where:
+            raise
         raise InputProblem(
             "the volume is damaged",
             where=str(folder),

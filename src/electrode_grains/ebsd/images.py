@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from electrode_grains.ebsd.points import STRICT, ReadingOptions, clean_quality
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.problems import InputProblem, Problem, SettingsProblem
 
 SUFFIXES = (".png", ".tif", ".tiff")
 _TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -45,15 +45,38 @@ def _is_stack(series: tifffile.TiffPageSeries) -> bool:
 
 
 @contextmanager
+def opened_image(file: Path) -> Iterator[Image.Image]:
+    """Lend an image, once its checksums hold: PNG has one for each of its parts.
+
+    Parameters
+    ----------
+    file : Path
+        PNG or TIFF.
+
+    Raises
+    ------
+    InputProblem
+        If the image cannot be read, here or while it is used.
+    """
+    with _refusing_damage(file):
+        with Image.open(file) as image:
+            image.verify()  # decoding alone passes over the checksums of the pixels
+        with Image.open(file) as image:
+            yield image
+
+
+@contextmanager
 def _refusing_damage(file: Path) -> Iterator[None]:
     """Turn what image libraries raise on damaged files into a refusal."""
     try:
         yield
-    except (OSError, ValueError, SyntaxError, IndexError, tifffile.TiffFileError) as error:
+    except Problem:
+        raise
+    except Exception as error:  # no common ancestor
         raise InputProblem(
             "an image cannot be read",
-            where=file.name,
-            found=str(error)[:80] or type(error).__name__,
+            where=str(file),
+            found=f"{type(error).__name__}: {error}".splitlines()[0][:120],
             remedy="save it again; the file may have been cut short",
         ) from error
 
@@ -125,7 +148,7 @@ def read_image(
 
 def _read_grey(file: Path, page: int) -> NDArray[np.generic]:
     if file.suffix.lower() == ".png":
-        with _refusing_damage(file), Image.open(file) as image:
+        with opened_image(file) as image:
             values = np.asarray(image)
             kind = f"colour mode {image.mode}"
             colourless = image.mode in ("L", "I", "F") or image.mode.startswith("I;16")

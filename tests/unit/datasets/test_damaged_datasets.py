@@ -111,7 +111,7 @@ def mutate(content, chance):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("count", [150, pytest.param(5000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [150, pytest.param(20_000, marks=pytest.mark.slow)])
 def test_a_mutant_of_any_dataset_is_the_truth_or_refused(tmp_path, kind, count):
     write, read = KINDS[kind]
     write(tmp_path / "data")

@@ -92,3 +92,14 @@ def test_missing_and_negative_values_are_masked_in_small_shares_only(tmp_path):
     tifffile.imwrite(tmp_path / "slice_1.tif", values)
     with pytest.raises(InputProblem, match=r"25\.0%"):
         read_scan(tmp_path / "slice_1.tif", STEP)
+
+
+def test_pixels_against_their_checksum_are_refused(tmp_path):
+    """Decoding alone would return the pixels before the damage, and other ones after it."""
+    path = tmp_path / "slice_1.png"
+    Image.fromarray(grey(shape=(60, 70))).save(path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(InputProblem, match="bad header checksum in b'IDAT'"):
+        read_scan(path, STEP)

@@ -1,0 +1,142 @@
+"""Configuration files: refused with file and line where they cannot be read, nothing ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Set
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from kedro.config import MissingConfigException, OmegaConfigLoader
+from kedro.pipeline import Pipeline
+from omegaconf import DictConfig, OmegaConf
+from yaml import YAMLError
+
+from electrode_grains.problems import Problem, SettingsProblem
+
+FORMATS = (".yml", ".yaml", ".json")
+# Read by hooks, reports and exports, and no input of a step of its own.
+OWN_KEYS = ("particle",)
+
+
+class RefusingConfigLoader(OmegaConfigLoader):
+    """Kedro's loader, which says where a file is broken instead of failing inside a parser."""
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        """Configuration of a kind such as `parameters`.
+
+        Raises
+        ------
+        SettingsProblem
+            If a file cannot be read, or a value in it cannot be resolved.
+        """
+        try:
+            return dict(super().__getitem__(key))
+        except (KeyError, MissingConfigException, Problem):
+            raise
+        # What YAML, OmegaConf and Kedro raise over a broken file has no common ancestor.
+        except Exception as error:
+            folders = (self.base_env, self.env or self.default_run_env)
+            raise _refusal(key, (Path(self.conf_source, each) for each in folders), error) from None
+
+
+def unread_parameters(
+    parameters: Mapping[str, Any], pipelines: Iterable[Pipeline]
+) -> dict[str, str]:
+    """Names of parameters that no step reads, such as misspelt ones.
+
+    Parameters
+    ----------
+    parameters : mapping
+        As configured.
+    pipelines : iterable of Pipeline
+        All pipelines of the project.
+
+    Returns
+    -------
+    dict of str
+        By each such name the nearest one that would be read.
+    """
+    inputs: set[str] = set().union(*(pipeline.inputs() for pipeline in pipelines))
+    read = {name.removeprefix("params:") for name in inputs if name.startswith("params:")}
+    read.update(OWN_KEYS)
+    return {name: _nearest(name, read) for name in _outermost(parameters, read)}
+
+
+def _nearest(name: str, read: Set[str]) -> str:
+    depth = name.count(".") + 1
+    alike = sorted({".".join(each.split(".")[:depth]) for each in read})
+    if name in alike:
+        return f"settings below {name}"
+    return next(iter(get_close_matches(name, alike, n=1)), ", ".join(alike))
+
+
+def refuse_unread_parameters(parameters: Mapping[str, Any], pipelines: Iterable[Pipeline]) -> None:
+    """Refuse parameters that no step reads: what they should have changed would be lost.
+
+    Raises
+    ------
+    SettingsProblem
+        Naming the first of them.
+    """
+    for name, nearest in unread_parameters(parameters, pipelines).items():
+        raise SettingsProblem(
+            "no step reads this parameter",
+            where=name,
+            expected=nearest,
+            remedy="correct or remove it in conf, or in --params",
+        )
+
+
+def _outermost(
+    values: Mapping[str, Any], read: Set[str], within: tuple[str, ...] = ()
+) -> Iterator[str]:
+    """Names above which and below which nothing is read, and values where a group is read."""
+    for key, value in values.items():
+        path = (*within, str(key))
+        name = ".".join(path)
+        if name in read:
+            continue
+        is_group = any(each.startswith(name + ".") for each in read)
+        if is_group and isinstance(value, Mapping):
+            yield from _outermost(value, read, path)
+        else:
+            yield name
+
+
+def _refusal(key: str, folders: Iterable[Path], error: Exception) -> SettingsProblem:
+    """Name the file that is at fault, or else the kind of configuration."""
+    for folder in folders:
+        for file in sorted(file for file in folder.rglob("*") if file.suffix in FORMATS):
+            where, found = _fault_of(file)
+            if where:
+                return SettingsProblem(
+                    "a configuration file cannot be read",
+                    where=where,
+                    found=found,
+                    expected="YAML or JSON in UTF-8: settings by name, each name once",
+                    remedy="correct it, or take the file of a fresh copy of the project",
+                )
+    return SettingsProblem(
+        "the configuration cannot be put together",
+        where=f"{key} in conf",
+        found=" ".join(str(error).split())[:300],
+        remedy="correct what it names",
+    )
+
+
+def _fault_of(file: Path) -> tuple[str, str]:
+    """Place and nature of the fault of a file, empty texts where it can be read."""
+    try:
+        with file.open(encoding="utf-8") as stream:
+            settings = OmegaConf.load(stream)
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        reason = getattr(error, "problem", None) or getattr(error, "reason", None) or error
+        return f"{file}{line}", str(reason)
+    except Exception as error:  # what OmegaConf and the codec raise
+        return str(file), str(error).splitlines()[0]
+    if not isinstance(settings, DictConfig):
+        return str(file), "a list"
+    return "", ""
