@@ -6,16 +6,21 @@ Kedro finds the group `cli` here and lets its commands replace its own of the sa
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
-from kedro.framework.project import pipelines
+from kedro.framework.project import pipelines, settings
+from kedro.utils import find_kedro_project
 from kedro.validation import DataValidationError, ParameterValidationError
 
+from electrode_grains.configuration import check_environment
+from electrode_grains.manifests import refuse_if_held
 from electrode_grains.problems import Problem, RunProblem, SettingsProblem
-from electrode_grains.session import FORCE
+from electrode_grains.session import FORCE, data_folder
 
 REFUSED = 2
 # What a disk says that takes nothing more; the data on it are whole.
@@ -68,6 +73,27 @@ def check_pipelines(asked: Iterable[str]) -> None:
         )
 
 
+def check_place(environment: str | None, conf_source: str | None) -> None:
+    """Look at the data folder, before all that takes seconds to load.
+
+    Raises
+    ------
+    SettingsProblem
+        If the configuration has no such environment.
+    RunProblem
+        If a run is at work in the data folder.
+    """
+    project = find_kedro_project(Path.cwd()) or Path.cwd()
+    conf = Path(conf_source or project / settings.CONF_SOURCE)
+    environment = environment or os.environ.get("KEDRO_ENV")
+    if environment and conf.is_dir():
+        check_environment(conf, environment)
+    configuration = settings.CONFIG_LOADER_CLASS(
+        conf_source=str(conf), env=environment, **settings.CONFIG_LOADER_ARGS
+    )
+    refuse_if_held(data_folder(project, configuration))
+
+
 class _RefusingCommand(click.Command):
     """A command that shows a refusal as one block and exits with code 2."""
 
@@ -76,6 +102,7 @@ class _RefusingCommand(click.Command):
         if ctx.params.pop("force", False):
             ctx.params["params"] = {**(ctx.params.get("params") or {}), FORCE: True}
         try:
+            check_place(ctx.params.get("env"), ctx.params.get("conf_source"))
             check_pipelines(ctx.params.get("pipelines") or ())
             return super().invoke(ctx)
         except Exception as error:

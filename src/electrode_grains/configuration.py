@@ -40,6 +40,22 @@ class RefusingConfigLoader(OmegaConfigLoader):
             raise _refusal(key, (Path(self.conf_source, each) for each in folders), error) from None
 
 
+def check_environment(conf: Path, name: str) -> None:
+    """Refuse an environment that the configuration lacks.
+
+    Raises
+    ------
+    SettingsProblem
+        With those that exist.
+    """
+    if not (conf / name).is_dir():
+        raise SettingsProblem(
+            "there is no such environment",
+            found=name,
+            expected=", ".join(sorted(each.name for each in conf.iterdir() if each.is_dir())),
+        )
+
+
 def unread_parameters(
     parameters: Mapping[str, Any], pipelines: Iterable[Pipeline]
 ) -> dict[str, str]:

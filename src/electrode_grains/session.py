@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.pipeline import Pipeline
@@ -51,7 +50,7 @@ class IncrementalSession(KedroSession):
         """Run what is not up to date, with the options of `KedroSession.run`."""
         names = pipeline_names or ([pipeline_name] if pipeline_name else [])
         context = self.load_context()
-        with one_run(_data_folder(context)):
+        with one_run(data_folder(Path(context.project_path), context.config_loader)):
             refuse_unread_parameters(context.config_loader["parameters"], pipelines.values())
             asked = _asked(names or ["__default__"], node_names, options)
             steps = pipelines["__default__"] + asked
@@ -71,9 +70,9 @@ class IncrementalSession(KedroSession):
             return result
 
 
-def _data_folder(context: KedroContext) -> Path:
-    root = Path(context.config_loader["globals"]["data_root"])
-    return Path(context.project_path) / root
+def data_folder(project: Path, configuration: Mapping[str, Any]) -> Path:
+    """Folder of all data of a particle, which one run holds at a time."""
+    return project / configuration["globals"]["data_root"]
 
 
 def _asked(names: list[str], node_names: Iterable[str] | None, options: dict[str, Any]) -> Pipeline:

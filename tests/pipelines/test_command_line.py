@@ -195,5 +195,13 @@ def test_a_pipeline_that_does_not_exist_is_answered_with_those_that_do(kedro, tm
     assert "Traceback" not in done.stderr
 
 
+def test_an_environment_that_does_not_exist_is_answered_with_those_that_do(kedro, tmp_path):
+    done = kedro("run", "--env", "tset", data=tmp_path)
+    assert done.returncode == 2
+    assert "there is no such environment" in done.stderr
+    assert "demo, local, paper, real, test" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_no_environment_turns_telemetry_on(project):
     assert yaml.safe_load((project / ".telemetry").read_text()) == {"consent": False}

@@ -123,14 +123,12 @@ def open_project(project: Path | None, env: str | None) -> Project:
     SettingsProblem
         If it has no such environment.
     """
+    from electrode_grains.configuration import check_environment
+
     folder = find_project(project or Path.cwd())
     conf = folder / "conf"
-    if env and not (conf / env).is_dir():
-        raise SettingsProblem(
-            "there is no such environment",
-            found=env,
-            expected=", ".join(sorted(each.name for each in conf.iterdir() if each.is_dir())),
-        )
+    if env:
+        check_environment(conf, env)
     os.environ.setdefault("KEDRO_LOGGING_CONFIG", str(conf / "logging.yml"))
     from kedro.framework.project import settings
     from kedro.framework.startup import bootstrap_project

@@ -9,7 +9,7 @@ from electrode_grains.manifests.content import (
     combine_digests,
     file_digests,
 )
-from electrode_grains.manifests.lock import one_run
+from electrode_grains.manifests.lock import one_run, refuse_if_held
 from electrode_grains.manifests.manifest import Manifest, Recipe, manifest_path
 from electrode_grains.manifests.sources import code_digest, library_versions
 
@@ -24,4 +24,5 @@ __all__ = [
     "library_versions",
     "manifest_path",
     "one_run",
+    "refuse_if_held",
 ]

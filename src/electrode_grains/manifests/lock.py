@@ -35,12 +35,7 @@ def one_run(folder: Path) -> Iterator[None]:
     try:
         descriptor = _acquire(path)
     except BlockingIOError:
-        raise RunProblem(
-            "another run works in this data folder",
-            where=str(folder.absolute()),
-            found=_holder(path) or "a run that has just begun",
-            remedy="wait for it or stop it; another particle has a data folder of its own",
-        ) from None
+        raise _held(folder) from None
     except OSError as error:
         raise RunProblem(
             "the data folder cannot be written",
@@ -53,6 +48,34 @@ def one_run(folder: Path) -> Iterator[None]:
     finally:
         path.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def refuse_if_held(folder: Path) -> None:
+    """Refuse a data folder in which a run is at work, without holding it oneself.
+
+    A look that costs nothing, before all that a run has to load; `one_run` decides.
+
+    Raises
+    ------
+    RunProblem
+        If another run is at work there.
+    """
+    try:
+        with (folder / LOCK).open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise _held(folder) from None
+    except OSError:  # no lock there, or none that can be read
+        return
+
+
+def _held(folder: Path) -> RunProblem:
+    return RunProblem(
+        "another run works in this data folder",
+        where=str(folder.absolute()),
+        found=_holder(folder / LOCK) or "a run that has just begun",
+        remedy="wait for it or stop it; another particle has a data folder of its own",
+    )
 
 
 def _acquire(path: Path) -> int:

@@ -15,6 +15,7 @@ from electrode_grains.manifests import (
     combine_digests,
     file_digests,
     one_run,
+    refuse_if_held,
 )
 from electrode_grains.manifests import lock as lock_module
 from electrode_grains.manifests.sources import reached_modules
@@ -104,6 +105,18 @@ def test_a_second_run_is_refused_and_told_who_holds_the_folder(tmp_path, holder)
     told = str(refusal.value)
     assert f"process {holder.pid} on {os.uname().nodename}" in told
     assert "begun at 20" in told
+
+
+def test_a_look_at_the_lock_refuses_beside_a_run_and_holds_nothing(tmp_path, holder):
+    with pytest.raises(RunProblem, match=f"process {holder.pid}"):
+        refuse_if_held(tmp_path)
+    holder.kill()
+    holder.wait()
+    refuse_if_held(tmp_path)
+    with one_run(tmp_path):
+        pass
+    refuse_if_held(tmp_path / "nothing there")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_lock_of_a_killed_run_is_taken_over(tmp_path, holder, caplog):
