@@ -4,10 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+import yaml
+from pydantic import ValidationError
 
 from electrode_grains.phantom.annotation import annotate
 from electrode_grains.pipelines.boundary_model.nodes import build_contrast, split_annotations
-from electrode_grains.pipelines.boundary_model.settings import ContrastSettings, SplitSettings
+from electrode_grains.pipelines.boundary_model.settings import (
+    ContrastSettings,
+    NetworkTrainingSettings,
+    SplitSettings,
+)
 from electrode_grains.pipelines.characterization.nodes import (
     compare_with_truth,
     measure_grains,
@@ -425,3 +431,25 @@ def particle_probability():
         as_volume(stack, SPACING, "class_probability_volume", names),
         as_volume(classes, SPACING, "annotation_volume"),
     )
+
+
+@pytest.mark.parametrize(
+    ("place", "accepted"),
+    [
+        (None, True),
+        ("embedded", True),
+        ("mlflow:0123", True),
+        ("./network", True),
+        ("embeded", False),
+        ("network", False),  # without a path its content would not enter the recipe
+    ],
+)
+def test_the_place_of_a_first_network_is_a_known_word_or_a_path(project, place, accepted):
+    file = project / "conf" / "base" / "parameters_boundary_model.yml"
+    values = yaml.safe_load(file.read_text())["boundary_model"]["training"]
+    values["initial_network"] = place
+    if accepted:
+        assert NetworkTrainingSettings(**values).initial_network == place
+    else:
+        with pytest.raises(ValidationError, match="embedded, mlflow:<run id>, or a folder"):
+            NetworkTrainingSettings(**values)

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from electrode_grains.ebsd.hdf5_trial import SECONDS, comes_back
 from electrode_grains.ebsd.points import DeclaredGrid, ReadingOptions, ScanReader
 from electrode_grains.problems import InputProblem
 
@@ -44,6 +45,13 @@ def opened(file: Path) -> Iterator[h5py.File]:
         If it is damaged or cut short.
     """
     with _refusing(file.name):
+        if not comes_back(file):
+            raise InputProblem(
+                "an HDF5 file is damaged: the library does not come back from it",
+                where=file.name,
+                found=f"more than {SECONDS} s of computing over one object, or a crash",
+                remedy="export or copy the file again",
+            )
         root = h5py.File(file, "r", locking="best-effort")
     with root:
         yield root
@@ -92,7 +100,8 @@ def named_readers(
 
 def place(parent: h5py.Group, name: str = "") -> str:
     """Words for the place of an object: its file and its path in there."""
-    path = posixpath.join(parent.name, name) if name else parent.name
+    # A name that is no UTF-8, as in a damaged file, comes as bytes.
+    path = posixpath.join(*(str(part) for part in (parent.name, name) if part))
     return f"{Path(parent.file.filename).name}, {path}"
 
 

@@ -1,6 +1,8 @@
 """HDF5 layouts as their makers document them, written from a known scan and read back."""
 
+import random
 import re
+import struct
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -850,6 +852,50 @@ def test_a_mutated_file_is_read_as_the_truth_or_refused(tmp_path_factory, data, 
         assert path.name in refusal
     else:
         assert_equals_truth(scan, make_truth(), layout, frozenset(lacking))
+
+
+def change_bytes(sound: bytes, chance: random.Random) -> bytes:
+    """Flip bits, change bytes, or lead a pointer of the library elsewhere."""
+    content = bytearray(sound)
+    for _ in range(chance.randrange(1, 4)):
+        kind, at = chance.randrange(3), chance.randrange(len(content) - 8)
+        if kind == 0:
+            content[at] ^= 1 << chance.randrange(8)
+        elif kind == 1:
+            content[at] = chance.randrange(256)
+        else:
+            content[at : at + 8] = struct.pack("<Q", chance.randrange(len(content)))
+    return bytes(content)
+
+
+@pytest.mark.parametrize("count", [60, pytest.param(5_000, marks=pytest.mark.slow)])
+@every_layout
+def test_a_file_of_other_bytes_is_read_or_refused(tmp_path, layout, count):
+    """Values carry no checksum, so other ones may be read; a traceback or a hang may not come."""
+    path = write(layout, tmp_path)
+    sound, places = path.read_bytes(), []
+    for seed in range(count):
+        path.write_bytes(change_bytes(sound, random.Random(seed)))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                for read in scan_readers(path).values():
+                    read(ReadingOptions())
+        except InputProblem as problem:
+            places.append(str(problem.where))
+    assert len(places) > count / 10
+    assert [place for place in places if path.name not in place] == []
+
+
+def test_a_file_from_which_the_library_does_not_come_back_is_refused(tmp_path):
+    """A heap of texts whose objects have no size: the library looks for the next one for ever."""
+    path = write("h5oina", tmp_path)
+    content = path.read_bytes()
+    heap = content.index(b"GCOL") + 16
+    path.write_bytes(content[:heap] + bytes(4096 - 16) + content[heap + 4096 - 16 :])
+    with pytest.raises(InputProblem, match="does not come back") as refusal:
+        scan_readers(path)
+    assert refusal.value.where == path.name
 
 
 def test_scans_that_would_share_a_name_are_refused(tmp_path):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import Literal
 
-from pydantic import BaseModel, Field, PositiveFloat
+from pydantic import BaseModel, Field, PositiveFloat, field_validator
 
 
 class ContrastSettings(BaseModel, frozen=True, extra="forbid"):
@@ -48,6 +49,14 @@ class NetworkTrainingSettings(BaseModel, frozen=True, extra="forbid"):
     initial_network: str | None = None
     batch_size: int = Field(default=1, ge=1)
     class_weights: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
+
+    @field_validator("initial_network")
+    @classmethod
+    def _check_place(cls, place: str | None) -> str | None:
+        """A bare word is a misspelt one; a path also lets the content enter the recipe."""
+        if place in (None, "embedded") or place.startswith("mlflow:") or os.sep in place:
+            return place
+        raise ValueError("embedded, mlflow:<run id>, or a folder with its path, such as ./network")
 
 
 class ValidationSettings(BaseModel, frozen=True, extra="forbid"):
