@@ -17,10 +17,10 @@ from kedro.framework.project import pipelines, settings
 from kedro.utils import find_kedro_project
 from kedro.validation import DataValidationError, ParameterValidationError
 
-from electrode_grains.configuration import check_environment
+from electrode_grains.configuration import check_environment, data_folder
 from electrode_grains.manifests import refuse_if_held
 from electrode_grains.problems import Problem, RunProblem, SettingsProblem
-from electrode_grains.session import FORCE, data_folder
+from electrode_grains.session import FORCE
 
 REFUSED = 2
 # What a disk says that takes nothing more; the data on it are whole.

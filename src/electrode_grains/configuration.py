@@ -56,6 +56,25 @@ def check_environment(conf: Path, name: str) -> None:
         )
 
 
+def data_folder(project: Path, configuration: Mapping[str, Any]) -> Path:
+    """Folder of all data of a particle, which one run holds at a time.
+
+    Raises
+    ------
+    SettingsProblem
+        If the configuration names none.
+    """
+    root = configuration["globals"].get("data_root")
+    if not root:
+        raise SettingsProblem(
+            "the configuration names no folder for the data",
+            where="globals.yml",
+            found="no data_root",
+            remedy="add the line data_root: data",
+        )
+    return project / str(root)
+
+
 def unread_parameters(
     parameters: Mapping[str, Any], pipelines: Iterable[Pipeline]
 ) -> dict[str, str]:

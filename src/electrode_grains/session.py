@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.pipeline import Pipeline
 
-from electrode_grains.configuration import refuse_unread_parameters
+from electrode_grains.configuration import data_folder, refuse_unread_parameters
 from electrode_grains.ledger import Ledger
 from electrode_grains.manifests import one_run
 
@@ -68,11 +68,6 @@ class IncrementalSession(KedroSession):
                 pipeline_names=names, node_names=node_names, **options
             )
             return result
-
-
-def data_folder(project: Path, configuration: Mapping[str, Any]) -> Path:
-    """Folder of all data of a particle, which one run holds at a time."""
-    return project / configuration["globals"]["data_root"]
 
 
 def _asked(names: list[str], node_names: Iterable[str] | None, options: dict[str, Any]) -> Pipeline:
