@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 
 from electrode_grains.ebsd.hdf5_trial import SECONDS, comes_back
 from electrode_grains.ebsd.points import DeclaredGrid, ReadingOptions, ScanReader
+from electrode_grains.ebsd.sizes import can_hold
 from electrode_grains.problems import InputProblem
 
 SUFFIXES = (".h5", ".hdf5")
 _MARK = b"\x89HDF\r\n\x1a\n"
 _NUMBERS = "biuf"
-# Deflate, which these files use, cannot shorten more: beyond it a size is made up.
-_STRONGEST_COMPRESSION = 1032
 # Positions are float32 in um; what lies below a thousandth of a nm is rounding.
 _POSITION_DECIMALS = 6
 # What h5py raises on damage, by the place of the damage.
@@ -201,7 +200,7 @@ def find_dataset(
             expected="shape " + " or ".join(map(str, shapes)),
             remedy=_REMEDY,
         )
-    if needed > _STRONGEST_COMPRESSION * stored:
+    if not can_hold(stored, needed):
         raise InputProblem(
             "a dataset announces more values than the file holds",
             where=place(parent, name),

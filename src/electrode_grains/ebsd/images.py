@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from electrode_grains.ebsd.points import STRICT, ReadingOptions, clean_quality
+from electrode_grains.ebsd.sizes import can_hold
 from electrode_grains.problems import InputProblem, Problem, SettingsProblem
 
 SUFFIXES = (".png", ".tif", ".tiff")
@@ -36,8 +37,8 @@ def list_images(path: str | os.PathLike[str]) -> list[str]:
 def _count_pages(file: Path) -> int:
     if file.suffix.lower() == ".png":
         return 1
-    with _refusing_damage(file), tifffile.TiffFile(file) as tiff:
-        return tiff.series[0].shape[0] if _is_stack(tiff.series[0]) else 1
+    with _opened_series(file) as series:
+        return series.shape[0] if _is_stack(series) else 1
 
 
 def _is_stack(series: tifffile.TiffPageSeries) -> bool:
@@ -63,6 +64,22 @@ def opened_image(file: Path) -> Iterator[Image.Image]:
             image.verify()  # decoding alone passes over the checksums of the pixels
         with Image.open(file) as image:
             yield image
+
+
+@contextmanager
+def _opened_series(file: Path) -> Iterator[tifffile.TiffPageSeries]:
+    """Lend the first series of a TIFF, once it is known that the file can hold it."""
+    with _refusing_damage(file), tifffile.TiffFile(file) as tiff:
+        series = tiff.series[0]
+        stored = file.stat().st_size
+        if not (series.size and can_hold(stored, series.nbytes)):
+            raise InputProblem(
+                "an image announces more pixels than the file can hold, or none",
+                where=str(file),
+                found=f"shape {series.shape}, {stored} bytes",
+                remedy="save it again; its header was edited or damaged",
+            )
+        yield series
 
 
 @contextmanager
@@ -153,11 +170,12 @@ def _read_grey(file: Path, page: int) -> NDArray[np.generic]:
             kind = f"colour mode {image.mode}"
             colourless = image.mode in ("L", "I", "F") or image.mode.startswith("I;16")
     else:
-        with _refusing_damage(file), tifffile.TiffFile(file) as tiff:
-            series = tiff.series[0]
-            values = tiff.asarray(key=page) if _is_stack(series) else series.asarray()
+        with _opened_series(file) as series:
+            values = series.asarray(key=page) if _is_stack(series) else series.asarray()
             kind = f"axes {series.axes}"
             colourless = True
+    if values.size == 0:
+        raise InputProblem("an image has no pixels", where=file.name, found=f"shape {values.shape}")
     if not colourless or values.ndim != 2:
         raise InputProblem(
             "an image has more than grey values",

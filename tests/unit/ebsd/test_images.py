@@ -1,10 +1,14 @@
+import random
+import struct
+import warnings
+
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
 from electrode_grains.ebsd import ReadingOptions, read_scan, scan_readers, stack_scans
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.problems import InputProblem, Problem, SettingsProblem
 
 STEP = ReadingOptions(step_nm=50.0)
 
@@ -103,3 +107,60 @@ def test_pixels_against_their_checksum_are_refused(tmp_path):
     path.write_bytes(content)
     with pytest.raises(InputProblem, match="bad header checksum in b'IDAT'"):
         read_scan(path, STEP)
+
+
+def test_more_pixels_than_the_file_can_hold_are_refused_before_they_are_allocated(tmp_path):
+    path = tmp_path / "slice_1.tif"
+    tifffile.imwrite(path, grey(), photometric="minisblack")
+    with tifffile.TiffFile(path, mode="r+b") as tiff:
+        for tag in ("ImageWidth", "ImageLength"):
+            tiff.pages[0].tags[tag].overwrite(2**31)
+    with pytest.raises(InputProblem, match="more pixels than the file can hold") as refusal:
+        scan_readers(path)
+    assert "2147483648, 2147483648" in refusal.value.found
+
+
+def write_image(kind, path):
+    if kind == "png":
+        Image.fromarray(grey(shape=(40, 50))).save(path)
+    else:
+        shape = (3, 40, 50) if kind == "stack" else (40, 50)
+        packed = {"compression": "zlib"} if kind == "packed" else {}
+        tifffile.imwrite(path, grey(shape=shape), photometric="minisblack", **packed)
+
+
+def change_bytes(sound, chance):
+    """Flip bits, change bytes, or write great numbers, most of them into the header."""
+    content = bytearray(sound)
+    for _ in range(chance.randrange(1, 4)):
+        kind = chance.randrange(3)
+        at = chance.randrange(len(content) - 8 if chance.random() < 0.2 else 300)
+        if kind == 0:
+            content[at] ^= 1 << chance.randrange(8)
+        elif kind == 1:
+            content[at] = chance.randrange(256)
+        else:
+            number = chance.choice([0, 1, 2**31, 2**32 - 1, 65535, chance.randrange(len(content))])
+            content[at : at + 4] = struct.pack("<I", number)
+    return bytes(content)
+
+
+@pytest.mark.parametrize("count", [100, pytest.param(5_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["png", "plain", "packed", "stack"])
+def test_an_image_of_other_bytes_is_read_or_refused(tmp_path, kind, count):
+    """Pixels of a TIFF carry no checksum, those of a PNG do and must be the true ones."""
+    path = tmp_path / ("slice_1.png" if kind == "png" else "slice_1.tif")
+    write_image(kind, path)
+    sound, places = path.read_bytes(), []
+    for seed in range(count):
+        path.write_bytes(change_bytes(sound, random.Random(seed)))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                scans = [read(STEP) for read in scan_readers(path).values()]
+            if kind == "png":
+                np.testing.assert_array_equal(scans[0]["image_quality"], grey(shape=(40, 50)))
+        except Problem as problem:
+            places.append(str(problem.where))
+    assert len(places) > count / 5
+    assert [place for place in places if path.name not in place] == []
