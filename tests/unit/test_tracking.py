@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -125,6 +126,33 @@ def test_a_store_without_runs_says_so(tmp_path, capsys):
     tracking.print_views(f"sqlite:///{tmp_path / 'new.db'}", "http://127.0.0.1:5000")
 
     assert capsys.readouterr().out == "no run yet: kedro run makes one\n"
+
+
+@pytest.mark.parametrize("commits", [20, 60])
+def test_a_store_whose_making_was_killed_is_made_anew(tracker, tmp_path, commits):
+    """MLflow makes its tables one by one, in 80 commits or so."""
+    script = (
+        "import itertools, os, signal, sqlalchemy; from pathlib import Path;"
+        "from electrode_grains import tracking; count = itertools.count(1);"
+        f"die = lambda _: next(count) == {commits} and os.kill(os.getpid(), signal.SIGKILL);"
+        "sqlalchemy.event.listen(sqlalchemy.engine.Engine, 'commit', die);"
+        f"uri = 'sqlite:///{tmp_path / 'store.db'}';"
+        f"tracker = tracking.Tracker(uri, Path({str(tmp_path)!r}));"
+        "tracker.start('particle', 'demo', {}, {}); tracker.open()"
+    )
+    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+
+    tracker.start("particle", "demo", {}, {})
+    assert tracker.client.get_run(tracker.runs["particle"]).info.status == "RUNNING"
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_new_store_takes_nothing_over_from_one_that_was_removed(tracker, tmp_path):
+    (tmp_path / "store.db-journal").write_bytes(b"what a killed run would have undone")
+    tracker.start("particle", "demo", {}, {})
+    assert tracker.client.get_run(tracker.runs["particle"]).info.status == "RUNNING"
+    assert [file.name for file in tmp_path.glob("store.db*")] == ["store.db"]
 
 
 def test_a_started_run_waits_for_mlflow_and_keeps_its_time(tmp_path):
