@@ -40,7 +40,7 @@ def refusal_in(error: BaseException) -> str | None:
                 return _without_links(str(link))
     for link in chain:
         if isinstance(link, OSError) and link.errno in UNWRITABLE:
-            return _unwritable(link.filename and str(link.filename), link.strerror)
+            return _unwritable(link.filename and str(link.filename), str(link.strerror))
     for link in chain:
         if isinstance(link, sqlite3.Error) and _is_unwritable(link):
             return _unwritable("the store of MLflow", str(link))

@@ -383,7 +383,8 @@ def make_store(uri: str, artifact_root: Path) -> None:
         place.with_name(place.name + suffix).unlink(missing_ok=True)
     engine = SqlAlchemyStore(SQLITE + ":memory:", str(artifact_root)).engine
     with engine.connect() as connection, replacing(place) as (partial,):
-        partial.write_bytes(connection.connection.driver_connection.serialize())
+        store: Any = connection.connection.driver_connection
+        partial.write_bytes(store.serialize())
     engine.dispose()
 
 

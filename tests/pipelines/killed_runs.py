@@ -92,6 +92,7 @@ class Killer:
         self._chance = random.Random(SEED)
         self._ways = itertools.cycle(WAYS)
         self.kills: list[Kill] = []
+        self.failures: list[str] = []
 
     def run(self, words: tuple[str, ...], changes: int, seconds: float) -> bool:
         """Begin a run and kill it within some changes or seconds; False where it ends before."""
@@ -121,8 +122,8 @@ class Killer:
         code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
         os.close(here)
         if code not in (0, -signal.SIGKILL):
-            sys.exit(f"{' '.join(words)} ended with {code}:\n{self._shown.read_text()[-5000:]}")
-        return code != 0
+            self.failures.append(f"{words} ended with {code}: {self._shown.read_text()[-5000:]}")
+        return code == -signal.SIGKILL
 
     def _watch(self, how: str, at: int | None, ready: int) -> None:
         """In the process of the run: note every change, and act at one of them."""
@@ -168,22 +169,17 @@ def main(data: Path, wanted: int, steps: tuple[Step, ...]) -> None:
         if number % 5 == 0:
             (data / "mlflow.db").unlink(missing_ok=True)  # the next run makes a new store
         setting = ("--params", step.setting) if step.setting and chance.random() < 0.5 else ()
-        for words in (("--nodes", step.names, "--force", *setting), ALL):
+        for words in ((*ALL, "--nodes", step.names, "--force", *setting), ALL):
             if len(killer.kills) < wanted:
                 killer.run(words, step.changes, step.seconds)
         if len(killer.kills) >= wanted:
             break
-    last, again = killer.finish(), killer.finish()
-    print_results(killer.kills, last, again, time.monotonic() - begun)
-
-
-def print_results(kills: list[Kill], last: str, again: str, seconds: float) -> None:
-    """Print where the kills fell and what the last runs said."""
+    killer.finish()
     found = {
-        "kills": [asdict(kill) for kill in kills],
-        "last": last,
-        "again": again,
-        "seconds": seconds,
+        "kills": [asdict(kill) for kill in killer.kills],
+        "failures": killer.failures,
+        "again": killer.finish(),
+        "seconds": time.monotonic() - begun,
     }
     sys.stdout.write(json.dumps(found))
 

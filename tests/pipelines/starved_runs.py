@@ -115,10 +115,10 @@ def run_in_read_only_folders(disk: SmallDisk) -> list[dict[str, Any]]:
         folder = disk.data / layer
         mount("--bind", folder, folder)
         mount("-o", "remount,bind,ro", folder)
-        found.append({"folder": layer, **disk.run(("--nodes", steps, "--force"))})
+        found.append({"folder": layer, **disk.run((*ALL, "--nodes", steps, "--force"))})
         subprocess.run(["umount", str(folder)], check=True)
     mount("-o", "remount,ro", disk.data)
-    return [*found, {"folder": disk.data.name, **disk.run(("--nodes", "tabulate", "--force"))}]
+    return [*found, {"folder": disk.data.name, **disk.run((*ALL, "--force"))}]
 
 
 def main(folder: Path, source: Path, how: str) -> None:

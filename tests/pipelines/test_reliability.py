@@ -15,9 +15,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
-from pipelines.forked_runs import contents
 
 from electrode_grains.manifests import one_run
+from pipelines.forked_runs import contents
 
 # Recorded rule: pages and logs name the run that made them, manifests the commit of the code.
 NAMES_ITS_RUN = (
@@ -145,6 +145,7 @@ def test_a_run_killed_again_and_again_ends_in_the_bytes_of_an_undisturbed_one(
     found = json.loads(output_of("killed_runs.py", data, kills, steps))
     fell = pd.DataFrame(found["kills"])
     sys.stdout.write(f"{found['seconds']:.0f} s\n{fell.to_string()}\n")
+    assert found["failures"] == []
     assert len(fell) == kills
     assert fell["how"].value_counts()["at a write"] >= kills / 5
     assert fell["how"].value_counts()["in a write"] >= kills / 5

@@ -5,8 +5,11 @@ import socket
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Pipeline, node
 
 from electrode_grains import hooks, tracking
 from electrode_grains.problems import SettingsProblem
@@ -107,6 +110,32 @@ def test_candidates_can_be_logged_for_the_winners_only(tmp_path, candidates, log
     nested = tracker.client.search_runs([experiment], "params.family = 'beta'")
     assert len(nested) == logged
     assert {run.data.metrics["fitted.a"] for run in nested} == {2.0}
+
+
+@pytest.mark.parametrize("made", ["marginal_fits", "copula_fits"])
+def test_a_run_that_makes_some_of_the_fits_is_logged_as_a_whole(tmp_path, made):
+    """As after a kill between the two, when only the other is left to make."""
+    pair = {"x": "s", "y": "e", "best": {"family": "frank"}}
+    candidate = {"family": "frank", "rotation": 0, "outcome": "converged", "aic": -3.0}
+    fits = {
+        "marginal_fits": {"characteristics": {"s": {"best": "f", "candidates": [candidate]}}},
+        "copula_fits": {"pairs": [{**pair, "candidates": [candidate]}]},
+    }
+    pipeline = Pipeline([node(lambda: None, None, made, name="fit")])
+    catalog = DataCatalog({name: MemoryDataset(data) for name, data in fits.items()})
+    hook = hooks.ExperimentTracking()
+    settings = {"tracking_uri": "sqlite:///store.db", "artifact_root": "artifacts"}
+    hook.after_context_created(
+        SimpleNamespace(project_path=tmp_path, params={}, config_loader={"mlflow": settings})
+    )
+    hook.before_pipeline_run({}, pipeline, catalog)
+    client = tracking.current().client
+    hook.after_pipeline_run(pipeline, catalog)
+
+    experiment = client.get_experiment_by_name("modelling")
+    runs = client.search_runs([experiment.experiment_id])
+    assert len(runs) == 2  # the run and its one candidate
+    assert {run.info.status for run in runs} == {"FINISHED"}
 
 
 def test_each_experiment_gets_its_columns_and_an_address(tracker, capsys):
