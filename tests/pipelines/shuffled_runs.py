@@ -38,7 +38,7 @@ class Entries:
         """Nothing is open any more."""
 
 
-def shuffle_listings(seed: int, tell: Callable[[], None]) -> None:
+def shuffle_listings(seed: int, tell: Callable[[], object]) -> None:
     """From now on this process lists folders in an order by chance."""
     chance = random.Random(seed)
     listdir, scandir = os.listdir, os.scandir
@@ -59,7 +59,7 @@ def shuffle_listings(seed: int, tell: Callable[[], None]) -> None:
             entries = list(found)
         return Entries(shuffled(entries, [os.fsdecode(entry.name) for entry in entries]))
 
-    os.listdir, os.scandir = listed, scanned  # type: ignore[assignment]
+    os.listdir, os.scandir = listed, scanned
 
 
 def main(data: Path, seed: int, words: tuple[str, ...]) -> None:
@@ -67,9 +67,7 @@ def main(data: Path, seed: int, words: tuple[str, ...]) -> None:
     load_everything(data)
     here, there = os.pipe()
     shown = data.with_name(data.name + "_shown")
-    process = begin_run(
-        words, shown, lambda: shuffle_listings(seed, lambda: os.write(there, b"!") and None)
-    )
+    process = begin_run(words, shown, lambda: shuffle_listings(seed, lambda: os.write(there, b"!")))
     os.close(there)
     count = 0
     while told := os.read(here, 1000):
