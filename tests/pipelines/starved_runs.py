@@ -24,7 +24,7 @@ ALL = ("--pipelines", "demo")
 SOME = ("--pipelines", "segmentation,characterization")
 ANEW = (*SOME, "--force", "--params", "segmentation.grains.minimum_voxels=12")
 KILOBYTE = 1024
-ROOMS = (0, 8, 64, 100, 160, 256)  # kilobytes beside what is there
+ROOMS = (0, 8, 48, 64, 100)  # kilobytes beside what is there
 SIZES = (4, *range(400, 40_000, 2500))  # kilobytes in all
 AMPLE = 200_000
 LAYERS = {
