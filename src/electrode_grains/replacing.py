@@ -23,8 +23,7 @@ _HERE = -100  # AT_FDCWD: paths are taken as they are
 def replacing(*targets: Path) -> Iterator[tuple[Path, ...]]:
     """Lend a path beside each target; what lies there at the end takes the targets' places.
 
-    An error inside the block leaves the targets as they were; one of the disk that does not tell
-    its file, as a full disk does, gets the name of the target.
+    An error inside the block leaves the targets as they were.
 
     Examples
     --------
@@ -42,17 +41,24 @@ def replacing(*targets: Path) -> Iterator[tuple[Path, ...]]:
     with ExitStack() as stack:
         for partial in partials:
             stack.callback(_remove, partial)
-        try:
+        with naming(targets[0]):
             yield partials
             for partial in partials:
                 force_to_disk(partial)
-        except OSError as error:
-            error.filename = error.filename or str(targets[0])
-            raise
         for partial, target in zip(partials, targets, strict=True):
             _take_place(partial, target)
         for folder in {target.parent for target in targets}:
             _sync(folder)
+
+
+@contextmanager
+def naming(place: Path) -> Iterator[None]:
+    """Name a place in errors of the disk that name none, as a full disk's do."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(place)
+        raise
 
 
 def sweep(target: Path) -> None:

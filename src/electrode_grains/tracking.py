@@ -25,7 +25,7 @@ from pydantic import BaseModel
 
 from electrode_grains import __version__
 from electrode_grains.problems import SettingsProblem
-from electrode_grains.replacing import replacing
+from electrode_grains.replacing import naming, replacing
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -176,10 +176,11 @@ class Tracker:
         run_id = self.runs.get(experiment)
         if run_id is None or not path.exists():
             return
-        if path.is_dir():
-            self.client.log_artifacts(run_id, str(path), path.name)
-        else:
-            self.client.log_artifact(run_id, str(path))
+        with naming(self._artifact_root):
+            if path.is_dir():
+                self.client.log_artifacts(run_id, str(path), path.name)
+            else:
+                self.client.log_artifact(run_id, str(path))
 
     def log_candidate(
         self,

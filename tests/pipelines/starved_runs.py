@@ -25,7 +25,7 @@ SOME = ("--pipelines", "segmentation,characterization")
 ANEW = (*SOME, "--force", "--params", "segmentation.grains.minimum_voxels=12")
 KILOBYTE = 1024
 ROOMS = (0, 8, 48, 64, 100)  # kilobytes beside what is there
-SIZES = (4, *range(400, 40_000, 2500))  # kilobytes in all
+SIZES = (4, *range(400, 33_000, 2500))  # kilobytes in all
 AMPLE = 200_000
 LAYERS = {
     "02_intermediate": "read_stack",
