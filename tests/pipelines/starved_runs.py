@@ -26,6 +26,7 @@ ANEW = (*SOME, "--force", "--params", "segmentation.grains.minimum_voxels=12")
 KILOBYTE = 1024
 ROOMS = (0, 8, 48, 64, 100)  # kilobytes beside what is there
 SIZES = (4, *range(400, 33_000, 2500))  # kilobytes in all
+NO_DATA = {"mlflow.db", "mlflow.db-journal", "mlruns", ".run.lock", ".manifests"}
 AMPLE = 200_000
 LAYERS = {
     "02_intermediate": "read_stack",
@@ -61,11 +62,12 @@ class SmallDisk:
         code = os.waitstatus_to_exitcode(os.waitpid(begin_run(words, self._shown), 0)[1])
         after = contents(self.data)
         changed = {name for name in before.keys() | after if before.get(name) != after.get(name)}
+        data = {name for name in changed if not NO_DATA.intersection(Path(name).parts)}
         return {
             "code": code,
             "shown": self._shown.read_text(),
             "changed": sorted(changed),
-            "unrecorded": sorted({dataset_of(name) for name in changed - recorded(self.data)}),
+            "unrecorded": sorted({dataset_of(name) for name in data - recorded(self.data)}),
         }
 
 
