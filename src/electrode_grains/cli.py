@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from electrode_grains.session import FORCE
 REFUSED = 2
 # What a disk says that takes nothing more; the data on it are whole.
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+STORE_UNWRITABLE = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_CANTOPEN")
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -43,14 +45,26 @@ def refusal_in(error: BaseException) -> str | None:
                 return _without_links(str(link))
     for link in chain:
         if isinstance(link, OSError) and link.errno in UNWRITABLE:
-            problem = RunProblem(
-                "the disk takes no more data; what was there before is whole",
-                where=link.filename and str(link.filename),
-                found=link.strerror,
-                remedy="make room, or the folder writable, and run again: it goes on from there",
-            )
-            return str(problem)
+            return _unwritable(link.filename and str(link.filename), str(link.strerror))
+    for link in chain:
+        if isinstance(link, sqlite3.Error) and _is_unwritable(link):
+            return _unwritable("the store of MLflow", str(link))
     return None
+
+
+def _is_unwritable(error: sqlite3.Error) -> bool:
+    name = getattr(error, "sqlite_errorname", "")  # SQLite says no more than its code
+    return name.startswith(STORE_UNWRITABLE)
+
+
+def _unwritable(where: str | None, found: str) -> str:
+    problem = RunProblem(
+        "the disk takes no more data; what was there before is whole",
+        where=where,
+        found=found,
+        remedy="make room, or the folder writable, and run again: it goes on from there",
+    )
+    return str(problem)
 
 
 def _without_links(text: str) -> str:

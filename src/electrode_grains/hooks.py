@@ -21,8 +21,12 @@ from electrode_grains.problems import InputProblem
 
 logger = logging.getLogger(__name__)
 
-# The dataset whose making opens a run in the experiment; `particle` takes every run.
-EXPERIMENTS = {"boundary_model": "boundary_network", "modelling": "marginal_fits"}
+# The datasets whose making opens a run in an experiment; `particle` takes every run.
+EXPERIMENTS: dict[str, set[str]] = {
+    "particle": set(),
+    "boundary_model": {"boundary_network"},
+    "modelling": {"marginal_fits", "copula_fits"},
+}
 SCORES = {
     "particle": ("segmentation_scores", "particle_summary"),
     "boundary_model": ("boundary_scores", "validation_scores"),
@@ -152,8 +156,8 @@ class ExperimentTracking:
             **tracking.code_version(self._project),
         }
         made = pipeline.all_outputs()
-        for experiment in ("particle", *EXPERIMENTS):
-            if EXPERIMENTS.get(experiment) in (None, *made):
+        for experiment, openers in EXPERIMENTS.items():
+            if experiment == "particle" or openers & made:
                 name = particle if experiment != "particle" else f"{particle} {pipelines}"
                 tracker.start(experiment, name, dict(tracking.flatten(used)), tags)
 

@@ -33,7 +33,7 @@ from electrode_grains.manifests import (
     manifest_path,
 )
 from electrode_grains.problems import InputProblem
-from electrode_grains.replacing import sweep
+from electrode_grains.replacing import sweep_folder
 
 logger = logging.getLogger(__name__)
 
@@ -166,10 +166,11 @@ class Ledger:
         return manifest if manifest is not None and manifest.dataset == name else None
 
     def sweep(self, pipeline: Pipeline) -> None:
-        """Remove what killed runs left beside the outputs of a pipeline."""
-        for name in pipeline.all_outputs():
-            for place in self.places(name):
-                sweep(place)
+        """Remove what killed runs left beside the outputs of a pipeline and their manifests."""
+        places = {place for name in pipeline.all_outputs() for place in self.places(name)}
+        manifests = {manifest_path("any", place) for place in places}
+        for folder in {path.parent for path in places | manifests}:
+            sweep_folder(folder)
 
     def verify(self, name: str) -> None:
         """Refuse a dataset that is not what its step wrote, at the moment it is loaded.

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 PART, OLD = ".part", ".old"
+_LEFTOVER = re.compile(r"\.(?P<name>.+)\.\d+\.(part|old)")
 _EXCHANGE = 2  # of renameat2
 _HERE = -100  # AT_FDCWD: paths are taken as they are
 
@@ -41,13 +43,24 @@ def replacing(*targets: Path) -> Iterator[tuple[Path, ...]]:
     with ExitStack() as stack:
         for partial in partials:
             stack.callback(_remove, partial)
-        yield partials
-        for partial in partials:
-            force_to_disk(partial)
+        with naming(targets[0]):
+            yield partials
+            for partial in partials:
+                force_to_disk(partial)
         for partial, target in zip(partials, targets, strict=True):
             _take_place(partial, target)
         for folder in {target.parent for target in targets}:
             _sync(folder)
+
+
+@contextmanager
+def naming(place: Path) -> Iterator[None]:
+    """Name a place in errors of the disk that name none, as a full disk's do."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(place)
+        raise
 
 
 def sweep(target: Path) -> None:
@@ -59,6 +72,13 @@ def sweep(target: Path) -> None:
     for suffix in (PART, OLD):
         for leftover in target.parent.glob(f".{target.name}.*{suffix}"):
             _remove(leftover)
+
+
+def sweep_folder(folder: Path) -> None:
+    """Sweep beside everything in a folder, whatever its name, where no other writer is at work."""
+    for leftover in sorted(folder.glob(".*")):
+        if found := _LEFTOVER.fullmatch(leftover.name):
+            sweep(folder / found["name"])
 
 
 def force_to_disk(path: Path) -> None:

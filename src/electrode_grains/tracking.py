@@ -25,6 +25,7 @@ from pydantic import BaseModel
 
 from electrode_grains import __version__
 from electrode_grains.problems import SettingsProblem
+from electrode_grains.replacing import naming, replacing
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 HOST_TAG, PROCESS_TAG = "electrode_grains.host", "electrode_grains.process"
 PARENT_TAG, NAME_TAG = "mlflow.parentRunId", "mlflow.runName"
 PARAMETER_LENGTH = 500
+SQLITE = "sqlite:///"
 # A view of the table of runs that MLflow's page opens by its key; see `save_views`.
 VIEW_KEY, VIEW_TAG = "electrode_grains", "mlflow.sharedViewState."
 _START = time.monotonic()
@@ -91,6 +93,7 @@ class Tracker:
         if self._client is None:
             from mlflow import MlflowClient
 
+            make_store(self._uri, self._artifact_root)
             self._client = MlflowClient(tracking_uri=self._uri)
         return self._client
 
@@ -173,10 +176,11 @@ class Tracker:
         run_id = self.runs.get(experiment)
         if run_id is None or not path.exists():
             return
-        if path.is_dir():
-            self.client.log_artifacts(run_id, str(path), path.name)
-        else:
-            self.client.log_artifact(run_id, str(path))
+        with naming(self._artifact_root):
+            if path.is_dir():
+                self.client.log_artifacts(run_id, str(path), path.name)
+            else:
+                self.client.log_artifact(run_id, str(path))
 
     def log_candidate(
         self,
@@ -342,6 +346,7 @@ def print_views(tracking_uri: str, host: str) -> None:
     """Print the addresses of the views, for `make mlflow`."""
     from mlflow import MlflowClient
 
+    make_store(tracking_uri, Path("mlruns"))
     paths = save_views(MlflowClient(tracking_uri=tracking_uri))
     width = max(map(len, paths), default=0)
     lines = [f"{name:{width}}   {host}{path}\n" for name, path in paths.items()]
@@ -355,15 +360,33 @@ def open_tracker(settings: TrackingSettings, project: Path) -> Tracker:
     """Prepare the connection to the store; relative paths are inside the project."""
     global _current
     uri = settings.tracking_uri
-    prefix = "sqlite:///"
-    if uri.startswith(prefix) and not uri.startswith(prefix + "/"):
-        uri = prefix + str(project / uri.removeprefix(prefix))
+    if uri.startswith(SQLITE) and not uri.startswith(SQLITE + "/"):
+        uri = SQLITE + str(project / uri.removeprefix(SQLITE))
     _current = Tracker(
         uri,
         project / settings.artifact_root,
         winners_only=settings.candidates == "winners",
     )
     return _current
+
+
+def make_store(uri: str, artifact_root: Path) -> None:
+    """Make a new SQLite store in memory and put it in place in one step.
+
+    MLflow makes its tables one by one: killed in between, it leaves a store that nothing opens.
+    """
+    place = Path(uri.removeprefix(SQLITE))
+    if not uri.startswith(SQLITE) or place.exists():
+        return
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    for suffix in ("-journal", "-wal"):  # of a store that was removed; SQLite would play it back
+        place.with_name(place.name + suffix).unlink(missing_ok=True)
+    engine = SqlAlchemyStore(SQLITE + ":memory:", str(artifact_root)).engine
+    with engine.connect() as connection, replacing(place) as (partial,):
+        store: Any = connection.connection.driver_connection
+        partial.write_bytes(store.serialize())
+    engine.dispose()
 
 
 def current() -> Tracker | None:

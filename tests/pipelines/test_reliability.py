@@ -1,28 +1,37 @@
-"""Runs that are repeated, killed, doubled or fed with damaged files, as a user meets them."""
+"""Runs that are repeated, killed, starved, doubled or fed with damaged files."""
 
+import json
 import os
-import random
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
+from pathlib import Path
 
+import pandas as pd
 import pytest
+from mlflow import MlflowClient
 
 from electrode_grains.manifests import one_run
+from pipelines.forked_runs import contents
 
 # Recorded rule: pages and logs name the run that made them, manifests the commit of the code.
-NAMES_ITS_RUN = ("report.html", ".manifests", "mlflow.db", "mlruns", "training_states")
+NAMES_ITS_RUN = (
+    *("report.html", ".manifests", "mlruns", "training_states"),
+    *("mlflow.db", "mlflow.db-journal"),
+)
 
 
 def outputs(data):
     """Bytes of all tables, results, volumes, networks, figures."""
     return {
-        str(file.relative_to(data)): file.read_bytes()
-        for file in sorted(data.rglob("*"))
-        if file.is_file() and not any(name in file.parts for name in NAMES_ITS_RUN)
+        name: content
+        for name, content in contents(data).items()
+        if not any(part in NAMES_ITS_RUN for part in Path(name).parts)
     }
 
 
@@ -82,19 +91,11 @@ def kill(process):
     process.wait()
 
 
-@pytest.mark.parametrize(
-    "place",
-    [
-        "02_intermediate/.manifests/scan_index.json",
-        pytest.param("02_intermediate/slice_transforms.json", marks=pytest.mark.slow),
-        pytest.param("03_primary/.manifests/orientation_volume.json", marks=pytest.mark.slow),
-    ],
-)
 def test_a_run_killed_at_a_write_ends_in_the_bytes_of_an_undisturbed_one(
-    kedro, project, demo, copy_of_demo, place
+    kedro, project, demo, copy_of_demo
 ):
     """Killed once a file is written; what the killed run left is swept and taken over."""
-    file = copy_of_demo / place
+    file = copy_of_demo / "02_intermediate/.manifests/scan_index.json"
     file.unlink()
     process = start(project, copy_of_demo, "--force", "--pipelines", "preprocessing")
     deadline = time.monotonic() + 300
@@ -108,30 +109,122 @@ def test_a_run_killed_at_a_write_ends_in_the_bytes_of_an_undisturbed_one(
     assert not [found for found in copy_of_demo.rglob(".*") if found.suffix in (".part", ".old")]
 
 
-@pytest.mark.slow  # every kill costs the start of a run
-@pytest.mark.parametrize("kills", [20, 200])
+def output_of(program, *words, before=()):
+    """Run a program beside this module and return what it prints."""
+    command = [*before, sys.executable, Path(__file__).with_name(program), *words]
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, timeout=7200
+    )
+    assert done.returncode == 0, done.stderr[-6000:]
+    return done.stdout
+
+
+def assert_nothing_is_left_over(data):
+    assert not [found for found in data.rglob(".*") if found.suffix in (".part", ".old")]
+    assert not (data / ".run.lock").exists()
+    with closing(sqlite3.connect(data / "mlflow.db")) as store:
+        assert store.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert MlflowClient(f"sqlite:///{data / 'mlflow.db'}").get_experiment_by_name("particle")
+
+
+@pytest.mark.parametrize(
+    ("kills", "steps", "hit"),
+    [
+        (20, "quick", 8),
+        pytest.param(200, "all", 25, marks=pytest.mark.slow),  # from an empty folder on
+    ],
+)
 def test_a_run_killed_again_and_again_ends_in_the_bytes_of_an_undisturbed_one(
-    kedro, project, demo, tmp_path, kills
+    demo, tmp_path, kills, steps, hit
 ):
-    chance = random.Random(kills)
-    steps = "acquisition,preprocessing,boundary_model,segmentation,characterization,modelling"
-    for number in range(kills):
-        # Most runs go on from the last; every tenth begins anew, so that all steps are hit.
-        words = ("--pipelines", steps, *(["--force"] if number % 10 == 0 else []))
-        process = start(project, tmp_path, *words)
-        time.sleep(chance.uniform(3, 40))
-        if process.poll() is None:
-            kill(process)
-    done = kedro("run", "--env", "test", "--pipelines", "demo", data=tmp_path)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    assert differing(outputs(demo), outputs(tmp_path)) == []
+    data = tmp_path / "killed"
+    if steps == "quick":
+        shutil.copytree(demo, data)
+    else:
+        data.mkdir()
+    found = json.loads(output_of("killed_runs.py", data, kills, steps))
+    fell = pd.DataFrame(found["kills"])
+    sys.stdout.write(f"{found['seconds']:.0f} s\n{fell.to_string()}\n")
+    assert found["failures"] == []
+    assert len(fell) == kills
+    assert fell["how"].value_counts()["at a write"] >= kills / 5
+    assert fell["how"].value_counts()["in a write"] >= kills / 5
+    assert fell["step"].nunique() >= hit
+    assert fell["place"].nunique() >= hit
+    assert fell["change"].nunique() >= 5
+    assert re.search(r"\b(\d\d) of \1 steps are up to date", found["again"]), found["again"]
+    assert differing(outputs(demo), outputs(data)) == []
+    assert_nothing_is_left_over(data)
 
 
-@pytest.mark.slow  # the whole chain once more
-def test_one_thread_and_another_hash_seed_give_the_same_bytes(kedro, demo, tmp_path, monkeypatch):
+NAMESPACE = ("unshare", "--map-root-user", "--mount")
+
+
+@pytest.fixture(scope="session")
+def may_mount():
+    if shutil.which("unshare") is None or subprocess.run([*NAMESPACE, "true"]).returncode != 0:
+        pytest.skip("a small disk needs the right to mount in a namespace of its own")
+
+
+@pytest.mark.usefixtures("may_mount")
+@pytest.mark.parametrize("how", ["full", pytest.param("growing", marks=pytest.mark.slow)])
+def test_a_disk_that_fills_up_stops_a_run_with_one_line_and_loses_nothing(demo, tmp_path, how):
+    """A disk with ever more room beside all results, or one that starts empty and grows."""
+    told = output_of("starved_runs.py", tmp_path, demo, how, before=NAMESPACE)
+    *starved, last = json.loads(told)
+    stopped = [run for run in starved if run["code"] != 0]
+    assert len(stopped) >= 5
+    for run in stopped:
+        assert run["code"] == 2, run["shown"]
+        assert run["shown"].count("Refused:") == 1
+        assert "Traceback" not in run["shown"]
+        assert re.search("No space left on device|database or disk is full", run["shown"])
+        assert re.search(r"where: +\S", run["shown"]), run["shown"]
+        # What is not as it was is new and whole, but for the one whose manifest had no room.
+        assert len({Path(name).with_suffix("") for name in run["unrecorded"]}) <= 1
+    assert len({re.search("where: +(.*)", run["shown"])[1] for run in stopped}) >= 3
+    assert last["code"] == 0, last["shown"]
+    assert differing(outputs(demo), outputs(tmp_path / "made")) == []
+    assert_nothing_is_left_over(tmp_path / "made")
+
+
+@pytest.mark.usefixtures("may_mount")
+def test_a_folder_that_is_read_only_stops_a_run_with_its_name_and_loses_nothing(demo, tmp_path):
+    """One layer after another, at last the whole disk; a forced step would write there."""
+    told = output_of("starved_runs.py", tmp_path, demo, "read_only", before=NAMESPACE)
+    runs = json.loads(told)
+    assert len(runs) == 6
+    for run in runs:
+        assert run["code"] == 2, run["shown"]
+        assert run["shown"].count("Refused:") == 1
+        assert "Traceback" not in run["shown"]
+        assert "Read-only file system" in run["shown"]
+        assert re.search(f"where: +.*{run['folder']}", run["shown"])
+        assert set(run["changed"]) <= {"mlflow.db"}
+    assert differing(outputs(demo), outputs(tmp_path / "made")) == []
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        "acquisition,preprocessing,segmentation,characterization",
+        pytest.param("demo", marks=pytest.mark.slow),
+    ],
+)
+def test_folders_listed_in_any_order_give_the_same_bytes(demo, copy_of_demo, steps):
+    reordered = output_of("shuffled_runs.py", copy_of_demo, 3, "--force", "--pipelines", steps)
+    assert int(reordered) > 100
+    assert differing(outputs(demo), outputs(copy_of_demo)) == []
+
+
+@pytest.mark.slow  # the whole chain, three times more
+@pytest.mark.parametrize(("threads", "hash_seed"), [("2", "0"), ("1", "12345"), ("2", "77")])
+def test_any_number_of_threads_and_any_hash_seed_give_the_same_bytes(
+    kedro, demo, tmp_path, monkeypatch, threads, hash_seed
+):
     for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        monkeypatch.setenv(name, "1")
-    monkeypatch.setenv("PYTHONHASHSEED", "12345")
+        monkeypatch.setenv(name, threads)
+    monkeypatch.setenv("PYTHONHASHSEED", hash_seed)
     done = kedro("run", "--env", "test", "--pipelines", "demo", data=tmp_path)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert differing(outputs(demo), outputs(tmp_path)) == []

@@ -46,3 +46,12 @@ def test_every_link_between_pages_leads_somewhere(project):
             if not (page.parent / target).exists():
                 lost.append(f"{page.name}: {target}")
     assert lost == []
+
+
+def test_every_row_of_the_table_of_faults_has_its_number_and_a_test_that_exists(project):
+    page = (project / "docs" / "reliability.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \|.*\| `(test_\w+)` \|$", page, flags=re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, len(rows) + 1))
+    assert len(rows) == len(re.findall(r"^\| \d+ \|", page, flags=re.MULTILINE)) >= 100
+    code = "".join(file.read_text("utf-8") for file in (project / "tests").rglob("test_*.py"))
+    assert [name for _, name in rows if f"def {name}(" not in code] == []

@@ -200,6 +200,20 @@ def test_no_flipped_byte_of_any_result_survives_a_run(project):
         assert {file: file.read_bytes() for file in files} == truth
 
 
+def test_parts_of_killed_writers_are_swept_whatever_they_were_to_become(project):
+    """States of a training and manifests, which no later run may write again."""
+    project.run()
+    left = [".epoch_00002.77.part", ".manifests/.table.json.77.part"]
+    (project.folder / left[0]).mkdir()
+    (project.folder / left[0] / "weights.safetensors").touch()
+    (project.folder / left[1]).touch()
+    (project.folder / ".hidden.part").touch()  # no writer's name: somebody else's file
+    project.ledger.sweep(FLOW)
+    assert not [name for name in left if (project.folder / name).exists()]
+    assert (project.folder / ".hidden.part").exists()
+    assert project.ledger.plan(FLOW) == {}
+
+
 def test_what_a_killed_run_left_is_swept(project):
     left = project.folder / ".table.parquet.12345.part"
     left.touch()

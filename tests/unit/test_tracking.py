@@ -1,11 +1,15 @@
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Pipeline, node
 
 from electrode_grains import hooks, tracking
 from electrode_grains.problems import SettingsProblem
@@ -108,6 +112,32 @@ def test_candidates_can_be_logged_for_the_winners_only(tmp_path, candidates, log
     assert {run.data.metrics["fitted.a"] for run in nested} == {2.0}
 
 
+@pytest.mark.parametrize("made", ["marginal_fits", "copula_fits"])
+def test_a_run_that_makes_some_of_the_fits_is_logged_as_a_whole(tmp_path, made):
+    """As after a kill between the two, when only the other is left to make."""
+    pair = {"x": "s", "y": "e", "best": {"family": "frank"}}
+    candidate = {"family": "frank", "rotation": 0, "outcome": "converged", "aic": -3.0}
+    fits = {
+        "marginal_fits": {"characteristics": {"s": {"best": "f", "candidates": [candidate]}}},
+        "copula_fits": {"pairs": [{**pair, "candidates": [candidate]}]},
+    }
+    pipeline = Pipeline([node(lambda: None, None, made, name="fit")])
+    catalog = DataCatalog({name: MemoryDataset(data) for name, data in fits.items()})
+    hook = hooks.ExperimentTracking()
+    settings = {"tracking_uri": "sqlite:///store.db", "artifact_root": "artifacts"}
+    hook.after_context_created(
+        SimpleNamespace(project_path=tmp_path, params={}, config_loader={"mlflow": settings})
+    )
+    hook.before_pipeline_run({}, pipeline, catalog)
+    client = tracking.current().client
+    hook.after_pipeline_run(pipeline, catalog)
+
+    experiment = client.get_experiment_by_name("modelling")
+    runs = client.search_runs([experiment.experiment_id])
+    assert len(runs) == 2  # the run and its one candidate
+    assert {run.info.status for run in runs} == {"FINISHED"}
+
+
 def test_each_experiment_gets_its_columns_and_an_address(tracker, capsys):
     tracker.start("boundary_model", "demo", {}, {})
     tracker.open()
@@ -125,6 +155,33 @@ def test_a_store_without_runs_says_so(tmp_path, capsys):
     tracking.print_views(f"sqlite:///{tmp_path / 'new.db'}", "http://127.0.0.1:5000")
 
     assert capsys.readouterr().out == "no run yet: kedro run makes one\n"
+
+
+@pytest.mark.parametrize("commits", [20, 60])
+def test_a_store_whose_making_was_killed_is_made_anew(tracker, tmp_path, commits):
+    """MLflow makes its tables one by one, in 80 commits or so."""
+    script = (
+        "import itertools, os, signal, sqlalchemy; from pathlib import Path;"
+        "from electrode_grains import tracking; count = itertools.count(1);"
+        f"die = lambda _: next(count) == {commits} and os.kill(os.getpid(), signal.SIGKILL);"
+        "sqlalchemy.event.listen(sqlalchemy.engine.Engine, 'commit', die);"
+        f"uri = 'sqlite:///{tmp_path / 'store.db'}';"
+        f"tracker = tracking.Tracker(uri, Path({str(tmp_path)!r}));"
+        "tracker.start('particle', 'demo', {}, {}); tracker.open()"
+    )
+    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+
+    tracker.start("particle", "demo", {}, {})
+    assert tracker.client.get_run(tracker.runs["particle"]).info.status == "RUNNING"
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_new_store_takes_nothing_over_from_one_that_was_removed(tracker, tmp_path):
+    (tmp_path / "store.db-journal").write_bytes(b"what a killed run would have undone")
+    tracker.start("particle", "demo", {}, {})
+    assert tracker.client.get_run(tracker.runs["particle"]).info.status == "RUNNING"
+    assert [file.name for file in tmp_path.glob("store.db*")] == ["store.db"]
 
 
 def test_a_started_run_waits_for_mlflow_and_keeps_its_time(tmp_path):
