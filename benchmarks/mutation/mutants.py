@@ -193,6 +193,6 @@ def _is_silent(node: Any) -> bool:
         return False
     if parent.type == "annassign":
         return node is parent.children[1]
-    if parent.type == "param":
-        return node is parent.annotation
+    if parent.type == "tfpdef":
+        return node is parent.children[-1]
     return parent.type == "funcdef" and node is parent.annotation

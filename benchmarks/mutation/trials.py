@@ -60,10 +60,7 @@ class Task:
 class MutatedModule(importlib.abc.MetaPathFinder, importlib.machinery.SourceFileLoader):
     """Finds and loads one module, with another text than its file has."""
 
-    def __init__(self, module: str, source: str) -> None:
-        found = importlib.util.find_spec(module.split(".")[0])
-        assert found is not None
-        file = Path(str(found.origin)).parent.joinpath(*module.split(".")[1:]).with_suffix(".py")
+    def __init__(self, module: str, file: Path, source: str) -> None:
         super().__init__(module, str(file))
         self.source = source
 
@@ -119,9 +116,12 @@ def run_task(project: Path, task: Task, scratch: Path) -> int:
     from numba.core import config
 
     config.DISABLE_JIT = int(not task.is_compiled)
+    sources = project / "src"
+    sys.path.insert(0, str(sources))
     if task.source is not None:
         forget_compiled(project, task.module)
-        sys.meta_path.insert(0, MutatedModule(task.module, task.source))
+        file = sources.joinpath(*task.module.split(".")).with_suffix(".py")
+        sys.meta_path.insert(0, MutatedModule(task.module, file, task.source))
         try:
             importlib.import_module(task.module)
         except BaseException:  # whatever a fault may raise
