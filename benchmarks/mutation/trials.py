@@ -11,7 +11,6 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
-import re
 import resource
 import shutil
 import signal
@@ -21,7 +20,6 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -48,7 +46,8 @@ class Task:
     limits : dict
         Seconds of processor time for each test, in the order to run them.
     is_compiled : bool
-        Whether numba compiles.
+        Whether numba compiles. It takes its cache for the unharmed function if the module itself
+        is for numba.
     """
 
     module: str
@@ -119,7 +118,6 @@ def run_task(project: Path, task: Task, scratch: Path) -> int:
     sources = project / "src"
     sys.path.insert(0, str(sources))
     if task.source is not None:
-        forget_compiled(project, task.module)
         file = sources.joinpath(*task.module.split(".")).with_suffix(".py")
         sys.meta_path.insert(0, MutatedModule(task.module, file, task.source))
         try:
@@ -130,33 +128,6 @@ def run_task(project: Path, task: Task, scratch: Path) -> int:
     options = ["-x"] if task.is_compiled else ["-x", "-W", WRAPPING]
     code = run_pytest(project, files, [ChosenTests(task.limits)], scratch, *options)
     return code if code in (PASSED, FAILED) else FAILED if code == 2 else BROKEN
-
-
-def forget_compiled(project: Path, module: str) -> None:
-    """Compile anew what may call a module: numba's cache knows only the file of the caller."""
-    from numba.core.dispatcher import Dispatcher
-
-    stale, keep = importers(project, module), Dispatcher.enable_caching
-
-    def enable_caching(self: Any) -> None:
-        if self.py_func.__module__ not in stale:
-            keep(self)
-
-    Dispatcher.enable_caching = enable_caching
-
-
-@cache
-def importers(project: Path, module: str) -> frozenset[str]:
-    """A module and all of the project that import it, directly or not."""
-    imported = {}
-    for file in (project / "src").rglob("*.py"):
-        name = ".".join(file.relative_to(project / "src").with_suffix("").parts)
-        text = file.read_text(encoding="utf-8")
-        imported[name] = set(re.findall(r"^ *from ([\w.]+) import", text, re.M))
-    known = {module}
-    while more := {name for name, froms in imported.items() if froms & known} - known:
-        known |= more
-    return frozenset(known)
 
 
 @dataclass(frozen=True)
