@@ -19,7 +19,7 @@ import pytest
 from benchmarks.mutation.mutants import Mutant
 from benchmarks.mutation.trials import FAILED, PASSED, WRAPPING, Children, run_pytest
 
-LONGEST_INTERPRETED = 6.0  # seconds; longer tests are left out
+LONGEST_INTERPRETED = 2.0  # seconds; longer tests are left out
 IMPORTED = ""  # context of what runs while a module is imported
 FIXTURE = "fixture of "  # context of what a fixture runs for all tests of a file
 SPEEDS = (0.03, 0.3, 3.0)  # seconds: tests of a class stay in the order of their files
