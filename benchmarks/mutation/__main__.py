@@ -58,7 +58,7 @@ def main() -> None:
     for room in baselines.values():
         _warm_up(room.compiled)
     name = "again" if options.again else f"seed-{options.seed}"
-    results = BUILD / f"{name}.jsonl"
+    results = BUILD / f"{'-'.join([*options.rooms, name])}.jsonl"
     with results.open("w", encoding="utf-8") as file:
         for mutant, verdict in _try_all(drawn, baselines, options.jobs):
             before, after = mutant.change(PROJECT)

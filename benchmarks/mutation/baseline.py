@@ -19,10 +19,10 @@ import pytest
 from benchmarks.mutation.mutants import Mutant
 from benchmarks.mutation.trials import FAILED, PASSED, WRAPPING, Children, run_pytest
 
-LONGEST_INTERPRETED = 2.0  # seconds; longer tests are left out
+LONGEST = 2.0  # seconds; longer tests are left out, so that a survivor costs a minute at most
 IMPORTED = ""  # context of what runs while a module is imported
 FIXTURE = "fixture of "  # context of what a fixture runs for all tests of a file
-SPEEDS = (0.03, 0.3, 3.0)  # seconds: tests of a class stay in the order of their files
+SPEEDS = (0.03, 0.2, 1.0)  # seconds: tests of a class stay in the order of their files
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,12 @@ class Baseline:
     def tests(self, mutant: Mutant) -> list[str]:
         """Tests that may notice a mutant: quick ones and those that run its very line first."""
         lines = self.tests_of.get(mutant.file, {})
-        numbers = range(mutant.first_line, mutant.line + 1)
+        first = mutant.line if mutant.scope == "lambda" else mutant.first_line
+        numbers = range(first, mutant.line + 1)
         contexts = {context for line in numbers for context in lines.get(str(line), ())}
         reached = self._known(contexts - {IMPORTED})
-        if IMPORTED in contexts or not mutant.is_called:
+        # While a module is imported a lambda is made, but not called.
+        if mutant.scope == "module" or (mutant.scope == "function" and IMPORTED in contexts):
             near = self._known({context for line in lines.values() for context in line})
             return [*reached, *_without(near, reached), *_without(self._known(None), near)]
         return reached
@@ -61,7 +63,8 @@ class Baseline:
         def meets(test: str) -> bool:
             return contexts is None or bool({test, FIXTURE + test.split("::")[0]} & contexts)
 
-        return sorted(filter(meets, self.seconds), key=self._speed)
+        quick = (test for test, spent in self.seconds.items() if spent <= LONGEST)
+        return sorted(filter(meets, quick), key=self._speed)
 
     def _speed(self, test: str) -> int:
         return sum(self.seconds[test] > limit for limit in SPEEDS)
@@ -153,7 +156,7 @@ def _watch(project: Path, room: str, kept: Path, is_compiled: bool, scratch: Pat
     config.DISABLE_JIT = int(not is_compiled)
     sources = project / "src" / "electrode_grains" / room
     tracer = coverage.Coverage(data_file=None, config_file=False, include=[f"{sources}/*"])
-    watch = _Watch(tracer, f"electrode_grains.{room}", None if is_compiled else LONGEST_INTERPRETED)
+    watch = _Watch(tracer, f"electrode_grains.{room}", None if is_compiled else LONGEST)
     tracer.start()
     options = [] if is_compiled else ["-W", WRAPPING]
     paths = [f"tests/unit/{room}", f"src/electrode_grains/{room}"]

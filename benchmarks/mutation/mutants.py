@@ -69,8 +69,8 @@ class Mutant:
         Of the fault, from 1.
     first_line : int
         Of the statement that holds the fault.
-    is_called : bool
-        Whether the fault lies in the body of a function.
+    scope : str
+        Body of a "function" or "lambda" that holds the fault, or "module".
     """
 
     module: str
@@ -79,7 +79,7 @@ class Mutant:
     occurrence: int
     line: int
     first_line: int
-    is_called: bool
+    scope: str
 
     def source(self, project: Path) -> str:
         """Text of the module with the fault in it."""
@@ -152,18 +152,19 @@ def _ancestors(node: Any) -> Iterator[Any]:
         node = node.parent
 
 
-def _place(node: Any, line: int) -> tuple[int, bool]:
-    """First line of the statement around a node, and whether it is in the body of a function."""
-    statement, is_called = None, False
+def _place(node: Any, line: int) -> tuple[int, str]:
+    """First line of the statement around a node, and whose body the node is in."""
+    statement, scope = None, "module"
     for inner in _ancestors(node):
         outer = inner.parent
         if outer is None:
             break
         if statement is None and outer.type in ("suite", "file_input"):
             statement = inner
-        if outer.type == "funcdef" and inner is outer.children[-1]:
-            is_called = True
-    return (statement.start_pos[0] if statement else line), is_called
+        is_body = outer.type in ("funcdef", "lambdef") and inner is outer.children[-1]
+        if scope == "module" and is_body:
+            scope = "function" if outer.type == "funcdef" else "lambda"
+    return (statement.start_pos[0] if statement else line), scope
 
 
 def _matters(node: Any, operator: str) -> bool:
