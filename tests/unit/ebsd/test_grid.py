@@ -68,10 +68,11 @@ def test_gaps_are_counted_and_the_first_is_named():
     assert grid.position.tolist() == kept.tolist()
 
 
+@pytest.mark.parametrize("rows", [2, 5])
 @pytest.mark.parametrize("shifted_first", [True, False])
-def test_shifted_rows_are_a_hexagon(shifted_first):
+def test_shifted_rows_are_a_hexagon(shifted_first, rows):
     with pytest.raises(InputProblem, match="hexagonal"):
-        square_grid(*hexagon(5, 4, shifted_first=shifted_first), "scan")
+        square_grid(*hexagon(rows, 4, shifted_first=shifted_first), "scan")
 
 
 def test_a_point_given_twice_is_named_by_its_second_place():
@@ -83,11 +84,13 @@ def test_a_point_given_twice_is_named_by_its_second_place():
 
 def test_a_point_far_from_all_others_is_named():
     x, y = rectangle(30, 30, 1.0, 1.0)
-    far_x, far_y = np.append(x, 4000.0), np.append(y, 40.0)
-    with pytest.raises(InputProblem, match=r"far from all others(.|\n)*point 901(.|\n)*x = 4000"):
-        square_grid(far_x, far_y, "scan")
-    with pytest.raises(InputProblem, match=r"far from all others(.|\n)*point 901(.|\n)*y = 4000"):
-        square_grid(far_y, far_x, "scan")
+    for far, shift in ((4000.0, 0.0), (-4000.0, 0.0), (-3500.0, 4000.0)):
+        far_x, far_y = np.append(x, far) + shift, np.append(y, 40.0)
+        says = r"far from all others(.|\n)*point 901(.|\n)*"
+        with pytest.raises(InputProblem, match=rf"{says}x = {far + shift:g}"):
+            square_grid(far_x, far_y, "scan")
+        with pytest.raises(InputProblem, match=rf"{says}y = {far + shift:g}"):
+            square_grid(far_y, far_x, "scan")
 
 
 def test_a_hundred_grid_points_for_a_given_one_are_not_too_many():
@@ -122,6 +125,8 @@ def test_a_point_is_named_by_its_line_where_the_file_has_lines():
 @pytest.mark.parametrize(("rows", "columns"), [(4, 3), (9, 6), (2, 5)])
 def test_each_square_point_takes_the_nearest_hexagonal_one(rows, columns, shifted_first, shorter):
     x, y = hexagon(rows, columns, 0.1, shifted_first, shorter)
+    order = np.random.default_rng(3).permutation(x.size)  # rows may come in any order
+    x, y = x[order], y[order]
     source, square_x, square_y = hexagonal_to_square(x + 2.0, y, "scan")
 
     # Pixels reach to the last whole step of x, and to within a quarter of a step of the last row.

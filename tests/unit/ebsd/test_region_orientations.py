@@ -130,7 +130,8 @@ def test_a_fifth_channel_is_the_weight_where_none_is_given():
     assert as_points(channels, shape, given)[1].tolist() == [1, 2, 0, 3]
     assert as_points(channels[:4], shape, None)[1].tolist() == [1, 1, 1, 1]
     last = np.moveaxis(channels[:4], 0, -1)
-    assert as_points(last, shape, None)[0].tolist() == [[1, 0, 0, 0]] * 4
+    for given in (channels[:4], last):
+        assert as_points(given, shape, None)[0].tolist() == [[1, 0, 0, 0]] * 4
 
 
 @pytest.mark.parametrize("shape", [(3, 1, 2, 2), (6, 1, 2, 2), (4, 1, 2, 3), (1, 2, 2, 5), (4, 4)])
