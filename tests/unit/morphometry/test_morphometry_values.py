@@ -166,6 +166,14 @@ def test_the_longest_half_axis_points_up_or_else_to_positive_x_or_y(direction, a
     assert found["polar_angle"][0] == pytest.approx(polar, abs=1e-9)
 
 
+def test_sheets_across_every_axis_are_flat_and_lines_along_them_straight():
+    sheet = np.array([(0, y, x) for y in range(2) for x in range(3)])
+    line = np.array([(0, 0, x) for x in range(4)])
+    for points, reason in ((sheet, "voxels in a plane"), (line, "voxels on a line")):
+        turned = [np.roll(points, shift, axis=1) for shift in range(3)]
+        assert described(turned, (1.0, 1.0, 1.0))["degenerate_reason"].tolist() == [reason] * 3
+
+
 def test_equal_half_axes_have_no_direction():
     square = [(0, y, x) for y in range(3) for x in range(3)]
     cube = [(z, y, x) for z in range(3) for y in range(3) for x in range(3)]
@@ -221,6 +229,26 @@ def test_every_voxel_of_a_small_volume_may_be_a_grain(shape):
     for pair, steps in expected.items():
         kinds = [NEIGHBOUR_CLASSES.index(tuple(map(abs, step))) for step in steps]
         assert found[pair] == np.bincount(kinds, minlength=7).tolist()
+
+
+def test_grains_of_two_voxels_have_two_corners_in_every_plane():
+    labels = 1 + np.repeat(np.arange(900).reshape(3, 10, 30), 2, axis=2)
+    measured = measure_volume(labels, threads=1)
+    assert np.array_equal(measured.corners, np.arange(1800))
+    assert (tabulate_grains(measured, (1.0, 1.0, 1.0))["hull_voxel_count"] == 2).all()
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_grain_may_lie_on_many_small_ones(axis):
+    labels = np.ones((2, 1, 700), int) if axis == 0 else np.ones((1, 2, 700), int)
+    small = np.arange(2, 702)
+    for many in (0, 1):
+        labels[(many, 0) if axis == 0 else (0, many)] = small
+        labels[(1 - many, 0) if axis == 0 else (0, 1 - many)] = 1
+        contacts = tabulate_contacts(measure_volume(labels, threads=1), (1.0, 1.0, 1.0))
+        touched = contacts[contacts["label_a"] == 1]
+        assert touched["label_b"].tolist() == small.tolist()
+        assert (touched["face_contact_count"] == 1).all()
 
 
 def test_a_chessboard_of_grains_has_a_face_to_label_0_on_every_side():
