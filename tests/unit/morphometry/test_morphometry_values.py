@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from electrode_grains.morphometry import hull_voxel_count, measure_volume
+from electrode_grains.morphometry import (
+    hull_voxel_count,
+    measure_contacts,
+    measure_volume,
+    summarize_particle,
+)
 from electrode_grains.morphometry.crofton import DIRECTIONS, NEIGHBOUR_CLASSES
 from electrode_grains.morphometry.ellipsoids import describe_ellipsoids
 from electrode_grains.morphometry.resolution import BIAS, DIAMETERS, SPREAD, voxelization_error
@@ -267,6 +272,24 @@ def test_a_chessboard_of_grains_has_a_face_to_label_0_on_every_side():
     assert (
         outside["face_contact_count"].sum() == measured.faces.size + measured.beyond[:, FACES].sum()
     )
+
+
+def test_a_particle_of_three_grains_is_summed_up_in_micrometres():
+    labels = np.zeros((4, 5, 8), int)
+    labels[1:3, 1:4, 1:3], labels[1:3, 1:4, 3:5], labels[1:3, 1:4, 6:] = 1, 2, 3
+    found = summarize_particle(labels, (50.0, 40.0, 30.0))
+    contacts = measure_contacts(labels, (50.0, 40.0, 30.0)).set_index(["label_a", "label_b"])
+    areas = contacts["interface_area_nm2"]
+    assert set(areas.index) == {(0, 1), (0, 2), (0, 3), (1, 2)}
+    assert found["particle_volume_um3"] == pytest.approx(36 * 50 * 40 * 30 * 1e-9)
+    assert found["boundary_area_um2"] == pytest.approx(areas[1, 2] * 1e-6)
+    ratio = found["boundary_area_um2"] / found["particle_volume_um3"]
+    assert found["specific_surface_area_per_um"] == pytest.approx(ratio)
+    # Label 3 reaches the window, where it has no surface of the particle.
+    outer = areas[0].sum() - contacts["touches_window_nm2"].sum()
+    assert found["outer_surface_um2"] == pytest.approx(outer * 1e-6)
+    assert contacts["touches_window_nm2"].to_numpy().nonzero()[0].tolist() == [2]
+    assert (found["grain_count"], found["whole_grain_count"], found["contact_count"]) == (3, 2, 1)
 
 
 # --- what voxels do --------------------------------------------------------------------------
