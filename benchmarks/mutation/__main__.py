@@ -1,7 +1,7 @@
 """Draw mutants, try them, and tell how many were killed, module by module.
 
-`python -m benchmarks.mutation --sample 600 --seed 1` takes about an hour on two cores. Results
-are kept in `build/mutation` as they come; `--again` tries the survivors of such a file once more.
+A sample of 600 takes some 25 minutes of processor time. Results are kept in `build/mutation` as
+they come; `--again` tries the survivors of such a file once more.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def _try_all(
     drawn: list[Mutant], rooms: dict[str, Watched], jobs: int
 ) -> Iterator[tuple[Mutant, Verdict]]:
     """Try mutants, a few at once; one that no test reaches survives untried."""
-    children = Children(PROJECT, jobs)
+    children = Children(jobs)
     for mutant in drawn:
         task = rooms[_room(mutant)].task(mutant)
         if task.limits:

@@ -132,7 +132,7 @@ def find_baseline(project: Path, room: str, build: Path, *, is_compiled: bool) -
     kept = build / f"baseline-{room}-{mode}-{_digest(project, room)}.json"
     if not kept.exists():
         print(f"watching the tests of {room} ({mode})", flush=True)
-        children = Children(project)
+        children = Children()
         children.start(room, lambda scratch: _watch(project, room, kept, is_compiled, scratch))
         ((_, verdict),) = children.last()
         if verdict.outcome != "survived":

@@ -28,6 +28,7 @@ import pytest
 
 PASSED, FAILED, BROKEN = 0, 1, 99  # exit codes of a child; BROKEN is no verdict
 LONGEST_TRIAL = 480  # seconds by the clock, for tests that wait and take no processor time
+LONGEST_IMPORT = 30.0  # seconds of processor time, up to the first test
 MORE_MEMORY = 5 * 2**30  # bytes that a child may take beyond what its parent has
 # Interpreted, 64-bit numbers warn when they wrap around; compiled, they do not.
 WRAPPING = "ignore:overflow encountered:RuntimeWarning"
@@ -41,17 +42,17 @@ class Task:
     ----------
     module : str
         Dotted name.
-    source : str or None
-        Its text, in place of that of the file; None leaves it as it is.
+    source : str
+        Its text, in place of that of the file.
     limits : dict
         Seconds of processor time for each test, in the order to run them.
     is_compiled : bool
-        Whether numba compiles. It takes its cache for the unharmed function if the module itself
-        is for numba.
+        Whether numba compiles; never where the module itself is for numba, whose cache would not
+        know the mutant from the original.
     """
 
     module: str
-    source: str | None
+    source: str
     limits: dict[str, float] = field(repr=False)
     is_compiled: bool = True
 
@@ -117,17 +118,18 @@ def run_task(project: Path, task: Task, scratch: Path) -> int:
     config.DISABLE_JIT = int(not task.is_compiled)
     sources = project / "src"
     sys.path.insert(0, str(sources))
-    if task.source is not None:
-        file = sources.joinpath(*task.module.split(".")).with_suffix(".py")
-        sys.meta_path.insert(0, MutatedModule(task.module, file, task.source))
-        try:
-            importlib.import_module(task.module)
-        except BaseException:  # whatever a fault may raise
-            return FAILED
+    file = sources.joinpath(*task.module.split(".")).with_suffix(".py")
+    sys.meta_path.insert(0, MutatedModule(task.module, file, task.source))
+    signal.setitimer(signal.ITIMER_PROF, LONGEST_IMPORT)
+    try:
+        importlib.import_module(task.module)
+    except BaseException:  # whatever a fault may raise
+        return FAILED
     files = list(dict.fromkeys(test.split("::")[0] for test in task.limits))
     options = ["-x"] if task.is_compiled else ["-x", "-W", WRAPPING]
     code = run_pytest(project, files, [ChosenTests(task.limits)], scratch, *options)
-    return code if code in (PASSED, FAILED) else FAILED if code == 2 else BROKEN
+    # The tests pass on the unharmed source. Codes 4 and 5: pytest found no tests.
+    return PASSED if code == 0 else BROKEN if code in (4, 5) else FAILED
 
 
 @dataclass(frozen=True)
@@ -142,12 +144,11 @@ class Verdict:
 class Children:
     """Processes forked from this one, a few at a time."""
 
-    project: Path
     jobs: int = 1
     running: dict[int, tuple[Any, Path]] = field(default_factory=dict)
 
     def start(self, key: Any, work: Callable[[Path], int]) -> None:
-        """Fork a child that does some work in a folder of its own; wait for room first."""
+        """Fork a child that does some work in a folder of its own and returns its exit code."""
         scratch = Path(tempfile.mkdtemp(prefix="mutant-"))
         child = os.fork()
         if child == 0:

@@ -55,7 +55,7 @@ def test_annotations_docstrings_and_messages_are_not_mutated(small_project, muta
 
 def outcome_of(source, test, project, seconds=20.0):
     """Of one test, on a source in place of that of the small module."""
-    children = Children(project)
+    children = Children()
     task = Task("halves", source, {f"test_halves.py::{test}": seconds})
     children.start("small", lambda scratch: run_task(project, task, scratch))
     ((_, verdict),) = children.last()
