@@ -160,6 +160,17 @@ def test_colours_of_directions(laue, direction, colour):
     np.testing.assert_allclose(found, colour, atol=1e-7)
 
 
+@pytest.mark.parametrize("laue", ["-3m", "m-3m"])
+def test_arrays_are_coloured_one_orientation_at_a_time(laue):
+    drawn = crystals.random_orientations(6, np.random.default_rng(4)).reshape(2, 3, 4)
+    colours = crystals.ipf_colors(drawn, laue, (1, 2, 3))
+    assert colours.shape == (2, 3, 3)
+    for place in np.ndindex(2, 3):
+        np.testing.assert_allclose(
+            colours[place], crystals.ipf_colors(drawn[place], laue, (1, 2, 3)), atol=1e-12
+        )
+
+
 def test_unknown_orientations_are_black():
     assert crystals.ipf_colors(np.full(4, np.nan), "-3m").tolist() == [0, 0, 0]
 
