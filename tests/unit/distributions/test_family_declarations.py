@@ -198,6 +198,17 @@ def test_ranges_of_parameters_follow_from_their_kind():
     assert Parameter("p", "location").search_range == (-math.inf, math.inf)
 
 
+@pytest.mark.parametrize("name", VALUES)
+def test_fits_search_inside_what_makes_a_density(name):
+    for parameter in MARGINAL_FAMILIES[name].parameters:
+        (low, high), (first, last) = parameter.admissible, parameter.search_range
+        assert low < first < last < high or (math.isinf(first) and math.isinf(last))
+        if parameter.kind in ("real", "log_location"):
+            assert math.isinf(first) or "k" in parameter.name or first == -last
+        if parameter.kind == "probability":
+            assert first + last == pytest.approx(1)
+
+
 # --- samples against samples -----------------------------------------------------------------
 
 

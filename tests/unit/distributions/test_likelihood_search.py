@@ -2,6 +2,7 @@
 
 import math
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from electrode_grains.distributions import COPULA_FAMILIES, BivariateCopula
 from electrode_grains.distributions.families import MARGINAL_FAMILIES
 from electrode_grains.distributions.likelihood_search import (
     Summit,
+    _ascent,
     climb,
     derivatives,
     standard_errors,
@@ -96,7 +98,9 @@ def test_where_nothing_is_finite_there_is_no_summit():
 
 
 def test_an_edge_without_slope_is_a_summit_all_the_same():
-    found = climb(lambda p: -abs(p[0] - 0.7) - abs(p[1]), [np.array([3.0, -2.0])], *WIDE, keep=1)
+    found = climb(
+        lambda p: 5.0 - abs(p[0] - 0.7) - abs(p[1]), [np.array([3.0, -2.0])], *WIDE, keep=1
+    )
     np.testing.assert_allclose(found.point, [0.7, 0], atol=1e-6)
     assert found.is_converged
 
@@ -125,6 +129,38 @@ def test_derivatives_of_a_parabola_are_exact(seed, size):
     gradient, hessian = derivatives(parabola, point, parabola(point), *box)
     np.testing.assert_allclose(gradient, slope + matrix @ point, atol=1e-6)
     np.testing.assert_allclose(hessian, matrix, atol=1e-5)
+
+
+def test_steps_of_derivatives_grow_with_the_hundredth_of_large_coordinates():
+    box = np.full(1, -1e6), np.full(1, 1e6)
+    for place in (0.5, 50.0, 300.0):
+        gradient, hessian = derivatives(
+            lambda x: float(x[0] ** 3), np.array([place]), place**3, *box
+        )
+        # The error of a central difference of a cube is the square of the step.
+        step = 1e-4 * max(1.0, place / 100)
+        assert gradient[0] - 3 * place**2 == pytest.approx(step**2, abs=2e-5)
+        assert hessian[0, 0] == pytest.approx(6 * place, rel=1e-2)
+
+
+def test_a_step_uphill_is_that_of_newton_and_promises_half_its_slope():
+    gradient = np.array([0.3, -0.2])
+    free = np.ones(2, bool)
+    move, gain = _ascent(gradient, -CURVATURE, free)
+    expected = np.linalg.solve(CURVATURE, gradient)
+    np.testing.assert_allclose(move, expected)
+    assert gain == pytest.approx(gradient @ expected / 2)
+    # Where the surface bends the other way the step still leads uphill.
+    saddle = np.diag([-4.0, 2.0])
+    np.testing.assert_allclose(_ascent(gradient, saddle, free)[0], [0.3 / 4, -0.2 / 2])
+    # Held coordinates stay; long steps are cut to two.
+    move, gain = _ascent(gradient, -CURVATURE, np.array([True, False]))
+    np.testing.assert_allclose(move, [0.3 / 4, 0])
+    assert gain == pytest.approx(0.3**2 / 8)
+    np.testing.assert_allclose(_ascent(100 * gradient, -np.eye(2), free)[0], [2, -4 / 3])
+    assert _ascent(gradient, -CURVATURE, ~free)[1] == 0
+    assert _ascent(np.array([math.nan, 0.0]), -CURVATURE, free)[1] == math.inf
+    assert _ascent(gradient, np.full((2, 2), math.inf), free)[1] == math.inf
 
 
 def test_derivatives_never_leave_the_box():
@@ -297,6 +333,16 @@ def test_kendalls_tau_follows_from_the_density_of_conditionals(family, parameter
     second = copula.conditional_u_given_v(u[:, None], u[None, :])
     tau = 1 - 4 * float(weights @ (first * second) @ weights)
     assert copula.kendall_tau() == pytest.approx(tau, rel=2e-3, abs=2e-7)
+
+
+@pytest.mark.parametrize("t", [-9.9e-4, -1e-5, 2e-4, 9.9e-4, 1.01e-3, 0.5, 1.0])
+def test_kendalls_tau_of_ali_mikhail_and_haq_keeps_its_digits_near_independence(t):
+    with mpmath.workdps(60):
+        x = mpmath.mpf(t)
+        last = 0 if t == 1 else 2 * (1 - x) ** 2 * mpmath.log(1 - x) / (3 * x**2)
+        exact = float((3 * x - 2) / (3 * x) - last)
+    found = BivariateCopula("ali_mikhail_haq", (t,)).kendall_tau()
+    assert found == pytest.approx(exact, rel=1e-9)
 
 
 @pytest.mark.parametrize(
