@@ -12,7 +12,7 @@ export NO_MKDOCS_2_WARNING := 1
 export COLUMNS ?= 140
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types contracts bench audit soak docs viz mlflow lock clean
+.PHONY: help setup run test lint types contracts bench audit soak mutants docs viz mlflow lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ audit: $(TEST_STAMP) ## known vulnerabilities of the pinned packages
 
 soak: $(TEST_STAMP) ## a hundred runs in one process
 	$(BIN)/python -m benchmarks.soak 100
+
+mutants: $(TEST_STAMP) ## faults put into readers, morphometry and fits: do the tests notice?
+	$(BIN)/python -m benchmarks.mutation
 
 viz: $(STAMP) ## the flow in kedro-viz, on 127.0.0.1
 	$(BIN)/kedro viz run --env demo --host 127.0.0.1

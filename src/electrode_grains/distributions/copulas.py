@@ -113,7 +113,6 @@ class BivariateCopula:
             270: tame_a - base,
         }[self.rotation]
         edge = np.maximum(np.minimum(np.minimum(a, b), 1), 0)
-        edge = np.where((a <= 0) | (b <= 0), 0.0, edge)
         return np.where(inside, np.clip(turned, 0, 1), edge)
 
     def _base_cdf(self, u: Array, v: Array) -> Array:

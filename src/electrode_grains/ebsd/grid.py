@@ -210,7 +210,9 @@ def _index(
     significant = gaps[gaps > 1e-6 * max(extent, 1e-12)]
     if significant.size == 0:
         return np.zeros(len(values), np.intp), 1, 1.0
-    step = float(np.median(significant))
+    typical = np.median(significant)
+    # Their mean rounds away less than any of them, where steps are printed with few digits.
+    step = float(significant[np.abs(significant - typical) < 0.5 * typical].mean())
     step = extent / max(round(extent / step), 1)
     exact = (values - distinct[0]) / step
     index = np.rint(exact).astype(np.intp)

@@ -375,7 +375,7 @@ def mean_orientation(
     orientations, so that wrongly indexed points do not decide it.
     """
     given = np.asarray(quaternions, float)
-    trust = np.ones(len(given)) if weights is None else np.clip(np.asarray(weights, float), 0, None)
+    trust = np.ones(len(given)) if weights is None else np.asarray(weights, float)
     valid = np.isfinite(given).all(axis=-1) & np.isfinite(trust) & (trust > 0)
     given, trust = given[valid], trust[valid]
     if len(given) == 0:

@@ -85,7 +85,7 @@ def _find_ends(
         if words[word] != 0:
             for x in range(8 * word, 8 * word + 8):
                 ends[count] = x + 1  # overwritten by the next one unless there is a change
-                count += changes[x]
+                count += int(changes[x])
     ends[count] = row.size
     return count + 1
 

@@ -5,7 +5,7 @@ import pytest
 import scipy.stats as st
 
 from electrode_grains.distributions import BivariateCopula, compare_samples
-from electrode_grains.distributions.comparison import probability_of_exceeding
+from electrode_grains.distributions.comparison import bootstrap_interval, probability_of_exceeding
 from electrode_grains.distributions.energy import energy_distance, energy_test, rank_energy_test
 from electrode_grains.problems import InputProblem
 
@@ -80,3 +80,24 @@ def test_too_few_grains_are_refused():
         compare_samples(
             grains(2.0), grains(2.0, n=29), [], replicates=19, rng=np.random.default_rng(0)
         )
+
+
+def test_equal_constants_are_not_told_apart():
+    same = {"d": np.full(30, 4.0)}
+    (row,) = compare_samples(same, same, [], replicates=19, rng=np.random.default_rng(0))
+    assert (row["energy_distance"], row["p_value"], row["effect"]) == (0, 1, 0.5)
+    assert (row["effect_low"], row["effect_high"]) == (0.5, 0.5)
+
+
+def test_the_interval_of_an_effect_holds_95_percent_of_its_resamples():
+    rng = np.random.default_rng(4)
+    first, second = rng.normal(size=(40, 1)), rng.normal(size=(50, 1))
+
+    def difference(one, other):
+        return float(other.mean() - one.mean())
+
+    low, high = bootstrap_interval(difference, first, second, 2000, np.random.default_rng(5))
+    error = np.sqrt(first.var() / 40 + second.var() / 50)
+    centre = difference(first, second)
+    assert low == pytest.approx(centre - 1.96 * error, abs=0.1 * error)
+    assert high == pytest.approx(centre + 1.96 * error, abs=0.1 * error)

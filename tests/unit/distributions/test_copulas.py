@@ -107,6 +107,14 @@ RANGES = {
     "bb3": [(1.0, 1.5, 20.0), (1e-10, 0.3, 30.0)],
     "bb5": [(1.0, 1.5, 20.0), (1e-2, 0.5, 30.0)],
 }
+
+
+@pytest.mark.parametrize("family", RANGES)
+def test_the_digits_are_counted_over_the_ranges_that_fits_search(family):
+    searched = COPULA_FAMILIES[family].bounds
+    assert tuple((min(values), max(values)) for values in RANGES[family]) == searched
+
+
 NEAR, FAR = 1e-6, 1 - 1e-6
 CORNERS = [(NEAR, NEAR), (NEAR, 3 * NEAR), (0.4, 0.7), (FAR, FAR), (1 - 3e-6, FAR), (NEAR, FAR)]
 

@@ -18,6 +18,7 @@ from electrode_grains.ebsd import (
     symmetry_doubts,
     write_scan,
 )
+from electrode_grains.ebsd.scan import Trouble, stack_fingerprint, trouble_table
 from electrode_grains.problems import InputProblem, SettingsProblem
 
 PHASE = {
@@ -488,3 +489,26 @@ def test_slices_of_other_channels_are_told():
     other = make_scan().assign(bands=(("y", "x"), np.zeros((4, 3), np.float32)))
     with pytest.raises(InputProblem, match=r"s_2(.|\n)*other channels"):
         stack_scans({"s_1": make_scan(), "s_2": other, "s_3": make_scan()}, 50.0)
+
+
+def test_equal_stacks_have_one_fingerprint_and_others_another():
+    stack = stack_scans([make_scan(), make_scan()], 50.0)
+    known = stack_fingerprint(stack)
+    assert known == stack_fingerprint(stack_scans([make_scan(), make_scan()], 50.0))
+    assert len(known) == 16
+    assert known != stack_fingerprint(stack_scans([make_scan(), make_scan()], 60.0))
+    for name in stack.data_vars:
+        changed = stack.copy(deep=True)
+        values = changed[name].to_numpy()
+        values[(0,) * values.ndim] = 3
+        assert known != stack_fingerprint(changed), name
+
+
+def test_the_table_of_troubles_is_177_characters_wide_and_loses_none():
+    cells = [letter * 50 for letter in "abcdef"]
+    lines = trouble_table([Trouble(*cells)]).splitlines()
+    assert max(map(len, lines)) == 177
+    assert lines[0].split() == ["slice", "line", "problem", "found", "expected", "remedy"]
+    assert ["".join(lines[1:]).count(letter) for letter in "abcdef"] == [50] * 6
+    narrow = trouble_table([Trouble("s_1", "7", "cut", "", "", "")]).splitlines()
+    assert narrow[1] == "  s_1    7     cut"

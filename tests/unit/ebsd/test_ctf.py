@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from electrode_grains.ebsd import ReadingOptions, read_scan, write_scan
+from electrode_grains.ebsd import ReadingOptions, read_scan, scan_readers, write_scan
 from electrode_grains.problems import InputProblem
 
 ROWS, COLUMNS, STEP = 4, 5, 0.05
@@ -161,3 +161,56 @@ def test_a_cut_file_is_read_with_gaps_on_request(written):
     np.testing.assert_array_equal(
         scan["image_quality"].to_numpy()[~missing], whole["image_quality"].to_numpy()[~missing]
     )
+
+
+@pytest.mark.parametrize("key", ["XStep", "YStep"])
+def test_a_step_of_the_header_counts_unless_it_is_0(written, key):
+    text = written.read_text()
+    written.write_text(text.replace(f"{key}\t0.05", f"{key}\t0.07"))
+    with pytest.warns(UserWarning, match="the coordinates are used"):
+        assert read_scan(written).attrs["step_nm"] == (50.0, 50.0)
+    written.write_text(text.replace(f"{key}\t0.05", f"{key}\t0"))
+    assert read_scan(written).attrs["notes"] == ()
+
+
+def test_the_job_mode_may_be_empty_and_lines_without_value_are_passed_over(written):
+    whole = read_scan(written)
+    for line in ("JobMode", "JobMode\t", "JobMode\tGRID", "JobMode\tgrid\nComment"):
+        text = HEADER.format(author="x").replace("JobMode\tGrid", line)
+        written.write_text(text_of(known_values()).replace(HEADER.format(author="somebody"), text))
+        xr.testing.assert_equal(read_scan(written), whole)
+
+
+def test_the_last_and_first_laue_groups_have_their_numbers(written):
+    text = written.read_text().replace("\t7\t166", "\t1\t2").replace("\t11\t225", "\t2\t10")
+    written.write_text(text)
+    assert [p["symmetry"] for p in read_scan(written).attrs["phases"]] == ["1", "20"]
+    written.write_text(text.replace("NMC532\t1\t2", "NMC532\t0\t2"))
+    with pytest.raises(InputProblem, match="no Laue group"):
+        read_scan(written)
+
+
+def test_a_phase_list_of_lengths_alone_is_kept_as_it_stands(written):
+    constants = read_scan(written).attrs["phases"][1]["lattice_constants"]
+    assert constants == "3.524 3.524 3.524 90 90 90"
+    assert read_scan(written).attrs["phases"][1]["formula"] == ""
+
+
+@pytest.mark.parametrize(("factor", "doubts"), [(1.0, 0), (0.5, 1)])
+def test_small_angles_are_doubted_at_a_hundred_indexed_points_and_more(tmp_path, factor, doubts):
+    rng = np.random.default_rng(1)
+    euler = rng.uniform(0.1, 1, (10, 15, 3)) * 12 * factor
+    lines = [
+        f"1\t{x * STEP:.2f}\t{y * STEP:.2f}\t6\t0\t"
+        + "\t".join(f"{angle:.3f}" for angle in euler[y, x])
+        + "\t0.5\t90\t255\n"
+        for y in range(10)
+        for x in range(15)
+    ]
+    header = HEADER.format(author="").replace("XCells\t5", "XCells\t15")
+    header = header.replace("YCells\t4", "YCells\t10")
+    path = tmp_path / "slice_1.ctf"
+    path.write_text(header + "".join(lines))
+    assert len(scan_readers(path)["slice_1"]().attrs["notes"]) == doubts
+    path.write_text(header.replace("YCells\t10", "YCells\t6") + "".join(lines[:90]))
+    assert scan_readers(path)["slice_1"]().attrs["notes"] == ()

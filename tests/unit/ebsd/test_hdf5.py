@@ -570,7 +570,16 @@ def test_the_image_quality_of_a_volume_goes_by_several_names(tmp_path, name):
 
 @pytest.mark.parametrize(
     ("unit", "factor", "doubt"),
-    [(5, 1e-3, ""), (6, 1.0, ""), (21, 1e-4, ""), (100, 1.0, "no length unit")],
+    [
+        (4, 1e-6, ""),
+        (5, 1e-3, ""),
+        (6, 1.0, ""),
+        (7, 1e3, ""),
+        (21, 1e-4, ""),
+        (8, 1e4, ""),  # to steps of a millimetre
+        (100, 1.0, "no length unit"),
+        (101, 1.0, "no length unit"),
+    ],
 )
 def test_the_length_unit_of_a_volume_counts(tmp_path, unit, factor, doubt):
     path = write("dream3d_nx", tmp_path)

@@ -24,7 +24,11 @@ def test_grey_values_are_the_image_quality(tmp_path, dtype):
     scan = read_scan(path, STEP)
     np.testing.assert_array_equal(scan["image_quality"], grey())
     assert scan.attrs["step_nm"] == (50.0, 50.0)
+    assert scan["y"].to_numpy().tolist() == [0, 50, 100, 150, 200, 250]
+    assert scan["x"].to_numpy().tolist() == [0, 50, 100, 150, 200, 250, 300]
     assert np.isnan(scan["euler_angles"]).all()
+    assert np.isnan(scan["confidence_index"]).all()
+    assert (scan["phase"] == 0).all()
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -164,3 +168,20 @@ def test_an_image_of_other_bytes_is_read_or_refused(tmp_path, kind, count):
             places.append(str(problem.where))
     assert len(places) > count / 5
     assert [place for place in places if path.name not in place] == []
+
+
+@pytest.mark.parametrize("step", [0.0, -50.0, float("nan"), float("inf")])
+def test_an_impossible_step_is_refused(tmp_path, step):
+    tifffile.imwrite(tmp_path / "slice_1.tif", grey())
+    with pytest.raises(SettingsProblem, match=f"step_nm = {step}"):
+        read_scan(tmp_path / "slice_1.tif", ReadingOptions(step_nm=step))
+
+
+def test_a_tiff_of_one_page_and_big_ones_are_called_like_their_file(tmp_path):
+    tifffile.imwrite(tmp_path / "slice_1.tif", grey(), bigtiff=True)
+    tifffile.imwrite(tmp_path / "slice_2.tiff", grey(), byteorder=">")
+    tifffile.imwrite(tmp_path / "slice_3.TIF", grey(), bigtiff=True, byteorder=">")
+    for path in sorted(tmp_path.iterdir()):
+        (name,) = scan_readers(path)
+        assert name == path.stem
+        np.testing.assert_array_equal(read_scan(path, STEP)["image_quality"], grey())

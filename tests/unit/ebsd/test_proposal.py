@@ -74,3 +74,38 @@ def test_nothing_to_propose_is_refused():
         propose_slices(np.ones(3), 0)
     with pytest.raises(InputProblem, match="no point of the stack"):
         slice_information(np.full((2, 3, 3), np.nan))
+
+
+def test_the_information_of_a_dark_line_is_its_depth_over_the_spread_of_the_stack():
+    stack = np.zeros((2, 40, 40))
+    stack[:, :20] = 8.0  # quartiles 0 and 8
+    stack[1, 10] = 0.0
+    flat, lined = slice_information(stack)
+    # Smoothing keeps the sum of what a line lacks: 40 points of depth 8, over 1600 and 8.
+    assert flat == pytest.approx(0, abs=1e-9)
+    assert lined == pytest.approx(40 / 1600, rel=0.05)
+
+
+def test_of_equal_slices_the_first_and_of_bands_the_richest_are_proposed():
+    information = np.zeros(24)
+    assert propose_slices(information, 3) == [2, 10, 18]
+    information[[3, 12, 20]] = [1, 3, 2]
+    assert propose_slices(information, 3) == [3, 12, 20]
+    # Bands of 6 slices; 3 stands in the middle of the first, 12 at the edge of the third.
+    assert propose_slices(information, 2, annotated=[8, 9]) == [3, 20]
+    assert propose_slices(information, 1, annotated=[8]) == [20]
+    assert propose_slices(information, 1, annotated=[8], avoided=[20]) == [15]
+
+
+def test_every_slice_can_be_proposed_but_none_twice():
+    assert propose_slices(np.ones(4), 9) == [0, 1, 2, 3]
+    assert propose_slices(np.ones(4), 4, avoided=[2]) == [0, 1, 3]
+    assert propose_slices(np.ones(2), 1, annotated=[0, 1]) == []
+
+
+def test_only_a_volume_and_a_prediction_that_covers_it_are_taken():
+    for shape in ((3, 3), (0, 3, 3)):
+        with pytest.raises(InputProblem, match="from a volume"):
+            slice_information(np.ones(shape))
+    with pytest.raises(InputProblem, match="does not cover"):
+        slice_information(np.ones((2, 3, 3)), np.ones((3, 2, 3, 4)))

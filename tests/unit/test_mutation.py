@@ -1,0 +1,86 @@
+"""The runner of mutation tests: faults that matter are made, and the tests decide on them."""
+
+import pytest
+from benchmarks.mutation.mutants import draw, find_mutants
+from benchmarks.mutation.trials import Children, Task, run_task
+
+HALVES = '''"""Halves of 2 or 3 things."""
+
+from __future__ import annotations
+
+def half(things: int | None = None, *, more: int = 0) -> float | int:
+    """Half of 4 is 2."""
+    if things is None:
+        raise ValueError(f"no {1 + 1} things" + "!" * 3)
+    return things / 2
+'''
+TESTS = """
+from halves import half
+
+def test_value():
+    assert half(6) == 3
+
+def test_type():
+    assert isinstance(half(6), (int, float))
+"""
+
+
+@pytest.fixture
+def small_project(tmp_path):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "halves.py").write_text(HALVES, encoding="utf-8")
+    (tmp_path / "test_halves.py").write_text(TESTS, encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]", encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def mutants(small_project):
+    file = small_project / "src" / "halves.py"
+    return find_mutants(file, "halves", small_project)
+
+
+def test_annotations_docstrings_and_messages_are_not_mutated(small_project, mutants):
+    changed = sorted({mutant.change(small_project) for mutant in mutants})
+    signature = "def half(things: int | None = None, *, more: int = 0) -> float | int:"
+    assert changed == [
+        (signature, signature.replace("= 0", "= -1")),
+        (signature, signature.replace("= 0", "= 1")),
+        ("if things is None:", "if things is not None:"),
+        ("return things / 2", "return things * 2"),
+        ("return things / 2", "return things / 1"),
+        ("return things / 2", "return things / 3"),
+    ]
+
+
+def outcome_of(source, test, project, seconds=20.0):
+    """Of one test, on a source in place of that of the small module."""
+    children = Children()
+    task = Task("halves", source, {f"test_halves.py::{test}": seconds})
+    children.start("small", lambda scratch: run_task(project, task, scratch))
+    ((_, verdict),) = children.last()
+    return verdict.outcome
+
+
+def test_a_fault_is_killed_by_a_test_of_the_value_and_survives_one_of_the_type(
+    small_project, mutants
+):
+    double = next(mutant for mutant in mutants if mutant.operator.endswith("Div_Mul"))
+    assert double.change(small_project) == ("return things / 2", "return things * 2")
+    source = double.source(small_project)
+    assert outcome_of(source, "test_value", small_project) == "killed"
+    assert outcome_of(source, "test_type", small_project) == "survived"
+    assert outcome_of(HALVES, "test_value", small_project) == "survived"
+
+
+def test_a_test_that_never_ends_is_a_timeout(small_project):
+    endless = "def half(things):\n    while True:\n        pass\n"
+    assert outcome_of(endless, "test_value", small_project, 0.2) == "timeout"
+
+
+def test_modules_are_drawn_in_proportion_and_equally_for_a_seed(small_project, mutants):
+    modules = {"a": mutants, "b": mutants[:2]}
+    drawn = draw(modules, 4, 1, small_project)
+    assert drawn == draw(modules, 4, 1, small_project)
+    assert len(drawn) == 4
+    assert len(draw(modules, None, 1, small_project)) == len(mutants) + 2
