@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from orix import io as orix_io
 
+from damaged_files import places_of_refusals
 from electrode_grains.ebsd import (
     ReadingOptions,
     read_scan,
@@ -882,16 +883,11 @@ def change_bytes(sound: bytes, chance: random.Random) -> bytes:
 def test_a_file_of_other_bytes_is_read_or_refused(tmp_path, layout, count):
     """Values carry no checksum, so other ones may be read; a traceback or a hang may not come."""
     path = write(layout, tmp_path)
-    sound, places = path.read_bytes(), []
-    for seed in range(count):
-        path.write_bytes(change_bytes(sound, random.Random(seed)))
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                for read in scan_readers(path).values():
-                    read(ReadingOptions())
-        except InputProblem as problem:
-            places.append(str(problem.where))
+    sound = path.read_bytes()
+    damaged = (change_bytes(sound, random.Random(seed)) for seed in range(count))
+    places = places_of_refusals(
+        path, damaged, lambda: [read(ReadingOptions()) for read in scan_readers(path).values()]
+    )
     assert len(places) > count / 10
     assert [place for place in places if path.name not in place] == []
 
