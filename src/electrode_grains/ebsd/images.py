@@ -20,6 +20,7 @@ from electrode_grains.problems import InputProblem, Problem, SettingsProblem
 SUFFIXES = (".png", ".tif", ".tiff")
 _TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PNG_MARK = b"\x89PNG\r\n\x1a\n"
+_BY_PAGES, _AS_NOTED = False, None  # by what its pages are, or by what the writer noted about them
 
 
 def recognize(head: bytes) -> bool:
@@ -37,8 +38,34 @@ def list_images(path: str | os.PathLike[str]) -> list[str]:
 def _count_pages(file: Path) -> int:
     if file.suffix.lower() == ".png":
         return 1
-    with _opened_series(file) as series:
-        return series.shape[0] if _is_stack(series) else 1
+    with _refusing_damage(file):
+        with tifffile.TiffFile(file) as tiff:  # equal pages, written one by one, are a stack
+            seen = _BY_PAGES if len(tiff.series) > 1 else _AS_NOTED
+        with tifffile.TiffFile(file, is_shaped=seen) as tiff:
+            series = _held_series(file, tiff)
+            others = sum(map(_is_own, tiff.pages)) - len(series)
+            _refuse_several(file, others, series.shape)
+            return _length(series)
+
+
+def _read_page(file: Path, page: int) -> tuple[NDArray[np.generic], str]:
+    """Values of a page and the axes of what it belongs to."""
+    with _refusing_damage(file):
+        for seen in _BY_PAGES, _AS_NOTED:  # the first is faster, but knows no stack within one page
+            with tifffile.TiffFile(file, is_shaped=seen) as tiff:
+                series = _held_series(file, tiff)
+                if page < _length(series):
+                    return series.asarray(key=page if _is_stack(series) else None), series.axes
+    raise InputProblem("an image has no such page", where=str(file), found=str(page))
+
+
+def _is_own(page: tifffile.TiffPage | tifffile.TiffFrame) -> bool:
+    """Tell an image from a small copy of one."""
+    return isinstance(page, tifffile.TiffFrame) or not page.is_reduced
+
+
+def _length(series: tifffile.TiffPageSeries) -> int:
+    return series.shape[0] if _is_stack(series) else 1
 
 
 def _is_stack(series: tifffile.TiffPageSeries) -> bool:
@@ -63,23 +90,34 @@ def opened_image(file: Path) -> Iterator[Image.Image]:
         with Image.open(file) as image:
             image.verify()  # decoding alone passes over the checksums of the pixels
         with Image.open(file) as image:
+            _refuse_several(file, getattr(image, "n_frames", 1) - 1)
             yield image
 
 
-@contextmanager
-def _opened_series(file: Path) -> Iterator[tifffile.TiffPageSeries]:
-    """Lend the first series of a TIFF, once it is known that the file can hold it."""
-    with _refusing_damage(file), tifffile.TiffFile(file) as tiff:
-        series = tiff.series[0]
-        stored = file.stat().st_size
-        if not (series.size and can_hold(stored, series.nbytes)):
-            raise InputProblem(
-                "an image announces more pixels than the file can hold, or none",
-                where=str(file),
-                found=f"shape {series.shape}, {stored} bytes",
-                remedy="save it again; its header was edited or damaged",
-            )
-        yield series
+def _held_series(file: Path, tiff: tifffile.TiffFile) -> tifffile.TiffPageSeries:
+    """First series of a TIFF, once it is known that the file can hold it."""
+    series = tiff.series[0]
+    stored = file.stat().st_size
+    if not (series.size and can_hold(stored, series.nbytes)):
+        raise InputProblem(
+            "an image announces more pixels than the file can hold, or none",
+            where=str(file),
+            found=f"shape {series.shape}, {stored} bytes",
+            remedy="save it again; its header was edited or damaged",
+        )
+    return series
+
+
+def _refuse_several(file: Path, others: int, shape: tuple[int, ...] | None = None) -> None:
+    """Refuse a file whose further images nobody would read."""
+    if others > 0:
+        raise InputProblem(
+            "a file holds several images that are no stack of one size",
+            where=str(file),
+            found=f"{others} more" + (f" than those of shape {shape}" if shape else ""),
+            expected="one image, or a TIFF stack of slices",
+            remedy="save the one to be read, its layers merged, in a file of its own",
+        )
 
 
 @contextmanager
@@ -170,10 +208,9 @@ def _read_grey(file: Path, page: int) -> NDArray[np.generic]:
             kind = f"colour mode {image.mode}"
             colourless = image.mode in ("L", "I", "F") or image.mode.startswith("I;16")
     else:
-        with _opened_series(file) as series:
-            values = series.asarray(key=page) if _is_stack(series) else series.asarray()
-            kind = f"axes {series.axes}"
-            colourless = True
+        values, axes = _read_page(file, page)
+        kind = f"axes {axes}"
+        colourless = True
     if values.size == 0:
         raise InputProblem("an image has no pixels", where=file.name, found=f"shape {values.shape}")
     if not colourless or values.ndim != 2:

@@ -53,6 +53,13 @@ def test_a_colour_image_is_refused(tmp_path):
         AnnotationFolderDataset(path=str(tmp_path)).load()
 
 
+def test_an_annotation_of_several_images_is_refused(tmp_path):
+    layers = [Image.fromarray(np.full((2, 2), value, np.uint8)) for value in (1, 2, 3)]
+    layers[0].save(tmp_path / "slice_3.tif", save_all=True, append_images=layers[1:])
+    with pytest.raises(DatasetError, match=r"several images(.|\n)*2 more"):
+        AnnotationFolderDataset(path=str(tmp_path)).load()
+
+
 def made(folder, *names):
     for name in names:
         (folder / name).write_bytes(b"")

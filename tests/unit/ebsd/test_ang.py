@@ -478,6 +478,10 @@ def test_without_a_slice_spacing_voxels_are_as_deep_as_they_are_high():
     assert stack["z"].to_numpy().tolist() == [0.0, 40.0]
 
 
+def test_slices_may_lie_closer_than_a_nanometre():
+    assert stack_scans([make_scan(), make_scan()], 0.5)["z"].to_numpy().tolist() == [0.0, 0.5]
+
+
 @pytest.mark.parametrize(("laue", "doubts"), [("-3m", 0), ("m-3m", 1)])
 def test_a_symmetry_that_contradicts_the_files_is_doubted(laue, doubts):
     told = symmetry_doubts(stack_scans([make_scan()]), laue)

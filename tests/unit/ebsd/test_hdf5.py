@@ -424,15 +424,17 @@ def test_orix_reads_the_same_from_the_layout_of_edax(tmp_path):
     assert theirs.phases[0].point_group.laue.name == "-3m"
 
 
-def write_hexagonal(path: Path, drop: int = 0) -> np.ndarray:
-    """Rows of 3 and 2 points in turn, shifted by half a step; `drop` points lack at the end."""
-    x = np.concatenate([[0, 1, 2], [0.5, 1.5], [0, 1, 2], [0.5, 1.5]])[: 10 - drop] * 0.1
-    y = np.repeat([0, 1, 2, 3], [3, 2, 3, 2])[: 10 - drop] * 0.1 * np.sqrt(3) / 2
-    write_oim(path, {"1": make_truth(rows=2, columns=5)})
+def write_hexagonal(path: Path, drop: int = 0, shifted: int = 2) -> np.ndarray:
+    """Rows of 3 points and of `shifted` by half a step in turn; `drop` points lack at the end."""
+    lengths = [3, shifted, 3, shifted]
+    count = sum(lengths) - drop
+    x = np.concatenate([np.arange(n) + row % 2 / 2 for row, n in enumerate(lengths)])[:count] * 0.1
+    y = np.repeat([0, 1, 2, 3], lengths)[:count] * 0.1 * np.sqrt(3) / 2
+    write_oim(path, {"1": make_truth(rows=2, columns=6)})
     for name, values in (("X Position", x), ("Y Position", y)):
         replace(path, name, values.astype(np.float32))
     for name in ("Phi1", "Phi", "Phi2", "IQ", "CI", "Phase"):
-        edit(path, name, lambda values: values[: 10 - drop])
+        edit(path, name, lambda values: values[:count])
     remove(path, "Valid")
     replace(path, "Grid Type", fixed("HexGrid"))
     replace(path, "nRows", [4])
@@ -450,6 +452,11 @@ def test_hexagonal_grids_are_resampled_if_the_user_wants_it(tmp_path):
     assert scan.attrs["step_nm"] == pytest.approx((100.0, 100.0), rel=1e-5)
     np.testing.assert_array_equal(scan["image_quality"][0], quality[:3])
     assert "10 points resampled" in scan.attrs["notes"][0]
+
+    quality = write_hexagonal(path, shifted=3)
+    scan = read_quietly(path, ReadingOptions(resample_hexagonal=True))
+    np.testing.assert_array_equal(scan["image_quality"][0][:3], quality[:3])
+    assert "12 points resampled" in scan.attrs["notes"][0]
 
     write_hexagonal(path, drop=2)
     with pytest.raises(InputProblem, match="10: 4 rows of 3 and 2"):
@@ -731,6 +738,14 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, layout, damage, says):
     with pytest.raises(InputProblem, match=says) as told:
         read_scan(path)
     assert path.name in str(told.value)
+
+
+def test_every_laue_group_of_oxford_has_its_symmetry(tmp_path):
+    symmetries = ["1", "20", "22", "4", "42", "3", "32", "6", "62", "23", "43"]
+    for number, symmetry in enumerate(symmetries, 1):
+        path = write("h5oina", tmp_path)
+        replace(path, "Laue Group", [[number]])
+        assert read_scan(path).attrs["phases"][0]["symmetry"] == symmetry
 
 
 def test_two_laue_groups_of_a_phase_are_refused(tmp_path):

@@ -53,6 +53,49 @@ def test_the_pages_of_a_tiff_stack_are_slices(tmp_path):
     )
 
 
+def write_one_by_one(path, pages):
+    with tifffile.TiffWriter(path) as tiff:
+        for page in pages:
+            tiff.write(page)
+
+
+def write_by_pillow(path, pages):
+    first, *rest = map(Image.fromarray, pages)
+    first.save(path, save_all=True, append_images=rest)
+
+
+@pytest.mark.parametrize("write", [write_one_by_one, write_by_pillow])
+def test_pages_that_were_written_one_by_one_are_a_stack(tmp_path, write):
+    pages = [grey(seed) for seed in range(4)]
+    write(tmp_path / "particle.tif", pages)
+    stack = stack_scans(scan_readers(tmp_path / "particle.tif"), 25.0, options=STEP)
+    np.testing.assert_array_equal(stack["image_quality"], pages)
+
+
+@pytest.mark.parametrize("write", [write_one_by_one, write_by_pillow])
+@pytest.mark.parametrize("sizes", [[7, 7, 5], [7, 5], [7, 5, 7, 5]])
+def test_pages_of_several_sizes_are_refused(tmp_path, write, sizes):
+    path = tmp_path / "slice_1.tif"
+    write(path, [grey(shape=(6, size)) for size in sizes])
+    with pytest.raises(InputProblem, match=r"several images(.|\n)*slice_1\.tif(.|\n)*\d more"):
+        scan_readers(path)
+
+
+def test_a_small_copy_beside_an_image_is_no_other_image(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "slice_1.tif") as tiff:
+        tiff.write(grey(), metadata=None)
+        tiff.write(grey()[::2, ::2], subfiletype=1, metadata=None)
+    np.testing.assert_array_equal(
+        read_scan(tmp_path / "slice_1.tif", STEP)["image_quality"], grey()
+    )
+
+
+def test_moving_pictures_are_refused(tmp_path):
+    write_by_pillow(tmp_path / "slice_1.png", [grey(seed) for seed in range(3)])
+    with pytest.raises(InputProblem, match=r"several images(.|\n)*2 more"):
+        read_scan(tmp_path / "slice_1.png", STEP)
+
+
 def test_an_image_without_a_step_is_refused(tmp_path):
     tifffile.imwrite(tmp_path / "slice_1.tif", grey())
     with pytest.raises(SettingsProblem, match="step_nm = None"):

@@ -69,6 +69,7 @@ def test_opposite_directions_have_one_colour(seed, laue):
     orientation = drawn(seed, 1)[0]
     up, down = (crystals.ipf_colors(orientation, laue, (0, 0, z)) for z in (1, -1))
     np.testing.assert_allclose(up, down, atol=1e-12)
+    np.testing.assert_array_equal(crystals.ipf_colors(orientation, laue), up)
 
 
 @pytest.mark.parametrize("laue", ORIX)
@@ -107,7 +108,8 @@ def test_the_mean_of_a_grain_survives_wrong_indexing():
 
 
 def test_nothing_to_average_is_not_a_number():
-    assert np.isnan(crystals.mean_orientation(np.full((3, 4), np.nan), "-3m")).all()
+    mean = crystals.mean_orientation(np.full((3, 4), np.nan), "-3m")
+    np.testing.assert_array_equal(mean, np.full(4, np.nan))
 
 
 def test_neighbours_and_kernel_average_on_two_crystals():
@@ -129,6 +131,16 @@ def test_small_holes_are_filled_and_large_ones_are_background():
     classes = annotate_from_orientations(field, indexed, "-3m", 0.1)
     assert classes[1, 1] == 2
     assert (classes[4:, 4:] == 3).all()
+
+
+@pytest.mark.parametrize(("size", "filled"), [(25, True), (26, False)])
+def test_holes_of_25_points_are_filled_unless_told_otherwise(size, filled):
+    field = np.zeros((9, 9, 4))
+    field[..., 0] = 1
+    indexed = np.ones(81, bool)
+    indexed[9 : 9 + size] = False
+    classes = annotate_from_orientations(field, indexed.reshape(9, 9), "-3m", 0.1)
+    assert ((classes.ravel()[9 : 9 + size] == 2) == filled).all()
 
 
 def test_a_slice_without_any_orientation_is_background():
