@@ -310,7 +310,7 @@ def _read_painted(file: Path) -> NDArray[np.uint8]:
     import numpy as np
 
     from electrode_grains.ebsd import classes_of_colours
-    from electrode_grains.ebsd.images import opened_image
+    from electrode_grains.ebsd.image_files import opened_image
     from electrode_grains.ebsd.placement import check_classes
 
     with opened_image(file) as image:

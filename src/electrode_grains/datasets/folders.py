@@ -17,8 +17,8 @@ from PIL import Image
 from electrode_grains.datasets.atomic import AtomicDataset
 from electrode_grains.ebsd import ReadingOptions, scan_readers, write_scan
 from electrode_grains.ebsd.formats import SUFFIXES as SCAN_SUFFIXES
+from electrode_grains.ebsd.image_files import opened_image
 from electrode_grains.ebsd.images import SUFFIXES as IMAGE_SUFFIXES
-from electrode_grains.ebsd.images import opened_image
 from electrode_grains.ebsd.placement import CLASS_COLOURS, check_classes
 from electrode_grains.ebsd.points import ScanReader
 from electrode_grains.problems import InputProblem
