@@ -438,7 +438,8 @@ def test_files_that_cannot_be_read_join_the_table(written):
 
 
 @pytest.mark.parametrize(
-    ("first_slice", "says"), [(1, "no 1 to 2"), (4, "before the first slice"), (3, None)]
+    ("first_slice", "says"),
+    [(1, "no 1 to 2"), (2, "no 2 +no gap"), (4, "before the first slice"), (3, None)],
 )
 def test_the_first_slice_can_be_demanded(first_slice, says):
     scans = {f"s_{n}": make_scan() for n in (3, 4)}

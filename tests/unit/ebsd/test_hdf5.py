@@ -560,6 +560,15 @@ def test_volumes_may_list_their_cells_in_one_row(tmp_path, nx):
         assert_equals_truth(scan, truth, "dream3d")
 
 
+def test_without_confidences_indexed_points_of_a_volume_are_certain(tmp_path):
+    path = write("dream3d", tmp_path)
+    remove(path, "Confidence Index")
+    truth = make_truth()
+    np.testing.assert_array_equal(
+        read_quietly(path)["confidence_index"], np.where(truth.phase > 0, 1, -1)
+    )
+
+
 def test_a_volume_of_one_layer_may_have_two_axes(tmp_path):
     path = write("dream3d", tmp_path)
     for name in ("EulerAngles", "Phases", "Image Quality"):

@@ -122,6 +122,15 @@ def test_neighbours_and_kernel_average_on_two_crystals():
     assert crystals.kernel_average_misorientation(field, "-3m").max() < 1e-6
 
 
+@pytest.mark.parametrize(("degrees", "one_grain"), [(4.9, True), (5.5, False)])
+def test_five_degrees_divide_grains_unless_told_otherwise(degrees, one_grain):
+    half = np.radians(degrees) / 2
+    field = np.array([[[1.0, 0, 0, 0], [np.cos(half), np.sin(half), 0, 0]]])
+    told = crystals.kernel_average_misorientation(field, "-3m")
+    expected = np.radians(degrees) if one_grain else np.nan
+    np.testing.assert_allclose(told, np.full((1, 2), expected), rtol=1e-6)
+
+
 def test_small_holes_are_filled_and_large_ones_are_background():
     field = np.zeros((12, 12, 4))
     field[..., 0] = 1
