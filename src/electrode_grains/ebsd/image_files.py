@@ -53,9 +53,12 @@ def refusing_damage(file: Path) -> Iterator[None]:
     except Problem:
         raise
     except Exception as error:  # no common ancestor
+        packed = "imagecodecs" in str(error)  # what tifffile wants for all but deflate
         raise InputProblem(
             "an image cannot be read",
             where=str(file),
             found=f"{type(error).__name__}: {error}".splitlines()[0][:120],
-            remedy="save it again; the file may have been cut short",
+            remedy="save it without compression, or as PNG"
+            if packed
+            else "save it again; the file may have been cut short",
         ) from error

@@ -243,6 +243,12 @@ def test_sound_stacks_of_any_writer_are_read(tmp_path, how, dtype):
     np.testing.assert_array_equal(np.stack(scans), pages)
 
 
+def test_an_image_packed_in_another_way_is_refused_with_a_way_out(tmp_path):
+    Image.fromarray(grey()).save(tmp_path / "slice_1.tif", compression="tiff_lzw")
+    with pytest.raises(InputProblem, match=r"LZW(.|\n)*without compression, or as PNG"):
+        read_scan(tmp_path / "slice_1.tif", STEP)
+
+
 def overwrite(path, tag, value, page=0):
     with tifffile.TiffFile(path, mode="r+b") as tiff:
         tiff.pages[page].tags[tag].overwrite(value)
