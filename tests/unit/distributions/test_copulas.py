@@ -315,7 +315,7 @@ def test_kendalls_tau_equals_its_integral(family, parameters):
 )
 def test_tail_dependence_is_the_limit_along_the_diagonal(family, parameters, lower, upper):
     copula = BivariateCopula(family, parameters)
-    assert copula.tail_dependence() == pytest.approx((lower, upper))
+    assert copula.tail_dependence() == pytest.approx((lower, upper), rel=1e-12)
     near, far = 1e-12, 1 - 1e-6  # an upper tail is lost to rounding any farther out
     assert float(copula.cdf(near, near)) / near == pytest.approx(lower, abs=5e-3)
     assert float(1 - 2 * far + copula.cdf(far, far)) / 1e-6 == pytest.approx(upper, abs=5e-3)
@@ -342,6 +342,21 @@ def test_the_inverse_conditional_undoes_the_conditional():
     probability = copula.conditional_v_given_u(u, v)
     back = copula.inverse_conditional_v_given_u(u, probability)
     np.testing.assert_allclose(back, v, atol=1e-9)
+
+
+@pytest.mark.parametrize("rotation", ROTATIONS)
+@pytest.mark.parametrize(
+    ("family", "parameters"),
+    [("clayton", (8.0,)), ("joe", (6.0,)), ("bb1", (1.5, 3.0)), ("bb5", (1.5, 1.2))],
+)
+def test_inverse_conditionals_reach_into_the_corners(family, parameters, rotation):
+    copula = BivariateCopula(family, parameters, rotation)
+    u, p = (a.ravel() for a in np.meshgrid([0.003, 0.5, 0.997], [1e-5, 0.3, 0.7, 0.9999]))
+    v = copula.inverse_conditional_v_given_u(u, p)
+    assert ((v > 0) & (v < 1)).all()
+    # A step of one unit in the last place of v may be a large step of the probability.
+    below, above = (copula.conditional_v_given_u(u, v * (1 + e)) for e in (-4e-16, 4e-16))
+    assert ((below <= p * (1 + 1e-9)) & (above >= p * (1 - 1e-9))).all()
 
 
 def test_special_cases_are_their_nested_families():

@@ -46,6 +46,25 @@ def test_p_values_of_a_right_copula_spread_over_the_unit_interval():
     assert st.kstest(p_values, "uniform").pvalue > 0.001
 
 
+def test_the_bootstrap_of_a_copula_is_what_it_says():
+    """Drawn, ranked, refitted and counted once more with the same random numbers."""
+    u, v = ranked("clayton", (2.0,), 90, n=30)
+    result = copula_goodness_of_fit(
+        u, v, "clayton", 90, replicates=19, rng=np.random.default_rng(5)
+    )
+    fitted = fit_copula(u, v, "clayton", 90).model
+    rng, thetas, farther = np.random.default_rng(5), [], 0
+    for _ in range(19):
+        pair = [pseudo_observations(values) for values in fitted.sample(30, rng)]
+        refit = fit_copula(*pair, "clayton", 90).model
+        thetas.append(refit.parameters[0])
+        farther += rosenblatt_distance(refit, *pair) >= rosenblatt_distance(fitted, u, v)
+    assert result.cramer_von_mises == pytest.approx(rosenblatt_distance(fitted, u, v))
+    assert result.replicates == 19
+    assert result.p_value == pytest.approx((1 + farther) / 20)
+    assert result.bootstrap_errors["theta"] == pytest.approx(np.std(thetas, ddof=1))
+
+
 def test_a_wrong_copula_is_rejected_and_a_right_one_is_not():
     rng = np.random.default_rng(1)
     pair = ranked("clayton", (3.0,), 180, n=300)

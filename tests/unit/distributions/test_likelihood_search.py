@@ -352,6 +352,7 @@ def test_kendalls_tau_of_ali_mikhail_and_haq_keeps_its_digits_near_independence(
         ("ali_mikhail_haq", (0.99,), (0.0, 0.0)),
         ("bb8", (3.0, 0.99), (0.0, 0.0)),
         ("bb3", (1.0, 0.5), (0.25, 0.0)),
+        ("bb5", (1.5, 2.0), (0.0, 2 - (2 - 0.5**0.5) ** (1 / 1.5))),
         ("bb3", (2.0, 0.5), (1.0, 2 - 2**0.5)),
         ("independence", (), (0.0, 0.0)),
         ("gaussian", (0.9,), (0.0, 0.0)),

@@ -219,6 +219,12 @@ def test_density_and_distribution_function_equal_scipy(family, parameters, refer
             st.genextreme(-0.45).std(),
         ),
         ("log_logistic", {"shape": 1.5, "scale": 1.0}, st.fisk(1.5).mean(), math.inf),
+        (
+            "log_logistic",
+            {"shape": 2.3, "scale": 1e-7},  # metres
+            1e-7 * st.fisk(2.3).mean(),
+            1e-7 * st.fisk(2.3).std(),
+        ),
         ("burr_xii", {"c": 1.0, "d": 0.9, "scale": 1.0}, math.inf, math.inf),
         (
             "reflected_generalized_extreme_value",

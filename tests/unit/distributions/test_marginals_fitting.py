@@ -237,6 +237,14 @@ def test_a_limiting_law_is_flagged_at_its_bound():
         assert math.isnan(limit.standard_errors["shape"])
 
 
+@pytest.mark.parametrize("family", ["lognormal", "gamma", "weibull", "inverse_gaussian"])
+def test_a_fit_that_ends_well_has_nothing_to_explain(family):
+    sample = Marginal("gamma", {"shape": 9.0, "scale": 55.0}).sample(60, np.random.default_rng(3))
+    fit = fit_marginal(sample, family)
+    assert (fit.outcome, fit.reason, fit.excluded_count) == ("converged", "", 0)
+    assert fit.log_likelihood == pytest.approx(float(fit.model.log_pdf(sample).sum()))
+
+
 def test_unknown_families_and_characteristics_are_refused():
     with pytest.raises(SettingsProblem, match="'cauchy'"):
         fit_marginal(np.linspace(0.1, 0.9, 50), "cauchy")

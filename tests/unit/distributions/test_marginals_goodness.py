@@ -41,6 +41,47 @@ def test_p_values_of_a_right_family_spread_over_the_unit_interval():
     assert st.kstest(p_values, "uniform").pvalue > 0.001
 
 
+def test_the_bootstrap_is_what_it_says():
+    """Drawn, refitted and counted once more with the same random numbers."""
+    sample = Marginal("gamma", {"shape": 3.0, "scale": 2.0}).sample(40, np.random.default_rng(4))
+    model = fit_marginal(sample, "lognormal").model
+    result = goodness_of_fit(model, sample, replicates=19, rng=np.random.default_rng(5))
+    rng, refits, farther = np.random.default_rng(5), [], []
+    for _ in range(19):
+        drawn = model.sample(40, rng)
+        refits.append(fit_marginal(drawn, "lognormal").model)
+        farther.append(edf_statistics(refits[-1], drawn))
+    assert result.replicates == 19
+    assert result.statistics == edf_statistics(model, sample)
+    for name, value in result.statistics.items():
+        count = sum(one[name] >= value for one in farther)
+        assert result.p_values[name] == pytest.approx((1 + count) / 20)
+    for name in ("mu", "sigma"):
+        spread = np.std([one.parameters[name] for one in refits], ddof=1)
+        assert result.bootstrap_errors[name] == pytest.approx(spread)
+
+
+def test_p_values_of_axes_are_those_of_chi_squared():
+    rng = np.random.default_rng(6)
+    phi, theta = rng.uniform(-np.pi, np.pi, 40), np.arccos(rng.random(40))
+    told = axis_uniformity(phi, theta)
+    axes = np.array(
+        [
+            [math.sin(t) * math.cos(p), math.sin(t) * math.sin(p), math.cos(t)]
+            for p, t in zip(phi, theta, strict=True)
+        ]
+    )
+    tensor = sum(np.outer(axis, axis) for axis in axes) / 40
+    bingham = 15 * 40 / 2 * (np.trace(tensor @ tensor) - 1 / 3)
+    rayleigh = 2 / 40 * (np.cos(2 * phi).sum() ** 2 + np.sin(2 * phi).sum() ** 2)
+    assert told.bingham == pytest.approx(bingham)
+    assert told.rayleigh == pytest.approx(rayleigh)
+    # The survival functions of two and of five degrees of freedom in closed form.
+    assert told.rayleigh_p_value == pytest.approx(math.exp(-rayleigh / 2))
+    rest = math.sqrt(2 * bingham / math.pi) * math.exp(-bingham / 2) * (1 + bingham / 3)
+    assert told.bingham_p_value == pytest.approx(math.erfc(math.sqrt(bingham / 2)) + rest)
+
+
 def test_a_wrong_family_is_rejected():
     rng = np.random.default_rng(3)
     sample = Marginal("lognormal", {"mu": 6.2, "sigma": 0.5}).sample(300, rng)
