@@ -11,14 +11,16 @@ import ctypes
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PART, OLD = ".part", ".old"
 _LEFTOVER = re.compile(r"\.(?P<name>.+)\.\d+\.(part|old)")
 _EXCHANGE = 2  # of renameat2
 _HERE = -100  # AT_FDCWD: paths are taken as they are
+PATIENCE, PAUSE = 20, 0.1  # looks for leftovers of an error, and seconds between two
 
 
 @contextmanager
@@ -40,9 +42,7 @@ def replacing(*targets: Path) -> Iterator[tuple[Path, ...]]:
         target.parent.mkdir(parents=True, exist_ok=True)
         sweep(target)
     partials = tuple(_beside(target, PART) for target in targets)
-    with ExitStack() as stack:
-        for partial in partials:
-            stack.callback(_remove, partial)
+    try:
         with naming(targets[0]):
             yield partials
             for partial in partials:
@@ -51,6 +51,12 @@ def replacing(*targets: Path) -> Iterator[tuple[Path, ...]]:
             _take_place(partial, target)
         for folder in {target.parent for target in targets}:
             _sync(folder)
+    except BaseException:
+        for partial in partials:
+            _remove_for_good(partial)
+        raise
+    for partial in partials:  # the old data, where a folder was exchanged
+        _remove(partial)
 
 
 @contextmanager
@@ -121,6 +127,17 @@ def _exchange(first: Path, second: Path) -> bool:
     if call is None:
         return False
     return bool(call(_HERE, os.fsencode(first), _HERE, os.fsencode(second), _EXCHANGE) == 0)
+
+
+def _remove_for_good(path: Path) -> None:
+    """Remove what an error left; other threads of its writer may be at work for a while."""
+    for _ in range(PATIENCE):
+        with suppress(OSError):  # a file was added while the folder was emptied
+            _remove(path)
+        time.sleep(PAUSE)
+        if not path.exists():
+            return
+    _remove(path)
 
 
 def _remove(path: Path) -> None:

@@ -185,4 +185,4 @@ def _length(series: tifffile.TiffPageSeries) -> int:
 
 
 def _is_stack(series: tifffile.TiffPageSeries) -> bool:
-    return len(series.shape) == 3 and series.axes[-1] != "S"
+    return len(series.shape) == 3 and "S" not in series.axes  # samples are colours

@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+import threading
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +118,32 @@ def test_a_full_disk_is_an_error_and_the_old_data_stay(tmp_path, kind):
     with full_disk(100), pytest.raises((DatasetError, OSError)):
         dataset.save(large)
     assert contents(tmp_path) == before
+
+
+def test_a_writer_in_another_thread_leaves_nothing_after_an_error(tmp_path):
+    """As those of zarr, which are not told that one of them has met a full disk."""
+
+    def write(folder):
+        last = time.monotonic() + 0.3
+        while time.monotonic() < last:
+            folder.mkdir(parents=True, exist_ok=True)
+            with suppress(OSError):
+                (folder / f"{time.monotonic_ns()}").write_bytes(b"chunk")
+
+    threads = []
+
+    def fail():
+        with replacing(tmp_path / "v.ome.zarr") as (partial,):
+            threads.append(threading.Thread(target=write, args=(partial,)))
+            threads[0].start()
+            while not partial.exists():
+                time.sleep(0.001)
+            raise ValueError("full")
+
+    with pytest.raises(ValueError, match="full"):
+        fail()
+    threads[0].join()
+    assert list(tmp_path.iterdir()) == []
 
 
 @contextmanager

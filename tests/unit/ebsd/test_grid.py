@@ -68,6 +68,21 @@ def test_gaps_are_counted_and_the_first_is_named():
     assert grid.position.tolist() == kept.tolist()
 
 
+@pytest.mark.parametrize("scale", [1.0, 1000.0])
+def test_a_line_that_lacks_as_a_whole_does_not_widen_the_step(scale):
+    x, y = rectangle(columns=6, dx=0.1 * scale, dy=0.05 * scale)
+    kept = np.flatnonzero(np.arange(24) % 6 != 2)
+    grid = square_grid(x[kept], y[kept], "scan", accept_gaps=True)
+    assert (grid.rows, grid.columns, grid.gaps, grid.first) == (4, 6, 4, (0, 2))
+    assert grid.dx == pytest.approx(0.1 * scale)
+
+
+def test_a_point_far_off_in_rows_is_named_whatever_the_steps():
+    x, y = rectangle(30, 30, dy=50.0, dx=0.01)
+    with pytest.raises(InputProblem, match=r"far from all others(.|\n)*point 901(.|\n)*x = 40"):
+        square_grid(np.append(x, 40.0), np.append(y, 750.0), "scan")
+
+
 @pytest.mark.parametrize("rows", [2, 5])
 @pytest.mark.parametrize("shifted_first", [True, False])
 def test_shifted_rows_are_a_hexagon(shifted_first, rows):

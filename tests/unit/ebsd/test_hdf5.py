@@ -749,6 +749,14 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, layout, damage, says):
     assert path.name in str(told.value)
 
 
+def test_the_formula_of_a_phase_is_kept_where_there_is_one(tmp_path):
+    path = write("oim", tmp_path)
+    replace(path, "Formula", fixed("LiNiO2"))
+    with h5py.File(path, "r+") as root:
+        del root["1/EBSD/Header/Phase/2/Formula"]
+    assert [phase["formula"] for phase in read_scan(path).attrs["phases"]] == ["LiNiO2", ""]
+
+
 def test_every_laue_group_of_oxford_has_its_symmetry(tmp_path):
     symmetries = ["1", "20", "22", "4", "42", "3", "32", "6", "62", "23", "43"]
     for number, symmetry in enumerate(symmetries, 1):

@@ -7,7 +7,7 @@ import tifffile
 from PIL import Image
 
 from damaged_files import places_of_refusals
-from electrode_grains.ebsd import ReadingOptions, read_scan, scan_readers, stack_scans
+from electrode_grains.ebsd import ReadingOptions, read_scan, scan_readers, stack_scans, tiff
 from electrode_grains.problems import InputProblem, SettingsProblem
 
 STEP = ReadingOptions(step_nm=50.0)
@@ -109,6 +109,10 @@ def test_colours_are_refused(tmp_path):
         read_scan(tmp_path / "slice_1.png", STEP)
     with pytest.raises(InputProblem, match="axes YXS"):
         read_scan(tmp_path / "slice_2.tif", STEP)
+    planes = {"photometric": "rgb", "planarconfig": "separate"}
+    tifffile.imwrite(tmp_path / "slice_3.tif", grey(shape=(3, 6, 7)), **planes)
+    with pytest.raises(InputProblem, match="axes SYX"):
+        read_scan(tmp_path / "slice_3.tif", STEP)
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
@@ -274,6 +278,38 @@ def test_a_header_that_does_not_fit_its_pixels_is_refused(tmp_path, damage, says
     damage(path)
     with pytest.raises(InputProblem, match=f"header of an image(.|\n)*({says})"):
         scan_readers(path)
+
+
+TAGGED = {
+    "strips": {"extratags": [(266, 3, 1, 1), (274, 3, 1, 1)]},
+    "tiles": {"tile": (16, 16)},
+    "packed": {"compression": "zlib", "predictor": 2},
+    "numbers": {"photometric": "minisblack", "planarconfig": "separate", "extrasamples": [0, 0]},
+}
+DECIDE_NOTHING = {270, 282, 283, 296, 305}  # title, resolution and its unit, program
+
+
+@pytest.mark.parametrize("how", TAGGED)
+def test_a_lost_tag_is_passed_over_where_it_decides_no_pixel_and_refused_elsewhere(tmp_path, how):
+    """The type of each tag of the header in turn is one that does not exist."""
+    path = tmp_path / "slice_1.tif"
+    pixels = grey(shape=(3, 32, 48) if how == "numbers" else (32, 48))
+    tifffile.imwrite(path, pixels, **{"photometric": "minisblack", **TAGGED[how]})
+    sound = path.read_bytes()
+    (count,) = struct.unpack_from("<H", sound, 8)
+    passed = set()
+    for entry in range(10, 10 + 12 * count, 12):
+        content = bytearray(sound)
+        struct.pack_into("<H", content, entry + 2, 0)
+        path.write_bytes(content)
+        try:
+            read = tiff.read_page(path, 0)[0] if tiff.count_pages(path) else None
+        except InputProblem:
+            continue
+        else:
+            passed.add(struct.unpack_from("<H", sound, entry)[0])
+            np.testing.assert_array_equal(read, pixels)
+    assert passed == DECIDE_NOTHING
 
 
 @pytest.mark.parametrize(
