@@ -160,6 +160,26 @@ def test_the_spread_is_the_mean_angle_to_the_mean():
     assert table["grain_orientation_spread"].tolist() == pytest.approx([0.02] * 2, rel=1e-4)
 
 
+@pytest.mark.parametrize("laue", ["-3m", "m-3m"])
+def test_the_spread_takes_the_nearest_of_all_equivalents(laue):
+    labels, rng = halves(), np.random.default_rng(3)
+    count = labels.size
+    noise = np.column_stack([np.ones(count), 0.01 * rng.standard_normal((count, 3))])
+    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+    centres = random_orientations(2, rng)
+    group = laue_group(laue)
+    points = multiply(noise, centres[(labels.ravel() == 9).astype(int)])
+    points = multiply(group[rng.integers(len(group), size=count)], points)
+    field = points.reshape(*labels.shape, 4)
+    table = characterize_grains(labels, CUBIC, orientations=field, laue=laue)
+    mean = table[[f"orientation_{part}" for part in "wxyz"]].to_numpy()
+    expected = [
+        misorientation_angle(field[labels == label], mean[place], laue).mean()
+        for place, label in enumerate((4, 9))
+    ]
+    assert table["grain_orientation_spread"].tolist() == pytest.approx(expected, rel=1e-4)
+
+
 def test_wrongly_indexed_points_decide_neither_mean_nor_spread():
     labels, rng = halves(), np.random.default_rng(2)
     field = lattice(labels, {4: [1.0, 0, 0, 0], 9: [1.0, 0, 0, 0]})
