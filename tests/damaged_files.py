@@ -5,18 +5,28 @@ import warnings
 from electrode_grains.problems import Problem
 
 
-def places_of_refusals(path, contents, read):
-    """Read a file with each content in turn; where the refused ones say that they are wrong.
+def mutants(files, mutate, chance, count):
+    """Files drawn by chance, each with content that `mutate` made of its own."""
+    for _ in range(count):
+        file = chance.choice(files)
+        yield file, mutate(file.read_bytes(), chance)
 
-    Any other error than a refusal passes through.
+
+def places_of_refusals(changes, read, refusals=(Problem,)):
+    """Read with one changed file at a time; where the refusals say that something is wrong.
+
+    Any other error than a refusal passes through; each file is put back as it was.
     """
     places = []
-    for content in contents:
-        path.write_bytes(content)
+    for file, content in changes:
+        sound = file.read_bytes()
+        file.write_bytes(content)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                read()
-        except Problem as problem:
-            places.append(str(problem.where))
+                read(file)
+        except refusals as refusal:
+            places.append(str(getattr(refusal, "where", "") or ""))
+        finally:
+            file.write_bytes(sound)
     return places

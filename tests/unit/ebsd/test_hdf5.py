@@ -916,9 +916,9 @@ def test_a_file_of_other_bytes_is_read_or_refused(tmp_path, layout, count):
     """Values carry no checksum, so other ones may be read; a traceback or a hang may not come."""
     path = write(layout, tmp_path)
     sound = path.read_bytes()
-    damaged = (change_bytes(sound, random.Random(seed)) for seed in range(count))
+    damaged = ((path, change_bytes(sound, random.Random(seed))) for seed in range(count))
     places = places_of_refusals(
-        path, damaged, lambda: [read(ReadingOptions()) for read in scan_readers(path).values()]
+        damaged, lambda file: [read(ReadingOptions()) for read in scan_readers(file).values()]
     )
     assert len(places) > count / 10
     assert [place for place in places if path.name not in place] == []

@@ -205,7 +205,7 @@ def test_an_image_of_other_bytes_is_read_as_it_stands_or_refused(tmp_path, kind,
     sound = path.read_bytes()
     true = grey(shape=(3, 40, 50) if kind == "stack" else (1, 40, 50))
 
-    def read():
+    def read(path):
         content, pixels = path.read_bytes(), true
         if kind in ("plain", "stack"):
             pixels = np.frombuffer(content, np.uint8, true.size, offset=256).reshape(true.shape)
@@ -214,8 +214,8 @@ def test_an_image_of_other_bytes_is_read_as_it_stands_or_refused(tmp_path, kind,
             pixels = pixels[: len(scans)]  # the title may still tell how many follow
         np.testing.assert_array_equal(np.stack(scans), pixels)
 
-    damaged = (change_bytes(sound, random.Random(seed)) for seed in range(count))
-    places = places_of_refusals(path, damaged, read)
+    damaged = ((path, change_bytes(sound, random.Random(seed))) for seed in range(count))
+    places = places_of_refusals(damaged, read)
     assert count / 5 < len(places) < count * (0.9 if kind != "png" else 1)
     assert [place for place in places if path.name not in place] == []
 
