@@ -41,14 +41,19 @@ def count_pages(file: Path) -> int:
     """
     with refusing_damage(file):
         _check_headers(file)
-    with _opened(file) as tiff:  # equal pages, written one by one, are a stack
-        seen = _BY_PAGES if len(tiff.series) > 1 else _AS_NOTED
-    with _opened(file, seen) as tiff:
-        series = _held_series(file, tiff)
-        others = sum(map(_is_own, tiff.pages)) - len(series)
-        refuse_several(file, others, series.shape)
-        _check_pages(file, tiff)
-        return _length(series)
+    with _opened(file) as tiff:
+        if len(tiff.series) == 1:
+            return _checked_length(file, tiff)
+    with _opened(file, _BY_PAGES) as tiff:  # equal pages, written one by one, are a stack
+        return _checked_length(file, tiff)
+
+
+def _checked_length(file: Path, tiff: tifffile.TiffFile) -> int:
+    series = _held_series(file, tiff)
+    others = sum(map(_is_own, tiff.pages)) - len(series)
+    refuse_several(file, others, series.shape)
+    _check_pages(file, tiff)
+    return _length(series)
 
 
 def read_page(file: Path, page: int) -> tuple[NDArray[np.generic], str]:
@@ -83,7 +88,7 @@ def _opened(file: Path, shaped: bool | None = _AS_NOTED) -> Iterator[tifffile.Ti
     finally:
         log.removeHandler(complaints)
     if complaints.heard:
-        _refuse_page(str(file), complaints.heard[0][:120])
+        _refuse_header(str(file), complaints.heard[0][:120])
 
 
 class _Complaints(logging.Handler):
@@ -119,7 +124,7 @@ def _check_headers(file: Path) -> None:
             entries = number(count) * struct.calcsize("=" + entry)
             tags = struct.iter_unpack(order + entry, stream.read(min(entries, _LARGEST_HEADER)))
             if at in seen or not {256, 257} <= {tag for tag, *_ in tags}:
-                _refuse_page(f"{file}, page {len(seen) + 1}", f"no header at byte {at}")
+                _refuse_header(f"{file}, page {len(seen) + 1}", f"no header at byte {at}")
             seen.add(at)
 
 
@@ -151,16 +156,16 @@ def _check_pages(file: Path, tiff: tifffile.TiffFile) -> None:
             if _is_own(page) and page.bitspersample != first.bitspersample:
                 lacking.append(f"{page.bitspersample} bits, not {first.bitspersample}")
             if lacking:
-                _refuse_page(f"{file}, page {number}", lacking[0])
+                _refuse_header(f"{file}, page {number}", lacking[0])
         rooms += zip(page.dataoffsets, page.databytecounts, strict=True)
         stored, needed = sum(page.databytecounts), _needed_bytes(kind)
         unfit = stored != needed and not (kind.is_tiled and stored > needed)  # tiles may be filled
         if min(page.databytecounts, default=0) <= 0 or (kind.compression == _NONE and unfit):
-            _refuse_page(f"{file}, page {number}", f"{stored} bytes for {needed}")
+            _refuse_header(f"{file}, page {number}", f"{stored} bytes for {needed}")
     rooms.sort()
     for (start, size), (following, _) in pairwise(rooms):
         if start + size > following:
-            _refuse_page(str(file), f"two parts in one place, byte {following}")
+            _refuse_header(str(file), f"two parts in one place, byte {following}")
 
 
 def _needed_bytes(page: tifffile.TiffPage) -> int:
@@ -169,7 +174,7 @@ def _needed_bytes(page: tifffile.TiffPage) -> int:
     return int(page.imagedepth * page.imagelength * -(-row // 8))
 
 
-def _refuse_page(where: str, found: str) -> NoReturn:
+def _refuse_header(where: str, found: str) -> NoReturn:
     raise InputProblem(
         "the header of an image is damaged", where=where, found=found, remedy="save it again"
     )

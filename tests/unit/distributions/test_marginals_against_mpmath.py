@@ -202,11 +202,12 @@ def integrated(family, lower, upper):
     """Tails of a bounded smooth density, whose constant is computed once."""
 
     def tails(x, *values):
-        scale = DENSITIES[family](mpf(1), *values)
         shape = SHAPES[family]
-        first = mp.quad(lambda y: shape(y, *values), mp.linspace(lower, x, 9))
-        second = mp.quad(lambda y: shape(y, *values), mp.linspace(x, upper, 9))
-        return first * scale / shape(mpf(1), *values), second * scale / shape(mpf(1), *values)
+        constant = DENSITIES[family](mpf(1), *values) / shape(mpf(1), *values)
+        return [
+            constant * mp.quad(lambda y: shape(y, *values), mp.linspace(*ends, 9))
+            for ends in ((lower, x), (x, upper))
+        ]
 
     return tails
 
