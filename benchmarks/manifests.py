@@ -14,8 +14,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from electrode_grains import replacing
-from electrode_grains.ledger import Ledger
+from electrode_grains.runs import writing
+from electrode_grains.runs.ledger import Ledger
 
 PROJECT = Path(__file__).parents[1]
 
@@ -55,7 +55,7 @@ def main() -> None:
     watch = Stopwatch()
     for name in ("sweep", "check_inputs", "plan", "verify", "record"):
         watch.attach(Ledger, name, f"ledger: {name}")
-    watch.attach(replacing, "force_to_disk", "forcing outputs to the disk")
+    watch.attach(writing, "force_to_disk", "forcing outputs to the disk")
     options = {"env": environment, "runtime_params": {"force": True}}
     start = time.perf_counter()
     with settings.SESSION_CLASS.create(PROJECT, **options) as session:

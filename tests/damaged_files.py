@@ -2,7 +2,7 @@
 
 import warnings
 
-from electrode_grains.problems import Problem
+from electrode_grains.errors import UserError
 
 
 def mutants(files, mutate, chance, count):
@@ -12,7 +12,7 @@ def mutants(files, mutate, chance, count):
         yield file, mutate(file.read_bytes(), chance)
 
 
-def places_of_refusals(changes, read, refusals=(Problem,)):
+def places_of_refusals(changes, read, refusals=(UserError,)):
     """Read with one changed file at a time; where the refusals say that something is wrong.
 
     Any other error than a refusal passes through; each file is put back as it was.

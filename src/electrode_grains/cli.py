@@ -19,9 +19,9 @@ from kedro.utils import find_kedro_project
 from kedro.validation import DataValidationError, ParameterValidationError
 
 from electrode_grains.configuration import check_environment, data_folder
-from electrode_grains.manifests import refuse_if_held
-from electrode_grains.problems import Problem, RunProblem, SettingsProblem
-from electrode_grains.session import FORCE
+from electrode_grains.errors import RunError, SettingsError, UserError
+from electrode_grains.runs import refuse_if_held
+from electrode_grains.runs.session import FORCE
 
 REFUSED = 2
 # What a disk says that takes nothing more; the data on it are whole.
@@ -39,7 +39,7 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 def refusal_in(error: BaseException) -> str | None:
     """Return the text to show a user, None where the error is not a refusal."""
     chain = list(causes(error))
-    for kind in (Problem, ParameterValidationError, DataValidationError):
+    for kind in (UserError, ParameterValidationError, DataValidationError):
         for link in chain:
             if isinstance(link, kind):
                 return _without_links(str(link))
@@ -58,7 +58,7 @@ def _is_unwritable(error: sqlite3.Error) -> bool:
 
 
 def _unwritable(where: str | None, found: str) -> str:
-    problem = RunProblem(
+    problem = RunError(
         "the disk takes no more data; what was there before is whole",
         where=where,
         found=found,
@@ -77,12 +77,12 @@ def check_pipelines(asked: Iterable[str]) -> None:
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         With the names that exist.
     """
     unknown = sorted(set(asked) - set(pipelines))
     if unknown:
-        raise SettingsProblem(
+        raise SettingsError(
             "there is no such pipeline", found=", ".join(unknown), expected=", ".join(pipelines)
         )
 
@@ -92,9 +92,9 @@ def check_place(environment: str | None, conf_source: str | None) -> None:
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If the configuration has no such environment.
-    RunProblem
+    RunError
         If a run is at work in the data folder.
     """
     project = find_kedro_project(Path.cwd()) or Path.cwd()

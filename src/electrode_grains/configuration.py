@@ -12,7 +12,7 @@ from kedro.pipeline import Pipeline
 from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
-from electrode_grains.problems import Problem, SettingsProblem
+from electrode_grains.errors import SettingsError, UserError
 
 FORMATS = (".yml", ".yaml", ".json")
 # Read by hooks, reports and exports, and no input of a step of its own.
@@ -27,12 +27,12 @@ class RefusingConfigLoader(OmegaConfigLoader):
 
         Raises
         ------
-        SettingsProblem
+        SettingsError
             If a file cannot be read, or a value in it cannot be resolved.
         """
         try:
             return dict(super().__getitem__(key))
-        except (KeyError, MissingConfigException, Problem):
+        except (KeyError, MissingConfigException, UserError):
             raise
         # What YAML, OmegaConf and Kedro raise over a broken file has no common ancestor.
         except Exception as error:
@@ -45,11 +45,11 @@ def check_environment(conf: Path, name: str) -> None:
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         With those that exist.
     """
     if not (conf / name).is_dir():
-        raise SettingsProblem(
+        raise SettingsError(
             "there is no such environment",
             found=name,
             expected=", ".join(sorted(each.name for each in conf.iterdir() if each.is_dir())),
@@ -61,12 +61,12 @@ def data_folder(project: Path, configuration: Mapping[str, Any]) -> Path:
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If the configuration names none.
     """
     root = configuration["globals"].get("data_root")
     if not root:
-        raise SettingsProblem(
+        raise SettingsError(
             "the configuration names no folder for the data",
             where="globals.yml",
             found="no data_root",
@@ -111,11 +111,11 @@ def refuse_unread_parameters(parameters: Mapping[str, Any], pipelines: Iterable[
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         Naming the first of them.
     """
     for name, nearest in unread_parameters(parameters, pipelines).items():
-        raise SettingsProblem(
+        raise SettingsError(
             "no step reads this parameter",
             where=name,
             expected=nearest,
@@ -139,20 +139,20 @@ def _outermost(
             yield name
 
 
-def _refusal(key: str, folders: Iterable[Path], error: Exception) -> SettingsProblem:
+def _refusal(key: str, folders: Iterable[Path], error: Exception) -> SettingsError:
     """Name the file that is at fault, or else the kind of configuration."""
     for folder in folders:
         for file in sorted(file for file in folder.rglob("*") if file.suffix in FORMATS):
             where, found = _fault_of(file)
             if where:
-                return SettingsProblem(
+                return SettingsError(
                     "a configuration file cannot be read",
                     where=where,
                     found=found,
                     expected="YAML or JSON in UTF-8: settings by name, each name once",
                     remedy="correct it, or take the file of a fresh copy of the project",
                 )
-    return SettingsProblem(
+    return SettingsError(
         "the configuration cannot be put together",
         where=f"{key} in conf",
         found=" ".join(str(error).split())[:300],

@@ -16,8 +16,8 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from electrode_grains import __version__, tracking
-from electrode_grains.ledger import Ledger
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
+from electrode_grains.runs.ledger import Ledger
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Prerequisites:
         if missing:
             places = [steps.index(step) for step in missing.values()]
             wanted = ",".join(steps[min(places) : max(places) + 1])
-            raise InputProblem(
+            raise InputError(
                 "results of earlier steps are missing",
                 found=f"no {', no '.join(missing)}",
                 remedy=f"kedro run --pipelines {wanted}, with the same --env, makes them",
@@ -254,7 +254,7 @@ def _fingerprint(catalog: CatalogProtocol) -> str | None:
         return None
     try:
         return str(catalog.load("scan_index")["fingerprint"])
-    except InputProblem as problem:
+    except InputError as problem:
         logger.warning("the run gets no fingerprint of its data: %s", problem.message)
         return None
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 GRAIN_COLUMNS = (
     "label",
@@ -44,7 +44,7 @@ RANGES = {
 def _require(name: str, present: Any, wanted: tuple[str, ...]) -> None:
     missing = [key for key in wanted if key not in present]
     if missing:
-        raise InputProblem(
+        raise InputError(
             f"{name} lacks {', '.join(missing)}",
             found=", ".join(map(str, present)) or "nothing",
             expected=", ".join(wanted),
@@ -56,12 +56,12 @@ def grain_table(table: pd.DataFrame) -> pd.DataFrame:
     """One row per grain, unique labels, every descriptor inside its range or null."""
     _require("the grain table", table.columns, GRAIN_COLUMNS)
     if not table["label"].is_unique or (table["label"] == 0).any():
-        raise InputProblem("labels of the grain table must be unique and not 0")
+        raise InputError("labels of the grain table must be unique and not 0")
     for column, (low, high) in RANGES.items():
         outside = ~(table[column].between(low, high) | table[column].isna())
         if outside.any():
             row = table.loc[outside].iloc[0]
-            raise InputProblem(
+            raise InputError(
                 f"{column} is outside its range",
                 where=f"grain {row['label']}",
                 found=str(row[column]),
@@ -74,7 +74,7 @@ def contact_table(table: pd.DataFrame) -> pd.DataFrame:
     """One row per pair of touching labels, the smaller label first."""
     _require("the contact table", table.columns, ("label_a", "label_b", "interface_area_nm2"))
     if not (table["label_a"] < table["label_b"]).all():
-        raise InputProblem("the contact table must name the smaller label first")
+        raise InputError("the contact table must name the smaller label first")
     return table
 
 
@@ -82,7 +82,7 @@ def depth_comparison(table: pd.DataFrame) -> pd.DataFrame:
     """One row per depth of minima, in increasing order."""
     _require("the comparison of depths", table.columns, ("minima_depth", "grain_count"))
     if not table["minima_depth"].is_monotonic_increasing:
-        raise InputProblem("depths of minima are compared in increasing order")
+        raise InputError("depths of minima are compared in increasing order")
     return table
 
 
@@ -91,7 +91,7 @@ def suspect_table(table: pd.DataFrame) -> pd.DataFrame:
     wanted = ("rank", "label", "suspicion", "reason", "z", "y", "x")
     _require("the table of suspects", table.columns, wanted)
     if not table["suspicion"].is_monotonic_decreasing:
-        raise InputProblem("suspects are ranked in decreasing order of suspicion")
+        raise InputError("suspects are ranked in decreasing order of suspicion")
     return table
 
 
@@ -107,7 +107,7 @@ def truth_comparison(table: pd.DataFrame) -> pd.DataFrame:
     wanted = ("characteristic", "source", "count", "mean", "std")
     _require("the comparison with the truth", table.columns, wanted)
     if table.duplicated(["characteristic", "source"]).any():
-        raise InputProblem("a comparison with the truth names each source once a characteristic")
+        raise InputError("a comparison with the truth names each source once a characteristic")
     return table
 
 
@@ -147,7 +147,7 @@ def true_slice_transforms(result: Mapping[str, Any]) -> Mapping[str, Any]:
 def _with_matrices(result: Mapping[str, Any]) -> Mapping[str, Any]:
     shape = np.shape(result["matrices"])
     if len(shape) != 3 or shape[1:] != (3, 3):
-        raise InputProblem("slice transforms are 3 x 3 matrices", found=f"shape {shape}")
+        raise InputError("slice transforms are 3 x 3 matrices", found=f"shape {shape}")
     return result
 
 
@@ -156,7 +156,7 @@ def annotation_split(result: Mapping[str, Any]) -> Mapping[str, Any]:
     _require("the split of annotated slices", result, ("train", "held_out"))
     both = set(result["train"]) & set(result["held_out"])
     if both:
-        raise InputProblem(
+        raise InputError(
             "a slice cannot both train and judge the network", found=f"slices {sorted(both)}"
         )
     return result
@@ -166,7 +166,7 @@ def training_history(table: pd.DataFrame) -> pd.DataFrame:
     """One row per epoch with a finite loss."""
     _require("the history of the training", table.columns, ("epoch", "loss"))
     if not (table["epoch"].is_unique and np.isfinite(table["loss"]).all()):
-        raise InputProblem("a history of training has one finite loss for each epoch")
+        raise InputError("a history of training has one finite loss for each epoch")
     return table
 
 

@@ -8,7 +8,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 from electrode_grains.configuration import RefusingConfigLoader
 from electrode_grains.hooks import ExperimentTracking, Manifests, Prerequisites, Progress
-from electrode_grains.session import IncrementalSession
+from electrode_grains.runs.session import IncrementalSession
 
 HOOKS = (Prerequisites(), Progress(), ExperimentTracking(), Manifests())
 SESSION_CLASS = IncrementalSession

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel
 
 from electrode_grains import __version__
-from electrode_grains.problems import SettingsProblem
-from electrode_grains.replacing import naming, replacing
+from electrode_grains.errors import SettingsError
+from electrode_grains.runs.writing import atomic_write, with_filename
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -176,7 +176,7 @@ class Tracker:
         run_id = self.runs.get(experiment)
         if run_id is None or not path.exists():
             return
-        with naming(self._artifact_root):
+        with with_filename(self._artifact_root):
             if path.is_dir():
                 self.client.log_artifacts(run_id, str(path), path.name)
             else:
@@ -383,7 +383,7 @@ def make_store(uri: str, artifact_root: Path) -> None:
     for suffix in ("-journal", "-wal"):  # of a store that was removed; SQLite would play it back
         place.with_name(place.name + suffix).unlink(missing_ok=True)
     engine = SqlAlchemyStore(SQLITE + ":memory:", str(artifact_root)).engine
-    with engine.connect() as connection, replacing(place) as (partial,):
+    with engine.connect() as connection, atomic_write(place) as (partial,):
         store: Any = connection.connection.driver_connection
         partial.write_bytes(store.serialize())
     engine.dispose()
@@ -433,13 +433,13 @@ def logged_folder(run_id: str, name: str) -> Path:
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If no store is open, or the run or the folder is not in it.
     """
     from mlflow.exceptions import MlflowException
 
     if _current is None:
-        raise SettingsProblem(
+        raise SettingsError(
             "a network of an MLflow run was asked for, but tracking is off",
             found=run_id,
             remedy="set enabled: true in mlflow.yml, or name a folder instead",
@@ -447,7 +447,7 @@ def logged_folder(run_id: str, name: str) -> Path:
     try:
         return Path(_current.client.download_artifacts(run_id, name))
     except (MlflowException, OSError) as error:
-        raise SettingsProblem(
+        raise SettingsError(
             f"the MLflow run has no {name}",
             found=run_id,
             expected="the id of a finished run of the experiment boundary_model",

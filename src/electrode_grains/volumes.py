@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 Spacing = tuple[float, float, float]
 AXES = ("z", "y", "x")
@@ -42,7 +42,7 @@ def as_volume(
 
     Raises
     ------
-    InputProblem
+    InputError
         If dimensions, channels or spacing do not fit each other.
 
     Examples
@@ -54,14 +54,14 @@ def as_volume(
     array = np.asarray(values)
     expected = 3 if channels is None else 4
     if array.ndim != expected:
-        raise InputProblem(
+        raise InputError(
             f"volume {name!r} has the wrong number of dimensions",
             found=f"shape {array.shape}",
             expected="(z, y, x)" if channels is None else "(channel, z, y, x)",
         )
     steps = tuple(float(step) for step in spacing)
     if len(steps) != 3 or not all(np.isfinite(step) and step > 0 for step in steps):
-        raise InputProblem(
+        raise InputError(
             f"volume {name!r} has an impossible voxel spacing",
             found=str(steps),
             expected="three positive lengths (dz, dy, dx) in nm",
@@ -72,7 +72,7 @@ def as_volume(
     }
     if channels is not None:
         if len(channels) != len(array):
-            raise InputProblem(
+            raise InputError(
                 f"volume {name!r} has {len(array)} channels but {len(channels)} names",
                 found=", ".join(channels),
             )
@@ -94,13 +94,13 @@ def spacing_of(volume: xr.DataArray) -> Spacing:
 
     Raises
     ------
-    InputProblem
+    InputError
         If the volume carries no spacing.
     """
     try:
         dz, dy, dx = (float(step) for step in volume.attrs["spacing_nm"])
     except KeyError:
-        raise InputProblem(
+        raise InputError(
             f"volume {volume.name!r} carries no voxel spacing",
             expected="attribute spacing_nm = (dz, dy, dx)",
             remedy="make volumes with electrode_grains.volumes.as_volume",

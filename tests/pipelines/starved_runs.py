@@ -18,7 +18,7 @@ from typing import Any
 
 from forked_runs import begin_run, contents, dataset_of, load_everything
 
-from electrode_grains.manifests import file_digests
+from electrode_grains.runs import file_digests
 
 ALL = ("--pipelines", "demo")
 SOME = ("--pipelines", "segmentation,characterization")

@@ -16,7 +16,7 @@ from electrode_grains.configuration import (
     refuse_unread_parameters,
     unread_parameters,
 )
-from electrode_grains.problems import Problem, SettingsProblem
+from electrode_grains.errors import SettingsError, UserError
 from electrode_grains.settings import CONFIG_LOADER_ARGS
 
 
@@ -50,7 +50,7 @@ def read(conf):
 def test_a_broken_file_is_refused_with_its_line(conf, content, place, nature):
     file = conf / "test" / "parameters.yml"
     file.write_bytes(content)
-    with pytest.raises(SettingsProblem, match="configuration file cannot be read") as caught:
+    with pytest.raises(SettingsError, match="configuration file cannot be read") as caught:
         read(conf)
     assert str(file) in caught.value.where
     assert caught.value.where.endswith(place)
@@ -59,7 +59,7 @@ def test_a_broken_file_is_refused_with_its_line(conf, content, place, nature):
 
 def test_a_value_that_leads_nowhere_is_refused_with_its_name(conf):
     (conf / "test" / "parameters.yml").write_text("particle:\n  name: ${nothing.here}\n")
-    with pytest.raises(SettingsProblem, match=r"particle\.name"):
+    with pytest.raises(SettingsError, match=r"particle\.name"):
         read(conf)
 
 
@@ -160,5 +160,5 @@ def test_a_mutant_of_the_parameters_is_refused_or_read_as_it_stands(conf, count)
         assert not other, file.name
 
     changes = mutants(files, mutate, random.Random(3), count)
-    refused = places_of_refusals(changes, check, (Problem, ParameterValidationError))
+    refused = places_of_refusals(changes, check, (UserError, ParameterValidationError))
     assert len(refused) > count / 3

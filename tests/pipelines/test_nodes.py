@@ -7,6 +7,7 @@ import xarray as xr
 import yaml
 from pydantic import ValidationError
 
+from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.phantom.annotation import annotate
 from electrode_grains.pipelines.boundary_model.nodes import build_contrast, split_annotations
 from electrode_grains.pipelines.boundary_model.settings import (
@@ -43,7 +44,6 @@ from electrode_grains.pipelines.segmentation.settings import (
     SegmentationSettings,
     VoidSettings,
 )
-from electrode_grains.problems import InputProblem, SettingsProblem
 from electrode_grains.volumes import as_volume
 
 SPACING = (50.0, 50.0, 50.0)
@@ -86,7 +86,7 @@ def test_one_annotated_slice_trains_and_none_judges(annotations):
     ("held_out", "told"), [((3,), r"\[3\]"), ((14, 25, 38, 49), "no annotated slice is left")]
 )
 def test_impossible_splits_are_refused(annotations, held_out, told):
-    with pytest.raises(SettingsProblem, match=told):
+    with pytest.raises(SettingsError, match=told):
         split_annotations(annotations, SplitSettings(held_out_slices=held_out))
 
 
@@ -285,7 +285,7 @@ def test_particles_are_compared_two_at_a_time():
 
 
 def test_one_particle_cannot_be_compared():
-    with pytest.raises(InputProblem, match="at least two particles"):
+    with pytest.raises(InputError, match="at least two particles"):
         compare({"one": 0.0})
 
 

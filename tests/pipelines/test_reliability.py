@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from electrode_grains.manifests import one_run
+from electrode_grains.runs import one_run
 from pipelines.forked_runs import contents
 
 # Recorded rule: pages and logs name the run that made them, manifests the commit of the code.

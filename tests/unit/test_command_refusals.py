@@ -5,7 +5,7 @@ import pytest
 from kedro.io import DatasetError
 
 from electrode_grains.cli import refusal_in
-from electrode_grains.replacing import replacing
+from electrode_grains.runs.writing import atomic_write
 
 
 def test_a_disk_that_takes_no_more_is_a_refusal_with_its_file():
@@ -22,7 +22,7 @@ def test_a_disk_that_takes_no_more_is_a_refusal_with_its_file():
 
 
 def test_a_full_disk_that_does_not_tell_its_file_gets_the_name_of_the_target(tmp_path):
-    with pytest.raises(OSError) as found, replacing(tmp_path / "table.parquet"):
+    with pytest.raises(OSError) as found, atomic_write(tmp_path / "table.parquet"):
         raise OSError(errno.ENOSPC, "No space left on device")  # as a write tells it
     assert f"{tmp_path}/table.parquet" in refusal_in(found.value)
 

@@ -12,7 +12,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
 
 from electrode_grains import hooks, tracking
-from electrode_grains.problems import SettingsProblem
+from electrode_grains.errors import SettingsError
 
 SCORES = {"loss": 0.5, "undefined": float("nan"), "text": "no number"}
 
@@ -77,10 +77,10 @@ def test_an_epoch_can_tell_what_the_machine_gave_for_it(tracker):
 
 def test_a_network_of_a_run_without_one_is_refused(tracker):
     tracker.start("boundary_model", "demo", {}, {})
-    with pytest.raises(SettingsProblem, match="has no boundary_network"):
+    with pytest.raises(SettingsError, match="has no boundary_network"):
         tracking.logged_folder(tracker.runs["boundary_model"], "boundary_network")
     tracking.close_tracker()
-    with pytest.raises(SettingsProblem, match="tracking is off"):
+    with pytest.raises(SettingsError, match="tracking is off"):
         tracking.logged_folder("any", "boundary_network")
 
 

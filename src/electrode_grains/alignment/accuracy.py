@@ -12,7 +12,7 @@ from electrode_grains.alignment.transforms import (
     rms_displacement,
     window_center,
 )
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 
 def alignment_error(
@@ -39,12 +39,12 @@ def alignment_error(
 
     Raises
     ------
-    InputProblem
+    InputError
         If there is not one true matrix for each slice.
     """
     center = transforms.center if shape is None else window_center(shape)
     if np.shape(true_matrices) != transforms.matrices.shape:
-        raise InputProblem(
+        raise InputError(
             "true and estimated transforms are of different stacks",
             found=f"{len(true_matrices)} true matrices",
             expected=f"{len(transforms.matrices)}, one a slice",

@@ -27,7 +27,7 @@ from electrode_grains.alignment.transforms import (
     rms_displacement,
     window_center,
 )
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError
 
 LOOK_BACK = 4
 REFERENCES = ("previous", "first", "neighbours")
@@ -92,9 +92,9 @@ def estimate_transforms(
 
     Raises
     ------
-    InputProblem
+    InputError
         If the stack is not three-dimensional or empty; under `strict` if a slice is flagged.
-    SettingsProblem
+    SettingsError
         If the mode, reference or detrending is unknown, or a number makes no sense.
 
     Notes
@@ -133,7 +133,7 @@ def estimate_transforms(
     """
     values = np.asarray(stack, float)
     if values.ndim != 3 or values.size == 0:
-        raise InputProblem("a stack has dimensions (z, y, x)", found=f"shape {values.shape}")
+        raise InputError("a stack has dimensions (z, y, x)", found=f"shape {values.shape}")
     _check_settings(mode, smoothing, reference, detrend, rotation_memory, shift_memory)
     center = window_center(values.shape)
     slices = _Slices(
@@ -177,20 +177,20 @@ def _check_settings(
     )
     for name, value, choices in known:
         if value not in choices:
-            raise SettingsProblem(
+            raise SettingsError(
                 f"unknown {name} of the alignment",
                 found=repr(value),
                 expected=" or ".join(map(repr, choices)),
             )
     if not (np.isfinite(smoothing) and smoothing >= 0):
-        raise SettingsProblem(
+        raise SettingsError(
             "the smoothing must be 0 or positive",
             found=str(smoothing),
             expected="pixels, such as 0.6",
         )
     for name, memory in (("rotation_memory", rotation_memory), ("shift_memory", shift_memory)):
         if memory is not None and not (np.isfinite(memory) and memory > 0):
-            raise SettingsProblem(
+            raise SettingsError(
                 "the memory of the drift must be positive",
                 found=f"{name} = {memory}",
                 expected="a number of slices, or None",
@@ -454,7 +454,7 @@ def _result(
 def _refuse_flagged(transforms: SliceTransforms) -> None:
     flagged = [f"slice {z}: {'; '.join(f)}" for z, f in enumerate(transforms.flags) if f]
     if flagged:
-        raise InputProblem(
+        raise InputError(
             f"{len(flagged)} slices could not be aligned beyond doubt:\n  " + "\n  ".join(flagged),
             expected="no flagged slice, since the alignment is strict",
             remedy="look at these slices, leave them out, or switch strict off",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from electrode_grains.alignment.transforms import SliceTransforms
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError
 
 
 def apply_transforms(
@@ -35,9 +35,9 @@ def apply_transforms(
 
     Raises
     ------
-    InputProblem
+    InputError
         If there is not one transform a slice, or whole numbers meet a spline.
-    SettingsProblem
+    SettingsError
         If the order is not 0 to 5.
 
     Notes
@@ -46,17 +46,17 @@ def apply_transforms(
     masked again after it, lest one of them spoil its surroundings.
     """
     if volume.ndim not in (3, 4) or volume.shape[-3] != len(transforms.matrices):
-        raise InputProblem(
+        raise InputError(
             "a volume needs one transform for each of its slices",
             found=f"shape {volume.shape} and {len(transforms.matrices)} transforms",
         )
     floating = np.issubdtype(volume.dtype, np.floating)
     if order > 0 and not floating:
-        raise InputProblem(
+        raise InputError(
             "labels cannot be interpolated", found=f"order {order}", expected="order 0"
         )
     if order not in range(6):
-        raise SettingsProblem("no such spline", found=f"order {order}", expected="order 0 to 5")
+        raise SettingsError("no such spline", found=f"order {order}", expected="order 0 to 5")
     # In the volume's own dtype: a float would round labels beyond 2^53.
     missing = volume.dtype.type(fill if fill is not None else (np.nan if floating else 0))
     moved = np.empty_like(volume)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import torch
 
-from electrode_grains.problems import SettingsProblem
+from electrode_grains.errors import SettingsError
 
 Precision = Literal["float32", "bfloat16", "auto"]
 PRECISIONS = ("float32", "bfloat16", "auto")
@@ -80,7 +80,7 @@ def resolve_device(device: str) -> torch.device:
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If the name is unknown or the device missing.
     """
     if device == "auto":
@@ -88,11 +88,11 @@ def resolve_device(device: str) -> torch.device:
     try:
         chosen = torch.device(device)
     except RuntimeError as error:
-        raise SettingsProblem(
+        raise SettingsError(
             "unknown device", found=repr(device), expected="cpu, cuda or auto"
         ) from error
     if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise SettingsProblem(
+        raise SettingsError(
             "no CUDA device is available",
             found=repr(device),
             remedy="set the device to auto or cpu",
@@ -117,11 +117,11 @@ def autocast(precision: Precision, device: torch.device) -> Any:
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If the precision is unknown.
     """
     if precision not in PRECISIONS:
-        raise SettingsProblem(
+        raise SettingsError(
             "unknown precision", found=repr(precision), expected=" or ".join(PRECISIONS)
         )
     brief = precision == "bfloat16" or (precision == "auto" and _bfloat16_pays(device.type))

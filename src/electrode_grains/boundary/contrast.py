@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError
 
 Drift = Literal["gain", "offset", "slice", "none"]
 DRIFTS = ("gain", "offset", "slice", "none")
@@ -46,9 +46,9 @@ def normalize_contrast(
 
     Raises
     ------
-    InputProblem
+    InputError
         If the volume is not three-dimensional, or holds no contrast at all.
-    SettingsProblem
+    SettingsError
         If `drift` is unknown, or `quantiles` or `clip` are out of range.
 
     Notes
@@ -76,7 +76,7 @@ def normalize_contrast(
         volume = volume - _drift(volume)[:, None, None]
     whole = _center_and_scale(volume[np.isfinite(volume)], quantiles)
     if whole is None:
-        raise InputProblem(
+        raise InputError(
             "the image quality volume holds no contrast",
             found=f"equal quantiles {quantiles} over {np.isfinite(volume).sum()} finite voxels",
             expected="at least two different grey values",
@@ -155,7 +155,7 @@ def _center_and_scale(
 def _checked_volume(image_quality: NDArray[np.floating]) -> NDArray[np.float64]:
     volume = np.asarray(image_quality, dtype=np.float64)
     if volume.ndim != 3 or volume.size == 0:
-        raise InputProblem(
+        raise InputError(
             "contrast is normalised over a volume",
             found=f"an array of shape {volume.shape}",
             expected="three axes (z, y, x) without an empty one",
@@ -165,14 +165,14 @@ def _checked_volume(image_quality: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def _check_settings(drift: str, quantiles: tuple[float, float], clip: float) -> None:
     if drift not in DRIFTS:
-        raise SettingsProblem(
+        raise SettingsError(
             "unknown kind of brightness drift", found=repr(drift), expected=" or ".join(DRIFTS)
         )
     if not 0 <= quantiles[0] < quantiles[1] <= 1:
-        raise SettingsProblem(
+        raise SettingsError(
             "quantiles of the contrast are out of order",
             found=str(quantiles),
             expected="0 <= low < high <= 1",
         )
     if not clip > 0:
-        raise SettingsProblem("clip of the contrast", found=str(clip), expected="a positive number")
+        raise SettingsError("clip of the contrast", found=str(clip), expected="a positive number")

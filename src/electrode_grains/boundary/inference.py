@@ -20,7 +20,7 @@ from electrode_grains.boundary.compute import (
 from electrode_grains.boundary.network import CLASS_NAMES, UNet3D
 from electrode_grains.boundary.symmetries import AxisSymmetry, axis_symmetries
 from electrode_grains.boundary.windows import Shape, as_channels, pad_to_lattice
-from electrode_grains.problems import ComputationProblem, InputProblem, SettingsProblem
+from electrode_grains.errors import ComputationError, InputError, SettingsError
 
 Augmentation = bool | Literal["in_plane", "cube"]
 Progress = Callable[[int, int], None]
@@ -76,11 +76,11 @@ def predict_class_probabilities(
 
     Raises
     ------
-    InputProblem
+    InputError
         If the volume has other channels than the network or is not finite.
-    SettingsProblem
+    SettingsError
         If the window is empty, the halo too small, or a name is unknown.
-    ComputationProblem
+    ComputationError
         If the network returns values that are not finite.
 
     Notes
@@ -203,7 +203,7 @@ def plan_windows(
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If the halo is too small, or the window is empty.
 
     Examples
@@ -216,7 +216,7 @@ def plan_windows(
     pooling = network.pooling
     margin = network.receptive_radius if halo is None else halo
     if margin < network.receptive_radius:
-        raise SettingsProblem(
+        raise SettingsError(
             "the halo is smaller than what the network looks at",
             found=f"{margin} voxels",
             expected=f"{network.receptive_radius} voxels or more",
@@ -262,13 +262,13 @@ def predict_blocks(
 
     Raises
     ------
-    InputProblem
+    InputError
         If the volume has other channels than the network.
-    ComputationProblem
+    ComputationError
         If the network returns values that are not finite.
     """
     if contrast.shape[0] != network.in_channels:
-        raise InputProblem(
+        raise InputError(
             "contrast and network differ in their channels",
             found=f"{contrast.shape[0]} in the volume",
             expected=f"{network.in_channels}",
@@ -296,7 +296,7 @@ def predict_blocks(
                 pending += _halves(network, read, predicted)
                 continue
             if not np.isfinite(block).all():
-                raise ComputationProblem(
+                raise ComputationError(
                     "the network returns values that are not finite",
                     where=f"window at z, y, x = {tuple(side.start for side in read)}",
                     remedy="train again with a lower learning rate, or predict in float32",
@@ -344,7 +344,7 @@ def _halves(network: UNet3D, read: Box, predicted: Box) -> list[tuple[Box, Box]]
     sides = [inside.stop - inside.start for inside in predicted]
     axis = int(np.argmax(sides))
     if sides[axis] <= pooling:
-        raise ComputationProblem(
+        raise ComputationError(
             "not even a single cell of the network's lattice fits into memory",
             where=f"window at z, y, x = {tuple(side.start for side in predicted)}",
             found=f"{tuple(side.stop - side.start for side in read)} voxels with their halo",
@@ -372,7 +372,7 @@ def _with(box: Box, axis: int, side: slice) -> Box:
 def _divide_axis(length: int, side: int, margin: int, pooling: int) -> list[tuple[slice, slice]]:
     """Cut an axis into parts of at most `side` voxels, about equal in size."""
     if side < 1:
-        raise SettingsProblem("an empty window predicts nothing", found=f"{side} voxels")
+        raise SettingsError("an empty window predicts nothing", found=f"{side} voxels")
     if side >= length:
         return [(slice(0, length), slice(0, length))]
     count = -(-length // side)
@@ -405,7 +405,7 @@ def _symmetries(augmentation: bool | str) -> tuple[AxisSymmetry, ...]:
         return axis_symmetries((1, 1, 1), (1.0, 1.0, 1.0))
     if augmentation == "in_plane":
         return axis_symmetries((1, 2, 2), (1.0, 1.0, 1.0))
-    raise SettingsProblem(
+    raise SettingsError(
         "unknown test-time augmentation",
         found=repr(augmentation),
         expected="False, True, 'in_plane' or 'cube'",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 
 def masked_cross_entropy(
@@ -31,7 +31,7 @@ def masked_cross_entropy(
 
     Raises
     ------
-    InputProblem
+    InputError
         If the shapes disagree or no voxel is annotated, where the mean is undefined.
 
     Notes
@@ -63,13 +63,13 @@ def masked_cross_entropy(
     expected = (logits.shape[0], *logits.shape[2:])
     for name, tensor in (("target", target), ("mask", mask)):
         if tensor.shape != expected:
-            raise InputProblem(
+            raise InputError(
                 f"{name} and scores of a window differ in shape",
                 found=f"{tuple(tensor.shape)} for scores of {tuple(logits.shape)}",
                 expected=f"{tuple(expected)} (batch, z, y, x)",
             )
     if not mask.any():
-        raise InputProblem(
+        raise InputError(
             "the window holds no annotated voxel, so that the mean loss is undefined",
             found=f"an empty mask of shape {tuple(mask.shape[1:])} (z, y, x)",
             remedy="draw windows that cross an annotated slice",

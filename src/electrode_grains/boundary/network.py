@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError
 
 CLASS_NAMES = ("boundary", "interior", "background")
 """Classes in the order of the network's output channels; annotation value minus one."""
@@ -59,7 +59,7 @@ class UNet3D(nn.Module):
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If a number is not positive or the norm is unknown.
 
     Notes
@@ -151,7 +151,7 @@ class UNet3D(nn.Module):
 
         Raises
         ------
-        InputProblem
+        InputError
             If the shape fits neither the channels nor the pooling lattice.
         """
         self._check_input(contrast)
@@ -179,7 +179,7 @@ class UNet3D(nn.Module):
     def _check_input(self, contrast: Tensor) -> None:
         fits = contrast.ndim == 5 and contrast.shape[1] == self.in_channels
         if not fits or any(side % self.pooling for side in contrast.shape[2:]):
-            raise InputProblem(
+            raise InputError(
                 "the network cannot read a window of this shape",
                 found=f"{tuple(contrast.shape)}",
                 expected=f"(batch, {self.in_channels}, z, y, x) with z, y, x multiples "
@@ -191,11 +191,11 @@ class UNet3D(nn.Module):
 def _check_settings(in_channels: int, base_width: int, depth: int, norm: str) -> None:
     for name, value in (("in_channels", in_channels), ("base_width", base_width), ("depth", depth)):
         if value < 1:
-            raise SettingsProblem(
+            raise SettingsError(
                 f"{name} of the network must be positive", found=str(value), expected="1 or more"
             )
     if norm not in NORMS:
-        raise SettingsProblem(
+        raise SettingsError(
             "unknown normalisation of the network", found=repr(norm), expected=" or ".join(NORMS)
         )
 
@@ -266,9 +266,9 @@ def network_from_state(state: Mapping[str, Tensor], settings: Mapping[str, Any])
 
     Raises
     ------
-    InputProblem
+    InputError
         If the weights do not belong to a network of these settings.
-    SettingsProblem
+    SettingsError
         If the settings build no network.
     """
     try:
@@ -276,7 +276,7 @@ def network_from_state(state: Mapping[str, Tensor], settings: Mapping[str, Any])
         with torch.random.fork_rng(devices=[]):
             network = UNet3D(**settings)
     except TypeError as error:
-        raise SettingsProblem(
+        raise SettingsError(
             "the settings do not describe a U-Net",
             found=", ".join(sorted(map(str, settings))),
             expected="in_channels, base_width, depth, norm",
@@ -284,7 +284,7 @@ def network_from_state(state: Mapping[str, Tensor], settings: Mapping[str, Any])
     try:
         network.load_state_dict(dict(state))
     except RuntimeError as error:
-        raise InputProblem(
+        raise InputError(
             "the weights do not belong to a network of these settings",
             found=str(error).splitlines()[-1].strip(),
             expected=f"the weights of {network.settings}",

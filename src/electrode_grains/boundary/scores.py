@@ -11,7 +11,7 @@ from scipy.ndimage import binary_dilation
 
 from electrode_grains.boundary.network import CLASS_NAMES
 from electrode_grains.boundary.windows import checked_annotation
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError
 
 _BOUNDARY = CLASS_NAMES.index("boundary")
 _RELIABILITY_BINS = 10
@@ -45,9 +45,9 @@ def boundary_scores(
 
     Raises
     ------
-    InputProblem
+    InputError
         If shapes or classes are wrong or nothing is annotated.
-    SettingsProblem
+    SettingsError
         If the tolerance is negative.
 
     Notes
@@ -67,12 +67,12 @@ def boundary_scores(
     """
     probability, annotation = _as_volumes(probability, annotation)
     if tolerance < 0:
-        raise SettingsProblem(
+        raise SettingsError(
             "the tolerance of a boundary is negative", found=str(tolerance), expected="0 or more"
         )
     annotated = annotation > 0
     if not annotated.any():
-        raise InputProblem("nothing is annotated, so that there is nothing to compare with")
+        raise InputError("nothing is annotated, so that there is nothing to compare with")
     classes = annotation[annotated].astype(np.int64) - 1
     chances = probability[:, annotated].astype(np.float64)
     predicted = chances.argmax(axis=0)
@@ -192,7 +192,7 @@ def _as_volumes(
 ) -> tuple[NDArray[np.floating], NDArray[np.uint8]]:
     chances = np.asarray(probability)
     if chances.ndim not in (3, 4) or chances.shape[0] != len(CLASS_NAMES):
-        raise InputProblem(
+        raise InputError(
             "class probabilities have the wrong shape",
             found=str(chances.shape),
             expected="(3, y, x) or (3, z, y, x): boundary, interior, background",

@@ -8,7 +8,7 @@ from typing import Literal
 
 from electrode_grains.boundary.compute import PRECISIONS, Precision
 from electrode_grains.boundary.windows import ROTATION_MODES, RotationMode, Shape
-from electrode_grains.problems import SettingsProblem
+from electrode_grains.errors import SettingsError
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class TrainingSettings:
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If a value is impossible.
 
     Examples
@@ -121,7 +121,7 @@ class TrainingSettings:
 
     def _require(self, name: str, holds: bool, expected: str) -> None:
         if not holds:
-            raise SettingsProblem(
+            raise SettingsError(
                 f"{name} of the training is impossible",
                 found=repr(getattr(self, name)),
                 expected=expected,

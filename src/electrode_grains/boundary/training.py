@@ -35,7 +35,7 @@ from electrode_grains.boundary.windows import (
     checked_annotation,
     pad_to_lattice,
 )
-from electrode_grains.problems import ComputationProblem, InputProblem, SettingsProblem
+from electrode_grains.errors import ComputationError, InputError, SettingsError
 
 OnEpoch = Callable[[Mapping[str, float], int], None]
 
@@ -209,12 +209,12 @@ def train_boundary_network(
 
     Raises
     ------
-    InputProblem
+    InputError
         If the volumes disagree, nothing is left to train on, or the state to go on from
         belongs to other data or settings.
-    SettingsProblem
+    SettingsError
         If a held-out slice is not annotated.
-    ComputationProblem
+    ComputationError
         If loss or weights are not finite; names step and window. No state is reported
         from then on, so that the last one is a good one.
 
@@ -249,7 +249,7 @@ def train_boundary_network(
         volume, classes, settings, spacing=spacing, initial_network=initial_network
     )
     if resume is not None and resume.fingerprint not in ("", fingerprint):
-        raise InputProblem(
+        raise InputError(
             "the training to go on with had other data or settings",
             found=f"fingerprint {resume.fingerprint[:12]}",
             expected=f"{fingerprint[:12]}",
@@ -385,7 +385,7 @@ class _Trainer:
         loss = masked_cross_entropy(logits.float(), target, mask, class_weights=self._class_weights)
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise ComputationProblem(
+            raise ComputationError(
                 "the loss of the training is not finite",
                 where=place,
                 found=str(value),
@@ -395,7 +395,7 @@ class _Trainer:
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         if not bool(torch.isfinite(get_total_norm(self.network.parameters()))):
-            raise ComputationProblem(
+            raise ComputationError(
                 "the weights of the network are not finite after a step of the training",
                 where=place,
                 found=f"loss {value:.4g}, learning rate {learning_rate:.4g}",
@@ -425,7 +425,7 @@ def _first_network(
         return network_from_state(resume.weights, resume.network_settings)
     if initial_network is not None:
         if initial_network.in_channels != in_channels:
-            raise InputProblem(
+            raise InputError(
                 "the initial network reads other channels than the volume has",
                 found=f"{initial_network.in_channels} channels",
                 expected=f"{in_channels}",
@@ -442,13 +442,13 @@ def _without_slices(classes: NDArray[np.uint8], held_out: tuple[int, ...]) -> ND
     annotated = [int(z) for z in np.flatnonzero(classes.any(axis=(1, 2)))]
     for z in held_out:
         if z not in annotated:
-            raise SettingsProblem(
+            raise SettingsError(
                 "a held-out slice is not annotated",
                 found=f"slice {z}",
                 expected=f"one of {annotated} (0-based)",
             )
     if held_out and set(annotated) <= set(held_out):
-        raise SettingsProblem(
+        raise SettingsError(
             "all annotated slices are held out, so that none is left to train on",
             found=str(sorted(held_out)),
         )

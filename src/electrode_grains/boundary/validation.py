@@ -17,7 +17,7 @@ from electrode_grains.boundary.settings import TrainingSettings
 from electrode_grains.boundary.symmetries import Triple
 from electrode_grains.boundary.training import train_boundary_network
 from electrode_grains.boundary.windows import as_channels, checked_annotation
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 Scores = Mapping[str, Any]
 
@@ -74,7 +74,7 @@ def predict_unseen_slices(
 
     Raises
     ------
-    InputProblem
+    InputError
         If fewer than two slices are annotated.
 
     Notes
@@ -86,7 +86,7 @@ def predict_unseen_slices(
     classes = checked_annotation(annotation, volume.shape[1:])
     slices = [int(z) for z in np.flatnonzero(classes.any(axis=(1, 2)))]
     if len(slices) < 2:
-        raise InputProblem(
+        raise InputError(
             "leaving one slice out needs a second one to train on",
             found=f"annotated slices {slices}",
             expected="two or more",
@@ -136,7 +136,7 @@ def leave_one_slice_out(
 
     Raises
     ------
-    InputProblem
+    InputError
         If fewer than two slices are annotated.
     """
     rows = []

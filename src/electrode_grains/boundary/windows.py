@@ -15,7 +15,7 @@ from electrode_grains.boundary.symmetries import (
     cut_rotated,
     random_isometry,
 )
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError
 
 RotationMode = Literal["quarter_turns", "arbitrary", "none"]
 ROTATION_MODES = ("quarter_turns", "arbitrary", "none")
@@ -94,9 +94,9 @@ class WindowSampler:
 
     Raises
     ------
-    InputProblem
+    InputError
         If volumes disagree, are not finite, or hold no annotated voxel.
-    SettingsProblem
+    SettingsError
         If the window is empty or the rotation unknown.
 
     Notes
@@ -128,13 +128,13 @@ class WindowSampler:
         self._contrast = as_channels(contrast)
         self._annotation = checked_annotation(annotation, self._contrast.shape[1:])
         if rotation not in ROTATION_MODES:
-            raise SettingsProblem(
+            raise SettingsError(
                 "unknown rotation of training windows",
                 found=repr(rotation),
                 expected=" or ".join(ROTATION_MODES),
             )
         if len(window_shape) != 3 or min(window_shape) < 1:
-            raise SettingsProblem(
+            raise SettingsError(
                 "a training window needs three positive sides (z, y, x)", found=str(window_shape)
             )
         depth, height, width = np.minimum(window_shape, self._annotation.shape)
@@ -145,7 +145,7 @@ class WindowSampler:
         self._symmetries = axis_symmetries(self.window_shape, spacing)
         self._annotated = np.flatnonzero(self._annotation)
         if self._annotated.size == 0:
-            raise InputProblem(
+            raise InputError(
                 "no voxel is annotated, so that there is nothing to train on",
                 found=f"only zeros in an annotation of shape {self._annotation.shape}",
                 expected="at least one slice with classes 1, 2 or 3",
@@ -257,14 +257,14 @@ def as_channels(contrast: NDArray[np.floating]) -> NDArray[np.float32]:
 
     Raises
     ------
-    InputProblem
+    InputError
         If the number of axes is neither three nor four, or a value is not finite.
     """
     volume = np.asarray(contrast, dtype=np.float32)
     if volume.ndim == 3:
         volume = volume[None]
     if volume.ndim != 4 or volume.size == 0:
-        raise InputProblem(
+        raise InputError(
             "contrast has the wrong number of axes",
             found=f"shape {np.shape(contrast)}",
             expected="(channel, z, y, x) or (z, y, x)",
@@ -272,7 +272,7 @@ def as_channels(contrast: NDArray[np.floating]) -> NDArray[np.float32]:
     finite = np.isfinite(volume)
     if not finite.all():
         first = tuple(int(index) for index in np.argwhere(~finite)[0])
-        raise InputProblem(
+        raise InputError(
             "contrast holds values that are not finite",
             where=f"channel, z, y, x = {first}",
             found=f"{volume.size - np.count_nonzero(finite)} such voxels",
@@ -300,12 +300,12 @@ def checked_annotation(
 
     Raises
     ------
-    InputProblem
+    InputError
         If the shape differs or a class is unknown.
     """
     classes = np.asarray(annotation)
     if classes.shape != tuple(shape):
-        raise InputProblem(
+        raise InputError(
             "annotation and contrast differ in shape",
             found=f"annotation {classes.shape}, contrast {tuple(shape)} (z, y, x)",
             remedy="resample the annotation with the transforms of its slices",
@@ -313,7 +313,7 @@ def checked_annotation(
     unknown = ~np.isin(classes, range(len(CLASS_NAMES) + 1))
     if unknown.any():
         z, y, x = (int(index) for index in np.argwhere(unknown)[0])
-        raise InputProblem(
+        raise InputError(
             "the annotation holds an unknown class",
             where=f"z, y, x = {z}, {y}, {x}",
             found=str(classes[z, y, x]),

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from electrode_grains import __version__
-from electrode_grains.problems import Problem
+from electrode_grains.errors import UserError
 
 REFUSED, FAILED = 2, 1
 NAMES = ("init", "check", "annotate", "run", "proofread", "report", "export", "compare")
@@ -61,7 +61,7 @@ class Command(click.Command):
 
 def _refusal_in(error: Exception) -> str | None:
     """Text of a refusal, also of one that Kedro has wrapped; None for a fault."""
-    if isinstance(error, Problem):  # without importing Kedro for it
+    if isinstance(error, UserError):  # without importing Kedro for it
         return str(error)
     from electrode_grains.cli import refusal_in
 

@@ -11,7 +11,7 @@ import click
 
 from electrode_grains.commands import Command
 from electrode_grains.commands.project import project_options
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -248,7 +248,7 @@ def take_in(
 
     Raises
     ------
-    InputProblem
+    InputError
         With all problems in a table, if anything is wrong.
     """
     from electrode_grains.commands.console import show_table, tell
@@ -257,7 +257,7 @@ def take_in(
     read = {name: _once(given) for name, given in painted.items()}
     _, troubles = annotation_troubles(read, stack.names, stack.image_quality.shape, slice_numbers)
     if troubles:
-        raise InputProblem(
+        raise InputError(
             f"{len(troubles)} problems in {len(read)} painted images; none was taken in:\n"
             f"{trouble_table(troubles)}",
             remedy="put right the images named, and import the folder again",
@@ -296,7 +296,7 @@ def _read_images(folder: Path) -> dict[str, Any]:
     place = folder / "labels" if (folder / "labels").is_dir() else folder
     files = [file for file in sorted(place.iterdir()) if file.suffix.lower() in SUFFIXES]
     if not files:
-        raise InputProblem(
+        raise InputError(
             "there are no painted images",
             where=str(place),
             expected=" or ".join(SUFFIXES),
@@ -318,7 +318,7 @@ def _read_painted(file: Path) -> NDArray[np.uint8]:
         if image.mode in ("RGB", "RGBA", "P"):
             try:  # a drawing program may have sorted the palette anew: colours count
                 return classes_of_colours(file.name, np.asarray(image.convert("RGB")))
-            except InputProblem:
+            except InputError:
                 if image.mode != "P":
                     raise
     check_classes(file.name, values)
@@ -343,7 +343,7 @@ def _propose(
         except ValueError:
             chosen = [-1]
         if chosen[0] < 0 or chosen[-1] >= depth:
-            raise SettingsProblem(
+            raise SettingsError(
                 "--slices names no slices of the stack",
                 found=slices,
                 expected=f"numbers from 0 to {depth - 1}, such as 14,25,38",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from electrode_grains.commands import REFUSED, Command
-from electrode_grains.problems import InputProblem, Problem
+from electrode_grains.errors import InputError, UserError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,7 +75,7 @@ def inspect_project(project: Project) -> tuple[list[Trouble], list[str], list[st
     try:
         stack_settings = project.settings("preprocessing.stack", StackSettings)
         annotation = project.settings("preprocessing.annotation", AnnotationSettings)
-    except Problem:  # in the table already; without them scans cannot be read as a run would
+    except UserError:  # in the table already; without them scans cannot be read as a run would
         return troubles, doubts, facts
     stack, found = _inspect_scans(project, stack_settings)
     troubles += found
@@ -150,7 +150,7 @@ def _inspect_scans(
 
     try:
         readers = project.catalog.get("ebsd_scans").load()
-    except InputProblem as problem:
+    except InputError as problem:
         return None, [trouble_of("ebsd_scans", problem)]
     with progress("reading slices") as told:
         return inspect_scans(readers, settings.first_slice, settings.reading_options(), told)
@@ -168,7 +168,7 @@ def _inspect_annotations(
         return None, [Trouble(place, "", "no slice is labelled yet", "", "some images", remedy)]
     try:
         readers = dataset.readers()
-    except InputProblem as problem:
+    except InputError as problem:
         return None, [trouble_of("slice_annotations", problem)]
     return annotation_troubles(readers, names, shape, slice_numbers)
 
@@ -198,7 +198,7 @@ def _inspect_edits(project: Project, shape: tuple[int, ...]) -> tuple[int, list[
     except Exception as error:  # Kedro wraps what the dataset refuses
         from electrode_grains.cli import causes
 
-        problem = next((link for link in causes(error) if isinstance(link, Problem)), None)
+        problem = next((link for link in causes(error) if isinstance(link, UserError)), None)
         if problem is None:
             raise
         return 0, [trouble_of(name, problem)]
@@ -208,6 +208,6 @@ def _inspect_edits(project: Project, shape: tuple[int, ...]) -> tuple[int, list[
     for number, edit in enumerate(edits, start=1):
         try:
             apply_edits(nowhere, [edit], outdated="report")
-        except Problem as problem:
+        except UserError as problem:
             troubles.append(trouble_of(f"{name}, edit {number}", problem))
     return len(edits), troubles

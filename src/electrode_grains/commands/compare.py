@@ -9,7 +9,7 @@ import click
 
 from electrode_grains.commands import Command
 from electrode_grains.commands.project import project_options
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,7 @@ def command(
     from electrode_grains.commands.console import show_table, tell
 
     if output is not None and output.suffix not in (".csv", ".parquet"):
-        raise SettingsProblem(
+        raise SettingsError(
             "the table can be written as CSV or Parquet", found=output.name,
             expected=".csv or .parquet",
         )  # fmt: skip
@@ -106,7 +106,7 @@ def _modelling_settings(project: Path | None, env: str | None) -> dict[str, Any]
 
     try:
         return dict(open_project(project, env).config["parameters"]["modelling"])
-    except InputProblem:
+    except InputError:
         if project is not None or env is not None:
             raise
     import yaml
@@ -130,7 +130,7 @@ def _table_of(place: Path) -> Path:
     for file in candidates:
         if file.is_file():
             return file
-    raise InputProblem(
+    raise InputError(
         "there is no grain table",
         where=str(place),
         expected=" or ".join(map(str, candidates[1:])),

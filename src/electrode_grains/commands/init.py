@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from electrode_grains.commands import Command
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -154,7 +154,7 @@ def packaged_configuration() -> Path:
 
     Raises
     ------
-    InputProblem
+    InputError
         If the installation lacks it.
     """
     import electrode_grains
@@ -166,7 +166,7 @@ def packaged_configuration() -> Path:
     for place in places:
         if (place / "base" / "parameters.yml").is_file():
             return place
-    raise InputProblem(
+    raise InputError(
         "the configuration that comes with the package is missing",
         where=" or ".join(map(str, places)),
         remedy="install electrode-grains again",
@@ -176,7 +176,7 @@ def packaged_configuration() -> Path:
 def _refuse_occupied(folder: Path) -> None:
     taken = [name for name in ("pyproject.toml", "conf") if (folder / name).exists()]
     if taken:
-        raise InputProblem(
+        raise InputError(
             "the folder is a project already",
             where=str(folder),
             found=", ".join(taken),
@@ -201,11 +201,11 @@ def _asked(question: str, option: str) -> float:
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If nobody is there to be asked.
     """
     if not sys.stdin.isatty():
-        raise SettingsProblem(f"the files do not tell: {question}", remedy=f"give it by {option}")
+        raise SettingsError(f"the files do not tell: {question}", remedy=f"give it by {option}")
     return float(click.prompt(question, type=click.FloatRange(min=0, min_open=True)))
 
 
@@ -226,7 +226,7 @@ def _read(source: Path, step_nm: float | None) -> xr.Dataset:
 def _slice_spacing(stack: xr.Dataset, given: float | None) -> tuple[float, str]:
     if given is not None:
         if not given > 0:
-            raise SettingsProblem(
+            raise SettingsError(
                 "the distance of slices must be positive", found=f"--slice-spacing-nm {given:g}"
             )
         return given, "given"
@@ -240,9 +240,7 @@ def _laue_group(stack: xr.Dataset, given: str | None) -> tuple[str, str]:
 
     if given is not None:
         if given not in LAUE_GROUPS:
-            raise SettingsProblem(
-                "unknown Laue group", found=given, expected=", ".join(LAUE_GROUPS)
-            )
+            raise SettingsError("unknown Laue group", found=given, expected=", ".join(LAUE_GROUPS))
         return given, "given"
     phase = _main_phase(stack)
     if phase is None:
@@ -250,7 +248,7 @@ def _laue_group(stack: xr.Dataset, given: str | None) -> tuple[str, str]:
     try:
         return laue_group_of_tsl_symmetry(phase["symmetry"]), f"phase {phase['material_name']}"
     except ValueError:
-        raise SettingsProblem(
+        raise SettingsError(
             "the files do not tell the Laue group of the crystal",
             found=f"symmetry {phase['symmetry']!r} of phase {phase['material_name']!r}",
             expected=", ".join(LAUE_GROUPS),

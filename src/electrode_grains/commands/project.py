@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 from pydantic import BaseModel, ValidationError
 
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -39,7 +39,7 @@ class Project:
 
         Raises
         ------
-        SettingsProblem
+        SettingsError
             If a value is impossible or unknown.
         """
         values = self.config["parameters"]
@@ -49,7 +49,7 @@ class Project:
             return model(**values)
         except ValidationError as error:
             first = error.errors()[0]
-            raise SettingsProblem(
+            raise SettingsError(
                 f"a setting of {key} is not possible",
                 where=".".join([key, *map(str, first["loc"])]),
                 found=repr(first["input"]),
@@ -66,12 +66,12 @@ class Project:
 
         Raises
         ------
-        InputProblem
+        InputError
             If it does not exist, with the pipeline that makes it.
         """
         if not self.exists(name):
             again = f" --env {self.environment}" if self.environment else ""
-            raise InputProblem(
+            raise InputError(
                 f"there is no {name} yet",
                 where=str(self.file_of(name)),
                 remedy=f"kedro run{again} --pipelines {made_by}",
@@ -83,12 +83,12 @@ class Project:
 
         Raises
         ------
-        SettingsProblem
+        SettingsError
             If the catalog lacks it.
         """
         dataset = self.catalog.get(name)
         if dataset is None:
-            raise SettingsProblem(
+            raise SettingsError(
                 "the catalog of this project lacks a dataset",
                 where=str(self.path / "conf" / "base"),
                 found=f"no {name}",
@@ -118,9 +118,9 @@ def open_project(project: Path | None, env: str | None) -> Project:
 
     Raises
     ------
-    InputProblem
+    InputError
         If there is none.
-    SettingsProblem
+    SettingsError
         If it has no such environment.
     """
     from electrode_grains.configuration import check_environment
@@ -149,7 +149,7 @@ def find_project(start: Path) -> Path:
 
     Raises
     ------
-    InputProblem
+    InputError
         If there is none.
     """
     for folder in (start.resolve(), *start.resolve().parents):
@@ -157,7 +157,7 @@ def find_project(start: Path) -> Path:
         configured = (folder / "conf" / "base").is_dir() and declared.is_file()
         if configured and "[tool.kedro]" in declared.read_text(encoding="utf-8"):
             return folder
-    raise InputProblem(
+    raise InputError(
         "there is no project here",
         where=str(start.resolve()),
         remedy="electrode-grains init DIR --scans FOLDER makes one; or name it by --project",

@@ -10,7 +10,7 @@ import click
 
 from electrode_grains.commands import Command
 from electrode_grains.commands.project import project_options
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -152,7 +152,7 @@ class EditSession:
 
         Raises
         ------
-        Problem
+        UserError
             If one is not well formed or fits no grain.
         """
         from electrode_grains.grains import apply_edits
@@ -164,7 +164,7 @@ class EditSession:
 
         Raises
         ------
-        Problem
+        UserError
             If it is not well formed or fits no grain; nothing is written then.
         """
         from electrode_grains.datasets.edits import append_edit
@@ -220,7 +220,7 @@ def _resolved(places: Sequence[Voxel | int], suspects: pd.DataFrame) -> list[Vox
             continue
         rows = suspects.loc[suspects["rank"] == place, ["z", "y", "x"]].to_numpy(int)
         if not len(rows):
-            raise SettingsProblem(
+            raise SettingsError(
                 "there is no suspect of this rank",
                 found=f"#{place}",
                 expected=f"#1 to #{len(suspects)}",
@@ -244,7 +244,7 @@ def _open_viewer(project: Project, session: EditSession, suspects: pd.DataFrame)
 
     quality = project.load("image_quality_volume", "preprocessing")
     if quality.shape != session.labels.shape:
-        raise InputProblem(
+        raise InputError(
             "image quality and grains cover different windows",
             found=f"{quality.shape} and {session.labels.shape}",
             remedy="run the project again from preprocessing on",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from electrode_grains.commands.console import tell, watched
 from electrode_grains.ebsd.placement import CLASS_COLOURS
-from electrode_grains.problems import InputProblem, Problem
+from electrode_grains.errors import InputError, UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,11 +44,11 @@ def wanted(asked: bool | None, exporting: bool) -> bool:
 
     Raises
     ------
-    InputProblem
+    InputError
         If it was asked for and cannot be opened.
     """
     if asked and not available():
-        raise InputProblem(
+        raise InputError(
             "napari cannot be opened",
             found="it is not installed, or there is no screen",
             remedy=f"{INSTALL}; or go on with the exported images, without --viewer",
@@ -119,7 +119,7 @@ def show_annotation(
     def _save(viewer: Any) -> None:
         try:
             viewer.status = save(labels.data)
-        except Problem as problem:
+        except UserError as problem:
             _warn(viewer, problem)
 
 
@@ -164,7 +164,7 @@ def show_segmentation(
             voxels = [tuple(int(value) for value in np.rint(point)) for point in layer.data]
             try:
                 grains.data = record(action, voxels)
-            except Problem as problem:
+            except UserError as problem:
                 _warn(viewer, problem)
                 return
             viewer.status = f"recorded: {action} at {voxels}"
@@ -216,7 +216,7 @@ def run() -> None:
     napari.run()
 
 
-def _warn(viewer: Any, problem: Problem) -> None:
+def _warn(viewer: Any, problem: UserError) -> None:
     from napari.utils.notifications import show_warning
 
     viewer.status = problem.message

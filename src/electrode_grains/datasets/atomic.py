@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from kedro.io import AbstractDataset
 
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 Saved = TypeVar("Saved")
 Loaded = TypeVar("Loaded")
@@ -29,12 +29,12 @@ class AtomicDataset(AbstractDataset[Saved, Loaded], Generic[Saved, Loaded]):
 
         Raises
         ------
-        InputProblem
+        InputError
             If a file or folder of the dataset is missing.
         """
         for place in self.places():
             if not place.exists():
-                raise InputProblem(
+                raise InputError(
                     f"there is no {kind}",
                     where=str(place),
                     remedy="run the pipeline that makes it first",

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from electrode_grains.datasets.atomic import AtomicDataset
 from electrode_grains.datasets.network import read_tensors, read_weights, write_weights
 from electrode_grains.datasets.results import read_json
-from electrode_grains.manifests import changed_files, file_digests
-from electrode_grains.problems import InputProblem
-from electrode_grains.replacing import replacing
+from electrode_grains.errors import InputError
+from electrode_grains.runs import changed_files, file_digests
+from electrode_grains.runs.writing import atomic_write
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,7 +43,7 @@ class FolderStates:
         for folder in reversed(self._found()):
             try:
                 state = read_state(folder)
-            except InputProblem as problem:
+            except InputError as problem:
                 logger.warning("%s is passed over: %s", folder, problem.message)
                 continue
             if state.fingerprint == self.fingerprint:
@@ -56,7 +56,7 @@ class FolderStates:
         """Write a state in one step, then remove all but the newest two."""
         others = [folder for folder in self._found() if self._owner(folder) != self.fingerprint]
         target = self._folder / f"epoch_{state.epochs_done:05d}"
-        with replacing(target) as (partial,):
+        with atomic_write(target) as (partial,):
             write_state(state, partial)
         for folder in {*others, *self._found()[:-KEPT]} - {target}:
             shutil.rmtree(folder)
@@ -72,7 +72,7 @@ class FolderStates:
     def _owner(self, folder: Path) -> str:
         try:
             return str(read_json(folder / STATE)["fingerprint"])
-        except (InputProblem, OSError):
+        except (InputError, OSError):
             return ""  # a damaged state belongs to nobody
 
 
@@ -90,7 +90,7 @@ class CheckpointDataset(AtomicDataset["TrainingStates", FolderStates]):
 
     def save(self, data: TrainingStates) -> None:
         """Name the training; states that exist already stay."""
-        with replacing(self._path / FINGERPRINT) as (partial,):
+        with atomic_write(self._path / FINGERPRINT) as (partial,):
             partial.write_text(data.fingerprint, encoding="utf-8")
 
     def places(self) -> tuple[Path, ...]:
@@ -131,21 +131,21 @@ def read_state(folder: Path) -> TrainingState:
 
     Raises
     ------
-    InputProblem
+    InputError
         If a file is missing, cut off, or holds something else.
     """
     recorded = read_json(folder / DIGESTS) if (folder / DIGESTS).exists() else {}
     found = file_digests(file for file in folder.iterdir() if file.name != DIGESTS)
     if changed := changed_files(recorded, found):
-        raise InputProblem(
+        raise InputError(
             "the state of a training is damaged", where=str(folder), found=", ".join(changed)
         )
     try:
         return _read_state(folder)
     except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
-        if isinstance(error, InputProblem):
+        if isinstance(error, InputError):
             raise
-        raise InputProblem(
+        raise InputError(
             "the state of a training is damaged", where=str(folder), found=repr(error)
         ) from None
 

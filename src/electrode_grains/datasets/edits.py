@@ -13,8 +13,8 @@ import yaml
 from kedro.io import DatasetError
 
 from electrode_grains.datasets.atomic import AtomicDataset
-from electrode_grains.problems import InputProblem
-from electrode_grains.replacing import replacing
+from electrode_grains.errors import InputError
+from electrode_grains.runs.writing import atomic_write
 
 CSV_COLUMNS = ("edit", "action", "z", "y", "x")
 
@@ -58,11 +58,11 @@ def _of_yaml(path: Path) -> list[dict[str, Any]]:
     try:
         edits = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputProblem(
+        raise InputError(
             "the file of edits is not YAML", where=str(path), found=str(error)
         ) from None
     if edits is not None and not isinstance(edits, list):
-        raise InputProblem(
+        raise InputError(
             "the file of edits holds no list",
             where=str(path),
             found=type(edits).__name__,
@@ -75,11 +75,11 @@ def _of_csv(path: Path) -> list[dict[str, Any]]:
     try:
         rows = pd.read_csv(path)
     except ValueError as error:  # pandas' own errors, and bytes that are no text
-        raise InputProblem(
+        raise InputError(
             "the file of edits is not CSV", where=str(path), found=str(error)
         ) from None
     if set(rows.columns) != set(CSV_COLUMNS):
-        raise InputProblem(
+        raise InputError(
             "the file of edits has other columns",
             where=str(path),
             found=", ".join(map(str, rows.columns)),
@@ -89,7 +89,7 @@ def _of_csv(path: Path) -> list[dict[str, Any]]:
     for number, voxels in rows.groupby("edit", sort=True):
         actions = voxels["action"].unique().tolist()
         if len(actions) != 1:
-            raise InputProblem(
+            raise InputError(
                 f"edit {number} has several actions", where=str(path), found=", ".join(actions)
             )
         edits.append({"action": actions[0], "at": voxels[["z", "y", "x"]].to_numpy().tolist()})
@@ -108,7 +108,7 @@ def append_edit(path: Path, edit: Mapping[str, Any]) -> None:
 
     Raises
     ------
-    InputProblem
+    InputError
         If the file cannot be read, or would not hold the edits that it held and the new one.
     """
     before = EditsDataset(filepath=str(path)).load()
@@ -133,11 +133,11 @@ def append_edit(path: Path, edit: Mapping[str, Any]) -> None:
         after = []
     if after[:-1] != before or len(after) != len(before) + 1:
         unfinished.unlink()
-        raise InputProblem(
+        raise InputError(
             "an edit cannot be appended to the file of edits",
             where=str(path),
             found="a list in another style",
             expected="one edit a line: - {action: remove, at: [z, y, x]}",
         )
-    with replacing(path) as (partial,):
+    with atomic_write(path) as (partial,):
         os.replace(unfinished, partial)

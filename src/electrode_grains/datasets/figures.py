@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kedro_datasets._typing import ImagePreview, PlotlyPreview
 
 from electrode_grains.datasets.atomic import AtomicDataset
-from electrode_grains.replacing import replacing
+from electrode_grains.runs.writing import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +45,7 @@ class FigureDataset(AtomicDataset["Figure", bytes]):
         from matplotlib import rc_context
 
         salt = rc_context({"svg.hashsalt": "electrode-grains"})
-        with replacing(self._png, self._svg) as (png, svg), salt:
+        with atomic_write(self._png, self._svg) as (png, svg), salt:
             data.savefig(png, dpi=self._dots_per_inch, format="png", metadata={"Software": None})
             data.savefig(svg, format="svg", metadata={"Date": None})
 
@@ -77,7 +77,7 @@ class ChartDataset(AtomicDataset["Chart", "Chart"]):
 
     def save(self, data: Chart) -> None:
         """Write the figure in one step."""
-        with replacing(self._filepath) as (partial,):
+        with atomic_write(self._filepath) as (partial,):
             partial.write_text(data.to_json(), encoding="utf-8")
 
     def preview(self) -> PlotlyPreview:

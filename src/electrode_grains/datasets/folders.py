@@ -21,8 +21,8 @@ from electrode_grains.ebsd.image_files import opened_image
 from electrode_grains.ebsd.images import SUFFIXES as IMAGE_SUFFIXES
 from electrode_grains.ebsd.placement import CLASS_COLOURS, check_classes
 from electrode_grains.ebsd.points import ScanReader
-from electrode_grains.problems import InputProblem
-from electrode_grains.replacing import replacing
+from electrode_grains.errors import InputError
+from electrode_grains.runs.writing import atomic_write
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class _SliceFolder(AtomicDataset[Mapping[str, Any], dict[str, Any]]):
 
         Raises
         ------
-        InputProblem
+        InputError
             If the folder holds no such file, or two of one name.
         """
         files = self._files()
@@ -55,7 +55,7 @@ class _SliceFolder(AtomicDataset[Mapping[str, Any], dict[str, Any]]):
         found: dict[str, Path] = {}
         for file in files:
             if file.stem in found:
-                raise InputProblem(
+                raise InputError(
                     f"two files describe slice {file.stem!r}",
                     where=str(self._path.absolute()),
                     found=f"{found[file.stem].name} and {file.name}",
@@ -65,7 +65,7 @@ class _SliceFolder(AtomicDataset[Mapping[str, Any], dict[str, Any]]):
         return found
 
     def _refuse_empty(self, kinds: str) -> NoReturn:
-        raise InputProblem(
+        raise InputError(
             f"there are no {kinds} files to work on",
             where=str(self._path.absolute()),
             found="an empty folder" if self._path.is_dir() else "no such folder",
@@ -78,7 +78,7 @@ class _SliceFolder(AtomicDataset[Mapping[str, Any], dict[str, Any]]):
         self._path.mkdir(parents=True, exist_ok=True)
         wanted = {f"{name}{self.suffixes[0]}" for name in data}
         for name, value in data.items():
-            with replacing(self._path / f"{name}{self.suffixes[0]}") as (partial,):
+            with atomic_write(self._path / f"{name}{self.suffixes[0]}") as (partial,):
                 write(value() if callable(value) else value, partial)
         for file in self._files():
             if file.name not in wanted:
@@ -118,10 +118,10 @@ class ScanFolderDataset(_SliceFolder):
         for file in self._scan_files():
             try:
                 found = scan_readers(file)
-            except InputProblem as problem:
+            except InputError as problem:
                 found = {file.stem: ScanReader(partial(_refuse, problem))}
             for name in readers.keys() & found.keys():
-                raise InputProblem(
+                raise InputError(
                     f"two files describe slice {name!r}",
                     where=str(self._path.absolute()),
                     found=f"{file.name} and another file of that name",
@@ -154,7 +154,7 @@ class ScanFolderDataset(_SliceFolder):
         scans = [file for file in files if file.suffix.lower() not in IMAGE_SUFFIXES] or files
         kinds = Counter(file.suffix.lower() for file in scans)
         if len(kinds) > 1 and scans is not files:
-            raise InputProblem(
+            raise InputError(
                 "a folder holds EBSD files of several kinds",
                 where=str(self._path.absolute()),
                 found=", ".join(f"{count} {suffix}" for suffix, count in kinds.items()),
@@ -178,7 +178,7 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
 
 
-def _refuse(problem: InputProblem, _: ReadingOptions) -> xr.Dataset:
+def _refuse(problem: InputError, _: ReadingOptions) -> xr.Dataset:
     """Stand in for the reader of a file that cannot be read."""
     raise problem
 
@@ -213,7 +213,7 @@ PALETTE = tuple(value for colour in CLASS_COLOURS for value in colour)
 def _read_classes(file: Path) -> NDArray[np.uint8]:
     with opened_image(file) as image:
         if image.mode not in ("L", "P", "1", "I;16", "I"):
-            raise InputProblem(
+            raise InputError(
                 "an annotation image must hold one class number per point",
                 where=str(file),
                 found=f"colour mode {image.mode}",

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from electrode_grains.datasets.atomic import AtomicDataset
 from electrode_grains.datasets.results import read_json
-from electrode_grains.problems import InputProblem
-from electrode_grains.replacing import replacing
+from electrode_grains.errors import InputError
+from electrode_grains.runs.writing import atomic_write
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,7 +39,7 @@ class NetworkDataset(AtomicDataset["UNet3D", "UNet3D"]):
         """Write settings and weights in one step."""
         from electrode_grains.boundary import network_state
 
-        with replacing(self._path) as (partial,):
+        with atomic_write(self._path) as (partial,):
             write_weights(*network_state(data), partial)
 
     def places(self) -> tuple[Path, ...]:
@@ -55,13 +55,13 @@ def read_network(folder: Path) -> UNet3D:
 
     Raises
     ------
-    InputProblem
+    InputError
         If the folder holds no network.
     """
     from electrode_grains.boundary import network_from_state
 
     if not (folder / WEIGHTS).exists() or not (folder / SETTINGS).exists():
-        raise InputProblem(
+        raise InputError(
             "there is no network to start from",
             where=str(folder),
             expected=f"a folder with {WEIGHTS} and {SETTINGS}",
@@ -80,7 +80,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
     Raises
     ------
-    InputProblem
+    InputError
         If the file is missing, cut off or damaged in its header.
     """
     from safetensors import SafetensorError
@@ -89,7 +89,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return dict(load_file(path))
     except (SafetensorError, OSError) as error:
-        raise InputProblem(
+        raise InputError(
             "the file of weights cannot be read",
             where=str(path),
             found=str(error),

@@ -10,7 +10,7 @@ from kedro_datasets._typing import TablePreview
 
 from electrode_grains.datasets.atomic import AtomicDataset
 from electrode_grains.datasets.tables import table_preview
-from electrode_grains.replacing import replacing
+from electrode_grains.runs.writing import atomic_write
 
 
 class ReportTableDataset(AtomicDataset[pd.DataFrame, pd.DataFrame]):
@@ -37,7 +37,7 @@ class ReportTableDataset(AtomicDataset[pd.DataFrame, pd.DataFrame]):
         """Write all three formats."""
         from electrode_grains.figures.tables import to_latex, to_markdown
 
-        with replacing(*self.places()) as (csv, markdown, latex):
+        with atomic_write(*self.places()) as (csv, markdown, latex):
             data.to_csv(csv, index=False)
             markdown.write_text(to_markdown(data), encoding="utf-8")
             latex.write_text(to_latex(data), encoding="utf-8")

@@ -12,8 +12,8 @@ import numpy as np
 from kedro_datasets._typing import JSONPreview
 
 from electrode_grains.datasets.atomic import AtomicDataset
-from electrode_grains.problems import InputProblem
-from electrode_grains.replacing import replacing
+from electrode_grains.errors import InputError
+from electrode_grains.runs.writing import atomic_write
 
 SCHEMA_VERSION = 1
 
@@ -39,7 +39,7 @@ class ResultDataset(AtomicDataset[Mapping[str, Any], dict[str, Any]]):
             allow_nan=False,
             ensure_ascii=False,
         )
-        with replacing(self._filepath) as (partial,):
+        with atomic_write(self._filepath) as (partial,):
             partial.write_text(text + "\n", encoding="utf-8")
 
     def preview(self) -> JSONPreview:
@@ -59,17 +59,17 @@ def read_json(path: Path) -> dict[str, Any]:
 
     Raises
     ------
-    InputProblem
+    InputError
         If the file is cut off, is not UTF-8, or holds something else.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise InputProblem(
+        raise InputError(
             "the file is not JSON", where=str(path), found=str(error), remedy="make it again"
         ) from None
     if not isinstance(content, dict):
-        raise InputProblem(
+        raise InputError(
             "the file holds no JSON object", where=str(path), found=type(content).__name__
         )
     return content

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 from kedro_datasets._typing import TablePreview
 
 from electrode_grains.datasets.atomic import AtomicDataset
-from electrode_grains.problems import InputProblem
-from electrode_grains.replacing import replacing
+from electrode_grains.errors import InputError
+from electrode_grains.runs.writing import atomic_write
 
 
 class ParquetDataset(AtomicDataset[pd.DataFrame, pd.DataFrame]):
@@ -27,14 +27,14 @@ class ParquetDataset(AtomicDataset[pd.DataFrame, pd.DataFrame]):
 
         Raises
         ------
-        InputProblem
+        InputError
             If the file is missing, cut off, or damaged.
         """
         self._refuse_missing("table")
         try:
             return pq.read_table(self._filepath, page_checksum_verification=True).to_pandas()
         except (pa.ArrowException, OSError) as error:
-            raise InputProblem(
+            raise InputError(
                 "the table is damaged",
                 where=str(self._filepath),
                 found=str(error).splitlines()[0],
@@ -43,7 +43,7 @@ class ParquetDataset(AtomicDataset[pd.DataFrame, pd.DataFrame]):
 
     def save(self, data: pd.DataFrame) -> None:
         """Write the table in one step."""
-        with replacing(self._filepath) as (partial,):
+        with atomic_write(self._filepath) as (partial,):
             data.to_parquet(partial, engine="pyarrow", write_page_checksum=True)
 
     def preview(self, nrows: int = 10) -> TablePreview:
@@ -72,7 +72,7 @@ class TextDataset(AtomicDataset[str, str]):
 
     def save(self, data: str) -> None:
         """Write the text in one step."""
-        with replacing(self._filepath) as (partial,):
+        with atomic_write(self._filepath) as (partial,):
             partial.write_text(data, encoding="utf-8")
 
     def places(self) -> tuple[Path, ...]:

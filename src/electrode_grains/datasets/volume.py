@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, BloscShuffle, Crc32cCodec
 
 from electrode_grains.datasets.atomic import AtomicDataset
-from electrode_grains.problems import InputProblem
-from electrode_grains.replacing import replacing
+from electrode_grains.errors import InputError
+from electrode_grains.runs.writing import atomic_write
 from electrode_grains.volumes import AXES, as_volume
 
 CHUNK = 64
@@ -57,7 +57,7 @@ class VolumeDataset(AtomicDataset[xr.DataArray, xr.DataArray | None]):
 
     def save(self, data: xr.DataArray) -> None:
         """Write beside the old volume, then take its place."""
-        with replacing(self._filepath) as (partial,):
+        with atomic_write(self._filepath) as (partial,):
             self._write(data, partial)
 
     def _write(self, data: xr.DataArray, folder: Path) -> None:
@@ -128,7 +128,7 @@ def read_volume(folder: Path) -> xr.DataArray:
 
     Raises
     ------
-    InputProblem
+    InputError
         If the folder is no such volume, is damaged, lacks chunks, or is too large.
     """
     try:
@@ -137,7 +137,7 @@ def read_volume(folder: Path) -> xr.DataArray:
         attributes = dict(group.attrs["electrode_grains"])
         check_memory(math.prod(array.shape) * array.dtype.itemsize, str(folder))
         if attributes.get(COMPLETE) and array.nchunks_initialized < array.nchunks:
-            raise InputProblem(
+            raise InputError(
                 "chunks of the volume are lost",
                 where=str(folder),
                 found=f"{array.nchunks_initialized} chunks",
@@ -152,9 +152,9 @@ def read_volume(folder: Path) -> xr.DataArray:
         )
     # What zarr, its codecs and its metadata raise over damaged bytes has no common ancestor.
     except Exception as error:
-        if isinstance(error, InputProblem) and error.where:
+        if isinstance(error, InputError) and error.where:
             raise
-        raise InputProblem(
+        raise InputError(
             "the volume is damaged",
             where=str(folder),
             found=f"{type(error).__name__}: {error}".splitlines()[0],
@@ -167,12 +167,12 @@ def check_memory(declared_bytes: int, where: str) -> None:
 
     Raises
     ------
-    InputProblem
+    InputError
         If the size is beyond the memory of the machine.
     """
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if not 0 <= declared_bytes <= memory:
-        raise InputProblem(
+        raise InputError(
             "the volume does not fit into memory",
             where=where,
             found=f"{declared_bytes / 2**30:.4g} GiB declared",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import kendalltau, rankdata
 
 from electrode_grains.distributions.energy import energy_test, rank_energy_test
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 Array = NDArray[np.float64]
 COVERAGE = 0.95
@@ -50,7 +50,7 @@ def compare_samples(
 
     Raises
     ------
-    InputProblem
+    InputError
         If either sample has fewer than 30 grains of a subject.
     """
     rows = [
@@ -176,7 +176,7 @@ def _finite(*columns: Array) -> Array:
     table = np.column_stack([np.asarray(column, float) for column in columns])
     kept = np.asarray(table[np.isfinite(table).all(axis=1)])
     if len(kept) < LEAST_SAMPLE:
-        raise InputProblem(
+        raise InputError(
             "too few grains to compare particles",
             found=f"{len(kept)} grains",
             expected=f"at least {LEAST_SAMPLE} of each particle",

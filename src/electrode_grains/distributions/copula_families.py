@@ -19,7 +19,7 @@ from scipy.integrate import quad
 from scipy.special import digamma, polygamma
 
 from electrode_grains.distributions import baselines
-from electrode_grains.problems import SettingsProblem
+from electrode_grains.errors import SettingsError
 
 Array = NDArray[Any]
 Parameters = tuple[float, ...]
@@ -558,12 +558,12 @@ def copula_family_named(name: str) -> CopulaFamily:
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If there is none of that name.
     """
     try:
         return COPULA_FAMILIES[name]
     except KeyError:
-        raise SettingsProblem(
+        raise SettingsError(
             "unknown copula family", found=repr(name), expected=", ".join(COPULA_FAMILIES)
         ) from None

@@ -14,7 +14,7 @@ from electrode_grains.distributions.copula_families import CopulaFamily, copula_
 from electrode_grains.distributions.copulas import ROTATIONS, BivariateCopula, unrotated
 from electrode_grains.distributions.likelihood_search import Summit, climb, standard_errors
 from electrode_grains.distributions.results import Fit, Outcome, rank_by_aic
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 Array = NDArray[np.float64]
 Bounds = tuple[float, float]
@@ -58,9 +58,9 @@ def fit_copula(u: ArrayLike, v: ArrayLike, family: str, rotation: int = 0) -> Fi
 
     Raises
     ------
-    InputProblem
+    InputError
         If a value is not inside (0, 1) or the lengths differ.
-    SettingsProblem
+    SettingsError
         If the family is unknown.
     """
     first, second = _checked(u, v)
@@ -128,13 +128,13 @@ def select_copula(
 def _checked(u: ArrayLike, v: ArrayLike) -> tuple[Array, Array]:
     first, second = np.asarray(u, float), np.asarray(v, float)
     if first.ndim != 1 or first.shape != second.shape:
-        raise InputProblem(
+        raise InputError(
             "pairs need two lists of equal length", found=f"{first.shape} and {second.shape}"
         )
     for name, values in (("u", first), ("v", second)):
         outside = ~((values > 0) & (values < 1))
         if outside.any():
-            raise InputProblem(
+            raise InputError(
                 f"{int(outside.sum())} values of {name} are not inside (0, 1)",
                 found=str(values[outside][0]),
                 remedy="pass fitted distribution functions, or ranks over n + 1",

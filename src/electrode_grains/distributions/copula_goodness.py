@@ -89,7 +89,7 @@ def copula_goodness_of_fit(
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If there are fewer than 19 replicates.
 
     Notes

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from electrode_grains.distributions.copula_families import CopulaFamily, copula_family_named
-from electrode_grains.problems import SettingsProblem
+from electrode_grains.errors import SettingsError
 
 Array = NDArray[np.float64]
 ROTATIONS = (0, 90, 180, 270)
@@ -42,7 +42,7 @@ class BivariateCopula:
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If family, number or range of the parameters, or rotation are impossible.
 
     Examples
@@ -60,13 +60,13 @@ class BivariateCopula:
         """Check what was asked for and keep plain floats."""
         family = self._family
         if self.rotation not in ROTATIONS:
-            raise SettingsProblem(
+            raise SettingsError(
                 "a copula is rotated in steps of 90 degrees", found=str(self.rotation)
             )
         values = tuple(float(value) for value in self.parameters)
         names, bounds = family.parameter_names, family.bounds
         if len(values) != len(names):
-            raise SettingsProblem(
+            raise SettingsError(
                 f"{self.family} has {len(names)} parameters",
                 found=str(values),
                 expected=", ".join(names) or "none",
@@ -75,7 +75,7 @@ class BivariateCopula:
             # The limits of a fit stop short of open ends, which a user may approach.
             floor = 0.0 if 0 < low < 0.1 else low
             if not (np.isfinite(value) and floor <= value <= max(high, 1e3 * (high > 1))):
-                raise SettingsProblem(
+                raise SettingsError(
                     f"{name} of {self.family} is out of range",
                     found=str(value),
                     expected=f"{floor} to {high}",

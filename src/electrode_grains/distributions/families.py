@@ -10,7 +10,7 @@ from electrode_grains.distributions.families_bounded import ANGULAR_FAMILIES, UN
 from electrode_grains.distributions.families_positive import POSITIVE_FAMILIES
 from electrode_grains.distributions.families_real import REAL_FAMILIES
 from electrode_grains.distributions.family_declaration import MarginalFamily
-from electrode_grains.problems import SettingsProblem
+from electrode_grains.errors import SettingsError
 
 MARGINAL_FAMILIES: Mapping[str, MarginalFamily] = MappingProxyType(
     {
@@ -83,13 +83,13 @@ def family_named(name: str) -> MarginalFamily:
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If there is none of that name.
     """
     try:
         return MARGINAL_FAMILIES[name]
     except KeyError:
-        raise SettingsProblem(
+        raise SettingsError(
             "unknown marginal family", found=repr(name), expected=", ".join(MARGINAL_FAMILIES)
         ) from None
 
@@ -111,7 +111,7 @@ def candidate_families(characteristic: str) -> tuple[tuple[str, ...], tuple[floa
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If the characteristic is not one of those modelled.
 
     Notes
@@ -128,7 +128,7 @@ def candidate_families(characteristic: str) -> tuple[tuple[str, ...], tuple[floa
     ('sine', 'watson', 'beta_cosine', 'uniform')
     """
     if characteristic not in DEFAULT_FAMILIES:
-        raise SettingsProblem(
+        raise SettingsError(
             "no marginal families are set for this characteristic",
             found=repr(characteristic),
             expected=", ".join(DEFAULT_FAMILIES),

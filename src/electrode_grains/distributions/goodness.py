@@ -12,7 +12,7 @@ from scipy.stats import chi2
 from electrode_grains.distributions.families import family_named
 from electrode_grains.distributions.marginal_fitting import fit_marginal
 from electrode_grains.distributions.marginals import Marginal
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError
 
 STATISTICS = ("kolmogorov_smirnov", "anderson_darling", "cramer_von_mises")
 MINIMUM_AXES = 20  # below, the chi-squared limit of the tests is not close
@@ -83,7 +83,7 @@ def edf_statistics(marginal: Marginal, sample: ArrayLike) -> dict[str, float]:
     u = np.sort(np.asarray(marginal.cdf(np.asarray(sample, dtype=float)), dtype=float))
     n = u.size
     if n == 0:
-        raise InputProblem("an empty sample has no distance from a law", found="0 observations")
+        raise InputError("an empty sample has no distance from a law", found="0 observations")
     rank = np.arange(1, n + 1)
     inner = np.clip(u, 1e-300, 1.0 - 2.0**-53)
     logs = np.log(inner) + np.log1p(-inner[::-1])
@@ -121,7 +121,7 @@ def goodness_of_fit(
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If there are fewer than 19 replicates, where no p-value reaches 0.05.
 
     Notes
@@ -158,11 +158,11 @@ def checked_replicates(replicates: int) -> None:
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If there are fewer than 19 replicates.
     """
     if replicates < 19:
-        raise SettingsProblem(
+        raise SettingsError(
             "too few bootstrap replicates", found=str(replicates), expected="at least 19"
         )
 
@@ -196,7 +196,7 @@ def axis_uniformity(azimuthal_angle: ArrayLike, polar_angle: ArrayLike) -> AxisU
 
     Raises
     ------
-    InputProblem
+    InputError
         If the arrays differ in size, hold values that are not finite, or hold fewer than
         20 axes, too few for the limiting distributions.
 
@@ -220,13 +220,13 @@ def axis_uniformity(azimuthal_angle: ArrayLike, polar_angle: ArrayLike) -> AxisU
     """
     phi, theta = (np.asarray(a, dtype=float).ravel() for a in (azimuthal_angle, polar_angle))
     if phi.size != theta.size or phi.size < MINIMUM_AXES:
-        raise InputProblem(
+        raise InputError(
             "a test of uniform axes needs paired angles",
             found=f"{phi.size} azimuthal and {theta.size} polar angles",
             expected=f"equal numbers, at least {MINIMUM_AXES}",
         )
     if not (np.isfinite(phi).all() and np.isfinite(theta).all()):
-        raise InputProblem(
+        raise InputError(
             "angles must be finite", found="NaN or infinity", remedy="leave those grains out"
         )
     n = phi.size

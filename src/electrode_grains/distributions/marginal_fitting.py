@@ -61,7 +61,7 @@ def fit_marginal(sample: ArrayLike, family: str, support: Support | None = None)
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If the family is unknown or the support is no interval.
 
     Notes
@@ -117,7 +117,7 @@ def select_marginal(
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If a family is unknown or the support is no interval.
 
     Examples

@@ -15,7 +15,7 @@ from scipy.integrate import quad
 
 from electrode_grains.distributions.families import family_named
 from electrode_grains.distributions.family_declaration import MarginalFamily, Point, invert_tails
-from electrode_grains.problems import SettingsProblem
+from electrode_grains.errors import SettingsError
 
 # Probabilities at which the range is cut for integration.
 PANEL_PROBABILITIES = (1e-3, 0.05, 0.3, 0.7, 0.95, 1 - 1e-3)
@@ -38,7 +38,7 @@ class Marginal:
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If family, parameters or support make no density.
 
     Notes
@@ -69,7 +69,7 @@ class Marginal:
         if self.support is not None:
             object.__setattr__(self, "support", checked_support(self.support))
         if not self._mass > 0.0:
-            raise SettingsProblem(
+            raise SettingsError(
                 f"the {self.family} law has no probability on its support",
                 found=f"{dict(values)} on {self.bounds}",
                 remedy="widen the support or correct the parameters",
@@ -277,7 +277,7 @@ def _checked_parameters(
 ) -> dict[str, float]:
     names = declaration.parameter_names
     if set(parameters) != set(names):
-        raise SettingsProblem(
+        raise SettingsError(
             f"wrong parameters for {declaration.name}",
             found=", ".join(map(str, parameters)) or "none",
             expected=", ".join(names) or "none",
@@ -287,7 +287,7 @@ def _checked_parameters(
         lower, upper = parameter.admissible
         value = values[parameter.name]
         if not (math.isfinite(value) and lower < value < upper):
-            raise SettingsProblem(
+            raise SettingsError(
                 f"{parameter.name} of {declaration.name} is out of range",
                 found=f"{parameter.name} = {value:g}",
                 expected=f"a finite value in ({lower:g}, {upper:g})",
@@ -300,12 +300,12 @@ def checked_support(support: tuple[float, float]) -> tuple[float, float]:
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If the lower end is not below the upper one.
     """
     lower, upper = (float(end) for end in support)
     if not lower < upper:
-        raise SettingsProblem(
+        raise SettingsError(
             "a support needs a lower end below its upper end", found=f"({lower:g}, {upper:g})"
         )
     return lower, upper

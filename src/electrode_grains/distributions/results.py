@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-from electrode_grains.problems import ComputationProblem
+from electrode_grains.errors import ComputationError
 
 Model = TypeVar("Model")
 
@@ -92,13 +92,13 @@ def best_fit(candidates: Sequence[Fit[Model]]) -> Fit[Model]:
 
     Raises
     ------
-    ComputationProblem
+    ComputationError
         If no candidate may be ranked; the reasons of all are named.
     """
     ranked = rank_by_aic(candidates)
     if not ranked or not ranked[0].is_ranked:
         reasons = "; ".join(f"{fit.family}: {fit.outcome} ({fit.reason})" for fit in ranked)
-        raise ComputationProblem("no family could be fitted", found=reasons or "no candidates")
+        raise ComputationError("no family could be fitted", found=reasons or "no candidates")
     return ranked[0]
 
 

@@ -26,7 +26,7 @@ from electrode_grains.ebsd.points import (
     scan_of_points,
 )
 from electrode_grains.ebsd.text_table import TextTable, header_number, read_head, read_table
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 SUFFIXES = (".ang",)
 COLUMNS = ("phi1", "Phi", "phi2", "x", "y", "IQ", "CI", "phase")
@@ -91,7 +91,7 @@ def read_ang(path: str | os.PathLike[str], options: ReadingOptions = STRICT) -> 
 
     Raises
     ------
-    InputProblem
+    InputError
         If the file contradicts itself, see `electrode_grains.ebsd.read_scan`.
 
     Notes
@@ -184,7 +184,7 @@ def _read_header_line(content: str, header: _Header, where: str) -> None:
     elif key in _GRID_KEYS:
         number = header_number(key, value, where, is_step=key.endswith("STEP"))
         if header.numbers.setdefault(key, number) != number:
-            raise InputProblem(
+            raise InputError(
                 f"the header gives {key} twice",
                 where=where,
                 found=f"{number:g} after {header.numbers[key]:g}",
@@ -217,7 +217,7 @@ def _find_columns(table: TextTable, header: _Header, file_name: str) -> dict[str
     expected = header.count("COLUMN_COUNT") or len(header.headings) or found
     if not len(COLUMNS) <= found <= MOST_COLUMNS or found != expected:
         span = f"{len(COLUMNS)} to {MOST_COLUMNS}: {' '.join(COLUMNS)} ..."
-        raise InputProblem(
+        raise InputError(
             "the number of columns is not that of the header, or of any .ang file",
             where=where,
             found=f"{found} columns",
@@ -233,7 +233,7 @@ def _find_columns(table: TextTable, header: _Header, file_name: str) -> dict[str
     }
     lacking = [name for name in COLUMNS if name not in columns]
     if lacking:
-        raise InputProblem(
+        raise InputError(
             "the header names columns, but not all that are needed",
             where=f"{file_name}, header COLUMN_HEADERS",
             found=", ".join(header.headings),
@@ -250,7 +250,7 @@ def _refuse_lost_places(
     if lost.any():
         row = int(lost.argmax())
         x, y, phase = (values[name][row] for name in ("x", "y", "phase"))
-        raise InputProblem(
+        raise InputError(
             "a position or phase is not a finite number",
             where=f"{file_name}, line {table.line_of(row)}",
             found=f"x, y, phase = {x}, {y}, {phase}",

@@ -22,7 +22,7 @@ from electrode_grains.ebsd.points import (
     scan_of_points,
 )
 from electrode_grains.ebsd.text_table import TextTable, header_number, read_head, read_table
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 SUFFIXES = (".ctf",)
 _COLUMNS = ("Phase", "X", "Y", "Bands", "Error", "Euler1", "Euler2", "Euler3", "MAD", "BC")
@@ -61,7 +61,7 @@ def read_ctf(path: str | os.PathLike[str], options: ReadingOptions = STRICT) -> 
 
     Raises
     ------
-    InputProblem
+    InputError
         If the file contradicts itself, see `electrode_grains.ebsd.read_scan`.
 
     Notes
@@ -79,7 +79,7 @@ def read_ctf(path: str | os.PathLike[str], options: ReadingOptions = STRICT) -> 
     )
     notes = [f"the last row is cut: {table.dropped[:60]!r}"] if table.dropped else []
     if table.values.shape[1] != len(header.columns):
-        raise InputProblem(
+        raise InputError(
             "the rows have another number of values than there are headings",
             where=f"{file.name}, line {header.lines + 1}",
             found=f"{table.values.shape[1]} values",
@@ -143,7 +143,7 @@ def _read_header(file: Path) -> _Header:
         if key in _GRID_KEYS:
             header.numbers[key] = header_number(key, value, where, is_step=key.endswith("Step"))
         elif key == "JobMode" and words[-1].strip().lower() not in ("grid", "jobmode", ""):
-            raise InputProblem(
+            raise InputError(
                 "the scan is no map", where=where, found=line.strip(), expected="JobMode Grid"
             )
         elif key == "Phases":
@@ -156,7 +156,7 @@ def _read_header(file: Path) -> _Header:
     lacking = [key for key in _GRID_KEYS if key not in header.numbers]
     lacking += [name for name in _COLUMNS if name not in header.columns]
     if lacking:
-        raise InputProblem(
+        raise InputError(
             "the .ctf header is incomplete",
             where=file.name,
             found="no " + ", ".join(lacking),
@@ -170,7 +170,7 @@ def _read_phase(number: int, words: Sequence[str], where: str) -> dict[str, Any]
     """A phase: axes, angles, name, number of the Laue group from 1, space group."""
     group = words[3].strip() if len(words) > 3 else ""
     if not (group.isdigit() and 1 <= int(group) <= len(LAUE_GROUPS)):
-        raise InputProblem(
+        raise InputError(
             "a phase has no Laue group",
             where=where,
             found=repr("\t".join(words)[:60]),

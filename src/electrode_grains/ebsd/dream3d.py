@@ -25,7 +25,7 @@ from electrode_grains.ebsd.points import (
     edax_indexed,
     scan_of_points,
 )
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 SUFFIXES = (".dream3d", *hdf5.SUFFIXES)
 _LEGACY, _NX = "DataContainers", "DataStructure"
@@ -97,7 +97,7 @@ def readers(file: Path) -> dict[str, ScanReader]:
 
     Raises
     ------
-    InputProblem
+    InputError
         If the file is damaged, or does not hold exactly one volume of orientations.
     """
     with hdf5.opened(file) as root:
@@ -126,7 +126,7 @@ def read_slice(file: Path, z: int, source: str, options: ReadingOptions = STRICT
 
     Raises
     ------
-    InputProblem
+    InputError
         If the file contradicts itself, see `electrode_grains.ebsd.read_scan`, or holds no
         image quality.
 
@@ -174,7 +174,7 @@ def _required(cells: h5py.Group, what: str, wanted: tuple[str, ...]) -> str:
     """Name of an array that goes by several names."""
     name = hdf5.find_name(cells, *wanted)
     if name is None:
-        raise InputProblem(
+        raise InputError(
             f"the volume has no {what}",
             where=hdf5.place(cells),
             found=", ".join(hdf5.names(cells)[:12]),
@@ -205,7 +205,7 @@ def _only_group(top: h5py.Group, near: h5py.Group, wanted: tuple[str, ...]) -> h
 
     found = hdf5.find_groups(near, holds) or hdf5.find_groups(top, holds)
     if len(found) != 1:
-        raise InputProblem(
+        raise InputError(
             f"the file must hold {wanted[0]} once",
             where=hdf5.place(top),
             found=f"{len(found)} times" + "".join(f", {group.name}" for group in found[:4]),
@@ -232,7 +232,7 @@ def _nx_geometry(geometry: h5py.Group) -> _Geometry:
         hdf5.read_attribute(geometry, name, 3) for name in ("_DIMENSIONS", "_SPACING")
     )
     if sizes is None or spacing is None:
-        raise InputProblem(
+        raise InputError(
             "the orientations do not lie on an image geometry",
             where=hdf5.place(geometry),
             found="no _DIMENSIONS and _SPACING",
@@ -246,7 +246,7 @@ def _nx_geometry(geometry: h5py.Group) -> _Geometry:
 def _geometry(sizes: list[float], spacing: list[float], unit: int | None, where: str) -> _Geometry:
     """Shape (z, y, x) and spacing in um of a geometry that is given as x, y, z."""
     if not all(size == int(size) and 1 <= size < 2**31 for size in sizes) or min(spacing) <= 0:
-        raise InputProblem(
+        raise InputError(
             "the geometry of the volume is impossible",
             where=where,
             found=f"{sizes} cells at {spacing} (x, y, z)",
@@ -264,7 +264,7 @@ def _unit_in_um(unit: int | None, step: float, where: str) -> tuple[float, tuple
     if unit is None or unit in _UNSPECIFIED:
         return 1.0, ("the file names no length unit; its spacing is taken as micrometres",)
     if unit not in _UNITS_UM:
-        raise InputProblem(
+        raise InputError(
             "the length unit is none of EBSD data",
             where=where,
             found=f"Units = {unit}",
@@ -294,7 +294,7 @@ def _read_phases(group: h5py.Group) -> tuple[dict[str, Any], ...]:
         ]
     wrong = [s for s in structures if s not in _LAUE_GROUPS and s != _UNKNOWN_STRUCTURE]
     if wrong or count < 2:
-        raise InputProblem(
+        raise InputError(
             "a phase has no known crystal structure",
             where=hdf5.place(group, "CrystalStructures"),
             found=f"{wrong[0]:g}" if wrong else "no phase",

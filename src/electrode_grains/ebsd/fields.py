@@ -15,7 +15,7 @@ from electrode_grains.ebsd.orientations import (
     quaternions_from_euler,
     reduce_to_fundamental_zone,
 )
-from electrode_grains.problems import SettingsProblem
+from electrode_grains.errors import SettingsError
 
 SMALLEST_PHASE = 0.01
 
@@ -82,5 +82,5 @@ def symmetry_doubts(scans: xr.Dataset, laue: str) -> list[str]:
 def _group_of(phase: Mapping[str, Any]) -> str | None:
     try:
         return laue_group_of_tsl_symmetry(str(phase.get("symmetry", "")))
-    except SettingsProblem:
+    except SettingsError:
         return None

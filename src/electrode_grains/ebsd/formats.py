@@ -13,7 +13,7 @@ import xarray as xr
 
 from electrode_grains.ebsd import ang, ctf, dream3d, h5oina, hdf5, images, oim_hdf5
 from electrode_grains.ebsd.points import STRICT, ReadingOptions, ScanReader
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 HEAD_BYTES = 64
 
@@ -84,7 +84,7 @@ def find_format(path: str | os.PathLike[str]) -> Format:
 
     Raises
     ------
-    InputProblem
+    InputError
         If the file is of no known kind, or of another than its suffix says.
     """
     file = Path(path)
@@ -92,7 +92,7 @@ def find_format(path: str | os.PathLike[str]) -> Format:
         with file.open("rb") as stream:
             head = stream.read(HEAD_BYTES)
     except OSError as error:
-        raise InputProblem(
+        raise InputError(
             "a file cannot be opened", where=str(file), found=str(error.strerror or error)
         ) from error
     named = [known for known in FORMATS if file.suffix.lower() in known.suffixes]
@@ -102,7 +102,7 @@ def find_format(path: str | os.PathLike[str]) -> Format:
             return known
     likely = [known for known in FORMATS if known.recognize(head, file)]
     if named or not likely:
-        raise InputProblem(
+        raise InputError(
             "the content of a file is not of its kind" if named else "unknown kind of file",
             where=file.name,
             found=_describe(head, file, likely),
@@ -137,7 +137,7 @@ def scan_readers(path: str | os.PathLike[str]) -> dict[str, ScanReader]:
 
     Raises
     ------
-    InputProblem
+    InputError
         If the file is of no known kind, or its list of scans cannot be read.
     """
     return find_format(path).readers(Path(path))
@@ -171,7 +171,7 @@ def read_scan(
 
     Raises
     ------
-    InputProblem
+    InputError
         If the file contradicts itself: rows that are cut or no numbers, angles in degrees
         where radians are due, a hexagonal or incomplete grid, points hit twice, phases that
         the header does not list, too many useless image qualities.
@@ -184,7 +184,7 @@ def read_scan(
     """
     readers = scan_readers(path)
     if name is None and len(readers) > 1:
-        raise InputProblem(
+        raise InputError(
             "the file holds several scans",
             where=Path(path).name,
             found=f"{len(readers)}: {', '.join(list(readers)[:4])} ...",
@@ -192,7 +192,7 @@ def read_scan(
             remedy="name one, or read the file as a stack",
         )
     if name is not None and name not in readers:
-        raise InputProblem(
+        raise InputError(
             "the file has no such scan",
             where=Path(path).name,
             found=repr(name),

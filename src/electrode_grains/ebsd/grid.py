@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 # Coordinates are printed with three decimals at least; a fifth of a step is far beyond rounding.
 TOLERANCE = 0.2
@@ -65,7 +65,7 @@ def square_grid(
 
     Raises
     ------
-    InputProblem
+    InputError
         If a point lies off the grid, is given twice, or is missing.
 
     Examples
@@ -79,7 +79,7 @@ def square_grid(
     row, rows, dy = _index(y, "y", place)
     if rows * columns > SPARSEST * len(x):
         far = int(np.argmax(np.abs(x - np.median(x)) / dx + np.abs(y - np.median(y)) / dy))
-        raise InputProblem(
+        raise InputError(
             "a point lies far from all others",
             where=place(far),
             found=f"x = {x[far]:g}, y = {y[far]:g}",
@@ -91,7 +91,7 @@ def square_grid(
     if (count > 1).any():
         first_hits = np.unique(position, return_index=True)[1]
         twice = int(np.setdiff1d(np.arange(len(position)), first_hits)[0])
-        raise InputProblem(
+        raise InputError(
             "a grid point is given more than once",
             where=place(twice),
             found=f"x = {x[twice]:g}, y = {y[twice]:g} again",
@@ -105,7 +105,7 @@ def square_grid(
     missing = int(np.flatnonzero(count == 0)[0])
     first = (missing // columns, missing % columns)
     if not accept_gaps:
-        raise InputProblem(
+        raise InputError(
             "grid points are missing",
             where=where,
             found=f"{len(x)} points; the first gap is row {first[0] + 1}, column {first[1] + 1}",
@@ -118,7 +118,7 @@ def square_grid(
 
 def refuse_hexagonal(where: str, found: str) -> None:
     """Refuse a hexagonal grid, and say how to come by a square one."""
-    raise InputProblem(
+    raise InputError(
         "the scan was made on a hexagonal grid",
         where=where,
         found=found,
@@ -151,7 +151,7 @@ def hexagonal_to_square(
 
     Raises
     ------
-    InputProblem
+    InputError
         If a point is missing, given twice, or off the grid.
 
     Notes
@@ -168,7 +168,7 @@ def hexagonal_to_square(
     wrong = (taken > 1) | ((taken > 0) != expected)
     if wrong.any():
         at = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise InputProblem(
+        raise InputError(
             "the points do not form a complete hexagonal grid",
             where=where,
             found=f"{taken[at]} points at row {at[0] + 1}, half-step {at[1] + 1}",
@@ -200,7 +200,7 @@ def _index(
     """Index of each value on the regular axis that the values form."""
     if not np.isfinite(values).all():
         lost = int((~np.isfinite(values)).argmax())
-        raise InputProblem(f"a coordinate {axis} is not finite", where=place(lost))
+        raise InputError(f"a coordinate {axis} is not finite", where=place(lost))
     distinct, hits = np.unique(values, return_counts=True)
     # A single misplaced point must not set the step by which all others are judged.
     populated = distinct[hits >= 0.5 * np.median(hits)]
@@ -219,7 +219,7 @@ def _index(
     off = np.abs(exact - index)
     if off.max() > TOLERANCE:
         worst = int(off.argmax())
-        raise InputProblem(
+        raise InputError(
             f"a point lies off the grid in {axis}",
             where=place(worst),
             found=f"{axis} = {values[worst]:g}",

@@ -21,7 +21,7 @@ from electrode_grains.ebsd.points import (
     ScanReader,
     scan_of_points,
 )
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 SUFFIXES = (".h5oina", *hdf5.SUFFIXES)
 # Codes of the dataset Error: solved, or replaced by cleaning; 0 is "not analyzed".
@@ -42,14 +42,14 @@ def readers(file: Path) -> dict[str, ScanReader]:
 
     Raises
     ------
-    InputProblem
+    InputError
         If the file is damaged or holds no EBSD data, such as one with only EDS or images.
     """
     with hdf5.opened(file) as root:
         listed = hdf5.read_texts(root, "Index")
         slices = [name for name in listed if hdf5.holds_group(hdf5.read_group(root, name), "EBSD")]
     if not slices:
-        raise InputProblem(
+        raise InputError(
             "the file holds no EBSD data",
             where=file.name,
             found=f"acquisitions {', '.join(listed[:8])} without a group EBSD",
@@ -79,7 +79,7 @@ def read_h5oina(file: Path, name: str, source: str, options: ReadingOptions = ST
 
     Raises
     ------
-    InputProblem
+    InputError
         If the file contradicts itself, see `electrode_grains.ebsd.read_scan`, or holds a line
         scan.
 
@@ -133,14 +133,14 @@ def _declared(header: h5py.Group) -> DeclaredGrid:
     rows, columns = (hdf5.read_count(header, name) for name in ("Y Cells", "X Cells"))
     dy, dx = (hdf5.read_step(header, name) for name in ("Y Step", "X Step"))
     if rows == 1 and dy == 0:
-        raise InputProblem(
+        raise InputError(
             "the scan is a line, no map",
             where=hdf5.place(header),
             found=f"{columns} x 1 cells with a Y Step of 0",
             expected="an EBSD map",
         )
     if not (dy and dx):
-        raise InputProblem(
+        raise InputError(
             "the header gives a step of 0",
             where=hdf5.place(header),
             found=f"X Step {dx:g}, Y Step {dy:g}",
@@ -165,7 +165,7 @@ def _succeeded(
 def _read_phases(group: h5py.Group) -> tuple[dict[str, Any], ...]:
     keys = hdf5.names(group)
     if not keys or set(keys) != {str(number) for number in range(1, len(keys) + 1)}:
-        raise InputProblem(
+        raise InputError(
             "the list of phases is damaged",
             where=hdf5.place(group),
             found=", ".join(map(repr, keys[:8])) or "no phase",
@@ -194,7 +194,7 @@ def _read_laue_group(group: h5py.Group) -> str:
     named = LAUE_GROUPS[number - 1] if number <= len(LAUE_GROUPS) else None
     symbol = hdf5.read_text_attribute(group, "Laue Group", "Symbol")
     if named is None or (symbol in LAUE_GROUPS and symbol != named):
-        raise InputProblem(
+        raise InputError(
             "a phase has no Laue group, or two",
             where=hdf5.place(group, "Laue Group"),
             found=f"number {number}" + (f", symbol {symbol}" if symbol else ""),

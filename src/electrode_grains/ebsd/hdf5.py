@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from electrode_grains.ebsd.hdf5_trial import SECONDS, comes_back
 from electrode_grains.ebsd.points import DeclaredGrid, ReadingOptions, ScanReader
 from electrode_grains.ebsd.sizes import can_hold
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 SUFFIXES = (".h5", ".hdf5")
 _MARK = b"\x89HDF\r\n\x1a\n"
@@ -40,12 +40,12 @@ def opened(file: Path) -> Iterator[h5py.File]:
 
     Raises
     ------
-    InputProblem
+    InputError
         If it is damaged or cut short.
     """
     with _refusing(file.name):
         if not comes_back(file):
-            raise InputProblem(
+            raise InputError(
                 "an HDF5 file is damaged: the library does not come back from it",
                 where=file.name,
                 found=f"more than {SECONDS} s of computing over one object, or a crash",
@@ -61,10 +61,10 @@ def _refusing(where: str) -> Iterator[None]:
     """Turn what h5py raises into a refusal."""
     try:
         yield
-    except InputProblem:
+    except InputError:
         raise
     except _DAMAGE as error:
-        raise InputProblem(
+        raise InputError(
             "an HDF5 file is damaged or cut short",
             where=where,
             found=" ".join(str(error).split())[:120],
@@ -79,7 +79,7 @@ def named_readers(
 
     Raises
     ------
-    InputProblem
+    InputError
         If two scans would share a name.
     """
     named = {
@@ -87,7 +87,7 @@ def named_readers(
         for path in paths
     }
     if len(named) < len(paths):
-        raise InputProblem(
+        raise InputError(
             "scans of a file share a name",
             where=file.name,
             found=", ".join(paths),
@@ -149,7 +149,7 @@ def read_group(parent: h5py.Group, name: str) -> h5py.Group:
 
     Raises
     ------
-    InputProblem
+    InputError
         If it is missing or no group.
     """
     return _member(parent, name, h5py.Group, "group")
@@ -159,7 +159,7 @@ def _member(parent: h5py.Group, name: str, kind: type, noun: str) -> Any:
     with _refusing(place(parent, name)):
         node = parent.get(name)
     if not isinstance(node, kind):
-        raise InputProblem(
+        raise InputError(
             f"a {noun} is missing",
             where=place(parent, name),
             found="nothing" if node is None else f"a {type(node).__name__.lower()}",
@@ -176,7 +176,7 @@ def find_dataset(
 
     Raises
     ------
-    InputProblem
+    InputError
         If it is missing, of another shape or kind, or larger than the file can hold.
     """
     dataset = _member(parent, name, h5py.Dataset, "dataset")
@@ -185,7 +185,7 @@ def find_dataset(
         needed = dataset.size * dtype.itemsize if dataset.size else 0
         stored = dataset.id.get_storage_size()
     if kind not in kinds:
-        raise InputProblem(
+        raise InputError(
             "a dataset holds something else than it should",
             where=place(parent, name),
             found=f"values of type {dtype}",
@@ -193,7 +193,7 @@ def find_dataset(
             remedy=_REMEDY,
         )
     if shape not in shapes:
-        raise InputProblem(
+        raise InputError(
             "a dataset has another number of values than it should",
             where=place(parent, name),
             found=f"shape {shape}",
@@ -201,7 +201,7 @@ def find_dataset(
             remedy=_REMEDY,
         )
     if not can_hold(stored, needed):
-        raise InputProblem(
+        raise InputError(
             "a dataset announces more values than the file holds",
             where=place(parent, name),
             found=f"{stored} bytes",
@@ -227,7 +227,7 @@ def read_numbers(
 
     Raises
     ------
-    InputProblem
+    InputError
         If the dataset is missing, holds no numbers, has another shape or cannot be read.
     """
     dataset = find_dataset(parent, name, shapes)
@@ -255,7 +255,7 @@ def count_points(parent: h5py.Group, name: str) -> int:
     """Length of a dataset that holds one number a point; the others must agree with it."""
     shape = shape_of(parent, name)
     if not shape or shape[0] == 0:
-        raise InputProblem(
+        raise InputError(
             "the scan holds no points", where=place(parent, name), found=f"shape {shape}"
         )
     return shape[0]
@@ -271,7 +271,7 @@ def read_few(parent: h5py.Group, name: str, count: int) -> list[float]:
 
     Raises
     ------
-    InputProblem
+    InputError
         If they are missing, more or fewer, or not finite.
     """
     dataset = find_dataset(parent, name, _few(count))
@@ -287,7 +287,7 @@ def read_attribute(parent: h5py.Group, name: str, count: int) -> list[float] | N
     if value is None:
         return None
     if value.dtype.kind not in _NUMBERS or value.size != count:
-        raise InputProblem(
+        raise InputError(
             "an attribute holds something else than it should",
             where=place(parent, name),
             found=f"{value.size} values of type {value.dtype}",
@@ -346,8 +346,8 @@ def read_step(parent: h5py.Group, name: str) -> float:
     return number
 
 
-def _impossible(parent: h5py.Group, name: str, number: float, expected: str) -> InputProblem:
-    return InputProblem(
+def _impossible(parent: h5py.Group, name: str, number: float, expected: str) -> InputError:
+    return InputError(
         f"the header gives an impossible {name}",
         where=place(parent, name),
         found=f"{number:g}",
@@ -369,7 +369,7 @@ def read_texts(parent: h5py.Group, name: str, count: int | None = None) -> list[
     with _refusing(place(parent, name)):
         values = np.ravel(dataset[()])
     if not all(isinstance(value, bytes | str) for value in values):
-        raise InputProblem(
+        raise InputError(
             "a dataset holds no text", where=place(parent, name), found=f"{dataset.dtype}"
         )
     return [_text(value) for value in values]
@@ -427,7 +427,7 @@ def _cells(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     rows, columns = declared.rows or 0, declared.columns or 0
     if declared.hexagonal or not declared.dx or not declared.dy or rows * columns != count:
-        raise InputProblem(
+        raise InputError(
             "the file gives no positions, and rows and columns do not give them either",
             where=place(data),
             found=f"{count} points, {rows} x {columns} at {declared.dy} x {declared.dx} um (y, x)"

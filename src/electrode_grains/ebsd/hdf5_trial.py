@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
-from electrode_grains.problems import RunProblem
+from electrode_grains.errors import RunError
 
 # Of the processor, for one object of a file: neither a slow disk nor a busy machine counts.
 SECONDS = 3
@@ -108,7 +108,7 @@ class _Walker:
         )
         atexit.register(self.stop)
         if self._hear() != "ready":
-            raise RunProblem(
+            raise RunError(
                 "the process in which HDF5 files are tried does not start",
                 found=f"exit code {self._process.wait()} of {sys.executable}",
                 remedy=f"look whether {sys.executable} -c 'import h5py' works",

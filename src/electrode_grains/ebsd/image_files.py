@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from electrode_grains.problems import InputProblem, Problem
+from electrode_grains.errors import InputError, UserError
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def opened_image(file: Path) -> Iterator[Image.Image]:
 
     Raises
     ------
-    InputProblem
+    InputError
         If the image cannot be read, here or while it is used.
     """
     with refusing_damage(file):
@@ -36,7 +36,7 @@ def opened_image(file: Path) -> Iterator[Image.Image]:
 def refuse_several(file: Path, others: int, shape: tuple[int, ...] | None = None) -> None:
     """Refuse a file whose further images nobody would read."""
     if others > 0:
-        raise InputProblem(
+        raise InputError(
             "a file holds several images that are no stack of one size",
             where=str(file),
             found=f"{others} more" + (f" than those of shape {shape}" if shape else ""),
@@ -50,11 +50,11 @@ def refusing_damage(file: Path) -> Iterator[None]:
     """Turn what image libraries raise on damaged files into a refusal."""
     try:
         yield
-    except Problem:
+    except UserError:
         raise
     except Exception as error:  # no common ancestor
         packed = "imagecodecs" in str(error)  # what tifffile wants for all but deflate
-        raise InputProblem(
+        raise InputError(
             "an image cannot be read",
             where=str(file),
             found=f"{type(error).__name__}: {error}".splitlines()[0][:120],

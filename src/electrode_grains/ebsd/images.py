@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from electrode_grains.ebsd import tiff
 from electrode_grains.ebsd.image_files import opened_image
 from electrode_grains.ebsd.points import STRICT, ReadingOptions, clean_quality
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError
 
 SUFFIXES = (".png", ".tif", ".tiff")
 _TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -53,14 +53,14 @@ def read_image(
 
     Raises
     ------
-    InputProblem
+    InputError
         If the image has colours or cannot be read.
-    SettingsProblem
+    SettingsError
         If no step is given.
     """
     file = Path(path)
     if options.step_nm is None or not (np.isfinite(options.step_nm) and options.step_nm > 0):
-        raise SettingsProblem(
+        raise SettingsError(
             "plain images do not tell the distance of their pixels",
             where=file.name,
             found=f"step_nm = {options.step_nm}",
@@ -107,9 +107,9 @@ def _read_grey(file: Path, page: int) -> NDArray[np.generic]:
         kind = f"axes {axes}"
         colourless = True
     if values.size == 0:
-        raise InputProblem("an image has no pixels", where=file.name, found=f"shape {values.shape}")
+        raise InputError("an image has no pixels", where=file.name, found=f"shape {values.shape}")
     if not colourless or values.ndim != 2:
-        raise InputProblem(
+        raise InputError(
             "an image has more than grey values",
             where=file.name,
             found=f"{kind}, shape {values.shape}",

@@ -20,7 +20,7 @@ from electrode_grains.ebsd.points import (
     edax_indexed,
     scan_of_points,
 )
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError
 
 SUFFIXES = (".oh5", *hdf5.SUFFIXES)
 _LATTICE = ("a", "b", "c", "alpha", "beta", "gamma")
@@ -47,13 +47,13 @@ def readers(file: Path) -> dict[str, ScanReader]:
 
     Raises
     ------
-    InputProblem
+    InputError
         If the file is damaged or holds no scan.
     """
     with hdf5.opened(file) as root:
         paths = [str(data.name).removesuffix("EBSD/Data").strip("/") for data in _find_data(root)]
     if not paths:
-        raise InputProblem(
+        raise InputError(
             "the file holds no EBSD scan",
             where=file.name,
             expected="a group of the scan with EBSD/Data and EBSD/Header",
@@ -83,7 +83,7 @@ def read_oim_hdf5(
 
     Raises
     ------
-    InputProblem
+    InputError
         If the file contradicts itself, see `electrode_grains.ebsd.read_scan`.
 
     Notes
@@ -128,7 +128,7 @@ def _points(data: h5py.Group, header: h5py.Group) -> Points:
 def _declared(header: h5py.Group, count: int) -> DeclaredGrid:
     grid = hdf5.read_text(header, "Grid Type").lower()
     if not grid.startswith(("sqr", "hex")):
-        raise InputProblem(
+        raise InputError(
             "the grid is of no known type",
             where=hdf5.place(header, "Grid Type"),
             found=repr(grid[:40]),
@@ -152,7 +152,7 @@ def _read_phases(group: h5py.Group) -> tuple[dict[str, Any], ...]:
     keys = hdf5.names(group)
     wrong = [key for key in keys if not key.isdecimal()]
     if wrong or not keys:
-        raise InputProblem(
+        raise InputError(
             "the list of phases is damaged",
             where=hdf5.place(group),
             found=", ".join(map(repr, wrong)) or "no phase",
@@ -181,8 +181,8 @@ def _read_symmetry(group: h5py.Group) -> str:
     code = f"{hdf5.read_number(group, name):g}"
     try:
         laue_group_of_tsl_symmetry(code)
-    except SettingsProblem as problem:
-        raise InputProblem(
+    except SettingsError as problem:
+        raise InputError(
             "a phase has no known symmetry",
             where=hdf5.place(group, name),
             found=code,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
-from electrode_grains.problems import SettingsProblem
+from electrode_grains.errors import SettingsError
 
 Quaternions = NDArray[np.float64]
 
@@ -70,7 +70,7 @@ def _standard(quaternions: Quaternions) -> Quaternions:
 @cache
 def _group(name: str) -> tuple[tuple[float, ...], ...]:
     if name not in _ROTATION_GROUPS:
-        raise SettingsProblem(
+        raise SettingsError(
             "unknown Laue group", found=repr(name), expected=", ".join(_ROTATION_GROUPS)
         )
     rotations = Rotation.create_group(_ROTATION_GROUPS[name])
@@ -93,7 +93,7 @@ def laue_group(name: str) -> Quaternions:
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If the group is not known.
 
     Examples
@@ -115,7 +115,7 @@ def laue_group_of_tsl_symmetry(code: str | int) -> str:
     try:
         return _TSL_SYMMETRIES[str(code).strip()]
     except KeyError:
-        raise SettingsProblem(
+        raise SettingsError(
             "unknown symmetry code of the phase",
             found=repr(code),
             expected=", ".join(_TSL_SYMMETRIES),
@@ -132,9 +132,7 @@ def tsl_symmetry_of_laue_group(name: str) -> str:
     """
     codes = {group: code for code, group in reversed(_TSL_SYMMETRIES.items())}
     if name not in codes:
-        raise SettingsProblem(
-            "unknown Laue group", found=repr(name), expected=", ".join(LAUE_GROUPS)
-        )
+        raise SettingsError("unknown Laue group", found=repr(name), expected=", ".join(LAUE_GROUPS))
     return codes[name]
 
 

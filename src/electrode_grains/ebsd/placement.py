@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from electrode_grains.ebsd.scan import Trouble, slice_number, trouble_of
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError
 
 # Contrasts of one slice differ by less than this between frames or slices that fit alike.
 FIT_MARGIN = 0.1
@@ -44,10 +44,10 @@ def place_annotations(
 
     Raises
     ------
-    InputProblem
+    InputError
         If an annotation has no scan, shares it with another one, has another shape than its
         scan, an unknown class, or no boundary point.
-    SettingsProblem
+    SettingsError
         If the numbering is unknown.
 
     Examples
@@ -92,7 +92,7 @@ def annotation_troubles(
         try:
             classes = given() if callable(given) else given
             placed[_place(name, classes, index_of, shape, slice_numbers, taken)] = classes
-        except InputProblem as problem:
+        except InputError as problem:
             troubles.append(trouble_of(name, problem))
     return placed, troubles
 
@@ -108,7 +108,7 @@ def _place(
     """Index of the slice that an annotation belongs to, which is added to those taken."""
     number = slice_number(name)
     if number not in index_of:
-        raise InputProblem(
+        raise InputError(
             "an annotation belongs to no slice of the stack",
             where=name,
             found=f"number {number}",
@@ -116,7 +116,7 @@ def _place(
             remedy="name the image after the scan it was drawn on, or set slice_numbers",
         )
     if number in taken:
-        raise InputProblem(
+        raise InputError(
             "two annotations are of the same slice",
             where=name,
             found=f"number {number}, as {taken[number]}",
@@ -125,7 +125,7 @@ def _place(
     taken[number] = name
     check_classes(name, classes)
     if classes.shape != shape[1:]:
-        raise InputProblem(
+        raise InputError(
             "an annotation has another size than its scan",
             where=name,
             found=f"{classes.shape} points (y, x)",
@@ -133,7 +133,7 @@ def _place(
             remedy="export the labels at one pixel a point, without frame or scale bar",
         )
     if not (classes == BOUNDARY).any():
-        raise InputProblem(
+        raise InputError(
             "an annotation shows no grain boundary",
             where=name,
             found=f"classes {np.unique(classes).tolist()}",
@@ -147,7 +147,7 @@ def _numbering(slice_names: Sequence[str], slice_numbers: str) -> dict[int, int]
     if slice_numbers == "as_scans":
         return {slice_number(name): index for index, name in enumerate(slice_names)}
     if slice_numbers not in ("from_0", "from_1"):
-        raise SettingsProblem(
+        raise SettingsError(
             "unknown numbering of the annotations",
             found=repr(slice_numbers),
             expected="as_scans, from_0 or from_1",
@@ -162,7 +162,7 @@ def check_classes(name: str, classes: NDArray[Any]) -> None:
     unknown = ~np.isin(values, (NOT_ANNOTATED, BOUNDARY, INTERIOR, BACKGROUND))
     if unknown.any():
         listed = zip(values[unknown][:8], counts[unknown][:8], strict=True)
-        raise InputProblem(
+        raise InputError(
             "an annotation image holds unknown classes",
             where=name,
             found=", ".join(f"{value} ({count} points)" for value, count in listed),
@@ -191,7 +191,7 @@ def classes_of_colours(name: str, colours: NDArray[np.uint8]) -> NDArray[np.uint
 
     Raises
     ------
-    InputProblem
+    InputError
         If a colour is none of `CLASS_COLOURS`; blends come from soft brushes.
 
     Examples
@@ -209,7 +209,7 @@ def classes_of_colours(name: str, colours: NDArray[np.uint8]) -> NDArray[np.uint
     if unknown:
         shown = ", ".join(f"{tuple(found[row].tolist())} ({counts[row]} points)"
                           for row in unknown[:5])  # fmt: skip
-        raise InputProblem(
+        raise InputError(
             "an annotation image holds colours that stand for no class",
             where=name,
             found=f"{len(unknown)} such colours: {shown}",

@@ -18,7 +18,7 @@ from electrode_grains.ebsd.grid import (
     refuse_hexagonal,
     square_grid,
 )
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 NM_PER_UM = 1000.0
 STEP_TOLERANCE = 0.02
@@ -165,7 +165,7 @@ def scan_of_points(
 
     Raises
     ------
-    InputProblem
+    InputError
         If points lie off the grid, are doubled or missing, contradict the header, belong to
         no phase, carry angles that are no radians, or too many useless image qualities.
     """
@@ -193,7 +193,7 @@ def _refuse_degrees(points: Points, file_name: str, place: Callable[[int], str])
     if beyond.any():
         row = int(beyond.argmax())
         angles = ", ".join(f"{angle:g}" for angle in points.euler_angles[row])
-        raise InputProblem(
+        raise InputError(
             "angles are too large for radians",
             where=place(row),
             found=f"phi1, Phi, phi2 = {angles}",
@@ -211,7 +211,7 @@ def _check_phases(points: Points, file_name: str, place: Callable[[int], str]) -
     wrong = ~(whole & listed)
     if wrong.any():
         row = int(wrong.argmax())
-        raise InputProblem(
+        raise InputError(
             "a point belongs to no phase of the header",
             where=place(row),
             found=f"phase {points.phase[row]:g} at {int(wrong.sum())} points",
@@ -246,7 +246,7 @@ def _compare_hexagonal(points: Points, file_name: str) -> None:
     even = said.columns if said.columns_even is None else said.columns_even
     expected = said.columns * ((said.rows + 1) // 2) + even * (said.rows // 2)
     if expected != len(points.x):
-        raise InputProblem(
+        raise InputError(
             "points are missing from the scan, or the header counts others",
             where=file_name,
             found=f"{len(points.x)} points",
@@ -279,7 +279,7 @@ def _fit_declared(
     seen = f"{grid.rows} x {grid.columns} points at {grid.dy:g} x {grid.dx:g} um"
     cut = steps_agree or _lost_after_decimation(grid, said)
     if cut and not options.accept_missing:
-        raise InputProblem(
+        raise InputError(
             "points are missing from the scan, or the header counts others",
             where=file_name,
             found=f"{grid.rows * grid.columns} points: {seen}",
@@ -352,7 +352,7 @@ def _extend(
         )
         return grid
     if rows * columns > SPARSEST * len(points.x):
-        raise InputProblem(
+        raise InputError(
             "the header counts far more points than there are",
             where=file_name,
             found=f"{len(points.x)} points",
@@ -382,7 +382,7 @@ def clean_quality(
     bad = ~np.isfinite(kept) | (quality < 0)
     share = float(bad.mean())
     if share > largest_share:
-        raise InputProblem(
+        raise InputError(
             "too many points have no usable image quality",
             where=file_name,
             found=f"{share:.1%} NaN, infinite or negative",

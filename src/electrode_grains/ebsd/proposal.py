@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, grey_closing
 
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError
 
 SMOOTHING_PX = 0.7
 FOOTPRINT_PX = 5  # wider than a boundary, narrower than a grain
@@ -37,7 +37,7 @@ def slice_information(
 
     Raises
     ------
-    InputProblem
+    InputError
         If the stack is no volume, or the prediction covers another one.
 
     Examples
@@ -49,14 +49,14 @@ def slice_information(
     True
     """
     if image_quality.ndim != 3 or not image_quality.size:
-        raise InputProblem(
+        raise InputError(
             "slices are proposed from a volume",
             found=f"shape {image_quality.shape}",
             expected="(z, y, x)",
         )
     if class_probability is not None:
         if class_probability.shape[1:] != image_quality.shape:
-            raise InputProblem(
+            raise InputError(
                 "the prediction does not cover the stack",
                 found=f"shape {class_probability.shape[1:]}",
                 expected=f"{image_quality.shape}",
@@ -66,7 +66,7 @@ def slice_information(
         return entropy
     known = np.isfinite(image_quality)
     if not known.any():
-        raise InputProblem("no point of the stack has an image quality")
+        raise InputError("no point of the stack has an image quality")
     low, middle, high = np.percentile(image_quality[known], [25, 50, 75])
     scale = float(high - low) or 1.0
     filled = np.where(known, image_quality, middle).astype(float)
@@ -104,7 +104,7 @@ def propose_slices(
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If `count` is not positive.
 
     Notes
@@ -124,7 +124,7 @@ def propose_slices(
     [3]
     """
     if count < 1:
-        raise SettingsProblem(
+        raise SettingsError(
             "at least one slice must be wanted", found=f"count = {count}", expected="1 or more"
         )
     depth = len(information)

@@ -10,7 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from electrode_grains.ebsd.orientations import laue_group
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 CANDIDATES = 48  # points of a region among which its mode is sought
 WIDE, NARROW = 0.2, 0.1  # rad; around the mode, then around the mean
@@ -69,7 +69,7 @@ def as_points(
 
     Raises
     ------
-    InputProblem
+    InputError
         If shapes do not fit.
     """
     array = np.asarray(orientations)
@@ -78,13 +78,13 @@ def as_points(
             weights = array[4]
         array = np.moveaxis(array[:4], 0, -1)
     elif array.shape != (*shape, 4):
-        raise InputProblem(
+        raise InputError(
             "orientations and labels do not fit each other",
             found=f"shapes {array.shape} and {shape}",
             expected="(4, z, y, x), (5, z, y, x) or (z, y, x, 4)",
         )
     if weights is not None and np.shape(weights) != shape:
-        raise InputProblem(
+        raise InputError(
             "weights and labels have different shapes", found=f"{np.shape(weights)} and {shape}"
         )
     points = np.array(array, np.float32).reshape(-1, 4)

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from electrode_grains.ebsd.points import STRICT, ReadingOptions, ScanReader
-from electrode_grains.problems import InputProblem, Problem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError, UserError
 
 Scan = xr.Dataset | Callable[[], xr.Dataset]
 STEP_TOLERANCE = 0.01
@@ -54,7 +54,7 @@ def slice_number(name: str) -> int:
 
     Raises
     ------
-    InputProblem
+    InputError
         If the name holds no number.
 
     Examples
@@ -64,7 +64,7 @@ def slice_number(name: str) -> int:
     """
     numbers = re.findall(r"\d+", name)
     if not numbers:
-        raise InputProblem(
+        raise InputError(
             "a slice has no number in its name",
             where=name,
             expected="a name that ends in the slice number, such as slice_007",
@@ -112,17 +112,17 @@ def stack_scans(
 
     Raises
     ------
-    InputProblem
+    InputError
         If slices are unnumbered, missing or doubled, or differ in grid, step or phases. All
         problems of the stack are told at once, in a table; what most slices have is what is
         expected of the others.
-    SettingsProblem
+    SettingsError
         If the spacing is no positive number.
     """
     if slice_spacing_nm is not None and not (
         np.isfinite(slice_spacing_nm) and slice_spacing_nm > 0
     ):
-        raise SettingsProblem(
+        raise SettingsError(
             "the distance of slices must be positive",
             found=f"slice_spacing_nm = {slice_spacing_nm}",
             expected="nanometres milled away between two scans, such as 50",
@@ -130,10 +130,10 @@ def stack_scans(
     if not isinstance(scans, Mapping):
         scans = {f"slice_{index:03d}": scan for index, scan in enumerate(scans)}
     if not scans:
-        raise InputProblem("there are no slices to stack")
+        raise InputError("there are no slices to stack")
     stack, troubles = inspect_scans(scans, first_slice, options)
     if troubles:
-        raise InputProblem(
+        raise InputError(
             f"{len(troubles)} problems in a stack of {len(scans)} slices:\n"
             f"{trouble_table(troubles)}",
             remedy="put right or remove the files named; the stack is read only when all agree",
@@ -195,7 +195,7 @@ def _read_all(
             progress(index, len(names))
         try:
             scan = _read(scans[name], options)
-        except InputProblem as problem:
+        except InputError as problem:
             troubles.append(trouble_of(name, problem))
             continue
         kinds[name] = _kind_of(scan)
@@ -325,12 +325,12 @@ def _phase_names(scan: xr.Dataset) -> tuple[tuple[int, str, str], ...]:
     )
 
 
-def trouble_of(name: str, problem: Problem) -> Trouble:
+def trouble_of(name: str, problem: UserError) -> Trouble:
     """Row of the table for something that was refused.
 
     Examples
     --------
-    >>> trouble_of("slice_003", InputProblem("a row is cut", where="slice_003.ang, line 89"))[:3]
+    >>> trouble_of("slice_003", InputError("a row is cut", where="slice_003.ang, line 89"))[:3]
     ('slice_003.ang', '89', 'a row is cut')
     """
     where, _, line = (problem.where or name).partition(", line ")

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 NOT_FINITE = {"nan", "inf", "-inf", "+inf"}
 
@@ -76,13 +76,13 @@ def header_number(key: str, value: str, where: str, is_step: bool = False) -> fl
 
     Raises
     ------
-    InputProblem
+    InputError
         If it is neither.
     """
     pattern = r"(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?" if is_step else r"\d{1,9}"
     number = float(value) if re.fullmatch(pattern, value) else -1.0
     if not np.isfinite(number) or number < (0 if is_step else 1):
-        raise InputProblem(
+        raise InputError(
             f"the header gives an impossible {key}",
             where=where,
             found=repr(value[:40]),
@@ -116,7 +116,7 @@ def read_table(
 
     Raises
     ------
-    InputProblem
+    InputError
         If a row is cut or holds something else than numbers, named with its line; or if there
         is none.
     """
@@ -128,7 +128,7 @@ def read_table(
     except ValueError:
         return _read_without_last(file, header_lines, accept_cut, rewrite or str)
     if values.size == 0:
-        raise InputProblem("the file holds no points", where=file.name, expected="one row a point")
+        raise InputError("the file holds no points", where=file.name, expected="one row a point")
     return TextTable(values, file, header_lines)
 
 
@@ -148,17 +148,17 @@ def _read_without_last(
     if accept_cut and is_cut and _bad_row(filled[:-1], header_lines, file.name) is None:
         return TextTable(_load(filled[:-1]), file, header_lines, dropped=filled[-1].strip())
     problem = _bad_row(rows, header_lines, file.name)
-    raise problem or InputProblem("the rows are no numbers", where=file.name)
+    raise problem or InputError("the rows are no numbers", where=file.name)
 
 
-def _bad_row(lines: list[str], header_lines: int, file_name: str) -> InputProblem | None:
+def _bad_row(lines: list[str], header_lines: int, file_name: str) -> InputError | None:
     """Refusal of the first row that is cut or holds something else than numbers."""
     rows = [line.split() for line in lines]
     counts = Counter(len(words) for words in rows if words)
     expected = counts.most_common(1)[0][0]
     for number, words in enumerate(rows, header_lines + 1):
         if words and (len(words) != expected or not all(map(_is_number, words))):
-            return InputProblem(
+            return InputError(
                 "a row cannot be read",
                 where=f"{file_name}, line {number}",
                 found=f"{len(words)} values: {' '.join(words)[:80]!r}",

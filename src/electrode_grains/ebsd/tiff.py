@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from electrode_grains.ebsd.image_files import refuse_several, refusing_damage
 from electrode_grains.ebsd.sizes import can_hold
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 _BY_PAGES, _AS_NOTED = False, None  # by what its pages are, or by what the writer noted about them
 _NEEDED_TAGS = (256, 257, 258, 259, 262)  # sizes, bits, compression, meaning of the values
@@ -36,7 +36,7 @@ def count_pages(file: Path) -> int:
 
     Raises
     ------
-    InputProblem
+    InputError
         If the file is damaged, or holds images that are no stack.
     """
     with refusing_damage(file):
@@ -61,7 +61,7 @@ def read_page(file: Path, page: int) -> tuple[NDArray[np.generic], str]:
 
     Raises
     ------
-    InputProblem
+    InputError
         If the file is damaged or has no such page.
     """
     for seen in _BY_PAGES, _AS_NOTED:  # the first is faster, but knows no stack within one page
@@ -73,7 +73,7 @@ def read_page(file: Path, page: int) -> tuple[NDArray[np.generic], str]:
                 if len(tiff.pages) > 1:
                     return series.asarray(key=page), series.axes
                 return np.array(series.asarray(out="memmap")[page]), series.axes
-    raise InputProblem("an image has no such page", where=str(file), found=str(page))
+    raise InputError("an image has no such page", where=str(file), found=str(page))
 
 
 @contextmanager
@@ -133,7 +133,7 @@ def _held_series(file: Path, tiff: tifffile.TiffFile) -> tifffile.TiffPageSeries
     series = tiff.series[0]
     stored = file.stat().st_size
     if not (series.size and can_hold(stored, series.nbytes)):
-        raise InputProblem(
+        raise InputError(
             "an image announces more pixels than the file can hold, or none",
             where=str(file),
             found=f"shape {series.shape}, {stored} bytes",
@@ -175,7 +175,7 @@ def _needed_bytes(page: tifffile.TiffPage) -> int:
 
 
 def _refuse_header(where: str, found: str) -> NoReturn:
-    raise InputProblem(
+    raise InputError(
         "the header of an image is damaged", where=where, found=found, remedy="save it again"
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError
 
 # A smoothing step and its undoing, which together keep volumes (Taubin 1995).
 SHRINK, GROW = 0.5, -0.53
@@ -56,9 +56,9 @@ def interface_mesh(
 
     Raises
     ------
-    InputProblem
+    InputError
         If there is no grain.
-    SettingsProblem
+    SettingsError
         If the number of steps is negative.
 
     Notes
@@ -79,9 +79,9 @@ def interface_mesh(
     (12, 22, [(0, 3), (0, 8), (3, 0), (3, 8), (8, 0)])
     """
     if labels.ndim != 3 or not (labels != 0).any():
-        raise InputProblem("there is no grain to mesh", found=f"shape {labels.shape}")
+        raise InputError("there is no grain to mesh", found=f"shape {labels.shape}")
     if smoothing_steps < 0:
-        raise SettingsProblem("steps cannot be undone", found=f"smoothing_steps {smoothing_steps}")
+        raise SettingsError("steps cannot be undone", found=f"smoothing_steps {smoothing_steps}")
     padded = np.pad(labels.astype(np.int64), 1)
     corners = np.array(padded.shape) - 1  # vertices of the lattice along each axis
     quads, pairs = zip(*(_faces_across(padded, axis, corners) for axis in range(3)), strict=True)
@@ -106,13 +106,13 @@ def grain_surface(mesh: InterfaceMesh, label: int) -> tuple[NDArray[np.float64],
 
     Raises
     ------
-    InputProblem
+    InputError
         If the mesh has no such grain.
     """
     outward, inward = mesh.grains[:, 0] == label, mesh.grains[:, 1] == label
     faces = np.concatenate([mesh.faces[outward], mesh.faces[inward][:, ::-1]])
     if not len(faces):
-        raise InputProblem("the mesh has no such grain", found=str(label))
+        raise InputError("the mesh has no such grain", found=str(label))
     return _compact(mesh.vertices, faces)
 
 
@@ -134,11 +134,11 @@ def write_ply(mesh: InterfaceMesh, path: Path) -> None:
 
     Raises
     ------
-    InputProblem
+    InputError
         If a label does not fit into 32 bits.
     """
     if mesh.grains.max(initial=0) >= 2**31:
-        raise InputProblem("a label is too great for PLY", found=str(mesh.grains.max()))
+        raise InputError("a label is too great for PLY", found=str(mesh.grains.max()))
     header = (
         "ply\nformat binary_little_endian 1.0\ncomment lengths in nm\n"
         f"element vertex {len(mesh.vertices)}\n"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 # Columns of the grain table that travel with the voxels and faces of a grain.
 GRAIN_VALUES = (
@@ -38,7 +38,7 @@ class ExportedParticle:
 
     Raises
     ------
-    InputProblem
+    InputError
         If the volumes differ in shape.
     """
 
@@ -56,7 +56,7 @@ class ExportedParticle:
         for name in ("image_quality", "euler_angles"):
             values = getattr(self, name)
             if values is not None and values.shape[:3] != self.labels.shape:
-                raise InputProblem(
+                raise InputError(
                     f"{name} and labels cover different windows",
                     found=f"{values.shape[:3]} and {self.labels.shape}",
                 )

@@ -8,8 +8,8 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from electrode_grains.errors import InputError
 from electrode_grains.exports.particle import ExportedParticle
-from electrode_grains.problems import InputProblem
 
 NM_PER_UM = 1000.0
 LARGEST_EXACT = 2**24  # integers that a 32-bit float holds
@@ -31,7 +31,7 @@ def write_tiff_stack(
 
     Raises
     ------
-    InputProblem
+    InputError
         If labels are negative or too great to be told apart.
     """
     dz, dy, dx = (step / NM_PER_UM for step in spacing)
@@ -39,7 +39,7 @@ def write_tiff_stack(
     if np.issubdtype(values.dtype, np.integer):
         low, high = int(values.min(initial=0)), int(values.max(initial=0))
         if low < 0 or high > LARGEST_EXACT:
-            raise InputProblem(
+            raise InputError(
                 "labels cannot be kept in a TIFF that ImageJ reads",
                 found=f"{low} to {high}",
                 expected=f"0 to {LARGEST_EXACT}",

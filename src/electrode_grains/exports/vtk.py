@@ -12,9 +12,9 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 from numpy.typing import NDArray
 
+from electrode_grains.errors import InputError
 from electrode_grains.exports.mesh import InterfaceMesh
 from electrode_grains.exports.particle import ExportedParticle
-from electrode_grains.problems import InputProblem
 
 BLOCK = 1 << 20
 HEXAHEDRON = 12
@@ -89,7 +89,7 @@ def write_voxel_mesh(particle: ExportedParticle, path: Path) -> None:
 
     Raises
     ------
-    InputProblem
+    InputError
         If there is no grain.
 
     Notes
@@ -99,7 +99,7 @@ def write_voxel_mesh(particle: ExportedParticle, path: Path) -> None:
     """
     inside = np.argwhere(particle.labels != 0)
     if not len(inside):
-        raise InputProblem("there is no grain to mesh", found=f"shape {particle.labels.shape}")
+        raise InputError("there is no grain to mesh", found=f"shape {particle.labels.shape}")
     lattice = tuple(size + 1 for size in particle.labels.shape)
     # Corners in the order of VTK: the lower face around, then the upper one.
     ring = [(0, 0), (0, 1), (1, 1), (1, 0)]

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
+from electrode_grains.errors import SettingsError
 from electrode_grains.exports.dream3d import write_dream3d
 from electrode_grains.exports.mesh import InterfaceMesh, interface_mesh, write_ply, write_stl
 from electrode_grains.exports.particle import ExportedParticle
 from electrode_grains.exports.tiff import write_label_stack
 from electrode_grains.exports.vtk import write_image_data, write_surfaces, write_voxel_mesh
-from electrode_grains.problems import SettingsProblem
-from electrode_grains.replacing import replacing
+from electrode_grains.runs.writing import atomic_write
 
 # What each format is, and the file or folder that it becomes.
 FORMATS = {
@@ -55,13 +55,13 @@ def write_exports(
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If a format is unknown.
     """
     wanted = list(formats)
     unknown = sorted(set(wanted) - set(FORMATS))
     if unknown:
-        raise SettingsProblem(
+        raise SettingsError(
             "unknown export format", found=", ".join(unknown), expected=", ".join(FORMATS)
         )
 
@@ -85,6 +85,6 @@ def write_exports(
         if progress is not None:
             progress(done, len(wanted))
         written[name] = folder / FORMATS[name][1]
-        with replacing(written[name]) as (partial,):
+        with atomic_write(written[name]) as (partial,):
             writers[name](partial)
     return written

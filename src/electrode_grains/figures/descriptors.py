@@ -13,6 +13,7 @@ from matplotlib.patches import Arc
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
+from electrode_grains.errors import InputError
 from electrode_grains.figures.style import (
     BLACK,
     BLUE,
@@ -26,7 +27,6 @@ from electrode_grains.figures.style import (
     new_figure,
     styled,
 )
-from electrode_grains.problems import InputProblem
 
 MINIMUM_VOXELS = 8
 PIXELS = 240
@@ -73,7 +73,7 @@ def descriptor_illustration(
 
     Raises
     ------
-    InputProblem
+    InputError
         If the grain has fewer than eight voxels, or lies in one line or plane.
 
     Notes
@@ -124,7 +124,7 @@ def _title(name: str, values: Mapping[str, float | None]) -> str:
 
 def _measure(inside: NDArray[np.bool_], spacing: tuple[float, float, float]) -> _Body:
     if inside.ndim != 3 or np.count_nonzero(inside) < MINIMUM_VOXELS:
-        raise InputProblem(
+        raise InputError(
             "a grain this small has no shape to illustrate",
             found=f"{np.count_nonzero(inside)} voxels in shape {inside.shape}",
             expected=f"a volume (z, y, x) with at least {MINIMUM_VOXELS} voxels of the grain",
@@ -133,7 +133,7 @@ def _measure(inside: NDArray[np.bool_], spacing: tuple[float, float, float]) -> 
     centroid = points.mean(axis=0)
     eigenvalues, vectors = np.linalg.eigh(np.cov(points.T, bias=True))
     if eigenvalues[0] <= 1e-9 * eigenvalues[2]:
-        raise InputProblem(
+        raise InputError(
             "the grain lies in one plane or line and has no volume to illustrate",
             found=f"half-axes {np.sqrt(5 * np.maximum(eigenvalues, 0)).round(1).tolist()} nm",
             expected="a body with three half-axes",

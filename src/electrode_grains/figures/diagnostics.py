@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from electrode_grains.errors import InputError
 from electrode_grains.figures.style import (
     BLUE,
     CYCLE,
@@ -23,7 +24,6 @@ from electrode_grains.figures.style import (
     new_figure,
     styled,
 )
-from electrode_grains.problems import InputProblem
 
 LARGEST_LINEAR_RATIO = 20  # ratio of depths beyond which small ones would fall together
 
@@ -45,7 +45,7 @@ def drift_plot(transforms: Mapping[str, Any]) -> Figure:
 
     Raises
     ------
-    InputProblem
+    InputError
         If a list is missing or the lists differ in length.
 
     Examples
@@ -58,7 +58,7 @@ def drift_plot(transforms: Mapping[str, Any]) -> Figure:
         _per_slice(transforms, name) for name in ("shift_x", "shift_y", "rotation")
     )
     if not len(shift_x) == len(shift_y) == len(rotation):
-        raise InputProblem(
+        raise InputError(
             "shifts and rotations must be given for the same slices",
             found=f"{len(shift_x)}, {len(shift_y)} and {len(rotation)} slices",
             expected="three lists of one length",
@@ -101,7 +101,7 @@ def depth_curve(table: pd.DataFrame, chosen: float | None = None) -> Figure:
 
     Raises
     ------
-    InputProblem
+    InputError
         If a column is missing or the table is empty.
 
     Examples
@@ -112,7 +112,7 @@ def depth_curve(table: pd.DataFrame, chosen: float | None = None) -> Figure:
     """
     missing = {"minima_depth", "grain_count"} - set(table.columns)
     if missing or table.empty:
-        raise InputProblem(
+        raise InputError(
             "the choice of the depth of minima cannot be drawn",
             found=f"{len(table)} rows with {', '.join(map(str, table.columns))}",
             expected="rows with minima_depth and grain_count",
@@ -165,7 +165,7 @@ def truth_comparison(table: pd.DataFrame) -> Figure:
 
     Raises
     ------
-    InputProblem
+    InputError
         If a column is missing or the table is empty.
 
     Examples
@@ -177,7 +177,7 @@ def truth_comparison(table: pd.DataFrame) -> Figure:
     """
     missing = {"characteristic", "source", "mean", "std"} - set(table.columns)
     if missing or table.empty:
-        raise InputProblem(
+        raise InputError(
             "the comparison with the truth cannot be drawn",
             found=f"{len(table)} rows with {', '.join(map(str, table.columns))}",
             expected="rows with characteristic, source, mean and std",
@@ -224,7 +224,7 @@ def _source_name(table: pd.DataFrame, source: str) -> str:
 
 def _per_slice(transforms: Mapping[str, Any], name: str) -> NDArray[np.float64]:
     if transforms.get(name) is None:
-        raise InputProblem(
+        raise InputError(
             f"the transforms of the slices lack {name}",
             found=", ".join(map(str, transforms)) or "nothing",
             expected="shift_x, shift_y and rotation, one number a slice",

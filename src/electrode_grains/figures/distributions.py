@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import beta
 
+from electrode_grains.errors import InputError
 from electrode_grains.figures.style import (
     BLUE,
     CHARACTERISTICS,
@@ -29,7 +30,6 @@ from electrode_grains.figures.style import (
     new_figure,
     styled,
 )
-from electrode_grains.problems import InputProblem
 
 MAXIMUM_BINS = 400
 CURVE_POINTS = 400
@@ -75,7 +75,7 @@ def marginal_histograms(
 
     Raises
     ------
-    InputProblem
+    InputError
         If the sample holds none of the characteristics.
 
     Examples
@@ -87,7 +87,7 @@ def marginal_histograms(
     """
     names = [name for name in CHARACTERISTICS if name in sample]
     if not names:
-        raise InputProblem(
+        raise InputError(
             "the sample of grains holds none of the characteristics",
             found=", ".join(map(str, sample.columns)) or "no columns",
             expected=", ".join(CHARACTERISTICS),
@@ -140,12 +140,12 @@ def probability_plots(
 
     Raises
     ------
-    InputProblem
+    InputError
         If there is no fitted characteristic.
     """
     names = [name for name in CHARACTERISTICS if name in sample and name in models]
     if not names:
-        raise InputProblem("there is no fitted law to draw", expected="at least one")
+        raise InputError("there is no fitted law to draw", expected="at least one")
     columns = 4
     rows = -(-2 * len(names) // columns)
     figure = new_figure(DOUBLE_COLUMN, 1.75 * rows)
@@ -281,7 +281,7 @@ def bivariate_densities(panels: Sequence[Mapping[str, Any]]) -> Figure:
 
     Raises
     ------
-    InputProblem
+    InputError
         If there is no pair, or a density does not fit its grid.
 
     Examples
@@ -292,7 +292,7 @@ def bivariate_densities(panels: Sequence[Mapping[str, Any]]) -> Figure:
     'Elongation $e$'
     """
     if not panels:
-        raise InputProblem("there is no pair of characteristics to draw", expected="at least one")
+        raise InputError("there is no pair of characteristics to draw", expected="at least one")
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     figure = new_figure(DOUBLE_COLUMN * max(columns, 2) / 3, 2.3 * rows)
@@ -347,7 +347,7 @@ def _draw_density(figure: Figure, axes: Axes, panel: Mapping[str, Any]) -> None:
         return
     x, y, density = (np.asarray(panel[key], dtype=float) for key in ("x_grid", "y_grid", "density"))
     if density.shape != (y.size, x.size):
-        raise InputProblem(
+        raise InputError(
             f"the density of {panel['x_name']} and {panel['y_name']} does not fit its grid",
             found=f"shape {density.shape}",
             expected=f"shape {(y.size, x.size)}",

@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from electrode_grains.errors import InputError
 from electrode_grains.figures.style import grey_range
-from electrode_grains.problems import InputProblem
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 LOSSLESS = 100
@@ -50,7 +50,7 @@ def png_data_uri(
 
     Raises
     ------
-    InputProblem
+    InputError
         If the bytes are no PNG or the array is no image.
 
     Examples
@@ -78,7 +78,7 @@ def screen_picture(picture: Figure | bytes) -> str:
 
     Raises
     ------
-    InputProblem
+    InputError
         If the bytes are no PNG.
     """
     original = _png(picture)
@@ -108,7 +108,7 @@ def _png(picture: Figure | bytes, dots_per_inch: int = 150) -> bytes:
     if isinstance(picture, Figure):
         return _figure_png(picture, dots_per_inch)
     if not picture.startswith(PNG_SIGNATURE):
-        raise InputProblem(
+        raise InputError(
             "the bytes of a picture are no PNG",
             found=repr(picture[:8]),
             expected=repr(PNG_SIGNATURE),
@@ -190,7 +190,7 @@ def _as_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
         or 0 in image.shape
         or (image.ndim == 3 and image.shape[2] not in (3, 4))
     ):
-        raise InputProblem(
+        raise InputError(
             "this array is no image",
             found=f"shape {image.shape}",
             expected="(rows, columns) or (rows, columns, 3 or 4)",

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from electrode_grains.errors import InputError
 from electrode_grains.figures.distributions import bin_edges
 from electrode_grains.figures.encoding import jsonable, packed
 from electrode_grains.figures.style import (
@@ -20,7 +21,6 @@ from electrode_grains.figures.style import (
     plain_axis_label,
 )
 from electrode_grains.figures.tables import heading
-from electrode_grains.problems import InputProblem
 
 PALETTE_SIZE = 64
 """Colours of a palette; a browser's colour scale has 256 steps, four for each of them."""
@@ -78,7 +78,7 @@ def mesh_payload(
 
     Raises
     ------
-    InputProblem
+    InputError
         If a part of the mesh is missing.
 
     Examples
@@ -92,7 +92,7 @@ def mesh_payload(
     wanted = ("vertices", "faces", "labels", "vertex_start", "face_start")
     missing = [key for key in wanted if key not in given]
     if missing:
-        raise InputProblem(
+        raise InputError(
             "a mesh is incomplete", found=f"no {', '.join(missing)}", expected=", ".join(wanted)
         )
     vertices, faces, labels, vertex_start, face_start = (np.asarray(given[key]) for key in wanted)

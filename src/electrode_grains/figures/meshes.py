@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import find_objects, gaussian_filter
 from skimage.measure import marching_cubes
 
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError
 
 SMOOTHING_PER_STEP = 0.4
 LEVEL = 0.5
@@ -53,9 +53,9 @@ def particle_mesh(
 
     Raises
     ------
-    InputProblem
+    InputError
         If the labels are not a volume of integers.
-    SettingsProblem
+    SettingsError
         If a number is not positive, or there are more grains than 16 bits can number.
 
     Notes
@@ -74,13 +74,13 @@ def particle_mesh(
     """
     array = np.asarray(labels)
     if array.ndim != 3 or array.dtype.kind not in "iu":
-        raise InputProblem(
+        raise InputError(
             "labels are not a volume of integers",
             found=f"shape {array.shape}, {array.dtype}",
             expected="integers of shape (z, y, x)",
         )
     if min(step, maximum_grains, maximum_faces) < 1 or maximum_grains > LARGEST_INDEX:
-        raise SettingsProblem(
+        raise SettingsError(
             "a mesh needs at least one voxel a step, one grain and one triangle",
             found=f"step {step}, {maximum_grains} grains, {maximum_faces} triangles",
             expected=f"positive numbers, at most {LARGEST_INDEX} grains",

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.figures.style import (
     BLUE,
     CLASS_NAMES,
@@ -26,7 +27,6 @@ from electrode_grains.figures.style import (
     new_figure,
     styled,
 )
-from electrode_grains.problems import InputProblem, SettingsProblem
 
 Box = tuple[float, float, float, float]
 COLUMN_STEP = 2.6
@@ -53,7 +53,7 @@ def network_architecture(settings: Mapping[str, Any]) -> Figure:
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If the settings give neither widths nor base width and depth.
 
     Examples
@@ -172,7 +172,7 @@ def learning_curves(history: pd.DataFrame) -> Figure:
 
     Raises
     ------
-    InputProblem
+    InputError
         If no column holds a number for any epoch.
 
     Examples
@@ -186,7 +186,7 @@ def learning_curves(history: pd.DataFrame) -> Figure:
     ignored = {"epoch", "step", "seconds", "learning_rate"}
     metrics = [str(name) for name in numbers.columns if name not in ignored]
     if not metrics:
-        raise InputProblem(
+        raise InputError(
             "the history of training holds no numbers",
             found=", ".join(map(str, history.columns)) or "no columns",
             expected="one row an epoch with a loss",
@@ -220,13 +220,13 @@ def _level_widths(settings: Mapping[str, Any]) -> list[int]:
             int(settings["base_width"]) * 2**level for level in range(int(settings["depth"]) + 1)
         ]
     else:
-        raise SettingsProblem(
+        raise SettingsError(
             "the settings do not tell the widths of the network",
             found=", ".join(map(str, settings)) or "nothing",
             expected="widths, or base_width and depth",
         )
     if not 1 <= len(widths) <= MAXIMUM_DEPTH + 1:
-        raise SettingsProblem(
+        raise SettingsError(
             "a network of this depth cannot be drawn",
             found=f"{len(widths) - 1} poolings",
             expected=f"at most {MAXIMUM_DEPTH}",

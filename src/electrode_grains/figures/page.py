@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from electrode_grains.errors import InputError
 from electrode_grains.figures.content import (
     FIGURE_ALIASES,
     FIGURES,
@@ -37,7 +38,6 @@ from electrode_grains.figures.tables import (
     table_3,
     table_4,
 )
-from electrode_grains.problems import InputProblem
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
@@ -108,7 +108,7 @@ def report_page(content: ReportContent | Mapping[str, Any]) -> str:
 
     Raises
     ------
-    InputProblem
+    InputError
         If a key is unknown, the title is missing, or a picture is none.
 
     Examples
@@ -163,7 +163,7 @@ def _from_mapping(content: Mapping[str, Any]) -> ReportContent:
     known = {part.name for part in fields(ReportContent)}
     unknown = sorted(set(content) - known)
     if unknown or "title" not in content:
-        raise InputProblem(
+        raise InputError(
             "this is not the content of a report",
             found=", ".join(map(str, unknown)) or "no title",
             expected=", ".join(sorted(known)),
@@ -264,7 +264,7 @@ def _picture_source(key: str, picture: Picture) -> str:
         return screen_picture(picture)
     if isinstance(picture, str) and picture.startswith(IMAGE_URI_STARTS):
         return picture
-    raise InputProblem(
+    raise InputError(
         "a figure of the report is no picture",
         where=f"figure {key}",
         found=repr(picture)[:60],

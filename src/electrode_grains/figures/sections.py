@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from electrode_grains.errors import InputError
 from electrode_grains.figures.style import (
     CLASS_COLOURS,
     CLASS_NAMES,
@@ -24,7 +25,6 @@ from electrode_grains.figures.style import (
     show_section,
     styled,
 )
-from electrode_grains.problems import InputProblem
 
 PALE = 0.8  # share of white in the colour of regions that do not stay
 Spacing = tuple[float, float, float]
@@ -51,7 +51,7 @@ def stack_alignment(
 
     Raises
     ------
-    InputProblem
+    InputError
         If a volume is not three-dimensional or the shapes differ.
 
     Examples
@@ -116,7 +116,7 @@ def slice_maps(
 
     Raises
     ------
-    InputProblem
+    InputError
         If the shapes differ.
 
     Examples
@@ -126,7 +126,7 @@ def slice_maps(
     4
     """
     if quality_before.shape != quality_after.shape or quality_before.ndim != 2:
-        raise InputProblem(
+        raise InputError(
             "maps of a slice differ in size",
             found=f"{quality_before.shape} and {quality_after.shape}",
             expected="one shape (y, x)",
@@ -180,7 +180,7 @@ def annotated_slice(
 
     Raises
     ------
-    InputProblem
+    InputError
         If shapes do not match or the slice does not exist.
 
     Examples
@@ -242,7 +242,7 @@ def predicted_slice(
 
     Raises
     ------
-    InputProblem
+    InputError
         If shapes do not match or the slice does not exist.
 
     Examples
@@ -296,7 +296,7 @@ def segmentation_slice(
 
     Raises
     ------
-    InputProblem
+    InputError
         If shapes do not match or the slice does not exist.
 
     Examples
@@ -440,11 +440,11 @@ def _panel_height(volume: NDArray[Any], spacing: Spacing, columns: int) -> float
 
 def _check_volume(name: str, volume: NDArray[Any], shape: tuple[int, ...] | None = None) -> None:
     if volume.ndim != 3 or 0 in volume.shape:
-        raise InputProblem(
+        raise InputError(
             f"{name} is not a volume", found=f"shape {volume.shape}", expected="(z, y, x)"
         )
     if shape is not None and volume.shape != shape:
-        raise InputProblem(
+        raise InputError(
             f"{name} does not cover the same window as the image quality",
             found=f"shape {volume.shape}",
             expected=f"shape {shape}",
@@ -453,7 +453,7 @@ def _check_volume(name: str, volume: NDArray[Any], shape: tuple[int, ...] | None
 
 def _check_slice(slice_index: int, slices: int) -> None:
     if not 0 <= slice_index < slices:
-        raise InputProblem(
+        raise InputError(
             "the stack does not have this slice",
             found=f"slice {slice_index}",
             expected=f"0 to {slices - 1}",
@@ -465,7 +465,7 @@ def _probability_slice(
 ) -> NDArray[Any]:
     expected = (len(CLASS_NAMES), *shape)
     if class_probability.shape != expected:
-        raise InputProblem(
+        raise InputError(
             "class probabilities do not fit the image quality",
             found=f"shape {class_probability.shape}",
             expected=f"shape {expected}",

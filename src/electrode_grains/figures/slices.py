@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from electrode_grains.errors import InputError
 from electrode_grains.figures.encoding import LOSSLESS, png_data_uri
 from electrode_grains.figures.style import grey_range, label_colours, outlines
-from electrode_grains.problems import InputProblem
 
 GREY_QUALITY, OVERLAY_QUALITY = 60, 35
 OUTLINE = (0.0, 0.0, 0.0, 1.0)
@@ -49,7 +49,7 @@ def slice_browser(
 
     Raises
     ------
-    InputProblem
+    InputError
         If an overlay does not cover the window of the image quality.
 
     Examples
@@ -66,7 +66,7 @@ def slice_browser(
     )
     for name, volume, _, _ in overlays:
         if volume is not None and volume.shape[:3] != shape:
-            raise InputProblem(
+            raise InputError(
                 f"the layer {name} does not cover the window of the image quality",
                 found=f"shape {volume.shape}",
                 expected=f"shape {shape}",

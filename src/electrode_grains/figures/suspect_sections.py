@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from electrode_grains.errors import InputError
 from electrode_grains.figures.style import grey_range, outlines
-from electrode_grains.problems import InputProblem
 
 SUSPECT_COLOUR = (213, 94, 0)  # vermilion of the palette
 OTHER_COLOUR = (86, 180, 233)  # sky
@@ -50,7 +50,7 @@ def suspect_sections(
 
     Raises
     ------
-    InputProblem
+    InputError
         If the voxel lies outside, or the volumes differ in shape.
 
     Examples
@@ -60,12 +60,12 @@ def suspect_sections(
     (68, 44, 3)
     """
     if labels.shape != image_quality.shape:
-        raise InputProblem(
+        raise InputError(
             "labels and image quality have different shapes",
             found=f"{labels.shape} and {image_quality.shape}",
         )
     if not all(0 <= at < size for at, size in zip(voxel, labels.shape, strict=True)):
-        raise InputProblem(
+        raise InputError(
             "the voxel lies outside the volume", found=str(voxel), expected=str(labels.shape)
         )
     low, high = grey_range(image_quality)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from electrode_grains.ebsd.orientations import laue_group, misorientation_angle
 from electrode_grains.ebsd.region_orientations import RegionOrientations, region_orientations
+from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.grains.labelling import (
     Labels,
     checked_labels,
@@ -20,7 +21,6 @@ from electrode_grains.grains.labelling import (
     label_sizes,
     measure_faces,
 )
-from electrode_grains.problems import InputProblem, SettingsProblem
 
 MergeMode = Literal["none", "iq", "orientation", "combined"]
 FIVE_DEGREES = float(np.radians(5.0))
@@ -69,13 +69,13 @@ class BoundaryEvidence:
 
     def __post_init__(self) -> None:
         if self.quantile is not None and not 0 < self.quantile <= 1:
-            raise SettingsProblem(
+            raise SettingsError(
                 "the quantile of a boundary is out of range",
                 found=str(self.quantile),
                 expected="in (0, 1], or None for the mean",
             )
         if not self.reference_voxels > 0:
-            raise SettingsProblem(
+            raise SettingsError(
                 "the reference size is not positive", found=f"{self.reference_voxels} voxels"
             )
 
@@ -169,9 +169,9 @@ def merge_regions(
 
     Raises
     ------
-    InputProblem
+    InputError
         If shapes do not fit or a boundary probability is not finite.
-    SettingsProblem
+    SettingsError
         If a threshold is out of range, the mode is unknown, or it needs orientations and
         there are none.
 
@@ -226,21 +226,21 @@ def _check_evidence(
     mode: str,
 ) -> None:
     if mode not in get_args(MergeMode):
-        raise SettingsProblem(
+        raise SettingsError(
             "unknown mode of merging", found=repr(mode), expected=", ".join(get_args(MergeMode))
         )
     if mode in ("orientation", "combined") and orientations is None:
-        raise SettingsProblem(
+        raise SettingsError(
             f"merging in mode {mode!r} needs orientations, and there are none",
             remedy='give orientations, or choose mode "iq" or "none"',
         )
     if np.shape(boundary) != labels.shape:
-        raise InputProblem(
+        raise InputError(
             "labels and boundary probability have different shapes",
             found=f"{labels.shape} and {np.shape(boundary)}",
         )
     if not np.isfinite(boundary).all():
-        raise InputProblem(
+        raise InputError(
             "the boundary probability is not finite everywhere",
             found=f"{int((~np.isfinite(boundary)).sum())} voxels that are not",
         )
@@ -248,13 +248,13 @@ def _check_evidence(
 
 def _check_thresholds(boundary_threshold: float, misorientation_threshold: float) -> None:
     if not 0 <= boundary_threshold <= 1:
-        raise SettingsProblem(
+        raise SettingsError(
             "the boundary threshold is out of range",
             found=str(boundary_threshold),
             expected="in [0, 1]",
         )
     if not 0 <= misorientation_threshold <= np.pi:
-        raise SettingsProblem(
+        raise SettingsError(
             "the misorientation threshold is out of range",
             found=str(misorientation_threshold),
             expected="radians, in [0, pi]",

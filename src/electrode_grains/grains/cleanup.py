@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import watershed
 
+from electrode_grains.errors import ComputationError, InputError, SettingsError
 from electrode_grains.grains.labelling import (
     Contacts,
     Labels,
@@ -21,7 +22,6 @@ from electrode_grains.grains.labelling import (
     label_sizes,
     measure_faces,
 )
-from electrode_grains.problems import ComputationProblem, InputProblem, SettingsProblem
 
 ParticleRule = Literal["largest", "most_central", "all"]
 
@@ -93,9 +93,9 @@ def remove_background(
 
     Raises
     ------
-    InputProblem
+    InputError
         If shapes differ or a probability is not a number.
-    SettingsProblem
+    SettingsError
         If the threshold is not in (0, 1).
 
     Notes
@@ -115,17 +115,17 @@ def _background(
     labels: NDArray[Any], probability: NDArray[np.floating], threshold: float
 ) -> NDArray[np.bool_]:
     if np.shape(probability) != labels.shape:
-        raise InputProblem(
+        raise InputError(
             "labels and background probability have different shapes",
             found=f"{labels.shape} and {np.shape(probability)}",
         )
     if not 0 < threshold < 1:
-        raise SettingsProblem(
+        raise SettingsError(
             "the background threshold is impossible", found=str(threshold), expected="in (0, 1)"
         )
     missing = int(np.isnan(probability).sum())
     if missing:
-        raise InputProblem(
+        raise InputError(
             "the background probability is not a number everywhere", found=f"{missing} NaN voxels"
         )
     return np.asarray(probability) > threshold
@@ -173,9 +173,9 @@ def isolate_particle(
 
     Raises
     ------
-    ComputationProblem
+    ComputationError
         If nothing is left.
-    InputProblem, SettingsProblem
+    InputError, SettingsError
         If arrays do not fit each other or a setting is out of range.
 
     Notes
@@ -219,7 +219,7 @@ def isolate_particle(
     grains, kept = compact_labels(pieces)
     counts |= {"grains": len(kept) - 1, "grain_voxels": int((grains > 0).sum())}
     if counts["grains"] == 0:
-        raise ComputationProblem(
+        raise ComputationError(
             "no grain is left after removing the background",
             found=", ".join(f"{name} {value}" for name, value in counts.items() if value),
             expected="at least one grain",
@@ -234,17 +234,17 @@ def _check_rules(
 ) -> None:
     for name, value in (("minimum size", minimum_voxels), ("width of the rim", rim_voxels)):
         if value < 0:
-            raise SettingsProblem(
+            raise SettingsError(
                 f"the {name} is negative", found=str(value), expected="0 or more voxels"
             )
     if not 0 < background_share <= 1:
-        raise SettingsProblem(
+        raise SettingsError(
             "the share of background is out of range",
             found=str(background_share),
             expected="in (0, 1]",
         )
     if particle not in ("largest", "most_central", "all"):
-        raise SettingsProblem(
+        raise SettingsError(
             "unknown rule for the particle",
             found=repr(particle),
             expected="largest, most_central or all",

@@ -10,8 +10,8 @@ from scipy import sparse
 
 from electrode_grains.ebsd.orientations import laue_group, misorientation_angle
 from electrode_grains.ebsd.region_orientations import as_points, region_orientations
+from electrode_grains.errors import SettingsError
 from electrode_grains.grains.labelling import Labels, compact_labels, facing, joined_groups
-from electrode_grains.problems import SettingsProblem
 
 
 def cut_by_orientation(
@@ -48,9 +48,9 @@ def cut_by_orientation(
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If the threshold is not positive.
-    InputProblem
+    InputError
         If shapes do not fit.
 
     Notes
@@ -69,7 +69,7 @@ def cut_by_orientation(
     ([1, 1, 1, 1, 1, 2, 2, 2], 1)
     """
     if not misorientation_threshold > 0:
-        raise SettingsProblem(
+        raise SettingsError(
             "regions cannot be cut by orientation",
             found=f"threshold {misorientation_threshold}",
             expected="a positive threshold in radians",
@@ -118,7 +118,7 @@ def join_torn_grains(
 
     Raises
     ------
-    InputProblem
+    InputError
         If shapes do not fit.
 
     Notes

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.segmentation import watershed
 
+from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.grains.labelling import checked_labels
-from electrode_grains.problems import InputProblem, SettingsProblem
 
 Voxel = tuple[int, int, int]
 Edit = Mapping[str, Any]
@@ -51,7 +51,7 @@ class EditEntry:
     reason: str = ""
 
 
-class _NotApplicable(Exception):
+class _NotApplicableError(Exception):
     """The edit is well formed and does not fit the labels."""
 
 
@@ -90,9 +90,9 @@ def apply_edits(
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If an edit is not well formed, or names a voxel outside the volume.
-    InputProblem
+    InputError
         If an edit does not fit the labels and `outdated` is "refuse".
 
     Examples
@@ -106,12 +106,12 @@ def apply_edits(
     """
     edited = checked_labels(labels).copy()
     if boundary is not None and np.shape(boundary) != edited.shape:
-        raise InputProblem(
+        raise InputError(
             "labels and boundary probability have different shapes",
             found=f"{edited.shape} and {np.shape(boundary)}",
         )
     if outdated not in ("refuse", "report"):
-        raise SettingsProblem(
+        raise SettingsError(
             "unknown treatment of outdated edits",
             found=repr(outdated),
             expected="refuse or report",
@@ -123,9 +123,9 @@ def apply_edits(
         before = _labels_at(edited, voxels)
         try:
             changed = _apply(edited, action, voxels, before, boundary, greatest)
-        except _NotApplicable as reason:
+        except _NotApplicableError as reason:
             if outdated == "refuse":
-                raise InputProblem(
+                raise InputError(
                     f"edit {number} ({action}) does not fit the segmentation any more",
                     where=f"voxels {list(voxels)} (z, y, x)",
                     found=str(reason),
@@ -142,14 +142,14 @@ def apply_edits(
 def _read(edit: Edit, number: int, shape: tuple[int, ...]) -> tuple[str, tuple[Voxel, ...]]:
     """Check the form of an edit before anything is applied."""
     if not isinstance(edit, Mapping) or set(edit) != {"action", "at"}:
-        raise SettingsProblem(
+        raise SettingsError(
             f"edit {number} cannot be read",
             found=repr(edit),
             expected="a mapping with the keys action and at",
         )
     action = edit["action"]
     if action not in ACTIONS:
-        raise SettingsProblem(
+        raise SettingsError(
             f"edit {number} has an unknown action", found=repr(action), expected=", ".join(ACTIONS)
         )
     try:
@@ -161,13 +161,13 @@ def _read(edit: Edit, number: int, shape: tuple[int, ...]) -> tuple[str, tuple[V
         given = given[None]
     fewest = 1 if action == "remove" else 2
     if not whole or given.ndim != 2 or given.shape[1] != 3 or len(given) < fewest:
-        raise SettingsProblem(
+        raise SettingsError(
             f"edit {number} ({action}) does not name its voxels",
             found=repr(edit["at"]),
             expected="[z, y, x]" if fewest == 1 else "[[z, y, x], [z, y, x], ...], two or more",
         )
     if (given < 0).any() or (given >= np.array(shape)).any():
-        raise SettingsProblem(
+        raise SettingsError(
             f"edit {number} ({action}) names a voxel outside the volume",
             found=str(given.tolist()),
             expected=f"within the shape {shape} (z, y, x)",
@@ -190,7 +190,7 @@ def _apply(
     """Change the labels in place; returns the number of voxels changed."""
     empty = [voxel for voxel, label in zip(voxels, before, strict=True) if label == 0]
     if empty:
-        raise _NotApplicable(f"no grain at {empty}")
+        raise _NotApplicableError(f"no grain at {empty}")
     if action == "remove":
         chosen = np.isin(labels, before)
         labels[chosen] = 0
@@ -198,14 +198,14 @@ def _apply(
     if action == "merge":
         others = set(before[1:]) - {before[0]}
         if not others:
-            raise _NotApplicable(f"all voxels are in grain {before[0]} already")
+            raise _NotApplicableError(f"all voxels are in grain {before[0]} already")
         chosen = np.isin(labels, list(others))
         labels[chosen] = before[0]
         return int(chosen.sum())
     if len(set(before)) > 1:
-        raise _NotApplicable(f"the voxels are in different grains: {list(before)}")
+        raise _NotApplicableError(f"the voxels are in different grains: {list(before)}")
     if len(set(voxels)) < len(voxels):
-        raise _NotApplicable("a voxel is named twice")
+        raise _NotApplicableError("a voxel is named twice")
     return _split(labels, voxels, before[0], boundary, greatest)
 
 
@@ -226,7 +226,7 @@ def _split(
         markers[tuple(np.array(voxel) - low)] = number
     landscape = np.zeros(inside.shape) if boundary is None else np.asarray(boundary)[box]
     if not np.isfinite(landscape[inside]).all():
-        raise InputProblem(
+        raise InputError(
             f"the boundary probability is not finite in grain {label}, which is to be split"
         )
     landscape = np.where(inside, landscape, 0.0)  # what is outside must not disturb the flood
@@ -234,7 +234,7 @@ def _split(
         landscape, markers, mask=inside
     )
     if greatest + len(voxels) - 1 > np.iinfo(labels.dtype).max:
-        raise InputProblem(
+        raise InputError(
             "no label is left for the parts of a split",
             found=f"label {greatest} of {labels.dtype}",
             remedy="renumber the labels first",

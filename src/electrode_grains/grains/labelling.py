@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
 
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 EVIDENCE_LEVELS = 50  # bins of the evidence of faces, in [0, 1]
 Labels = NDArray[np.int32]
@@ -24,18 +24,18 @@ def checked_labels(labels: NDArray[Any], name: str = "the label volume") -> NDAr
 
     Raises
     ------
-    InputProblem
+    InputError
         If it is empty, not three-dimensional, not of integers, or has negative labels.
     """
     array = np.asarray(labels)
     if array.ndim != 3 or array.size == 0 or array.dtype.kind not in "iu":
-        raise InputProblem(
+        raise InputError(
             f"{name} cannot be read as grains",
             found=f"shape {array.shape} of {array.dtype}",
             expected="integers, shape (z, y, x)",
         )
     if array.dtype.kind == "i" and int(array.min()) < 0:
-        raise InputProblem(
+        raise InputError(
             f"{name} has negative labels", found=str(int(array.min())), expected="0 or more"
         )
     return array

@@ -8,8 +8,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.grains.labelling import Labels, compact_labels
-from electrode_grains.problems import InputProblem, SettingsProblem
 
 BOUNDARY, INTERIOR = 0, 1
 COLOURS = 5  # voxels of equal (x + 2 y + z) mod 5 do not see each other
@@ -46,9 +46,9 @@ def place_interfaces(
 
     Raises
     ------
-    InputProblem
+    InputError
         If shapes do not fit.
-    SettingsProblem
+    SettingsError
         If the stiffness or the number of sweeps is negative.
 
     Notes
@@ -74,13 +74,13 @@ def place_interfaces(
     """
     before, _ = compact_labels(labels)
     if np.shape(class_probability) != (3, *before.shape):
-        raise InputProblem(
+        raise InputError(
             "labels and class probabilities do not fit each other",
             found=f"{before.shape} and {np.shape(class_probability)}",
             expected="(z, y, x) and (3, z, y, x)",
         )
     if stiffness < 0 or sweeps < 0:
-        raise SettingsProblem(
+        raise SettingsError(
             "interfaces cannot be placed like this",
             found=f"stiffness {stiffness}, {sweeps} sweeps",
             expected="0 or more",

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from electrode_grains.ebsd.orientations import laue_group, misorientation_angle
 from electrode_grains.ebsd.region_orientations import as_points, region_orientations
+from electrode_grains.errors import SettingsError
 from electrode_grains.grains.labelling import Labels, compact_labels, touching_other_grains
-from electrode_grains.problems import SettingsProblem
 
 
 def refine_interfaces(
@@ -53,9 +53,9 @@ def refine_interfaces(
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If the threshold is not positive or the number of steps is negative.
-    InputProblem
+    InputError
         If shapes do not fit.
 
     Notes
@@ -75,7 +75,7 @@ def refine_interfaces(
     ([[[1, 1, 1, 1, 2, 2, 2, 2, 2, 2]]], 1)
     """
     if not misorientation_threshold > 0 or steps < 0:
-        raise SettingsProblem(
+        raise SettingsError(
             "interfaces cannot be refined like this",
             found=f"threshold {misorientation_threshold}, {steps} steps",
             expected="a positive threshold in radians, 0 or more steps",

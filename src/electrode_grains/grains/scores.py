@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.grains.labelling import connected_pieces, facing
-from electrode_grains.problems import InputProblem, SettingsProblem
 
 ANNOTATED_BOUNDARY, ANNOTATED_INTERIOR = 1, 2
 IOU_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
@@ -65,12 +65,12 @@ class _Overlaps:
 def _overlaps(labels: NDArray[Any], truth: NDArray[Any]) -> _Overlaps:
     one, other = np.asarray(labels), np.asarray(truth)
     if one.shape != other.shape or one.size == 0:
-        raise InputProblem(
+        raise InputError(
             "labels and truth cannot be compared", found=f"shapes {one.shape} and {other.shape}"
         )
     for array in (one, other):
         if array.dtype.kind not in "iu":
-            raise InputProblem("labels are not integers", found=str(array.dtype))
+            raise InputError("labels are not integers", found=str(array.dtype))
     found, found_ids = pd.factorize(one.ravel())
     true, true_ids = pd.factorize(other.ravel())
     key = found.astype(np.int64) * len(true_ids) + true
@@ -84,7 +84,7 @@ def _overlaps(labels: NDArray[Any], truth: NDArray[Any]) -> _Overlaps:
 def _inside_truth(labels: NDArray[Any], truth: NDArray[Any]) -> _Overlaps:
     overlaps = _overlaps(labels, truth).without_true_zero()
     if len(overlaps.shared) == 0:
-        raise InputProblem("the truth holds no grain, so that there is nothing to compare with")
+        raise InputError("the truth holds no grain, so that there is nothing to compare with")
     return overlaps
 
 
@@ -104,7 +104,7 @@ def adapted_rand_error(labels: NDArray[Any], truth: NDArray[Any]) -> float:
 
     Raises
     ------
-    InputProblem
+    InputError
         If shapes differ, or the truth holds no grain.
 
     Notes
@@ -154,7 +154,7 @@ def variation_of_information(labels: NDArray[Any], truth: NDArray[Any]) -> Varia
 
     Raises
     ------
-    InputProblem
+    InputError
         If shapes differ, or the truth holds no grain.
 
     References
@@ -201,9 +201,9 @@ def matched_grain_scores(
 
     Raises
     ------
-    InputProblem
+    InputError
         If shapes differ.
-    SettingsProblem
+    SettingsError
         If the threshold is below 0.5 or not below 1.
 
     Examples
@@ -212,7 +212,7 @@ def matched_grain_scores(
     0.5
     """
     if not 0.5 <= iou_threshold < 1:
-        raise SettingsProblem(
+        raise SettingsError(
             "the overlap that makes two grains match is out of range",
             found=str(iou_threshold),
             expected="0.5 or more, where matches are unique, and less than 1",
@@ -313,7 +313,7 @@ def score_labels(
 
     Raises
     ------
-    InputProblem
+    InputError
         If shapes differ, or the truth holds no grain.
     """
     overlaps = _overlaps(labels, truth)
@@ -349,7 +349,7 @@ def equal_up_to_relabelling(labels: NDArray[Any], others: NDArray[Any]) -> bool:
 
     Raises
     ------
-    InputProblem
+    InputError
         If shapes differ or labels are not integers.
 
     Examples
@@ -442,9 +442,9 @@ def boundary_agreement(
 
     Raises
     ------
-    InputProblem
+    InputError
         If shapes differ or nothing is annotated.
-    SettingsProblem
+    SettingsError
         If the tolerance is negative.
 
     Notes
@@ -462,18 +462,18 @@ def boundary_agreement(
     """
     array, classes = np.asarray(labels), np.asarray(annotation)
     if array.shape != classes.shape or array.ndim != 3:
-        raise InputProblem(
+        raise InputError(
             "labels and annotation cannot be compared",
             found=f"shapes {array.shape} and {classes.shape}",
             expected="one shape (z, y, x)",
         )
     if tolerance < 0:
-        raise SettingsProblem(
+        raise SettingsError(
             "the tolerance of a boundary is negative", found=str(tolerance), expected="0 or more"
         )
     slices = np.flatnonzero((classes > 0).any(axis=(1, 2)))
     if len(slices) == 0:
-        raise InputProblem("nothing is annotated, so that there is nothing to compare with")
+        raise InputError("nothing is annotated, so that there is nothing to compare with")
     array, classes = array[slices], classes[slices]
     lines = np.stack([_touching_another(section) for section in array])
     lines &= (array > 0) & (classes > 0)

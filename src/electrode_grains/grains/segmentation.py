@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from electrode_grains.errors import ComputationError, InputError, SettingsError
 from electrode_grains.grains.agglomeration import (
     FIVE_DEGREES,
     MEAN_EVIDENCE,
@@ -26,7 +27,6 @@ from electrode_grains.grains.placement import place_interfaces
 from electrode_grains.grains.refinement import refine_interfaces
 from electrode_grains.grains.scores import boundary_agreement
 from electrode_grains.grains.watershed import flood_from_minima
-from electrode_grains.problems import ComputationProblem, InputProblem, SettingsProblem
 
 BOUNDARY, BACKGROUND = 0, 2  # channels of class probabilities
 Criterion = Literal["boundary_f1", "interior_information"]
@@ -106,7 +106,7 @@ def segment_grains(
 
     Raises
     ------
-    InputProblem, SettingsProblem, ComputationProblem
+    InputError, SettingsError, ComputationError
         As `segment_grains_with_report`.
 
     Examples
@@ -186,11 +186,11 @@ def segment_grains_with_report(
 
     Raises
     ------
-    InputProblem
+    InputError
         If shapes do not fit or a probability is not finite.
-    SettingsProblem
+    SettingsError
         If a setting is out of range.
-    ComputationProblem
+    ComputationError
         If everything is background or no grain is left.
 
     Notes
@@ -296,7 +296,7 @@ def _usable_orientations(
 def _checked_probability(class_probability: NDArray[np.floating]) -> NDArray[np.floating]:
     array = np.asarray(class_probability)
     if array.ndim != 4 or len(array) != 3 or array.size == 0:
-        raise InputProblem(
+        raise InputError(
             "the class probabilities have the wrong shape",
             found=str(array.shape),
             expected="(3, z, y, x): boundary, interior, background",
@@ -304,7 +304,7 @@ def _checked_probability(class_probability: NDArray[np.floating]) -> NDArray[np.
     for channel, name in enumerate(("boundary", "interior", "background")):
         bad = int((~np.isfinite(array[channel])).sum())
         if bad:
-            raise InputProblem(
+            raise InputError(
                 f"the {name} probability is not finite everywhere",
                 found=f"{bad} voxels that are not",
                 remedy="check the network and the contrast it was applied to",
@@ -363,7 +363,7 @@ def grain_doubts(labels: NDArray[np.integer]) -> tuple[str, ...]:
 
     Raises
     ------
-    ComputationProblem
+    ComputationError
         If there is no grain.
 
     Examples
@@ -373,7 +373,7 @@ def grain_doubts(labels: NDArray[np.integer]) -> tuple[str, ...]:
     """
     ids, sizes = np.unique(labels[labels > 0], return_counts=True)
     if len(ids) == 0:
-        raise ComputationProblem(
+        raise ComputationError(
             "no grain is left", found=f"{labels.size} voxels of 0", expected="at least one grain",
             remedy="check the edits and the thresholds of background and voids",
         )  # fmt: skip
@@ -451,11 +451,11 @@ def choose_minima_depth(
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If there is no candidate.
-    InputProblem
+    InputError
         If nothing is annotated or shapes do not fit.
-    ComputationProblem
+    ComputationError
         If no candidate leaves a grain, or no boundary is annotated.
     """
 
@@ -501,7 +501,7 @@ def choose_boundary_threshold(
 
     Raises
     ------
-    SettingsProblem, InputProblem, ComputationProblem
+    SettingsError, InputError, ComputationError
         As `choose_minima_depth`.
     """
     probability = _checked_probability(class_probability)
@@ -531,12 +531,12 @@ def _judge(
     """Agreement with the annotation for each value of a setting, in increasing order."""
     if len(candidates) == 0:
         name = {"minima_depth": "depth of minima"}.get(setting, setting.replace("_", " "))
-        raise SettingsProblem(f"no {name} to choose from", expected="at least one candidate")
+        raise SettingsError(f"no {name} to choose from", expected="at least one candidate")
     rows: list[dict[str, float | int | None]] = []
     for value in sorted(set(map(float, candidates))):
         try:
             labels = segment(value)
-        except ComputationProblem:
+        except ComputationError:
             rows.append({setting: value, "grain_count": 0})
             continue
         agreement = boundary_agreement(labels, annotation, tolerance)
@@ -550,7 +550,7 @@ def _best(curve: pd.DataFrame, criterion: Criterion, slack: float, prefer: Prefe
     setting = str(curve.columns[0])
     scored = np.array(curve.get(criterion, np.full(len(curve), np.nan)), float)
     if np.isnan(scored).all():
-        raise ComputationProblem(
+        raise ComputationError(
             f"no {setting.replace('_', ' ')} can be chosen",
             found=f"{len(curve)} candidates, none with a score",
             expected="annotated boundaries and interiors, and grains for at least one candidate",

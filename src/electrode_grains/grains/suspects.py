@@ -14,9 +14,9 @@ from electrode_grains.ebsd.region_orientations import (
     as_points,
     region_orientations,
 )
+from electrode_grains.errors import InputError
 from electrode_grains.grains.labelling import Contacts, Labels, compact_labels, measure_faces
 from electrode_grains.morphometry import characterize_grains
-from electrode_grains.problems import InputProblem
 from electrode_grains.volumes import Spacing
 
 SIZE_DEVIATIONS = 3.0  # of ln volume from its median, in robust standard deviations
@@ -75,7 +75,7 @@ def rank_suspects(
 
     Raises
     ------
-    InputProblem
+    InputError
         If shapes do not fit.
 
     Notes
@@ -104,7 +104,7 @@ def rank_suspects(
     """
     compact, ids = compact_labels(labels)
     if np.shape(boundary) != compact.shape:
-        raise InputProblem(
+        raise InputError(
             "labels and boundary probability have different shapes",
             found=f"{compact.shape} and {np.shape(boundary)}",
         )

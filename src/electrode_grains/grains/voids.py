@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.grains.labelling import Labels, checked_labels, connected_pieces
 from electrode_grains.morphometry import characterize_grains, measure_contacts
-from electrode_grains.problems import InputProblem, SettingsProblem
 from electrode_grains.volumes import Spacing
 
 NM2_PER_UM2, NM3_PER_UM3 = 1e6, 1e9
@@ -62,9 +62,9 @@ def find_voids(
 
     Raises
     ------
-    InputProblem
+    InputError
         If shapes differ.
-    SettingsProblem
+    SettingsError
         If a setting is negative.
 
     Notes
@@ -88,12 +88,12 @@ def find_voids(
     given = {"background": background, "image quality": image_quality, "confidence": confidence}
     for name, values in given.items():
         if values is not None and np.shape(values) != array.shape:
-            raise InputProblem(
+            raise InputError(
                 f"labels and {name} have different shapes",
                 found=f"{array.shape} and {np.shape(values)}",
             )
     if crack_voxels < 0 or minimum_voxels < 0:
-        raise SettingsProblem(
+        raise SettingsError(
             "voids cannot be found with these settings",
             found=f"width {crack_voxels}, minimum size {minimum_voxels}",
             expected="0 or more voxels",
@@ -171,7 +171,7 @@ def measure_voids(
 
     Raises
     ------
-    InputProblem
+    InputError
         If shapes differ or a void overlaps a grain.
 
     Notes
@@ -180,7 +180,7 @@ def measure_voids(
     """
     array, cavity = checked_labels(labels), checked_labels(voids, "the volume of voids")
     if array.shape != cavity.shape or ((array > 0) & (cavity > 0)).any():
-        raise InputProblem(
+        raise InputError(
             "grains and voids do not fit each other",
             found=f"shapes {array.shape} and {cavity.shape}, or a voxel in both",
             expected="one shape, grains 0 where a void is",

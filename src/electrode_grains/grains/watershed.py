@@ -20,7 +20,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError
 
 Labels = NDArray[np.int32]
 _LARGEST = 2**31 - 2  # voxel indices are int32
@@ -49,9 +49,9 @@ def flood_from_minima(
 
     Raises
     ------
-    InputProblem
+    InputError
         If a voxel inside the mask is not finite, or shapes do not fit.
-    SettingsProblem
+    SettingsError
         If the depth is negative or not finite.
 
     Notes
@@ -106,9 +106,9 @@ def h_minima_markers(
 
     Raises
     ------
-    InputProblem
+    InputError
         If a voxel inside the mask is not finite, or shapes do not fit.
-    SettingsProblem
+    SettingsError
         If the depth is negative or not finite.
 
     Examples
@@ -127,24 +127,24 @@ def _walled(
     """Check the image and surround it, and what the mask leaves out, by infinite walls."""
     values = np.asarray(image)
     if not 1 <= values.ndim <= 3 or values.size == 0 or values.dtype.kind not in "fiub":
-        raise InputProblem(
+        raise InputError(
             "the image cannot be flooded",
             found=f"shape {values.shape} of {values.dtype}",
             expected="real numbers, shape (z, y, x)",
         )
     if not (np.isfinite(depth) and depth >= 0):
-        raise SettingsProblem(
+        raise SettingsError(
             "the depth of minima is impossible", found=str(depth), expected="0 or more, finite"
         )
     if mask is not None and np.shape(mask) != values.shape:
-        raise InputProblem(
+        raise InputError(
             "mask and image have different shapes", found=f"{np.shape(mask)} and {values.shape}"
         )
     kind = np.float32 if np.can_cast(values.dtype, np.float32) else np.float64
     shape = (1,) * (3 - values.ndim) + values.shape
     padded = tuple(size + 2 for size in shape)
     if int(np.prod(padded)) > _LARGEST:
-        raise InputProblem(
+        raise InputError(
             "the image is too large to be flooded at once",
             found=f"{values.size} voxels",
             expected=f"at most {_LARGEST}",
@@ -157,7 +157,7 @@ def _walled(
     wanted = np.ones(shape, bool) if mask is None else np.asarray(mask, bool).reshape(shape)
     if not finite[wanted].all():
         bad = np.argwhere(wanted & ~finite)
-        raise InputProblem(
+        raise InputError(
             "the image to be flooded holds values that are not finite",
             where=f"voxel {tuple(bad[0].tolist())} (z, y, x)",
             found=f"{len(bad)} such voxels",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 
 def check_labels(labels: ArrayLike) -> NDArray[Any]:
@@ -16,14 +16,14 @@ def check_labels(labels: ArrayLike) -> NDArray[Any]:
 
     Raises
     ------
-    InputProblem
+    InputError
         If it is not three-dimensional or not of whole numbers.
     """
     volume = np.asanyarray(labels)
     if volume.ndim != 3:
-        raise InputProblem("a label volume has dimensions (z, y, x)", found=f"shape {volume.shape}")
+        raise InputError("a label volume has dimensions (z, y, x)", found=f"shape {volume.shape}")
     if not np.issubdtype(volume.dtype, np.integer):
-        raise InputProblem("labels are whole numbers", found=f"dtype {volume.dtype}")
+        raise InputError("labels are whole numbers", found=f"dtype {volume.dtype}")
     return volume
 
 
@@ -32,7 +32,7 @@ def check_spacing(spacing: Sequence[float]) -> tuple[float, float, float]:
 
     Raises
     ------
-    InputProblem
+    InputError
         If it is not three positive lengths.
     """
     try:
@@ -40,7 +40,7 @@ def check_spacing(spacing: Sequence[float]) -> tuple[float, float, float]:
     except (TypeError, ValueError):
         steps = ()
     if len(steps) != 3 or not all(np.isfinite(step) and step > 0 for step in steps):
-        raise InputProblem(
+        raise InputError(
             "voxel spacing must be three positive lengths (dz, dy, dx)", found=str(steps or spacing)
         )
     return steps[0], steps[1], steps[2]

@@ -12,8 +12,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from electrode_grains.errors import InputError
 from electrode_grains.morphometry.kernels import mark_chain
-from electrode_grains.problems import InputProblem
 
 Integers = NDArray[Any]  # of int64
 # A product of three extents, six times over, must fit 63 bits.
@@ -37,7 +37,7 @@ def hull_voxel_count(points: ArrayLike) -> int:
 
     Raises
     ------
-    InputProblem
+    InputError
         If the points span more than 2**20 voxels, where 64 bits no longer suffice.
 
     Notes
@@ -81,7 +81,7 @@ def hull_voxel_counts(
 
     Raises
     ------
-    InputProblem
+    InputError
         If the window spans more than 2**20 voxels along an axis.
 
     Examples
@@ -105,7 +105,7 @@ def hull_voxel_counts(
 
 def _check_extent(extent: int) -> None:
     if extent > LARGEST_EXTENT:
-        raise InputProblem(
+        raise InputError(
             "points are too far apart for whole-number hulls",
             found=f"{extent} voxels",
             expected=f"at most {LARGEST_EXTENT}",

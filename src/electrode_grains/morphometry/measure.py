@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from electrode_grains.errors import InputError
 from electrode_grains.morphometry.checks import check_labels, check_spacing
 from electrode_grains.morphometry.orientations import (
     LOW_ANGLE,
@@ -33,7 +34,6 @@ from electrode_grains.morphometry.table import (
     tabulate_contacts,
     tabulate_grains,
 )
-from electrode_grains.problems import InputProblem
 
 THINNEST_SLAB = 8  # planes for one thread; thinner ones would read their margins too often
 COPIED_VOXELS = 2**19  # at a time, of volumes whose planes do not lie one after another
@@ -73,7 +73,7 @@ def measure_volume(
 
     Raises
     ------
-    InputProblem
+    InputError
         If the labels are none.
     """
     volume = check_labels(labels)
@@ -169,7 +169,7 @@ def measure_particle(
 
     Raises
     ------
-    InputProblem
+    InputError
         If labels or spacing are impossible, or the shapes differ.
 
     Examples
@@ -217,7 +217,7 @@ def _radial_directions(grains: pd.DataFrame, center: ArrayLike | None) -> NDArra
 
 def _check_shape(name: str, values: NDArray[Any], labels: NDArray[Any]) -> None:
     if values.shape != labels.shape:
-        raise InputProblem(
+        raise InputError(
             f"{name} and labels differ in shape",
             found=f"shape {values.shape}",
             expected=f"shape {labels.shape}",
@@ -262,7 +262,7 @@ def characterize_grains(
 
     Raises
     ------
-    InputProblem
+    InputError
         If labels or spacing are impossible, or the shapes differ.
 
     Notes
@@ -305,7 +305,7 @@ def measure_contacts(labels: ArrayLike, spacing: Sequence[float], **options: Any
 
     Raises
     ------
-    InputProblem
+    InputError
         If labels or spacing are impossible.
 
     Notes
@@ -350,7 +350,7 @@ def summarize_particle(
 
     Raises
     ------
-    InputProblem
+    InputError
         If labels or spacing are impossible.
 
     Notes

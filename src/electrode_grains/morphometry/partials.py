@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from electrode_grains.errors import InputError
 from electrode_grains.morphometry import kernels
 from electrode_grains.morphometry.checks import check_labels
 from electrode_grains.morphometry.table import (
@@ -17,7 +18,6 @@ from electrode_grains.morphometry.table import (
     tabulate_contacts,
     tabulate_grains,
 )
-from electrode_grains.problems import InputProblem
 
 Integers = NDArray[np.int64]
 Triple = tuple[int, int, int]
@@ -112,7 +112,7 @@ class GrainPartial:
 
         Raises
         ------
-        InputProblem
+        InputError
             If the labels are none, or margin, offset and window contradict one another.
 
         Examples
@@ -175,14 +175,14 @@ def check_place(
         first, end = offset[axis], offset[axis] + shape[axis] - before - after
         wanted = (int(first > 0), int(end < window[axis]))
         if first < 0 or end < first or end > window[axis] or (before, after) != wanted:
-            raise InputProblem(
+            raise InputError(
                 f"the block does not fit into the volume along {name}",
                 found=f"planes {first} to {end} of {window[axis]}, margin {(before, after)}",
                 expected=f"planes within 0 to {window[axis]}, margin {wanted}",
             )
     voxels = window[0] * window[1] * window[2]
     if voxels * max(window) ** 2 >= 2**63:
-        raise InputProblem(
+        raise InputError(
             "the volume is too large for sums of squares in 64 bits", found=f"shape {window}"
         )
 
@@ -238,7 +238,7 @@ def measure_block(
 def _refuse_negative(block: NDArray[Any], origin: Triple) -> None:
     at = np.unravel_index(int(np.argmin(block)), block.shape)
     place = tuple(int(i + first) for i, first in zip(at, origin, strict=True))
-    raise InputProblem(
+    raise InputError(
         "labels are not negative",
         where=f"voxel (z, y, x) = {place}",
         found=f"label {int(block.min())}",
@@ -274,13 +274,13 @@ def combine(partials: Iterable[GrainPartial]) -> GrainPartial:
 
     Raises
     ------
-    InputProblem
+    InputError
         If there are none, or they were cut from windows of different shape.
     """
     parts = list(partials)
     windows = sorted({part.window for part in parts})
     if len(windows) != 1:
-        raise InputProblem(
+        raise InputError(
             "parts of one volume share its window", found=f"windows {windows}", expected="one"
         )
     if len(parts) == 1:

@@ -13,9 +13,9 @@ from electrode_grains.ebsd.orientations import (
     multiply,
     random_orientations,
 )
+from electrode_grains.errors import SettingsError
 from electrode_grains.phantom.annotation import annotate
 from electrode_grains.phantom.particle import VirtualParticle
-from electrode_grains.problems import SettingsProblem
 
 # Image quality in the arbitrary unit of the EBSD software.
 GRAIN_QUALITY, SURROUNDING_QUALITY, NOISE_QUALITY = 200.0, 70.0, 14.0
@@ -111,13 +111,13 @@ def acquire(
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If a slice to be labelled does not exist.
     """
     depth = particle.labels.shape[0]
     outside = [z for z in settings.annotated_slices if not 0 <= z < depth]
     if outside:
-        raise SettingsProblem(
+        raise SettingsError(
             "a slice to be annotated does not exist",
             found=str(outside),
             expected=f"0 to {depth - 1}",

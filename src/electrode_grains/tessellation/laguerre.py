@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from electrode_grains.problems import SettingsProblem
+from electrode_grains.errors import SettingsError
 
 Points = NDArray[np.float64]
 
@@ -73,7 +73,7 @@ def nearest_cell(points: Points, seeds: ArrayLike, weights: ArrayLike) -> NDArra
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If there is no seed, or not one weight for each.
 
     Notes
@@ -88,7 +88,7 @@ def nearest_cell(points: Points, seeds: ArrayLike, weights: ArrayLike) -> NDArra
     """
     place, weight = np.asarray(seeds, float).reshape(-1, 3), np.asarray(weights, float)
     if len(place) == 0 or len(place) != len(weight):
-        raise SettingsProblem(
+        raise SettingsError(
             "a tessellation needs seeds, each with a weight",
             found=f"{len(place)} seeds and {len(weight)} weights",
         )
@@ -155,7 +155,7 @@ def scatter_seeds(
 
     Raises
     ------
-    SettingsProblem
+    SettingsError
         If the points cannot be packed so densely.
     """
     wanted = max(1, round(float(np.prod(upper - lower)) / volume_per_seed))
@@ -173,7 +173,7 @@ def scatter_seeds(
         kept = np.vstack([kept, drawn[alive]])
         if len(kept) >= wanted:
             return kept[:wanted]
-    raise SettingsProblem(
+    raise SettingsError(
         "so many points do not fit at this distance",
         found=f"hardness {hardness}",
         expected="at most about 0.8",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import Delaunay
 
-from electrode_grains.problems import SettingsProblem
+from electrode_grains.errors import SettingsError
 from electrode_grains.tessellation.laguerre import (
     CellArchitecture,
     Points,
@@ -61,9 +61,9 @@ class GrainLaw:
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
         if self.mean_diameter_nm <= 0 or self.diameter_shape_nm <= 0:
-            raise SettingsProblem("diameters must be positive", found=str(self))
+            raise SettingsError("diameters must be positive", found=str(self))
         if not 0 <= self.union_share < 1:
-            raise SettingsProblem(
+            raise SettingsError(
                 "a share lies between 0 and 1", found=f"union_share {self.union_share}"
             )
 

@@ -17,7 +17,7 @@ from electrode_grains.alignment import (
     rotate_orientations,
 )
 from electrode_grains.alignment.drift import forget_drift
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError
 
 CENTER = (35.5, 31.5)
 SHAPE = (64, 72)
@@ -213,7 +213,7 @@ def test_a_large_memory_forgets_nothing():
 def test_a_strict_alignment_refuses_what_it_would_flag():
     slices, _ = scanned(6, [(0, 0, 0)] * 6)
     slices[3] = 7.0
-    with pytest.raises(InputProblem, match=r"2 slices could not(.|\n)*slice 3: no contrast"):
+    with pytest.raises(InputError, match=r"2 slices could not(.|\n)*slice 3: no contrast"):
         estimate_transforms(slices, reference="previous", strict=True)
 
 
@@ -281,7 +281,7 @@ def test_errors_ignore_the_common_frame():
 
 
 def test_true_matrices_of_another_stack_are_refused():
-    with pytest.raises(InputProblem, match="3 true matrices"):
+    with pytest.raises(InputError, match="3 true matrices"):
         alignment_error(transforms_of((0, 0, 0)), np.tile(np.eye(3), (3, 1, 1)), SHAPE)
 
 
@@ -339,7 +339,7 @@ def test_one_missing_value_does_not_spoil_its_surroundings():
 
 
 def test_labels_cannot_be_interpolated():
-    with pytest.raises(InputProblem, match="order 3"):
+    with pytest.raises(InputError, match="order 3"):
         apply_transforms(np.zeros((1, 4, 4), int), transforms_of((0, 0, 0)), order=3)
 
 
@@ -366,10 +366,10 @@ def test_crystals_turn_with_their_slice():
     ],
 )
 def test_unknown_settings_are_refused(setting, says):
-    with pytest.raises(SettingsProblem, match=says):
+    with pytest.raises(SettingsError, match=says):
         estimate_transforms(np.zeros((2, 8, 8)), **setting)
 
 
 def test_a_single_image_is_no_stack():
-    with pytest.raises(InputProblem, match=r"\(8, 8\)"):
+    with pytest.raises(InputError, match=r"\(8, 8\)"):
         estimate_transforms(np.zeros((8, 8)))

@@ -10,7 +10,7 @@ from electrode_grains.boundary import (
     predict_blocks,
     predict_class_probabilities,
 )
-from electrode_grains.problems import ComputationProblem
+from electrode_grains.errors import ComputationError
 
 
 def lively_network(depth=1, norm="batch", seed=3):
@@ -91,7 +91,7 @@ def test_a_network_that_never_fits_is_refused(limit_voxels):
     limit_voxels(network, 1)
     with (
         pytest.warns(UserWarning, match="in halves"),
-        pytest.raises(ComputationProblem, match="single cell"),
+        pytest.raises(ComputationError, match="single cell"),
     ):
         predict_class_probabilities(network, noise_volume((2, 4, 4)))
 

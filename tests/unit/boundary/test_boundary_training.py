@@ -17,7 +17,7 @@ from electrode_grains.boundary import (
 )
 from electrode_grains.boundary.compute import available_cores, limited_threads, resolve_device
 from electrode_grains.boundary.settings import learning_rate_at
-from electrode_grains.problems import ComputationProblem
+from electrode_grains.errors import ComputationError
 
 TINY = TrainingSettings(
     window_shape=(8, 16, 16), epochs=3, steps_per_epoch=2, base_width=2, depth=1, seed=4, threads=1
@@ -212,7 +212,7 @@ def test_infinite_loss_stops_with_step_and_window(phantom):
     with torch.no_grad():
         spoilt.head.bias[0] = torch.inf
 
-    with pytest.raises(ComputationProblem, match=r"step 0, window around z, y, x = \(\d+, "):
+    with pytest.raises(ComputationError, match=r"step 0, window around z, y, x = \(\d+, "):
         train_boundary_network(
             phantom.contrast, phantom.annotation, settings=TINY, initial_network=spoilt
         )

@@ -12,7 +12,7 @@ pytest.importorskip("napari")
 from napari.components import ViewerModel
 
 from electrode_grains.commands import viewer
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SPACING = (50.0, 30.0, 30.0)
@@ -44,7 +44,7 @@ def test_painted_classes_are_saved_by_a_key_and_seen_in_the_array_that_was_given
 
 def test_a_refused_save_is_shown_and_leaves_the_painting():
     def save(classes):
-        raise InputProblem("an annotation shows no grain boundary")
+        raise InputError("an annotation shows no grain boundary")
 
     classes = np.zeros(QUALITY.shape, np.uint8)
     shown = ViewerModel()
@@ -63,7 +63,7 @@ def proofread():
 
     def record(action, voxels):
         if action == "merge" and len(voxels) < 2:
-            raise SettingsProblem("edit 1 (merge) does not name its voxels")
+            raise SettingsError("edit 1 (merge) does not name its voxels")
         recorded.append((action, voxels))
         return np.where(labels == 2, 1, labels)
 

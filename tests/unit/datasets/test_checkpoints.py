@@ -14,7 +14,7 @@ from electrode_grains.boundary import (
 )
 from electrode_grains.datasets.checkpoints import CheckpointDataset
 from electrode_grains.datasets.network import read_network
-from electrode_grains.problems import ComputationProblem, InputProblem
+from electrode_grains.errors import ComputationError, InputError
 
 SETTINGS = TrainingSettings(
     window_shape=(8, 16, 16),
@@ -87,7 +87,7 @@ def test_a_state_of_other_data_is_refused():
     train(on_state=states.save)
     other = CONTRAST.copy()
     other[0, 0, 0] += 1e-6
-    with pytest.raises(InputProblem, match="other data or settings"):
+    with pytest.raises(InputError, match="other data or settings"):
         train_boundary_network(other, ANNOTATION, settings=SETTINGS, resume=states.latest())
 
 
@@ -100,7 +100,7 @@ def test_an_infinite_loss_leaves_the_last_good_state(tmp_path, monkeypatch):
         return replace(window, image=window.image * np.inf) if len(drawn) > 5 else window
 
     monkeypatch.setattr(WindowSampler, "draw", spoilt_after_two_epochs)
-    with pytest.raises(ComputationProblem, match=r"step 5, window around z, y, x = \(\d"):
+    with pytest.raises(ComputationError, match=r"step 5, window around z, y, x = \(\d"):
         train(on_state=states.save)
 
     kept = states.latest()
@@ -113,7 +113,7 @@ def test_weights_that_are_not_finite_stop_before_a_state_of_them_is_kept():
     # Decay takes weights to 3.39e38, and the step beyond the largest float32.
     overflow = {"learning_rate": 3e37, "weight_decay": 11.3, "schedule": "constant"}
     states = TrainingStates("")
-    with pytest.raises(ComputationProblem, match=r"weights[\s\S]*step 0"):
+    with pytest.raises(ComputationError, match=r"weights[\s\S]*step 0"):
         train(
             settings=replace(SETTINGS, **overflow),
             on_state=states.save,
@@ -122,5 +122,5 @@ def test_weights_that_are_not_finite_stop_before_a_state_of_them_is_kept():
 
 
 def test_a_folder_without_a_network_is_refused(tmp_path):
-    with pytest.raises(InputProblem, match="no network to start from"):
+    with pytest.raises(InputError, match="no network to start from"):
         read_network(tmp_path)

@@ -18,7 +18,7 @@ from electrode_grains.datasets.edits import EditsDataset
 from electrode_grains.datasets.folders import AnnotationFolderDataset
 from electrode_grains.datasets.network import WEIGHTS, read_tensors
 from electrode_grains.datasets.volume import VolumeDataset, read_volume
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 from electrode_grains.volumes import as_volume
 
 CHANCE = np.random.default_rng(8)
@@ -147,7 +147,7 @@ def test_yaml_that_names_python_objects_runs_nothing(tmp_path):
     victim = tmp_path / "victim"
     file = tmp_path / "edits.yml"
     file.write_text(f"!!python/object/apply:os.mkdir ['{victim}']\n")
-    with pytest.raises(InputProblem, match="not YAML"):
+    with pytest.raises(InputError, match="not YAML"):
         read_edits(tmp_path)
     assert not victim.exists()
 
@@ -161,7 +161,7 @@ def test_damaged_or_pickled_weights_are_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for content in (b"", b"{}", pickle.dumps(Mine()), b"\xff" * 8 + b"{}", b"\x02" + b"\0" * 7):
         (tmp_path / WEIGHTS).write_bytes(content)
-        with pytest.raises(InputProblem, match="cannot be read"):
+        with pytest.raises(InputError, match="cannot be read"):
             read_tensors(tmp_path / WEIGHTS)
     assert not (tmp_path / "mined").exists()
 

@@ -4,7 +4,7 @@ import pytest
 from kedro.io import DatasetError
 
 from electrode_grains.datasets.edits import EditsDataset, append_edit
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 EDITS = [
     {"action": "remove", "at": [[1, 2, 3]]},
@@ -73,7 +73,7 @@ def test_a_list_on_one_line_is_left_alone(tmp_path):
     file = tmp_path / "edits.yml"
     file.write_text("[{action: remove, at: [1, 2, 3]}]\n")
     before = file.read_bytes()
-    with pytest.raises(InputProblem):
+    with pytest.raises(InputError):
         append_edit(file, EDITS[1])
     assert file.read_bytes() == before
     assert list(tmp_path.iterdir()) == [file]

@@ -6,7 +6,7 @@ from PIL import Image
 
 from electrode_grains.datasets.folders import AnnotationFolderDataset, ScanFolderDataset
 from electrode_grains.ebsd import ReadingOptions, stack_scans
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 
 def test_an_empty_folder_says_what_to_put_there(tmp_path):
@@ -91,7 +91,7 @@ def test_a_file_that_cannot_be_read_is_refused_with_all_other_problems_of_the_st
     (tmp_path / "slice_1.ang").write_text("no header")
     (tmp_path / "slice_3.ang").write_bytes(b"")
     readers = ScanFolderDataset(path=str(tmp_path)).load()
-    with pytest.raises(InputProblem, match="3 problems in a stack of 2 slices") as told:
+    with pytest.raises(InputError, match="3 problems in a stack of 2 slices") as told:
         stack_scans(readers, 50.0)
     for words in ("slice_1.ang", "slice_3.ang", "an empty file", "no 2"):
         assert words in str(told.value)

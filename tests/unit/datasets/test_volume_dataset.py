@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from kedro.io import DatasetError
 
 from electrode_grains.datasets.volume import VolumeDataset
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 from electrode_grains.volumes import as_volume, spacing_of
 
 
@@ -88,5 +88,5 @@ def test_the_preview_is_a_png(tmp_path, dtype):
 
 @pytest.mark.parametrize("spacing", [(1, 1), (0, 1, 1), (1, float("nan"), 1)])
 def test_impossible_spacing_is_refused(spacing):
-    with pytest.raises(InputProblem, match="spacing"):
+    with pytest.raises(InputError, match="spacing"):
         as_volume(np.zeros((1, 1, 1)), spacing, "v")

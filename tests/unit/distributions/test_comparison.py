@@ -7,7 +7,7 @@ import scipy.stats as st
 from electrode_grains.distributions import BivariateCopula, compare_samples
 from electrode_grains.distributions.comparison import bootstrap_interval, probability_of_exceeding
 from electrode_grains.distributions.energy import energy_distance, energy_test, rank_energy_test
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 
 def grains(theta, shift=0.0, n=150, seed=0):
@@ -76,7 +76,7 @@ def test_exceeding_is_scored_as_by_mann_and_whitney():
 
 
 def test_too_few_grains_are_refused():
-    with pytest.raises(InputProblem, match="29 grains"):
+    with pytest.raises(InputError, match="29 grains"):
         compare_samples(
             grains(2.0), grains(2.0, n=29), [], replicates=19, rng=np.random.default_rng(0)
         )

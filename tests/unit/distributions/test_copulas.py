@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
 from electrode_grains.distributions import COPULA_FAMILIES, BivariateCopula
-from electrode_grains.problems import SettingsProblem
+from electrode_grains.errors import SettingsError
 
 CASES = [
     ("ali_mikhail_haq", (0.9,)),
@@ -396,5 +396,5 @@ def test_all_nine_families_of_the_paper_and_three_baselines_are_there():
     ],
 )
 def test_impossible_copulas_are_refused(arguments, told):
-    with pytest.raises(SettingsProblem, match=told):
+    with pytest.raises(SettingsError, match=told):
         BivariateCopula(*arguments)

@@ -5,7 +5,7 @@ import pytest
 import pyvinecopulib
 
 from electrode_grains.distributions import BivariateCopula, fit_copula, select_copula
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError
 
 LAWS = [
     ("ali_mikhail_haq", (0.7,)),
@@ -115,9 +115,9 @@ def test_what_cannot_be_fitted_says_why():
     assert "29 pairs" in few.reason
     constant = fit_copula(np.full(50, 0.5), np.linspace(0.1, 0.9, 50), "clayton")
     assert constant.outcome == "degenerate"
-    with pytest.raises(InputProblem, match="2 values of u"):
+    with pytest.raises(InputError, match="2 values of u"):
         fit_copula([0.2, 0.0, 1.0], [0.5, 0.5, 0.5], "clayton")
-    with pytest.raises(InputProblem, match=r"\(3,\) and \(2,\)"):
+    with pytest.raises(InputError, match=r"\(3,\) and \(2,\)"):
         fit_copula([0.2, 0.3, 0.4], [0.5, 0.5], "clayton")
-    with pytest.raises(SettingsProblem, match="banana"):
+    with pytest.raises(SettingsError, match="banana"):
         fit_copula([0.2], [0.5], "banana")

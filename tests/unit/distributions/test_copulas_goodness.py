@@ -16,7 +16,7 @@ from electrode_grains.distributions import (
     tie_share,
 )
 from electrode_grains.distributions.copula_goodness import rosenblatt_distance
-from electrode_grains.problems import SettingsProblem
+from electrode_grains.errors import SettingsError
 
 
 def ranked(family, parameters, rotation=0, n=150, seed=0):
@@ -148,7 +148,7 @@ def test_a_pair_tells_its_credible_regions_and_errors():
 
 
 def test_too_few_replicates_are_refused():
-    with pytest.raises(SettingsProblem, match="5"):
+    with pytest.raises(SettingsError, match="5"):
         copula_goodness_of_fit(
             *ranked("frank", (2.0,)), "frank", replicates=5, rng=np.random.default_rng(0)
         )

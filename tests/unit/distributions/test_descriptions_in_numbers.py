@@ -25,7 +25,7 @@ from electrode_grains.distributions.description import (
 )
 from electrode_grains.distributions.goodness import axis_uniformity
 from electrode_grains.distributions.results import Fit, akaike_weights, best_fit, rank_by_aic
-from electrode_grains.problems import ComputationProblem, InputProblem
+from electrode_grains.errors import ComputationError, InputError
 
 UNIT = (0.0, 1.0)
 
@@ -64,7 +64,7 @@ def test_only_finite_fits_that_ended_well_compete():
     weights = akaike_weights(fits)
     assert weights == pytest.approx([0, 1 / (1 + math.e), 0, math.e / (1 + math.e)])
     assert akaike_weights(fits[:1]) == [0]
-    with pytest.raises(ComputationProblem, match="c: failed"):
+    with pytest.raises(ComputationError, match="c: failed"):
         best_fit(fits[:1])
 
 
@@ -155,7 +155,7 @@ def test_twenty_axes_are_enough_and_nineteen_are_not():
     phi, theta = rng.uniform(-3, 3, 20), rng.uniform(0, 1.5, 20)
     assert describe_axis_uniformity(phi, theta)["sample_size"] == 20
     assert describe_axis_uniformity(phi[1:], theta[1:]) is None
-    with pytest.raises(InputProblem, match="19 azimuthal"):
+    with pytest.raises(InputError, match="19 azimuthal"):
         axis_uniformity(phi[1:], theta[1:])
 
 

@@ -19,7 +19,7 @@ from electrode_grains.distributions.description import inside_description, span_
 from electrode_grains.distributions.energy import rank_energy_test
 from electrode_grains.distributions.goodness import edf_statistics, goodness_of_fit
 from electrode_grains.distributions.pseudo_observations import pseudo_observations, tie_share
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError
 
 MIDDLE = {"clayton": (2.0,), "frank": (5.0,), "gumbel": (2.0,), "joe": (2.0,), "bb1": (1.0, 2.0)}
 MIDDLE |= {"bb8": (3.0, 0.5), "bb3": (2.0, 1.0), "bb5": (2.0, 1.0), "gaussian": (0.5,)}
@@ -54,7 +54,7 @@ def test_parameters_beyond_their_range_are_refused(family, place, outside):
         parameters = list(MIDDLE[family])
         parameters[place] = value
         name = COPULA_FAMILIES[family].parameter_names[place]
-        with pytest.raises(SettingsProblem, match=f"{name} of {family} is out of range"):
+        with pytest.raises(SettingsError, match=f"{name} of {family} is out of range"):
             BivariateCopula(family, tuple(parameters))
 
 
@@ -147,11 +147,11 @@ def test_levels_outside_the_open_unit_interval_are_refused(value):
     u = np.linspace(0.1, 0.9, 40)
     v = u.copy()
     v[7] = value
-    with pytest.raises(InputProblem, match="1 values of v"):
+    with pytest.raises(InputError, match="1 values of v"):
         fit_copula(u, v, "frank")
-    with pytest.raises(InputProblem, match="1 values of u"):
+    with pytest.raises(InputError, match="1 values of u"):
         fit_copula(v, u, "frank")
-    with pytest.raises(InputProblem, match=r"\(40,\) and \(39,\)"):
+    with pytest.raises(InputError, match=r"\(40,\) and \(39,\)"):
         fit_copula(u, u[1:], "frank")
 
 

@@ -11,7 +11,7 @@ from scipy.integrate import quad
 
 from electrode_grains.distributions.families import MARGINAL_FAMILIES, candidate_families
 from electrode_grains.distributions.marginals import Marginal
-from electrode_grains.problems import SettingsProblem
+from electrode_grains.errors import SettingsError
 
 # Tables 1 and 2 of Furat, Finegan et al., J. Power Sources 483 (2021) 229148: the printed
 # parameters and the moments that they imply. Convexity is a Gumbel law of minima (as
@@ -346,7 +346,7 @@ def test_marginals_compare_and_travel_between_processes():
     ],
 )
 def test_impossible_laws_are_refused(family, parameters, support, message):
-    with pytest.raises(SettingsProblem, match=message):
+    with pytest.raises(SettingsError, match=message):
         Marginal(family, parameters, support)
 
 
@@ -355,5 +355,5 @@ def test_candidates_of_a_characteristic_share_a_support():
     assert "beta" in families
     assert "gumbel_minimum" in families
     assert support == (0.0, 1.0)
-    with pytest.raises(SettingsProblem, match="'roundness'"):
+    with pytest.raises(SettingsError, match="'roundness'"):
         candidate_families("roundness")

@@ -13,7 +13,7 @@ from electrode_grains.distributions.families import (
 )
 from electrode_grains.distributions.marginal_fitting import fit_marginal, select_marginal
 from electrode_grains.distributions.marginals import Marginal
-from electrode_grains.problems import SettingsProblem
+from electrode_grains.errors import SettingsError
 
 UNIT = (0.0, 1.0)
 POLAR = (0.0, math.pi / 2)
@@ -246,11 +246,11 @@ def test_a_fit_that_ends_well_has_nothing_to_explain(family):
 
 
 def test_unknown_families_and_characteristics_are_refused():
-    with pytest.raises(SettingsProblem, match="'cauchy'"):
+    with pytest.raises(SettingsError, match="'cauchy'"):
         fit_marginal(np.linspace(0.1, 0.9, 50), "cauchy")
-    with pytest.raises(SettingsProblem, match="'cauchy'"):
+    with pytest.raises(SettingsError, match="'cauchy'"):
         select_marginal(np.linspace(0.1, 0.9, 50), ("beta", "cauchy"))
-    with pytest.raises(SettingsProblem, match=r"\(1, 0\)"):
+    with pytest.raises(SettingsError, match=r"\(1, 0\)"):
         fit_marginal(np.linspace(0.1, 0.9, 50), "beta", (1.0, 0.0))
 
 

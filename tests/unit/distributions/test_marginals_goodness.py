@@ -11,7 +11,7 @@ from electrode_grains.distributions.goodness import (
 )
 from electrode_grains.distributions.marginal_fitting import fit_marginal
 from electrode_grains.distributions.marginals import Marginal
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError
 
 
 def test_distances_equal_scipy():
@@ -93,9 +93,9 @@ def test_a_wrong_family_is_rejected():
 
 def test_too_few_replicates_and_empty_samples_are_refused():
     law = Marginal("sine", {})
-    with pytest.raises(SettingsProblem, match=r"found: *5"):
+    with pytest.raises(SettingsError, match=r"found: *5"):
         goodness_of_fit(law, [0.5] * 30, replicates=5, rng=np.random.default_rng(1))
-    with pytest.raises(InputProblem, match="0 observations"):
+    with pytest.raises(InputError, match="0 observations"):
         edf_statistics(law, [])
 
 
@@ -132,7 +132,7 @@ def test_axis_tests_do_not_see_the_sign_of_an_axis():
     ],
 )
 def test_unusable_angles_are_refused(phi, theta, message):
-    with pytest.raises(InputProblem, match=message):
+    with pytest.raises(InputError, match=message):
         axis_uniformity(phi, theta)
 
 

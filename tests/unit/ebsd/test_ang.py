@@ -19,7 +19,7 @@ from electrode_grains.ebsd import (
     write_scan,
 )
 from electrode_grains.ebsd.scan import Trouble, stack_fingerprint, trouble_table
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError
 
 PHASE = {
     "id": 1,
@@ -275,7 +275,7 @@ def move_point(path: Path) -> None:
 )
 def test_a_damaged_file_is_refused(written, damage, says):
     damage(written)
-    with pytest.raises(InputProblem, match=says):
+    with pytest.raises(InputError, match=says):
         read_scan(written)
 
 
@@ -289,7 +289,7 @@ def test_useless_image_quality_is_masked_in_small_shares_only(tmp_path):
 
     scan["image_quality"][:5] = -5.0
     write_scan(scan, tmp_path / "many.ang")
-    with pytest.raises(InputProblem, match=r"25\.0%"):
+    with pytest.raises(InputError, match=r"25\.0%"):
         read_scan(tmp_path / "many.ang")
 
 
@@ -318,7 +318,7 @@ def test_a_killed_copy_is_read_with_gaps_on_request(written, kept):
     whole = read_scan(written)["image_quality"].to_numpy()
     lines = written.read_text().splitlines(keepends=True)
     written.write_text("".join(lines[: len(lines) - 12 + kept]))
-    with pytest.raises(InputProblem, match="accept_missing"):
+    with pytest.raises(InputError, match="accept_missing"):
         read_scan(written)
     with pytest.warns(UserWarning, match=f"{12 - kept} of 12 points are missing"):
         scan = read_scan(written, ReadingOptions(accept_missing=True))
@@ -346,7 +346,7 @@ def test_a_decimated_scan_that_was_cut_is_refused_though_its_rectangle_is_comple
     with pytest.warns(UserWarning, match="coordinates are used"):
         assert read_scan(written)["image_quality"].shape == (4, 3)
     cut_after_row(written)
-    with pytest.raises(InputProblem, match=r"9 points(.|\n)*12 points: 4 x 3"):
+    with pytest.raises(InputError, match=r"9 points(.|\n)*12 points: 4 x 3"):
         read_scan(written)
 
 
@@ -367,7 +367,7 @@ def test_a_decimated_scan_that_was_cut_is_refused_though_its_rectangle_is_comple
 )
 def test_an_impossible_header_is_refused(written, begins, by, says):
     replace_line(written, begins, by)
-    with pytest.raises(InputProblem, match=says):
+    with pytest.raises(InputError, match=says):
         read_scan(written)
 
 
@@ -385,7 +385,7 @@ def test_columns_are_found_by_their_headings(written):
 @pytest.mark.parametrize("phase", ["7", "1.5", "nan"])
 def test_a_point_of_a_phase_that_is_not_listed_is_refused(written, phase):
     edit_row(written, 4, lambda words: words.__setitem__(7, phase))
-    with pytest.raises(InputProblem, match=r"line 33"):
+    with pytest.raises(InputError, match=r"line 33"):
         read_scan(written)
 
 
@@ -405,7 +405,7 @@ def test_all_problems_of_a_stack_are_told_at_once():
         "slice_5": make_scan(step=60.0),
         "again_5": make_scan(),
     }
-    with pytest.raises(InputProblem) as told:
+    with pytest.raises(InputError) as told:
         stack_scans(scans, 50.0)
     text = str(told.value)
     columns = ["slice", "line", "problem", "found", "expected", "remedy"]
@@ -418,7 +418,7 @@ def test_all_problems_of_a_stack_are_told_at_once():
 
 def test_the_odd_slice_is_named_even_if_it_is_the_first():
     scans = {f"s_{n}": make_scan(rows=5 if n == 1 else 4) for n in range(1, 5)}
-    with pytest.raises(InputProblem, match="1 problems in a stack of 4 slices") as told:
+    with pytest.raises(InputError, match="1 problems in a stack of 4 slices") as told:
         stack_scans(scans, 50.0)
     assert "s_1" in str(told.value)
     assert "s_2" not in str(told.value)
@@ -431,7 +431,7 @@ def test_files_that_cannot_be_read_join_the_table(written):
         "slice_007": lambda: read_scan(written),
         "notes": make_scan(),
     }
-    with pytest.raises(InputProblem, match="2 problems") as told:
+    with pytest.raises(InputError, match="2 problems") as told:
         stack_scans(scans, 50.0)
     assert re.search(r"slice_007\.ang +33 +a row cannot be read", str(told.value))
     assert "no slice number" in str(told.value)
@@ -446,18 +446,18 @@ def test_the_first_slice_can_be_demanded(first_slice, says):
     if says is None:
         assert stack_scans(scans, 50.0, first_slice=first_slice).sizes["z"] == 2
     else:
-        with pytest.raises(InputProblem, match=says):
+        with pytest.raises(InputError, match=says):
             stack_scans(scans, 50.0, first_slice=first_slice)
 
 
 @pytest.mark.parametrize("spacing", [0.0, -50.0, float("nan")])
 def test_slices_lie_a_positive_distance_apart(spacing):
-    with pytest.raises(SettingsProblem, match=str(spacing)):
+    with pytest.raises(SettingsError, match=str(spacing)):
         stack_scans([make_scan()], spacing)
 
 
 def test_a_name_without_number_is_refused():
-    with pytest.raises(InputProblem, match="no slice number"):
+    with pytest.raises(InputError, match="no slice number"):
         stack_scans({"slice": make_scan()}, 50.0)
 
 
@@ -492,7 +492,7 @@ def test_a_symmetry_that_contradicts_the_files_is_doubted(laue, doubts):
 
 def test_slices_of_other_channels_are_told():
     other = make_scan().assign(bands=(("y", "x"), np.zeros((4, 3), np.float32)))
-    with pytest.raises(InputProblem, match=r"s_2(.|\n)*other channels"):
+    with pytest.raises(InputError, match=r"s_2(.|\n)*other channels"):
         stack_scans({"s_1": make_scan(), "s_2": other, "s_3": make_scan()}, 50.0)
 
 

@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 
 from electrode_grains.ebsd import ReadingOptions, read_scan, scan_readers, write_scan
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 ROWS, COLUMNS, STEP = 4, 5, 0.05
 HEADER = (
@@ -125,7 +125,7 @@ def test_a_damaged_file_is_refused(written, damage, says):
     damaged = damage(before)
     assert damaged != before
     written.write_text(damaged)
-    with pytest.raises(InputProblem, match=says):
+    with pytest.raises(InputError, match=says):
         read_scan(written)
 
 
@@ -187,7 +187,7 @@ def test_the_last_and_first_laue_groups_have_their_numbers(written):
     written.write_text(text)
     assert [p["symmetry"] for p in read_scan(written).attrs["phases"]] == ["1", "20"]
     written.write_text(text.replace("NMC532\t1\t2", "NMC532\t0\t2"))
-    with pytest.raises(InputProblem, match="no Laue group"):
+    with pytest.raises(InputError, match="no Laue group"):
         read_scan(written)
 
 

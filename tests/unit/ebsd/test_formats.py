@@ -5,7 +5,7 @@ from PIL import Image
 
 from electrode_grains.ebsd import ReadingOptions, read_scan, scan_readers
 from electrode_grains.ebsd.formats import FORMATS, find_format
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 ANG = "# GRID: SqrGrid\n# XSTEP: 0.05\n# YSTEP: 0.05\n# NCOLS_ODD: 2\n# NROWS: 1\n"
 ANG_ROWS = "1 1 1 0.00 0 100 0.5 0\n1 1 1 0.05 0 101 0.5 0\n"
@@ -36,18 +36,18 @@ def test_a_file_is_known_by_its_content_where_its_suffix_says_nothing(tmp_path):
 )
 def test_a_file_that_is_not_what_it_is_called_is_refused(tmp_path, name, content, says):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputProblem, match=says):
+    with pytest.raises(InputError, match=says):
         read_scan(tmp_path / name, ReadingOptions(step_nm=50.0))
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(InputProblem, match="No such file"):
+    with pytest.raises(InputError, match="No such file"):
         scan_readers(tmp_path / "slice_1.ang")
 
 
 def test_a_scan_that_the_file_does_not_hold_is_refused(tmp_path):
     (tmp_path / "slice_1.ang").write_text(ANG + ANG_ROWS)
-    with pytest.raises(InputProblem, match="'slice_2'"):
+    with pytest.raises(InputError, match="'slice_2'"):
         read_scan(tmp_path / "slice_1.ang", name="slice_2")
 
 
@@ -73,7 +73,7 @@ def write_hexagonal(path, points, rows=6, columns=5, grid="HexGrid"):
 @pytest.mark.parametrize("grid", ["HexGrid", "SqrGrid"])
 def test_a_hexagonal_grid_is_refused_with_the_ways_out(tmp_path, grid):
     write_hexagonal(tmp_path / "slice_1.ang", hexagonal(), grid=grid)
-    with pytest.raises(InputProblem, match=r"hexagonal(.|\n)*OIM Analysis(.|\n)*resample"):
+    with pytest.raises(InputError, match=r"hexagonal(.|\n)*OIM Analysis(.|\n)*resample"):
         read_scan(tmp_path / "slice_1.ang")
 
 
@@ -96,7 +96,7 @@ def test_an_incomplete_hexagonal_grid_is_refused(tmp_path):
     for missing in (3, len(points) - 1):
         kept = [point for index, point in enumerate(points) if index != missing]
         write_hexagonal(tmp_path / "slice_1.ang", kept)
-        with pytest.raises(InputProblem, match=r"hexagonal grid|26 points"):
+        with pytest.raises(InputError, match=r"hexagonal grid|26 points"):
             read_scan(tmp_path / "slice_1.ang", ReadingOptions(resample_hexagonal=True))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from electrode_grains.ebsd.grid import hexagonal_to_square, place_of, square_grid
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 
 def rectangle(rows=4, columns=3, dy=0.05, dx=0.1, y0=0.0, x0=0.0):
@@ -38,7 +38,7 @@ def test_points_within_a_fifth_of_a_step_are_on_the_grid(noise):
     x[4] += noise * 0.1
     assert square_grid(x, y, "scan").position.tolist() == list(range(12))
     x[4] += noise * 0.1
-    with pytest.raises(InputProblem, match=r"off the grid in x(.|\n)*scan, point 5"):
+    with pytest.raises(InputError, match=r"off the grid in x(.|\n)*scan, point 5"):
         square_grid(x, y, "scan")
 
 
@@ -61,7 +61,7 @@ def test_rounding_errors_of_coordinates_make_no_lines():
 def test_gaps_are_counted_and_the_first_is_named():
     x, y = rectangle()
     kept = np.array([0, 1, 2, 3, 4, 6, 7, 8, 9, 11])
-    with pytest.raises(InputProblem, match=r"row 2, column 3(.|\n)*4 x 3 = 12 points"):
+    with pytest.raises(InputError, match=r"row 2, column 3(.|\n)*4 x 3 = 12 points"):
         square_grid(x[kept], y[kept], "scan")
     grid = square_grid(x[kept], y[kept], "scan", accept_gaps=True)
     assert (grid.gaps, grid.first) == (2, (1, 2))
@@ -79,21 +79,21 @@ def test_a_line_that_lacks_as_a_whole_does_not_widen_the_step(scale):
 
 def test_a_point_far_off_in_rows_is_named_whatever_the_steps():
     x, y = rectangle(30, 30, dy=50.0, dx=0.01)
-    with pytest.raises(InputProblem, match=r"far from all others(.|\n)*point 901(.|\n)*x = 40"):
+    with pytest.raises(InputError, match=r"far from all others(.|\n)*point 901(.|\n)*x = 40"):
         square_grid(np.append(x, 40.0), np.append(y, 750.0), "scan")
 
 
 @pytest.mark.parametrize("rows", [2, 5])
 @pytest.mark.parametrize("shifted_first", [True, False])
 def test_shifted_rows_are_a_hexagon(shifted_first, rows):
-    with pytest.raises(InputProblem, match="hexagonal"):
+    with pytest.raises(InputError, match="hexagonal"):
         square_grid(*hexagon(rows, 4, shifted_first=shifted_first), "scan")
 
 
 def test_a_point_given_twice_is_named_by_its_second_place():
     x, y = rectangle()
     x, y = np.insert(x, 7, x[2]), np.insert(y, 7, y[2])
-    with pytest.raises(InputProblem, match=r"more than once(.|\n)*scan, line 18(.|\n)*x = 0.2"):
+    with pytest.raises(InputError, match=r"more than once(.|\n)*scan, line 18(.|\n)*x = 0.2"):
         square_grid(x, y, "scan", line_of=lambda point: point + 11)
 
 
@@ -102,9 +102,9 @@ def test_a_point_far_from_all_others_is_named():
     for far, shift in ((4000.0, 0.0), (-4000.0, 0.0), (-3500.0, 4000.0)):
         far_x, far_y = np.append(x, far) + shift, np.append(y, 40.0)
         says = r"far from all others(.|\n)*point 901(.|\n)*"
-        with pytest.raises(InputProblem, match=rf"{says}x = {far + shift:g}"):
+        with pytest.raises(InputError, match=rf"{says}x = {far + shift:g}"):
             square_grid(far_x, far_y, "scan")
-        with pytest.raises(InputProblem, match=rf"{says}y = {far + shift:g}"):
+        with pytest.raises(InputError, match=rf"{says}y = {far + shift:g}"):
             square_grid(far_y, far_x, "scan")
 
 
@@ -118,7 +118,7 @@ def test_a_hundred_grid_points_for_a_given_one_are_not_too_many():
             grid = square_grid(x, y, "scan", accept_gaps=True)
             assert (grid.rows, grid.columns, grid.gaps) == (100, 100, 9900)
         else:
-            with pytest.raises(InputProblem, match="far from all others"):
+            with pytest.raises(InputError, match="far from all others"):
                 square_grid(x, y, "scan", accept_gaps=True)
 
 
@@ -126,7 +126,7 @@ def test_a_hundred_grid_points_for_a_given_one_are_not_too_many():
 def test_coordinates_that_are_not_finite_are_named(axis):
     coordinates = dict(zip("xy", rectangle(), strict=True))
     coordinates[axis][5] = np.nan
-    with pytest.raises(InputProblem, match=rf"coordinate {axis} is not finite(.|\n)*point 6"):
+    with pytest.raises(InputError, match=rf"coordinate {axis} is not finite(.|\n)*point 6"):
         square_grid(coordinates["x"], coordinates["y"], "scan")
 
 
@@ -165,5 +165,5 @@ def test_each_square_point_takes_the_nearest_hexagonal_one(rows, columns, shifte
     ],
 )
 def test_an_incomplete_hexagon_is_refused(spoil, says):
-    with pytest.raises(InputProblem, match=says):
+    with pytest.raises(InputError, match=says):
         hexagonal_to_square(*spoil(*hexagon(6, 5)), "scan")

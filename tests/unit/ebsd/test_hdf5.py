@@ -25,7 +25,7 @@ from electrode_grains.ebsd import (
     write_scan,
 )
 from electrode_grains.ebsd import hdf5 as hdf5_files
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 ROWS, COLUMNS, LAYERS = 4, 3, 3
 DY, DX, DZ = 0.05, 0.1, 0.025  # um
@@ -365,7 +365,7 @@ def test_several_scans_of_a_file_are_a_stack(layout, tmp_path):
         scan = read_quietly(path, ReadingOptions(), name)
         assert_equals_truth(scan, truth, layout)
         assert scan.attrs["source"] == name
-    with pytest.raises(InputProblem, match="several scans"):
+    with pytest.raises(InputError, match="several scans"):
         read_scan(path)
     stack = stack_scans(readers)
     depth = 25.0 if layout.startswith("dream3d") else 50.0
@@ -446,7 +446,7 @@ def write_hexagonal(path: Path, drop: int = 0, shifted: int = 2) -> np.ndarray:
 def test_hexagonal_grids_are_resampled_if_the_user_wants_it(tmp_path):
     path = tmp_path / "hex.h5"
     quality = write_hexagonal(path)
-    with pytest.raises(InputProblem, match="hexagonal"):
+    with pytest.raises(InputError, match="hexagonal"):
         read_scan(path)
     scan = read_quietly(path, ReadingOptions(resample_hexagonal=True))
     assert scan.attrs["step_nm"] == pytest.approx((100.0, 100.0), rel=1e-5)
@@ -459,7 +459,7 @@ def test_hexagonal_grids_are_resampled_if_the_user_wants_it(tmp_path):
     assert "12 points resampled" in scan.attrs["notes"][0]
 
     write_hexagonal(path, drop=2)
-    with pytest.raises(InputProblem, match="10: 4 rows of 3 and 2"):
+    with pytest.raises(InputError, match="10: 4 rows of 3 and 2"):
         read_scan(path, ReadingOptions(resample_hexagonal=True))
 
 
@@ -540,7 +540,7 @@ def test_missing_points_are_masked_if_the_user_wants_it(tmp_path):
         names = list(root["1/EBSD/Data"])
     for name in names:
         edit(path, name, lambda values: values[:-2])
-    with pytest.raises(InputProblem, match="missing"):
+    with pytest.raises(InputError, match="missing"):
         read_scan(path)
     scan = read_quietly(path, ReadingOptions(accept_missing=True))
     missing = np.isnan(scan["image_quality"].to_numpy()).ravel()
@@ -629,11 +629,11 @@ def test_truth_values_serve_as_numbers(tmp_path):
     """Attributes and single values of type bool never end in a traceback."""
     path = write("dream3d_nx", tmp_path)
     set_geometry(path, "_DIMENSIONS", np.array([True, True, True]))
-    with pytest.raises(InputProblem, match=r"EulerAngles\n.*\(1, 4, 3, 3\)"):
+    with pytest.raises(InputError, match=r"EulerAngles\n.*\(1, 4, 3, 3\)"):
         read_scan(path)
     path = write("oim", tmp_path)
     replace(path, "nRows", [True])
-    with pytest.raises(InputProblem, match="3 points"):
+    with pytest.raises(InputError, match="3 points"):
         read_scan(path)
 
 
@@ -744,7 +744,7 @@ def no_phases(path: Path) -> None:
 def test_a_damaged_file_is_refused_by_name(tmp_path, layout, damage, says):
     path = write(layout, tmp_path)
     damage(path)
-    with pytest.raises(InputProblem, match=says) as told:
+    with pytest.raises(InputError, match=says) as told:
         read_scan(path)
     assert path.name in str(told.value)
 
@@ -769,7 +769,7 @@ def test_two_laue_groups_of_a_phase_are_refused(tmp_path):
     path = write("h5oina", tmp_path)
     with h5py.File(path, "r+") as root:
         root["1/EBSD/Header/Phases/1/Laue Group"].attrs["Symbol"] = "m-3m"
-    with pytest.raises(InputProblem, match="number 7, symbol m-3m"):
+    with pytest.raises(InputError, match="number 7, symbol m-3m"):
         read_scan(path)
 
 
@@ -777,7 +777,7 @@ def test_a_volume_of_two_geometries_is_refused(tmp_path):
     path = write("dream3d", tmp_path)
     with h5py.File(path, "r+") as root:
         root.copy("DataContainers/ImageDataContainer", "DataContainers/Second")
-    with pytest.raises(InputProblem, match=r"2 times(.|\n)*Second"):
+    with pytest.raises(InputError, match=r"2 times(.|\n)*Second"):
         read_scan(path)
 
 
@@ -803,7 +803,7 @@ def test_sizes_that_a_file_only_announces_are_never_allocated(layout, tmp_path):
         rows, columns = ("nRows", "nColumns") if layout == "oim" else ("Y Cells", "X Cells")
         replace(path, rows, [10 * side])
         replace(path, columns, [side])
-    with pytest.raises(InputProblem, match="announces more values than the file holds"):
+    with pytest.raises(InputError, match="announces more values than the file holds"):
         read_scan(path)
 
 
@@ -813,7 +813,7 @@ def test_a_file_that_was_cut_anywhere_is_refused(layout, tmp_path):
     whole = path.read_bytes()
     for share in np.linspace(0, 0.999, 12):
         path.write_bytes(whole[: int(share * len(whole))])
-        with pytest.raises(InputProblem, match=re.escape(path.name)):
+        with pytest.raises(InputError, match=re.escape(path.name)):
             read_scan(path)
 
 
@@ -822,7 +822,7 @@ def test_other_hdf5_files_are_refused_with_what_they_hold(tmp_path):
         with h5py.File(tmp_path / name, "w") as root:
             root["Manufacturer"] = "Bruker Nano"
             root["Scan/EBSD/Data/phi1"] = np.zeros(4)
-        with pytest.raises(InputProblem, match="holds Manufacturer, Scan"):
+        with pytest.raises(InputError, match="holds Manufacturer, Scan"):
             read_scan(tmp_path / name)
 
 
@@ -830,12 +830,12 @@ def test_other_hdf5_files_are_refused_with_what_they_hold(tmp_path):
 def test_the_content_must_be_of_the_kind_that_the_suffix_names(layout, tmp_path):
     path = write(layout, tmp_path)
     for suffix in {suffix for _, suffix in WRITERS.values()} - {path.suffix}:
-        with pytest.raises(InputProblem, match=r"not of its kind(.|\n)*what begins like"):
+        with pytest.raises(InputError, match=r"not of its kind(.|\n)*what begins like"):
             read_scan(path.rename(path.with_suffix(suffix)))
         path.with_suffix(suffix).rename(path)
     text = tmp_path / f"text{path.suffix}"
     text.write_text("# GRID: SqrGrid\n")
-    with pytest.raises(InputProblem, match=r"not of its kind(.|\n)*\.ang"):
+    with pytest.raises(InputError, match=r"not of its kind(.|\n)*\.ang"):
         read_scan(text)
 
 
@@ -888,7 +888,7 @@ def test_a_mutated_file_is_read_as_the_truth_or_refused(tmp_path_factory, data, 
     refusal = ""
     try:
         scan = read_quietly(path)
-    except InputProblem as problem:
+    except InputError as problem:
         refusal = str(problem)
     if refusal:
         assert path.name in refusal
@@ -930,11 +930,11 @@ def test_a_file_from_which_the_library_does_not_come_back_is_refused(tmp_path):
     content = path.read_bytes()
     heap = content.index(b"GCOL") + 16
     path.write_bytes(content[:heap] + bytes(4096 - 16) + content[heap + 4096 - 16 :])
-    with pytest.raises(InputProblem, match="does not come back") as refusal:
+    with pytest.raises(InputError, match="does not come back") as refusal:
         scan_readers(path)
     assert refusal.value.where == path.name
 
 
 def test_scans_that_would_share_a_name_are_refused(tmp_path):
-    with pytest.raises(InputProblem, match="share a name"):
+    with pytest.raises(InputError, match="share a name"):
         hdf5_files.named_readers(tmp_path / "map.h5", ["/a/b", "/a_b"], lambda *_: None)

@@ -9,7 +9,7 @@ from electrode_grains.ebsd import read_scan, write_scan
 from electrode_grains.ebsd.dream3d import _geometry
 from electrode_grains.ebsd.h5oina import _succeeded
 from electrode_grains.ebsd.hdf5 import count_points, find_dataset
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_success_is_the_code_that_most_points_of_a_phase_carry(error, phase, exp
     ],
 )
 def test_impossible_volumes_are_refused(sizes, spacing):
-    with pytest.raises(InputProblem, match="impossible"):
+    with pytest.raises(InputError, match="impossible"):
         _geometry(sizes, spacing, 6, "here")
 
 
@@ -98,5 +98,5 @@ def test_an_empty_dataset_holds_no_points_and_announces_none(tmp_path):
         assert find_dataset(root, "empty", [(0, 3)]).shape == (0, 3)
         assert count_points(root, "full") == 4
         for name in ("empty", "scalar"):
-            with pytest.raises(InputProblem, match="no points"):
+            with pytest.raises(InputError, match="no points"):
                 count_points(root, name)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from damaged_files import places_of_refusals
 from electrode_grains.ebsd import ReadingOptions, read_scan, scan_readers, stack_scans, tiff
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError
 
 STEP = ReadingOptions(step_nm=50.0)
 
@@ -46,7 +46,7 @@ def test_the_pages_of_a_tiff_stack_are_slices(tmp_path):
     stack = stack_scans(readers, 25.0, options=STEP)
     np.testing.assert_array_equal(stack["image_quality"], pages)
     assert stack.attrs["spacing_nm"] == (25.0, 50.0, 50.0)
-    with pytest.raises(InputProblem, match="several scans"):
+    with pytest.raises(InputError, match="several scans"):
         read_scan(tmp_path / "particle.tif", STEP)
     np.testing.assert_array_equal(
         read_scan(tmp_path / "particle.tif", STEP, "particle_0003")["image_quality"], pages[3]
@@ -77,7 +77,7 @@ def test_pages_that_were_written_one_by_one_are_a_stack(tmp_path, write):
 def test_pages_of_several_sizes_are_refused(tmp_path, write, sizes):
     path = tmp_path / "slice_1.tif"
     write(path, [grey(shape=(6, size)) for size in sizes])
-    with pytest.raises(InputProblem, match=r"several images(.|\n)*slice_1\.tif(.|\n)*\d more"):
+    with pytest.raises(InputError, match=r"several images(.|\n)*slice_1\.tif(.|\n)*\d more"):
         scan_readers(path)
 
 
@@ -92,26 +92,26 @@ def test_a_small_copy_beside_an_image_is_no_other_image(tmp_path):
 
 def test_moving_pictures_are_refused(tmp_path):
     write_by_pillow(tmp_path / "slice_1.png", [grey(seed) for seed in range(3)])
-    with pytest.raises(InputProblem, match=r"several images(.|\n)*2 more"):
+    with pytest.raises(InputError, match=r"several images(.|\n)*2 more"):
         read_scan(tmp_path / "slice_1.png", STEP)
 
 
 def test_an_image_without_a_step_is_refused(tmp_path):
     tifffile.imwrite(tmp_path / "slice_1.tif", grey())
-    with pytest.raises(SettingsProblem, match="step_nm = None"):
+    with pytest.raises(SettingsError, match="step_nm = None"):
         read_scan(tmp_path / "slice_1.tif")
 
 
 def test_colours_are_refused(tmp_path):
     Image.fromarray(grey(shape=(6, 7, 3))).save(tmp_path / "slice_1.png")
     tifffile.imwrite(tmp_path / "slice_2.tif", grey(shape=(6, 7, 3)), photometric="rgb")
-    with pytest.raises(InputProblem, match="colour mode RGB"):
+    with pytest.raises(InputError, match="colour mode RGB"):
         read_scan(tmp_path / "slice_1.png", STEP)
-    with pytest.raises(InputProblem, match="axes YXS"):
+    with pytest.raises(InputError, match="axes YXS"):
         read_scan(tmp_path / "slice_2.tif", STEP)
     planes = {"photometric": "rgb", "planarconfig": "separate"}
     tifffile.imwrite(tmp_path / "slice_3.tif", grey(shape=(3, 6, 7)), **planes)
-    with pytest.raises(InputProblem, match="axes SYX"):
+    with pytest.raises(InputError, match="axes SYX"):
         read_scan(tmp_path / "slice_3.tif", STEP)
 
 
@@ -126,7 +126,7 @@ def test_cut_images_are_refused(tmp_path, suffix):
     whole = path.read_bytes()
     for size in (20, 100, len(whole) // 2, len(whole) - 200):
         path.write_bytes(whole[:size])
-        with pytest.raises(InputProblem):
+        with pytest.raises(InputError):
             read_scan(path, STEP)
 
 
@@ -145,7 +145,7 @@ def test_missing_and_negative_values_are_masked_in_small_shares_only(tmp_path):
     assert np.isnan(scan["image_quality"]).sum() == 2
     values[:5] = np.nan
     tifffile.imwrite(tmp_path / "slice_1.tif", values)
-    with pytest.raises(InputProblem, match=r"25\.0%"):
+    with pytest.raises(InputError, match=r"25\.0%"):
         read_scan(tmp_path / "slice_1.tif", STEP)
 
 
@@ -156,7 +156,7 @@ def test_pixels_against_their_checksum_are_refused(tmp_path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 4
     path.write_bytes(content)
-    with pytest.raises(InputProblem, match="bad header checksum in b'IDAT'"):
+    with pytest.raises(InputError, match="bad header checksum in b'IDAT'"):
         read_scan(path, STEP)
 
 
@@ -166,7 +166,7 @@ def test_more_pixels_than_the_file_can_hold_are_refused_before_they_are_allocate
     with tifffile.TiffFile(path, mode="r+b") as tiff:
         for tag in ("ImageWidth", "ImageLength", "RowsPerStrip"):
             tiff.pages[0].tags[tag].overwrite(2**31)
-    with pytest.raises(InputProblem, match="more pixels than the file can hold") as refusal:
+    with pytest.raises(InputError, match="more pixels than the file can hold") as refusal:
         scan_readers(path)
     assert "2147483648, 2147483648" in refusal.value.found
 
@@ -248,7 +248,7 @@ def test_sound_stacks_of_any_writer_are_read(tmp_path, how, dtype):
 
 def test_an_image_packed_in_another_way_is_refused_with_a_way_out(tmp_path):
     Image.fromarray(grey()).save(tmp_path / "slice_1.tif", compression="tiff_lzw")
-    with pytest.raises(InputProblem, match=r"LZW(.|\n)*without compression, or as PNG"):
+    with pytest.raises(InputError, match=r"LZW(.|\n)*without compression, or as PNG"):
         read_scan(tmp_path / "slice_1.tif", STEP)
 
 
@@ -275,7 +275,7 @@ def test_a_header_that_does_not_fit_its_pixels_is_refused(tmp_path, damage, says
     path = tmp_path / "particle.tif"
     write_image("stack", path)
     damage(path)
-    with pytest.raises(InputProblem, match=f"header of an image(.|\n)*({says})"):
+    with pytest.raises(InputError, match=f"header of an image(.|\n)*({says})"):
         scan_readers(path)
 
 
@@ -303,7 +303,7 @@ def test_a_lost_tag_is_passed_over_where_it_decides_no_pixel_and_refused_elsewhe
         path.write_bytes(content)
         try:
             read = tiff.read_page(path, 0)[0] if tiff.count_pages(path) else None
-        except InputProblem:
+        except InputError:
             continue
         else:
             passed.add(struct.unpack_from("<H", sound, entry)[0])
@@ -323,14 +323,14 @@ def test_a_chain_of_pages_that_leads_nowhere_is_refused_at_once(tmp_path, at):
     assert struct.unpack_from("<I", content, 178)[0] > 6000  # where the first header names the next
     struct.pack_into("<I", content, 178, at)
     path.write_bytes(content)
-    with pytest.raises(InputProblem, match=rf"page 2\n.*no header at byte {at}|cannot be read"):
+    with pytest.raises(InputError, match=rf"page 2\n.*no header at byte {at}|cannot be read"):
         scan_readers(path)
 
 
 @pytest.mark.parametrize("step", [0.0, -50.0, float("nan"), float("inf")])
 def test_an_impossible_step_is_refused(tmp_path, step):
     tifffile.imwrite(tmp_path / "slice_1.tif", grey())
-    with pytest.raises(SettingsProblem, match=f"step_nm = {step}"):
+    with pytest.raises(SettingsError, match=f"step_nm = {step}"):
         read_scan(tmp_path / "slice_1.tif", ReadingOptions(step_nm=step))
 
 

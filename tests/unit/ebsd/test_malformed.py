@@ -15,7 +15,7 @@ import pytest
 import xarray as xr
 
 from electrode_grains.ebsd import read_scan, write_scan
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 
 def some_scan(rows, columns):
@@ -270,7 +270,7 @@ def outcome(path):
         warnings.simplefilter("ignore")
         try:
             return read_scan(path)
-        except InputProblem:
+        except InputError:
             return None
 
 

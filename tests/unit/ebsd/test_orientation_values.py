@@ -6,7 +6,7 @@ import xarray as xr
 
 from electrode_grains.ebsd import orientations as crystals
 from electrode_grains.ebsd.fields import stack_orientations, symmetry_doubts
-from electrode_grains.problems import SettingsProblem
+from electrode_grains.errors import SettingsError
 
 IDENTITY = np.array([1.0, 0, 0, 0])
 
@@ -32,7 +32,7 @@ def test_the_symmetry_codes_are_those_of_edax():
     codes = {"m-3m": "43", "m-3": "23", "6/mmm": "62", "6/m": "6", "-3m": "32", "-3": "3"}
     codes |= {"4/mmm": "42", "4/m": "4", "mmm": "22", "-1": "1"}
     assert {name: crystals.tsl_symmetry_of_laue_group(name) for name in codes} == codes
-    with pytest.raises(SettingsProblem, match="m-3x"):
+    with pytest.raises(SettingsError, match="m-3x"):
         crystals.tsl_symmetry_of_laue_group("m-3x")
 
 

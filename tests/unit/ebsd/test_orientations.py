@@ -6,7 +6,7 @@ from orix.quaternion import Orientation, symmetry
 
 from electrode_grains.ebsd import orientations as crystals
 from electrode_grains.ebsd.annotation import annotate_from_orientations
-from electrode_grains.problems import SettingsProblem
+from electrode_grains.errors import SettingsError
 
 ORIX = {"-3m": symmetry.D3d, "m-3m": symmetry.Oh, "6/mmm": symmetry.D6h, "mmm": symmetry.D2h}
 seeds = st.integers(0, 2**32 - 1)
@@ -159,7 +159,7 @@ def test_a_slice_without_any_orientation_is_background():
 
 
 def test_unknown_symmetries_are_refused():
-    with pytest.raises(SettingsProblem, match="m-3x"):
+    with pytest.raises(SettingsError, match="m-3x"):
         crystals.laue_group("m-3x")
-    with pytest.raises(SettingsProblem, match="99"):
+    with pytest.raises(SettingsError, match="99"):
         crystals.laue_group_of_tsl_symmetry(99)

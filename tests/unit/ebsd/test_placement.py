@@ -8,8 +8,8 @@ from electrode_grains.ebsd.placement import (
     annotation_troubles,
     classes_of_colours,
 )
+from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.phantom import AcquisitionSettings, acquire, virtual_particle
-from electrode_grains.problems import InputProblem, SettingsProblem
 
 DRAWN = np.array([[1, 2], [3, 0]], np.uint8)
 
@@ -25,7 +25,7 @@ DRAWN = np.array([[1, 2], [3, 0]], np.uint8)
     ],
 )
 def test_an_annotation_that_fits_no_scan_is_refused(annotations, says):
-    with pytest.raises(InputProblem, match=says):
+    with pytest.raises(InputError, match=says):
         place_annotations(annotations, ["slice_1", "slice_2"], (2, 2, 2))
 
 
@@ -37,7 +37,7 @@ def test_annotations_are_numbered_as_the_user_says(numbers, index):
 
 
 def test_an_unknown_numbering_is_refused():
-    with pytest.raises(SettingsProblem, match="from_2"):
+    with pytest.raises(SettingsError, match="from_2"):
         place_annotations({"labels_2": DRAWN}, ["slice_2"], (1, 2, 2), "from_2")
 
 
@@ -137,7 +137,7 @@ def test_the_first_and_last_slice_have_one_neighbour():
 
 def test_troubles_of_annotations_are_listed_and_the_others_placed():
     def broken():
-        raise InputProblem("cut", where="labels_1.png")
+        raise InputError("cut", where="labels_1.png")
 
     given = {"labels_1": broken, "labels_2": lambda: DRAWN, "labels_3": DRAWN, "again_3": DRAWN}
     placed, troubles = annotation_troubles(given, ["s_1", "s_2", "s_3"], (3, 2, 2))
@@ -154,5 +154,5 @@ def test_colours_of_the_palette_are_the_classes_and_others_are_counted():
     # Black, and the orange, sky blue and grey that people without red-green sight tell apart.
     assert CLASS_COLOURS == ((0, 0, 0), (230, 159, 0), (86, 180, 233), (90, 90, 90))
     image[0, 1] = image[1, 3] = (231, 159, 0)
-    with pytest.raises(InputProblem, match=r"1 such colours: \(231, 159, 0\) \(2 points\)"):
+    with pytest.raises(InputError, match=r"1 such colours: \(231, 159, 0\) \(2 points\)"):
         classes_of_colours("a", image)

@@ -12,7 +12,7 @@ from electrode_grains.ebsd.points import (
     edax_indexed,
     scan_of_points,
 )
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 LENIENT = ReadingOptions(accept_missing=True)
 DECLARED = DeclaredGrid(rows=4, columns=3, columns_even=3, dy=0.05, dx=0.1)
@@ -74,7 +74,7 @@ def test_more_than_half_without_orientation_is_told(lost, told):
 )
 def test_missing_rows_and_columns_are_refused_or_masked_at_their_place(rows, columns):
     given = points(rows, columns)
-    with pytest.raises(InputProblem, match=r"12 points: 4 x 3 points at 0.05 x 0.1 um"):
+    with pytest.raises(InputError, match=r"12 points: 4 x 3 points at 0.05 x 0.1 um"):
         scan_of(given)
     scan = scan_of(given, LENIENT)
     expected = np.full((4, 3), np.nan)
@@ -96,7 +96,7 @@ def test_a_header_that_counts_fewer_points_is_passed_over():
     assert scan.attrs["notes"] == (
         "the header counts 4 x 2 points, the coordinates 4 x 3; the coordinates are used",
     )
-    with pytest.raises(InputProblem, match="8 points: 4 x 2"):
+    with pytest.raises(InputError, match="8 points: 4 x 2"):
         scan_of(points(declared=fewer))
 
 
@@ -104,14 +104,14 @@ def test_a_header_that_counts_far_more_points_is_refused():
     just = DeclaredGrid(rows=400, columns=3, dy=0.05, dx=0.1)
     assert scan_of(points(declared=just), LENIENT).sizes["y"] == 400
     beyond = DeclaredGrid(rows=401, columns=3, dy=0.05, dx=0.1)
-    with pytest.raises(InputProblem, match=r"far more points(.|\n)*12 points(.|\n)*401 x 3"):
+    with pytest.raises(InputError, match=r"far more points(.|\n)*12 points(.|\n)*401 x 3"):
         scan_of(points(declared=beyond), LENIENT)
 
 
 def test_a_header_that_gives_no_counts_is_no_contradiction():
     assert scan_of(points(declared=DeclaredGrid(dy=0.05, dx=0.1))).attrs["notes"] == ()
     even = DeclaredGrid(columns_even=2, dy=0.05, dx=0.1)
-    with pytest.raises(InputProblem, match="as the header says"):
+    with pytest.raises(InputError, match="as the header says"):
         scan_of(points(declared=even))
 
 
@@ -141,7 +141,7 @@ def test_a_decimated_scan_is_read_with_a_note():
 
 @pytest.mark.parametrize(("rows", "columns"), [(range(3), range(3)), (range(4), range(2))])
 def test_a_decimated_scan_that_lost_lines_is_refused(rows, columns):
-    with pytest.raises(InputProblem, match=r"12 points: 4 x 3, every so many"):
+    with pytest.raises(InputError, match=r"12 points: 4 x 3, every so many"):
         scan_of(points(rows, columns, FULL))
     assert len(scan_of(points(rows, columns, FULL), LENIENT).attrs["notes"]) == 1
 
@@ -172,7 +172,7 @@ def test_angles_beyond_two_turns_are_refused_with_their_line():
     angles[0] = angles[1, 1] = 4 * np.pi + 9e-4  # "no solution", as printed
     assert scan_of(points(euler_angles=angles)).attrs["notes"] == ()
     angles[5, 2] = -12.57
-    with pytest.raises(InputProblem, match=r"line 105(.|\n)*phi2 = 1, 1, -12.57"):
+    with pytest.raises(InputError, match=r"line 105(.|\n)*phi2 = 1, 1, -12.57"):
         scan_of(points(euler_angles=angles))
 
 
@@ -180,7 +180,7 @@ def test_angles_beyond_two_turns_are_refused_with_their_line():
 def test_phases_that_are_not_listed_are_refused_with_their_line_and_number(phase):
     phases = np.ones(12)
     phases[[4, 9]] = phase
-    with pytest.raises(InputProblem, match=rf"line 104(.|\n)*phase {phase:g} at 2 points"):
+    with pytest.raises(InputError, match=rf"line 104(.|\n)*phase {phase:g} at 2 points"):
         scan_of(points(phase=phases))
 
 
@@ -195,7 +195,7 @@ def test_without_a_list_any_whole_number_of_16_bits_is_a_phase(phase, is_taken):
     if is_taken:
         assert (scan_of(given)["phase"] == phase).all()
     else:
-        with pytest.raises(InputProblem, match="whole numbers"):
+        with pytest.raises(InputError, match="whole numbers"):
             scan_of(given)
 
 
@@ -217,7 +217,7 @@ def test_useless_quality_is_masked_up_to_its_share_and_counted():
     assert np.flatnonzero(np.isnan(cleaned)).tolist() == [3, 50]
     assert told == ["2 points have no usable image quality and were masked"]
     quality[60] = np.nan
-    with pytest.raises(InputProblem, match=r"1\.5%(.|\n)*at most 1\.0%"):
+    with pytest.raises(InputError, match=r"1\.5%(.|\n)*at most 1\.0%"):
         clean_quality(quality, "a.ang", 0.01, told)
     told.clear()
     assert clean_quality(np.zeros(3), "a.ang", 0.0, told).tolist() == [0, 0, 0]
@@ -257,7 +257,7 @@ def hexagonal(rows, columns, even, said_rows=None):
 @pytest.mark.parametrize("rows", [4, 5])
 def test_a_hexagonal_grid_is_resampled_with_a_note(rows, even):
     given = hexagonal(rows, 3, even)
-    with pytest.raises(InputProblem, match="hexagonal"):
+    with pytest.raises(InputError, match="hexagonal"):
         scan_of(given)
     scan = scan_of(given, ReadingOptions(resample_hexagonal=True))
     assert scan.attrs["step_nm"] == (100.0, 100.0)
@@ -271,5 +271,5 @@ def test_a_hexagonal_grid_is_resampled_with_a_note(rows, even):
 @pytest.mark.parametrize(("rows", "expected"), [(4, 13), (5, 15)])
 def test_a_hexagonal_grid_that_is_not_that_of_the_header_is_refused(rows, expected):
     given = hexagonal(rows, 3, 2, said_rows=rows + 1)
-    with pytest.raises(InputProblem, match=rf"{expected}: {rows + 1} rows of 3 and 2 in turn"):
+    with pytest.raises(InputError, match=rf"{expected}: {rows + 1} rows of 3 and 2 in turn"):
         scan_of(given, ReadingOptions(resample_hexagonal=True))

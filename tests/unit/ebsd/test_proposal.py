@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from electrode_grains.ebsd import propose_slices, slice_information
-from electrode_grains.problems import InputProblem, SettingsProblem
+from electrode_grains.errors import InputError, SettingsError
 
 DEPTHS = st.integers(1, 120)
 
@@ -70,9 +70,9 @@ def test_a_new_proposal_keeps_away_from_what_is_labelled():
 
 
 def test_nothing_to_propose_is_refused():
-    with pytest.raises(SettingsProblem, match="count = 0"):
+    with pytest.raises(SettingsError, match="count = 0"):
         propose_slices(np.ones(3), 0)
-    with pytest.raises(InputProblem, match="no point of the stack"):
+    with pytest.raises(InputError, match="no point of the stack"):
         slice_information(np.full((2, 3, 3), np.nan))
 
 
@@ -105,7 +105,7 @@ def test_every_slice_can_be_proposed_but_none_twice():
 
 def test_only_a_volume_and_a_prediction_that_covers_it_are_taken():
     for shape in ((3, 3), (0, 3, 3)):
-        with pytest.raises(InputProblem, match="from a volume"):
+        with pytest.raises(InputError, match="from a volume"):
             slice_information(np.ones(shape))
-    with pytest.raises(InputProblem, match="does not cover"):
+    with pytest.raises(InputError, match="does not cover"):
         slice_information(np.ones((2, 3, 3)), np.ones((3, 2, 3, 4)))

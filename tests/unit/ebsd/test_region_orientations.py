@@ -14,7 +14,7 @@ from electrode_grains.ebsd.region_orientations import (
     as_points,
     region_orientations,
 )
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
 
 FLOAT32 = 1e-3  # rad: the angle of two rotations known to 7 digits each
 
@@ -136,10 +136,10 @@ def test_a_fifth_channel_is_the_weight_where_none_is_given():
 
 @pytest.mark.parametrize("shape", [(3, 1, 2, 2), (6, 1, 2, 2), (4, 1, 2, 3), (1, 2, 2, 5), (4, 4)])
 def test_orientations_of_another_shape_are_refused(shape):
-    with pytest.raises(InputProblem, match="do not fit"):
+    with pytest.raises(InputError, match="do not fit"):
         as_points(np.ones(shape), (1, 2, 2), None)
 
 
 def test_weights_of_another_shape_are_refused():
-    with pytest.raises(InputProblem, match="weights and labels"):
+    with pytest.raises(InputError, match="weights and labels"):
         as_points(np.ones((4, 1, 2, 2)), (1, 2, 2), np.ones((1, 2, 3)))

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from electrode_grains.ebsd import scan_readers, stack_scans
+from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.exports import (
     FORMATS,
     ExportedParticle,
@@ -23,7 +24,6 @@ from electrode_grains.exports import (
     write_image_data,
     write_tiff_stack,
 )
-from electrode_grains.problems import InputProblem, SettingsProblem
 
 SPACING = (30.0, 20.0, 10.0)
 
@@ -142,7 +142,7 @@ def test_imagej_finds_labels_and_voxel_size(particle, labels, tmp_path):
 
 
 def test_labels_that_a_float_cannot_tell_apart_are_refused_for_imagej(tmp_path):
-    with pytest.raises(InputProblem, match="16777217"):
+    with pytest.raises(InputError, match="16777217"):
         write_tiff_stack(np.array([[[2**24 + 1]]]), SPACING, tmp_path / "no.tif")
 
 
@@ -242,17 +242,17 @@ def test_interfaces_for_paraview_name_the_grains_on_either_side(particle, labels
 
 
 def test_an_unknown_format_is_refused_with_those_that_exist(particle, tmp_path):
-    with pytest.raises(SettingsProblem, match="dream3d"):
+    with pytest.raises(SettingsError, match="dream3d"):
         write_exports(particle, tmp_path, ["obj"])
 
 
 def test_volumes_of_another_window_are_refused(particle, labels):
-    with pytest.raises(InputProblem, match="image_quality"):
+    with pytest.raises(InputError, match="image_quality"):
         ExportedParticle(labels, SPACING, particle.grains, image_quality=np.zeros((2, 2, 2)))
 
 
 def test_no_grain_is_no_mesh():
-    with pytest.raises(InputProblem, match="no grain"):
+    with pytest.raises(InputError, match="no grain"):
         interface_mesh(np.zeros((2, 2, 2), int), SPACING)
 
 

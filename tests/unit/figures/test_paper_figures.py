@@ -7,6 +7,7 @@ from matplotlib import rcParams
 from matplotlib.figure import Figure
 from scipy import stats
 
+from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.figures import (
     CHARACTERISTICS,
     annotated_slice,
@@ -25,7 +26,6 @@ from electrode_grains.figures import (
     validation_plot,
 )
 from electrode_grains.figures.distributions import MAXIMUM_BINS, bin_edges
-from electrode_grains.problems import InputProblem, SettingsProblem
 
 SPACING = (70.0, 50.0, 40.0)
 SHAPE = (6, 10, 12)
@@ -79,14 +79,14 @@ def test_quality_that_is_not_a_number_is_drawn(volume):
 
 
 def test_a_slice_beyond_the_stack_is_refused(volume, probability):
-    with pytest.raises(InputProblem, match="slice 6"):
+    with pytest.raises(InputError, match="slice 6"):
         predicted_slice(volume, probability, 6, SPACING)
 
 
 def test_a_volume_of_another_window_is_refused(volume, probability):
-    with pytest.raises(InputProblem, match=r"\(5, 10, 12\)"):
+    with pytest.raises(InputError, match=r"\(5, 10, 12\)"):
         segmentation_slice(volume, None, np.ones((5, 10, 12), dtype=int), 0, SPACING)
-    with pytest.raises(InputProblem, match=r"\(2, 6, 10, 12\)"):
+    with pytest.raises(InputError, match=r"\(2, 6, 10, 12\)"):
         predicted_slice(volume, probability[:2], 0, SPACING)
 
 
@@ -128,7 +128,7 @@ def test_given_widths_are_drawn_as_they_are():
 
 
 def test_a_network_without_widths_is_refused():
-    with pytest.raises(SettingsProblem, match="in_channels"):
+    with pytest.raises(SettingsError, match="in_channels"):
         network_architecture({"in_channels": 1})
 
 
@@ -181,7 +181,7 @@ def test_six_panels_in_the_order_of_the_paper():
 
 
 def test_a_sample_of_nothing_known_is_refused():
-    with pytest.raises(InputProblem, match="crack"):
+    with pytest.raises(InputError, match="crack"):
         marginal_histograms(pd.DataFrame({"crack": [1.0]}))
 
 
@@ -204,7 +204,7 @@ def test_an_unbounded_density_is_drawn():
 def test_a_transposed_density_is_refused():
     panel = {"x_name": "a", "y_name": "b", "x_grid": [0, 1, 2], "y_grid": [0, 1],
              "density": np.ones((3, 2))}  # fmt: skip
-    with pytest.raises(InputProblem, match=r"\(2, 3\)"):
+    with pytest.raises(InputError, match=r"\(2, 3\)"):
         bivariate_densities([panel])
 
 
@@ -226,9 +226,9 @@ def test_the_illustrated_ball_has_the_volume_of_the_grain():
 
 
 def test_a_flat_or_tiny_grain_cannot_be_illustrated():
-    with pytest.raises(InputProblem, match="1 voxels"):
+    with pytest.raises(InputError, match="1 voxels"):
         descriptor_illustration(np.ones((1, 1, 1)), SPACING)
-    with pytest.raises(InputProblem, match="plane"):
+    with pytest.raises(InputError, match="plane"):
         descriptor_illustration(np.ones((1, 5, 5)), SPACING)
 
 
@@ -242,7 +242,7 @@ def test_learning_curves_part_losses_from_scores():
 
 
 def test_a_history_without_numbers_is_refused():
-    with pytest.raises(InputProblem, match="note"):
+    with pytest.raises(InputError, match="note"):
         learning_curves(pd.DataFrame({"note": ["a"]}))
 
 
@@ -262,14 +262,14 @@ def test_drift_marks_flagged_slices_and_bears_gaps():
 def test_drift_needs_all_three_lists(missing):
     transforms = {"shift_x": [0.0], "shift_y": [0.0], "rotation": [0.0]}
     del transforms[missing]
-    with pytest.raises(InputProblem, match=f"lack {missing}"):
+    with pytest.raises(InputError, match=f"lack {missing}"):
         drift_plot(transforms)
 
 
 def test_depth_curve_and_truth_refuse_other_tables():
-    with pytest.raises(InputProblem, match="0 rows"):
+    with pytest.raises(InputError, match="0 rows"):
         depth_curve(pd.DataFrame({"minima_depth": [], "grain_count": []}))
-    with pytest.raises(InputProblem, match="mean"):
+    with pytest.raises(InputError, match="mean"):
         truth_comparison(pd.DataFrame({"mean": [1.0]}))
 
 

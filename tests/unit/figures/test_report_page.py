@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.figures import (
     particle_mesh,
     png_data_uri,
@@ -20,7 +21,6 @@ from electrode_grains.figures import (
 )
 from electrode_grains.figures.encoding import inline_json, jsonable
 from electrode_grains.figures.interactive import grain_rows, mesh_payload
-from electrode_grains.problems import InputProblem, SettingsProblem
 from report_content import EVIL, SPACING, content, particle
 
 ADDRESSES = {"src", "href", "action", "data", "poster", "srcset", "formaction", "background"}
@@ -129,9 +129,9 @@ def test_an_empty_report_says_so():
 
 
 def test_unknown_content_and_a_missing_title_are_refused():
-    with pytest.raises(InputProblem, match="figurs"):
+    with pytest.raises(InputError, match="figurs"):
         report_page({"title": "a", "figurs": {}})
-    with pytest.raises(InputProblem, match="no title"):
+    with pytest.raises(InputError, match="no title"):
         report_page({})
 
 
@@ -139,7 +139,7 @@ def test_unknown_content_and_a_missing_title_are_refused():
     "picture", ["http://example.org/a.png", "data:text/html;base64,AA", b"GIF"]
 )
 def test_only_pictures_are_taken_for_figures(picture):
-    with pytest.raises(InputProblem, match="PNG"):
+    with pytest.raises(InputError, match="PNG"):
         report_page({"title": "a", "figures": {"1": picture}})
 
 
@@ -166,7 +166,7 @@ def test_colours_survive_the_encoding():
 
 
 def test_an_array_that_is_no_image_is_refused():
-    with pytest.raises(InputProblem, match=r"\(3, 4, 2\)"):
+    with pytest.raises(InputError, match=r"\(3, 4, 2\)"):
         png_data_uri(np.zeros((3, 4, 2)))
 
 
@@ -196,7 +196,7 @@ def test_slices_are_thinned_and_spread():
 
 
 def test_an_overlay_of_another_window_is_refused():
-    with pytest.raises(InputProblem, match="grains"):
+    with pytest.raises(InputError, match="grains"):
         slice_browser(np.ones((3, 4, 5)), labels=np.ones((3, 4, 4), dtype=int))
 
 
@@ -253,9 +253,9 @@ def test_a_volume_without_grains_gives_an_empty_mesh():
 
 
 def test_meshes_of_what_is_no_label_volume_are_refused():
-    with pytest.raises(InputProblem, match="float64"):
+    with pytest.raises(InputError, match="float64"):
         particle_mesh(np.zeros((3, 3, 3)), SPACING)
-    with pytest.raises(SettingsProblem, match="step 0"):
+    with pytest.raises(SettingsError, match="step 0"):
         particle_mesh(particle(), SPACING, step=0)
 
 

@@ -10,8 +10,8 @@ from electrode_grains.ebsd.orientations import (
     multiply,
     random_orientations,
 )
+from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.grains import BoundaryEvidence, merge_regions, region_orientations
-from electrode_grains.problems import InputProblem, SettingsProblem
 
 
 def turned(degrees):
@@ -184,7 +184,7 @@ def test_contacts_between_slices_are_kept_with_less_evidence():
 
 def test_impossible_evidence_is_refused():
     for settings_ in ({"quantile": 0.0}, {"quantile": 1.5}, {"reference_voxels": 0}):
-        with pytest.raises(SettingsProblem, match=str(next(iter(settings_.values())))):
+        with pytest.raises(SettingsError, match=str(next(iter(settings_.values())))):
             BoundaryEvidence(**settings_)
 
 
@@ -213,17 +213,17 @@ def test_mode_none_only_renumbers(blocks):
 
 def test_what_cannot_be_merged_is_refused(blocks):
     boundary = np.zeros(blocks.shape)
-    with pytest.raises(SettingsProblem, match="'combined' needs orientations"):
+    with pytest.raises(SettingsError, match="'combined' needs orientations"):
         merge_regions(blocks, boundary)
-    with pytest.raises(SettingsProblem, match="sideways"):
+    with pytest.raises(SettingsError, match="sideways"):
         merge_regions(blocks, boundary, mode="sideways")
     bad = boundary.copy()
     bad[0, 0, 0] = np.nan
-    with pytest.raises(InputProblem, match="1 voxels"):
+    with pytest.raises(InputError, match="1 voxels"):
         merge_regions(blocks, bad, mode="iq")
-    with pytest.raises(InputProblem, match=r"\(3, 6, 6, 24\)"):
+    with pytest.raises(InputError, match=r"\(3, 6, 6, 24\)"):
         merge_regions(blocks, boundary, np.zeros((3, *blocks.shape)))
-    with pytest.raises(SettingsProblem, match=r"1\.2"):
+    with pytest.raises(SettingsError, match=r"1\.2"):
         merge_regions(blocks, boundary, mode="iq", boundary_threshold=1.2)
-    with pytest.raises(SettingsProblem, match="5"):
+    with pytest.raises(SettingsError, match="5"):
         merge_regions(blocks, boundary, mode="iq", misorientation_threshold=5.0)

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from electrode_grains.errors import ComputationError, InputError, SettingsError
 from electrode_grains.grains import flood_from_minima, isolate_particle, remove_background
-from electrode_grains.problems import ComputationProblem, InputProblem, SettingsProblem
 
 
 def row(*labels):
@@ -97,7 +97,7 @@ def test_no_voxel_is_lost_without_being_counted(seed, minimum, rim):
         grains, report = isolate_particle(
             labels, background, 0.5, minimum_voxels=minimum, rim_voxels=rim
         )
-    except ComputationProblem:
+    except ComputationError:
         return
 
     given_voxels = int((labels > 0).sum())
@@ -132,17 +132,17 @@ def test_a_clean_result_stays_as_it_is(seed):
 def test_what_makes_no_sense_is_refused():
     labels = row(1, 2)
     nothing = 0.0 * labels
-    with pytest.raises(ComputationProblem, match="background_voxels 2"):
+    with pytest.raises(ComputationError, match="background_voxels 2"):
         isolate_particle(labels, nothing + 1, 0.5)
-    with pytest.raises(SettingsProblem, match=r"1\.5"):
+    with pytest.raises(SettingsError, match=r"1\.5"):
         remove_background(labels, nothing, 1.5)
-    with pytest.raises(InputProblem, match="2 NaN"):
+    with pytest.raises(InputError, match="2 NaN"):
         remove_background(labels, nothing * np.nan, 0.5)
-    with pytest.raises(InputProblem, match=r"\(1, 1, 2\) and \(1, 2\)"):
+    with pytest.raises(InputError, match=r"\(1, 1, 2\) and \(1, 2\)"):
         remove_background(labels, nothing[0], 0.5)
-    with pytest.raises(InputProblem, match="-1"):
+    with pytest.raises(InputError, match="-1"):
         remove_background(-labels + 1, nothing, 0.5)
-    with pytest.raises(SettingsProblem, match="rim"):
+    with pytest.raises(SettingsError, match="rim"):
         isolate_particle(labels, nothing, 0.5, rim_voxels=-1)
-    with pytest.raises(SettingsProblem, match="smallest"):
+    with pytest.raises(SettingsError, match="smallest"):
         isolate_particle(labels, nothing, 0.5, particle="smallest")

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.grains import apply_edits
-from electrode_grains.problems import InputProblem, SettingsProblem
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_a_split_follows_the_boundary(labels):
 def test_outdated_edits_are_refused_by_number_or_reported(labels, edit, reason):
     edits = [{"action": "remove", "at": [0, 0, 8]}, edit]
 
-    with pytest.raises(InputProblem, match=rf"(?s)edit 2 .*{reason}"):
+    with pytest.raises(InputError, match=rf"(?s)edit 2 .*{reason}"):
         apply_edits(labels, edits)
     edited, log = apply_edits(labels, edits, outdated="report")
 
@@ -93,7 +93,7 @@ def test_outdated_edits_are_refused_by_number_or_reported(labels, edit, reason):
     ],
 )
 def test_malformed_edits_are_refused_by_number_before_anything_is_applied(labels, edit, found):
-    with pytest.raises(SettingsProblem, match=rf"(?s)edit 2 .*{found}"):
+    with pytest.raises(SettingsError, match=rf"(?s)edit 2 .*{found}"):
         apply_edits(labels, [{"action": "remove", "at": [0, 0, 0]}, edit])
 
 

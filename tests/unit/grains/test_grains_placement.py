@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.grains import adapted_rand_error, place_interfaces
 from electrode_grains.grains.placement import COLOURS, LEAST_PROBABILITY
-from electrode_grains.problems import InputProblem, SettingsProblem
 
 
 def drawn_classes(labels):
@@ -100,7 +100,7 @@ def test_a_stiff_interface_stays(cells):
 
 
 def test_what_does_not_fit_is_refused(cells):
-    with pytest.raises(InputProblem, match=r"\(2, 8, 30, 30\)"):
+    with pytest.raises(InputError, match=r"\(2, 8, 30, 30\)"):
         place_interfaces(cells, np.zeros((2, *cells.shape)))
-    with pytest.raises(SettingsProblem, match="stiffness -1"):
+    with pytest.raises(SettingsError, match="stiffness -1"):
         place_interfaces(cells, np.zeros((3, *cells.shape)), stiffness=-1)

@@ -5,6 +5,7 @@ import pytest
 from scipy import ndimage
 
 from electrode_grains.ebsd.orientations import random_orientations
+from electrode_grains.errors import ComputationError, SettingsError
 from electrode_grains.grains import (
     adapted_rand_error,
     choose_boundary_threshold,
@@ -20,7 +21,6 @@ from electrode_grains.grains import (
     segment_grains_with_report,
 )
 from electrode_grains.morphometry import characterize_grains
-from electrode_grains.problems import ComputationProblem, SettingsProblem
 
 SPACING = (50.0, 50.0, 50.0)
 
@@ -53,7 +53,7 @@ def test_without_any_orientation_combined_runs_as_iq_and_says_so(two_grains):
 
 def test_orientation_mode_needs_orientations(two_grains):
     _, probability, field = two_grains
-    with pytest.raises(SettingsProblem, match="orientation"):
+    with pytest.raises(SettingsError, match="orientation"):
         segment_grains(
             probability,
             0.05,
@@ -154,7 +154,7 @@ def test_a_grain_torn_by_a_slice_out_of_place_is_one():
 
 def test_a_threshold_of_nothing_cuts_nothing(two_grains):
     truth, _, field = two_grains
-    with pytest.raises(SettingsProblem, match=r"0\.0"):
+    with pytest.raises(SettingsError, match=r"0\.0"):
         cut_by_orientation(truth, field, misorientation_threshold=0.0)
 
 
@@ -273,5 +273,5 @@ def test_the_boundary_threshold_is_judged_by_the_annotation(two_grains):
 
 def test_everything_background_is_refused_with_its_numbers():
     probability = np.stack([np.zeros((4, 4, 4)), np.zeros((4, 4, 4)), np.ones((4, 4, 4))])
-    with pytest.raises(ComputationProblem, match="background_voxels 64"):
+    with pytest.raises(ComputationError, match="background_voxels 64"):
         segment_grains(probability, 0.05, 0.5)

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage import metrics
 
+from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.grains import (
     adapted_rand_error,
     boundary_agreement,
@@ -12,7 +13,6 @@ from electrode_grains.grains import (
     score_labels,
     variation_of_information,
 )
-from electrode_grains.problems import InputProblem, SettingsProblem
 
 
 def random_labels(seed, highest=6, shape=(4, 5, 6)):
@@ -127,15 +127,15 @@ def test_annotated_slices_tell_missed_and_invented_boundaries():
 
 def test_what_cannot_be_compared_is_refused():
     one = np.ones((2, 2, 2), int)
-    with pytest.raises(InputProblem, match=r"\(2, 2, 2\) and \(2, 2\)"):
+    with pytest.raises(InputError, match=r"\(2, 2, 2\) and \(2, 2\)"):
         adapted_rand_error(one, one[0])
-    with pytest.raises(InputProblem, match="holds no grain"):
+    with pytest.raises(InputError, match="holds no grain"):
         variation_of_information(one, 0 * one)
-    with pytest.raises(InputProblem, match="float64"):
+    with pytest.raises(InputError, match="float64"):
         score_labels(one * 0.5, one)
-    with pytest.raises(SettingsProblem, match=r"0\.3"):
+    with pytest.raises(SettingsError, match=r"0\.3"):
         matched_grain_scores(one, one, 0.3)
-    with pytest.raises(InputProblem, match="nothing is annotated"):
+    with pytest.raises(InputError, match="nothing is annotated"):
         boundary_agreement(one, 0 * one)
-    with pytest.raises(SettingsProblem, match="-1"):
+    with pytest.raises(SettingsError, match="-1"):
         boundary_agreement(one, one, tolerance=-1)

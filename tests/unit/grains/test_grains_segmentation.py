@@ -3,6 +3,7 @@ import pytest
 from scipy import ndimage
 
 from electrode_grains.ebsd.orientations import random_orientations
+from electrode_grains.errors import ComputationError, InputError, SettingsError
 from electrode_grains.grains import (
     adapted_rand_error,
     choose_boundary_threshold,
@@ -12,7 +13,6 @@ from electrode_grains.grains import (
     segment_grains,
     segment_grains_with_report,
 )
-from electrode_grains.problems import ComputationProblem, InputProblem, SettingsProblem
 
 SHAPE = (20, 40, 44)
 
@@ -151,7 +151,7 @@ def test_doubts_name_the_numbers_that_lead_there():
     assert grain_doubts(halves[1:5]) == (
         "all 2 grains are cut by the window, so that none can be measured",
     )
-    with pytest.raises(ComputationProblem, match="480 voxels of 0"):
+    with pytest.raises(ComputationError, match="480 voxels of 0"):
         grain_doubts(0 * box)
 
 
@@ -159,7 +159,7 @@ def test_everything_background_is_refused_with_numbers():
     probability = np.zeros((3, 4, 5, 6))
     probability[2] = 1
 
-    with pytest.raises(ComputationProblem, match="background_voxels 120"):
+    with pytest.raises(ComputationError, match="background_voxels 120"):
         segment_grains(probability, 0.1, 0.5)
 
 
@@ -168,13 +168,13 @@ def test_what_is_no_probability_is_refused(particle):
     for channel, name in enumerate(("boundary", "interior", "background")):
         bad = probability.copy()
         bad[channel, 1, 2, 3] = np.nan
-        with pytest.raises(InputProblem, match=f"{name}.*(?s:.*)1 voxels"):
+        with pytest.raises(InputError, match=f"{name}.*(?s:.*)1 voxels"):
             segment_grains(bad, 0.1, 0.5)
-    with pytest.raises(InputProblem, match=r"\(2, 20, 40, 44\)"):
+    with pytest.raises(InputError, match=r"\(2, 20, 40, 44\)"):
         segment_grains(probability[:2], 0.1, 0.5)
-    with pytest.raises(SettingsProblem, match="no depth"):
+    with pytest.raises(SettingsError, match="no depth"):
         choose_minima_depth(probability, annotation, ())
-    with pytest.raises(InputProblem, match="nothing is annotated"):
+    with pytest.raises(InputError, match="nothing is annotated"):
         choose_minima_depth(probability, 0 * annotation, (0.1,))
-    with pytest.raises(ComputationProblem, match="1 candidates"):
+    with pytest.raises(ComputationError, match="1 candidates"):
         choose_minima_depth(probability, np.where(annotation == 1, 2, annotation), (0.1,))

@@ -7,8 +7,8 @@ from scipy import ndimage
 from skimage.morphology import reconstruction
 from skimage.segmentation import watershed
 
+from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.grains import flood_from_minima, h_minima_markers
-from electrode_grains.problems import InputProblem, SettingsProblem
 
 CROSS = ndimage.generate_binary_structure(3, 1)
 SMALL = st.tuples(*[st.integers(1, 5)] * 3)
@@ -171,22 +171,22 @@ def test_values_that_are_not_finite_are_refused_with_their_place(bad):
     image = np.zeros((3, 4, 5), np.float32)
     image[1, 2, 3] = bad
 
-    with pytest.raises(InputProblem, match=r"\(1, 2, 3\)"):
+    with pytest.raises(InputError, match=r"\(1, 2, 3\)"):
         flood_from_minima(image, 0.1)
-    with pytest.raises(InputProblem, match="1 such voxels"):
+    with pytest.raises(InputError, match="1 such voxels"):
         h_minima_markers(image, 0.1)
 
 
 @pytest.mark.parametrize("depth", [-0.1, np.nan, np.inf])
 def test_impossible_depths_are_refused(depth):
-    with pytest.raises(SettingsProblem, match=str(depth)):
+    with pytest.raises(SettingsError, match=str(depth)):
         flood_from_minima(np.zeros((2, 2, 2)), depth)
 
 
 def test_images_that_are_no_volumes_are_refused():
-    with pytest.raises(InputProblem, match=r"shape \(0, 2, 2\)"):
+    with pytest.raises(InputError, match=r"shape \(0, 2, 2\)"):
         flood_from_minima(np.zeros((0, 2, 2)), 0.1)
-    with pytest.raises(InputProblem, match="complex"):
+    with pytest.raises(InputError, match="complex"):
         flood_from_minima(np.zeros((2, 2, 2), complex), 0.1)
-    with pytest.raises(InputProblem, match=r"\(1, 2, 2\) and \(2, 2, 2\)"):
+    with pytest.raises(InputError, match=r"\(1, 2, 2\) and \(2, 2, 2\)"):
         flood_from_minima(np.zeros((2, 2, 2)), 0.1, np.ones((1, 2, 2), bool))

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from skimage.morphology import convex_hull_image
 
+from electrode_grains.errors import InputError
 from electrode_grains.morphometry import (
     characterize_grains,
     direction_fractions,
@@ -17,7 +18,6 @@ from electrode_grains.morphometry import (
 )
 from electrode_grains.morphometry.crofton import DIRECTIONS
 from electrode_grains.phantom import ball
-from electrode_grains.problems import InputProblem
 
 CUBIC = (1.0, 1.0, 1.0)
 small_labels = hnp.arrays(
@@ -328,5 +328,5 @@ def test_descriptors_scale_with_the_unit_of_length(labels, factor):
     ],
 )
 def test_impossible_input_is_refused(labels, spacing, says):
-    with pytest.raises(InputProblem, match=says):
+    with pytest.raises(InputError, match=says):
         characterize_grains(labels, spacing)

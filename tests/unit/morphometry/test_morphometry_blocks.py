@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from electrode_grains.errors import InputError
 from electrode_grains.morphometry import (
     GrainPartial,
     characterize_grains,
@@ -22,7 +23,6 @@ from electrode_grains.morphometry import (
     transition_areas,
 )
 from electrode_grains.morphometry.crofton import DIRECTIONS
-from electrode_grains.problems import InputProblem
 
 CUBIC = (1.0, 1.0, 1.0)
 small_labels = hnp.arrays(
@@ -180,7 +180,7 @@ def test_mean_image_quality_of_each_grain():
     quality = np.arange(12.0).reshape(2, 2, 3)
     table = characterize_grains(labels, CUBIC, image_quality=quality)
     assert table["mean_image_quality"].tolist() == [2.0, 9.5]
-    with pytest.raises(InputProblem, match=r"\(2, 2, 2\)"):
+    with pytest.raises(InputError, match=r"\(2, 2, 2\)"):
         characterize_grains(labels, CUBIC, image_quality=quality[..., :2])
 
 
@@ -227,23 +227,23 @@ def test_volumes_without_voxels(shape):
 def test_blocks_that_do_not_fit_are_refused():
     block = np.ones((3, 4, 4), int)
     whole = ((0, 0), (0, 0))
-    with pytest.raises(InputProblem, match=r"margin \(0, 0\)\n.*margin \(1, 0\)"):
+    with pytest.raises(InputError, match=r"margin \(0, 0\)\n.*margin \(1, 0\)"):
         GrainPartial.from_block(block, (2, 0, 0), (5, 4, 4), ((0, 0), *whole))
-    with pytest.raises(InputProblem, match="planes 3 to 6 of 5"):
+    with pytest.raises(InputError, match="planes 3 to 6 of 5"):
         GrainPartial.from_block(block, (3, 0, 0), (5, 4, 4), ((0, 0), *whole))
-    with pytest.raises(InputProblem, match=r"\(3, 4, 4\), \(4, 4, 4\)"):
+    with pytest.raises(InputError, match=r"\(3, 4, 4\), \(4, 4, 4\)"):
         combine([GrainPartial.from_block(np.ones((n, 4, 4), int)) for n in (3, 4)])
-    with pytest.raises(InputProblem, match="windows \\[\\]"):
+    with pytest.raises(InputError, match="windows \\[\\]"):
         combine([])
 
 
 def test_points_too_far_apart_for_whole_numbers_are_refused():
-    with pytest.raises(InputProblem, match="1048577 voxels"):
+    with pytest.raises(InputError, match="1048577 voxels"):
         hull_voxel_count([(0, 0, 0), (0, 2**20 + 1, 0)])
 
 
 def test_a_negative_label_is_named_with_its_place():
     labels = np.ones((2, 3, 4), int)
     labels[1, 2, 3] = -8
-    with pytest.raises(InputProblem, match=r"\(1, 2, 3\)\n.*label -8"):
+    with pytest.raises(InputError, match=r"\(1, 2, 3\)\n.*label -8"):
         measure_contacts(labels, CUBIC)

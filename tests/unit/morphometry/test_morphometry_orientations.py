@@ -16,6 +16,7 @@ from electrode_grains.ebsd.orientations import (
     quaternions_from_euler,
     random_orientations,
 )
+from electrode_grains.errors import InputError
 from electrode_grains.morphometry import (
     characterize_grains,
     correct_resolution,
@@ -30,7 +31,6 @@ from electrode_grains.morphometry import (
 )
 from electrode_grains.morphometry.places import distances_to_surface
 from electrode_grains.phantom import ball
-from electrode_grains.problems import InputProblem
 
 CUBIC = (1.0, 1.0, 1.0)
 
@@ -273,7 +273,7 @@ def test_threads_and_channels_change_no_orientation():
     again = measure_particle(labels, CUBIC, orientations=first, threads=2)
     assert again.grains.equals(expected.grains)
     assert again.contacts.equals(expected.contacts)
-    with pytest.raises(InputProblem, match="do not fit"):
+    with pytest.raises(InputError, match="do not fit"):
         measure_particle(labels, CUBIC, orientations=field[1:])
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from electrode_grains.errors import InputError
 from electrode_grains.morphometry import (
     characterize_grains,
     hull_voxel_count,
@@ -21,7 +22,6 @@ from electrode_grains.morphometry.partials import check_place
 from electrode_grains.morphometry.places import join_reasons
 from electrode_grains.morphometry.resolution import BIAS, DIAMETERS, SPREAD, voxelization_error
 from electrode_grains.morphometry.table import FACES, tabulate_contacts, tabulate_grains
-from electrode_grains.problems import InputProblem
 
 # --- hulls -----------------------------------------------------------------------------------
 
@@ -315,7 +315,7 @@ def test_volumes_whose_sums_of_squares_leave_64_bits_are_refused(axes):
         window = tuple(sizes[axis] for axis in axes)
         whole = ((0, 0),) * 3
         if is_refused:
-            with pytest.raises(InputProblem, match="too large"):
+            with pytest.raises(InputError, match="too large"):
                 check_place(window, (0, 0, 0), window, whole)
         else:
             check_place(window, (0, 0, 0), window, whole)

@@ -5,8 +5,8 @@ import pytest
 from scipy import ndimage
 
 from electrode_grains.ebsd.orientations import misorientation_angle, quaternions_from_euler
+from electrode_grains.errors import SettingsError
 from electrode_grains.phantom import AcquisitionSettings, acquire, virtual_particle
-from electrode_grains.problems import SettingsProblem
 from electrode_grains.tessellation import GrainLaw
 
 SHAPE, SPACING = (16, 48, 48), (50.0, 50.0, 50.0)
@@ -105,5 +105,5 @@ def test_equal_seeds_give_equal_stacks(particle):
 
 
 def test_a_slice_that_does_not_exist_cannot_be_annotated(particle):
-    with pytest.raises(SettingsProblem, match=r"\[16\]"):
+    with pytest.raises(SettingsError, match=r"\[16\]"):
         acquire(particle, np.random.default_rng(0), AcquisitionSettings((3, 16)))

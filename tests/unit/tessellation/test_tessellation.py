@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from electrode_grains.problems import SettingsProblem
+from electrode_grains.errors import SettingsError
 from electrode_grains.tessellation import (
     GrainLaw,
     generate_particle,
@@ -41,7 +41,7 @@ def test_seeds_keep_their_distance():
 
 
 def test_seeds_that_do_not_fit_are_refused():
-    with pytest.raises(SettingsProblem, match="hardness 3"):
+    with pytest.raises(SettingsError, match="hardness 3"):
         scatter_seeds(np.zeros(3), np.full(3, 10.0), 1.0, 3, np.random.default_rng(0))
 
 

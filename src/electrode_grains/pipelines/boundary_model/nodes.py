@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from electrode_grains.ebsd.orientations import neighbour_misorientation
+from electrode_grains.errors import SettingsError
 from electrode_grains.pipelines.boundary_model.settings import (
     ContrastSettings,
     NetworkTrainingSettings,
@@ -18,7 +19,6 @@ from electrode_grains.pipelines.boundary_model.settings import (
     SplitSettings,
     ValidationSettings,
 )
-from electrode_grains.problems import SettingsProblem
 from electrode_grains.progress import progress_line
 from electrode_grains.volumes import as_volume, spacing_of
 
@@ -68,7 +68,7 @@ def split_annotations(annotation_volume: xr.DataArray, split: SplitSettings) -> 
         held_out = list(split.held_out_slices)
         unknown = sorted(set(held_out) - set(annotated))
         if unknown:
-            raise SettingsProblem(
+            raise SettingsError(
                 "slices to hold out are not annotated",
                 where="boundary_model.split.held_out_slices",
                 found=str(unknown),
@@ -80,7 +80,7 @@ def split_annotations(annotation_volume: xr.DataArray, split: SplitSettings) -> 
         held_out = sorted(middle[: min(split.held_out_count, len(annotated) - 1)])
     train = [index for index in annotated if index not in held_out]
     if not train:
-        raise SettingsProblem(
+        raise SettingsError(
             "no annotated slice is left to train on",
             found=f"annotated {annotated}, held out {held_out}",
             expected="at least one slice with annotations that is not held out",
@@ -190,7 +190,7 @@ def _initial_network(
     if training.initial_network is None:
         return None
     if load_network is None:
-        raise SettingsProblem(
+        raise SettingsError(
             "nothing here can load a network to start from",
             where="boundary_model.training.initial_network",
             found=training.initial_network,

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from electrode_grains.errors import InputError
 from electrode_grains.morphometry import thin_by_weight
 from electrode_grains.pipelines.modelling.settings import (
     PairSettings,
     ResamplingSettings,
     SampleSettings,
 )
-from electrode_grains.problems import InputProblem
 
 logger = logging.getLogger(__name__)
 
@@ -195,7 +195,7 @@ def compare_particles(
         )
     ]
     if not rows:
-        raise InputProblem(
+        raise InputError(
             "a comparison needs the grain tables of at least two particles",
             found=", ".join(particles) or "none",
             remedy="copy their grain_table.parquet there, each named after its particle",

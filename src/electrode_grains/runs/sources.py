@@ -30,7 +30,7 @@ def code_digest(modules: Iterable[str]) -> str:
 
     Examples
     --------
-    >>> code_digest(["electrode_grains.volumes"]) == code_digest(["electrode_grains.problems"])
+    >>> code_digest(["electrode_grains.volumes"]) == code_digest(["electrode_grains.errors"])
     False
     """
     total = hashlib.blake2b(digest_size=20)

@@ -15,12 +15,12 @@ import pandas as pd
 import pytest
 from kedro.io import DatasetError
 
-from electrode_grains import replacing as atomic
 from electrode_grains.datasets.report_tables import ReportTableDataset
 from electrode_grains.datasets.results import ResultDataset
 from electrode_grains.datasets.tables import ParquetDataset, TextDataset
 from electrode_grains.datasets.volume import VolumeDataset
-from electrode_grains.replacing import replacing
+from electrode_grains.runs import writing as atomic
+from electrode_grains.runs.writing import atomic_write
 from electrode_grains.volumes import as_volume
 
 
@@ -40,7 +40,7 @@ def test_a_writer_killed_at_any_moment_leaves_the_old_data_or_the_new(tmp_path, 
 def test_an_error_while_writing_leaves_all_targets_as_they_were(tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     first.write_text("old")
-    with pytest.raises(TypeError), replacing(first, second) as (partial, _):
+    with pytest.raises(TypeError), atomic_write(first, second) as (partial, _):
         partial.write_text(partial.write_bytes(b"new"))
     assert first.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["first"]
@@ -52,7 +52,7 @@ def test_a_folder_is_replaced_whole_with_and_without_exchange(tmp_path, monkeypa
         monkeypatch.setattr(atomic, "_exchange", lambda *_: False)
     folder = tmp_path / "folder"
     for name in ("old", "new"):
-        with replacing(folder) as (partial,):
+        with atomic_write(folder) as (partial,):
             partial.mkdir()
             (partial / name).touch()
     assert [file.name for file in folder.iterdir()] == ["new"]
@@ -63,7 +63,7 @@ def test_a_replacement_cut_between_its_two_steps_is_undone_by_the_next_writer(tm
     (tmp_path / ".folder.77.old").mkdir()
     (tmp_path / ".folder.77.old" / "old").touch()
     (tmp_path / ".folder.77.part").mkdir()
-    atomic.sweep(tmp_path / "folder")
+    atomic.remove_leftovers(tmp_path / "folder")
     assert [file.name for file in tmp_path.rglob("*")] == ["folder", "old"]
 
 
@@ -133,7 +133,7 @@ def test_a_writer_in_another_thread_leaves_nothing_after_an_error(tmp_path):
     threads = []
 
     def fail():
-        with replacing(tmp_path / "v.ome.zarr") as (partial,):
+        with atomic_write(tmp_path / "v.ome.zarr") as (partial,):
             threads.append(threading.Thread(target=write, args=(partial,)))
             threads[0].start()
             while not partial.exists():

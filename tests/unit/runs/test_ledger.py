@@ -10,8 +10,8 @@ from kedro.pipeline import Node, Pipeline
 
 from electrode_grains.datasets.results import ResultDataset
 from electrode_grains.datasets.tables import ParquetDataset
-from electrode_grains.ledger import Ledger
-from electrode_grains.problems import InputProblem
+from electrode_grains.errors import InputError
+from electrode_grains.runs.ledger import Ledger
 
 
 def tabulate(raw, settings):
@@ -130,7 +130,7 @@ def test_a_damaged_result_is_made_anew_or_refused(project, damage):
         file.write_bytes((project.folder / "judgement.json").read_bytes())
     else:
         file.write_bytes(sound[:-9] if damage == "cut" else sound.replace(b"12", b"13"))
-    with pytest.raises(InputProblem) as refusal:
+    with pytest.raises(InputError) as refusal:
         project.run(LAST)
     assert "summary cannot be trusted" in str(refusal.value)
     assert "summary.json" in str(refusal.value)
@@ -141,7 +141,7 @@ def test_a_damaged_result_is_made_anew_or_refused(project, damage):
 
 def test_a_stale_result_is_refused_where_it_is_only_read(project):
     project.parameters = {"table": {"factor": 3}}
-    with pytest.raises(InputProblem, match=r"table before it is stale: table\.factor: 2 -> 3"):
+    with pytest.raises(InputError, match=r"table before it is stale: table\.factor: 2 -> 3"):
         project.run(LAST)
 
 
@@ -159,7 +159,7 @@ def test_damage_between_plan_and_load_is_refused_at_the_load(project):
     ledger = project.ledger
     ledger.check_inputs(LAST)
     (project.folder / "summary.json").write_text("{}")
-    with pytest.raises(InputProblem, match=r"summary\.json has other bytes"):
+    with pytest.raises(InputError, match=r"summary\.json has other bytes"):
         ledger.verify("summary")
 
 

@@ -22,7 +22,8 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from electrode_grains import __version__, tracking
-from electrode_grains.manifests import (
+from electrode_grains.errors import InputError
+from electrode_grains.runs import (
     Manifest,
     Recipe,
     changed_files,
@@ -32,8 +33,7 @@ from electrode_grains.manifests import (
     library_versions,
     manifest_path,
 )
-from electrode_grains.problems import InputProblem
-from electrode_grains.replacing import sweep_folder
+from electrode_grains.runs.writing import remove_leftovers_in
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ class Ledger:
 
         Raises
         ------
-        InputProblem
+        InputError
             Naming the first such dataset; with `force` it is a warning instead.
         """
         for name in sorted(pipeline.inputs()):
@@ -170,14 +170,14 @@ class Ledger:
         places = {place for name in pipeline.all_outputs() for place in self.places(name)}
         manifests = {manifest_path("any", place) for place in places}
         for folder in {path.parent for path in places | manifests}:
-            sweep_folder(folder)
+            remove_leftovers_in(folder)
 
     def verify(self, name: str) -> None:
         """Refuse a dataset that is not what its step wrote, at the moment it is loaded.
 
         Raises
         ------
-        InputProblem
+        InputError
             If files are lost, foreign or changed.
         """
         if name in self._makers and self._exists(name):
@@ -303,8 +303,8 @@ def _few(reasons: Iterator[str]) -> str | None:
     return ", ".join(listed) or None
 
 
-def _refusal(name: str, place: Path, reason: str) -> InputProblem:
-    return InputProblem(
+def _refusal(name: str, place: Path, reason: str) -> InputError:
+    return InputError(
         f"{name} cannot be trusted",
         where=str(place),
         found=reason,

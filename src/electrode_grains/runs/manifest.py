@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from electrode_grains.replacing import replacing
+from electrode_grains.runs.writing import atomic_write
 
 FOLDER = ".manifests"
 SCHEMA_VERSION = 1
@@ -92,7 +92,7 @@ class Manifest:
     def write(self, path: Path) -> None:
         """Write the manifest in one step."""
         content = {"schema_version": SCHEMA_VERSION, **asdict(self)}
-        with replacing(path) as (partial,):
+        with atomic_write(path) as (partial,):
             partial.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", "utf-8")
 
     @classmethod

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from electrode_grains.problems import RunProblem
+from electrode_grains.errors import RunError
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def one_run(folder: Path) -> Iterator[None]:
 
     Raises
     ------
-    RunProblem
+    RunError
         If another run is at work there, or nothing can be written there.
     """
     path = folder / LOCK
@@ -37,7 +37,7 @@ def one_run(folder: Path) -> Iterator[None]:
     except BlockingIOError:
         raise _held(folder) from None
     except OSError as error:
-        raise RunProblem(
+        raise RunError(
             "the data folder cannot be written",
             where=str(folder.absolute()),
             found=error.strerror,
@@ -57,7 +57,7 @@ def refuse_if_held(folder: Path) -> None:
 
     Raises
     ------
-    RunProblem
+    RunError
         If another run is at work there.
     """
     try:
@@ -69,8 +69,8 @@ def refuse_if_held(folder: Path) -> None:
         return
 
 
-def _held(folder: Path) -> RunProblem:
-    return RunProblem(
+def _held(folder: Path) -> RunError:
+    return RunError(
         "another run works in this data folder",
         where=str(folder.absolute()),
         found=_holder(folder / LOCK) or "a run that has just begun",

@@ -1,6 +1,6 @@
 """Refusals that a user can act on.
 
-Every refusal of input or settings is a `Problem`: it names where it was found,
+Every refusal of input or settings is a `UserError`: it names where it was found,
 what was found, what was expected and the way out. The command line prints it as
 one block without a traceback; a Python session sees an ordinary ValueError.
 """
@@ -8,7 +8,7 @@ one block without a traceback; a Python session sees an ordinary ValueError.
 from __future__ import annotations
 
 
-class Problem(ValueError):
+class UserError(ValueError):
     """A refusal with its place, its evidence and its remedy.
 
     Parameters
@@ -24,11 +24,11 @@ class Problem(ValueError):
 
     Examples
     --------
-    >>> raise Problem("the grid is incomplete", where="slice_003.ang", found="89 points",
+    >>> raise UserError("the grid is incomplete", where="slice_003.ang", found="89 points",
     ...               expected="90 points", remedy="export the slice again")
     Traceback (most recent call last):
     ...
-    electrode_grains.problems.Problem: the grid is incomplete
+    electrode_grains.errors.UserError: the grid is incomplete
       where:    slice_003.ang
       found:    89 points
       expected: 90 points
@@ -59,17 +59,17 @@ class Problem(ValueError):
         super().__init__("\n".join([message, *details]))
 
 
-class InputProblem(Problem):
+class InputError(UserError):
     """Data from outside (a scan, an annotation, a volume) cannot be used as it is."""
 
 
-class SettingsProblem(Problem):
+class SettingsError(UserError):
     """A parameter, or a combination of parameters, makes no sense."""
 
 
-class ComputationProblem(Problem):
+class ComputationError(UserError):
     """A computation cannot continue with what it has got (no grain, loss not finite)."""
 
 
-class RunProblem(Problem):
+class RunError(UserError):
     """A run cannot begin or go on here: another one is at work, or the disk takes nothing."""

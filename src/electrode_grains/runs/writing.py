@@ -1,4 +1,4 @@
-"""Writing so that a kill at any moment leaves the old data or the new, never a torso.
+"""Writing so that a kill at any moment leaves the old data or the new, never a partial file.
 
 A file or folder is written beside its target under a hidden name, forced to the disk, and then
 takes the target's place in one step. What a killed run left beside a target is swept by the
@@ -20,11 +20,11 @@ PART, OLD = ".part", ".old"
 _LEFTOVER = re.compile(r"\.(?P<name>.+)\.\d+\.(part|old)")
 _EXCHANGE = 2  # of renameat2
 _HERE = -100  # AT_FDCWD: paths are taken as they are
-PATIENCE, PAUSE = 20, 0.1  # looks for leftovers of an error, and seconds between two
+RETRIES, RETRY_DELAY = 20, 0.1  # looks for leftovers of an error, and seconds between two
 
 
 @contextmanager
-def replacing(*targets: Path) -> Iterator[tuple[Path, ...]]:
+def atomic_write(*targets: Path) -> Iterator[tuple[Path, ...]]:
     """Lend a path beside each target; what lies there at the end takes the targets' places.
 
     An error inside the block leaves the targets as they were.
@@ -33,17 +33,17 @@ def replacing(*targets: Path) -> Iterator[tuple[Path, ...]]:
     --------
     >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "result.txt"
-    >>> with replacing(target) as (partial,):
+    >>> with atomic_write(target) as (partial,):
     ...     _ = partial.write_text("whole")
     >>> target.read_text(), [file.name for file in target.parent.iterdir()]
     ('whole', ['result.txt'])
     """
     for target in targets:
         target.parent.mkdir(parents=True, exist_ok=True)
-        sweep(target)
+        remove_leftovers(target)
     partials = tuple(_beside(target, PART) for target in targets)
     try:
-        with naming(targets[0]):
+        with with_filename(targets[0]):
             yield partials
             for partial in partials:
                 force_to_disk(partial)
@@ -60,7 +60,7 @@ def replacing(*targets: Path) -> Iterator[tuple[Path, ...]]:
 
 
 @contextmanager
-def naming(place: Path) -> Iterator[None]:
+def with_filename(place: Path) -> Iterator[None]:
     """Name a place in errors of the disk that name none, as a full disk's do."""
     try:
         yield
@@ -69,7 +69,7 @@ def naming(place: Path) -> Iterator[None]:
         raise
 
 
-def sweep(target: Path) -> None:
+def remove_leftovers(target: Path) -> None:
     """Remove what earlier writers left beside a target, and undo a replacement cut in two."""
     if not target.exists():
         for old in sorted(target.parent.glob(f".{target.name}.*{OLD}")):
@@ -80,11 +80,11 @@ def sweep(target: Path) -> None:
             _remove(leftover)
 
 
-def sweep_folder(folder: Path) -> None:
+def remove_leftovers_in(folder: Path) -> None:
     """Sweep beside everything in a folder, whatever its name, where no other writer is at work."""
     for leftover in sorted(folder.glob(".*")):
         if found := _LEFTOVER.fullmatch(leftover.name):
-            sweep(folder / found["name"])
+            remove_leftovers(folder / found["name"])
 
 
 def force_to_disk(path: Path) -> None:
@@ -131,10 +131,10 @@ def _exchange(first: Path, second: Path) -> bool:
 
 def _remove_for_good(path: Path) -> None:
     """Remove what an error left; other threads of its writer may be at work for a while."""
-    for _ in range(PATIENCE):
+    for _ in range(RETRIES):
         with suppress(OSError):  # a file was added while the folder was emptied
             _remove(path)
-        time.sleep(PAUSE)
+        time.sleep(RETRY_DELAY)
         if not path.exists():
             return
     _remove(path)

@@ -12,8 +12,8 @@ from kedro.framework.session import KedroSession
 from kedro.pipeline import Pipeline
 
 from electrode_grains.configuration import data_folder, refuse_unread_parameters
-from electrode_grains.ledger import Ledger
-from electrode_grains.manifests import one_run
+from electrode_grains.runs import one_run
+from electrode_grains.runs.ledger import Ledger
 
 logger = logging.getLogger(__name__)
 

@@ -1,17 +1,17 @@
 """What a file holds, and what it was made from: contents, recipes, manifests, the lock of a run.
 
-This room knows files and numbers, nothing of Kedro; `electrode_grains.ledger` joins the two.
+This room knows files and numbers, nothing of Kedro; `electrode_grains.runs.ledger` joins the two.
 """
 
-from electrode_grains.manifests.content import (
+from electrode_grains.runs.content import (
     ABSENT,
     changed_files,
     combine_digests,
     file_digests,
 )
-from electrode_grains.manifests.lock import one_run, refuse_if_held
-from electrode_grains.manifests.manifest import Manifest, Recipe, manifest_path
-from electrode_grains.manifests.sources import code_digest, library_versions
+from electrode_grains.runs.lock import one_run, refuse_if_held
+from electrode_grains.runs.manifest import Manifest, Recipe, manifest_path
+from electrode_grains.runs.sources import code_digest, library_versions
 
 __all__ = [
     "ABSENT",

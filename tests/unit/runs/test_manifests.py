@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from electrode_grains.manifests import (
+from electrode_grains.errors import RunError
+from electrode_grains.runs import (
     Manifest,
     Recipe,
     code_digest,
@@ -17,9 +18,8 @@ from electrode_grains.manifests import (
     one_run,
     refuse_if_held,
 )
-from electrode_grains.manifests import lock as lock_module
-from electrode_grains.manifests.sources import reached_modules
-from electrode_grains.problems import RunProblem
+from electrode_grains.runs import lock as lock_module
+from electrode_grains.runs.sources import reached_modules
 
 RECIPE = Recipe("nodes.fit", "aa", {"numpy": "2"}, {"seed": 1}, {"grains": "11"})
 
@@ -62,7 +62,7 @@ def test_the_order_of_a_directory_listing_does_not_count(tmp_path, monkeypatch):
 
 
 def test_a_step_does_not_depend_on_the_code_of_steps_after_it():
-    from electrode_grains.manifests import sources
+    from electrode_grains.runs import sources
 
     modules, waiting = set(), {"electrode_grains.pipelines.preprocessing.pipeline"}
     while waiting:
@@ -78,7 +78,7 @@ def test_a_step_does_not_depend_on_the_code_of_steps_after_it():
 HOLDER = """
 import sys, time
 from pathlib import Path
-from electrode_grains.manifests import one_run
+from electrode_grains.runs import one_run
 with one_run(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -99,7 +99,7 @@ def holder(tmp_path):
 
 def test_a_second_run_is_refused_and_told_who_holds_the_folder(tmp_path, holder):
     begun = time.monotonic()
-    with pytest.raises(RunProblem) as refusal, one_run(tmp_path):
+    with pytest.raises(RunError) as refusal, one_run(tmp_path):
         pass
     assert time.monotonic() - begun < 30  # at once; the margin is for a busy machine
     told = str(refusal.value)
@@ -108,7 +108,7 @@ def test_a_second_run_is_refused_and_told_who_holds_the_folder(tmp_path, holder)
 
 
 def test_a_look_at_the_lock_refuses_beside_a_run_and_holds_nothing(tmp_path, holder):
-    with pytest.raises(RunProblem, match=f"process {holder.pid}"):
+    with pytest.raises(RunError, match=f"process {holder.pid}"):
         refuse_if_held(tmp_path)
     holder.kill()
     holder.wait()
@@ -138,7 +138,7 @@ def test_a_lock_is_free_after_an_error_inside(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(RunProblem, match="cannot be written"), one_run(tmp_path / "file" / "data"):
+    with pytest.raises(RunError, match="cannot be written"), one_run(tmp_path / "file" / "data"):
         pass
 
 
