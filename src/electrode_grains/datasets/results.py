@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +19,57 @@ from electrode_grains.runs.writing import atomic_write
 SCHEMA_VERSION = 1
 
 
-class ResultDataset(AtomicDataset[Mapping[str, Any], dict[str, Any]]):
-    """A result as JSON that any strict reader accepts."""
+class ResultDataset(AtomicDataset[Any, Any]):
+    """A result as JSON that any strict reader accepts.
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+    Parameters
+    ----------
+    filepath : str
+        The file.
+    model : str, optional
+        Class of the result (module and name), with `to_dict` and `from_dict`; without it a
+        mapping is saved and loaded.
+    metadata : dict, optional
+        For Kedro-Viz.
+    """
+
+    def __init__(
+        self, *, filepath: str, model: str | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
         self._filepath = Path(filepath)
+        self._model = model
         self.metadata = metadata
 
-    def load(self) -> dict[str, Any]:
-        """Read the result."""
-        self._refuse_missing("result")
-        return read_json(self._filepath)
+    def load(self) -> Any:
+        """Read the result.
 
-    def save(self, data: Mapping[str, Any]) -> None:
+        Raises
+        ------
+        InputError
+            If the file is not one of this kind, or was written by another version.
+        """
+        self._refuse_missing("result")
+        content = read_json(self._filepath)
+        if self._model is None:
+            return content
+        version = content.pop("schema_version", None)
+        try:
+            if version != SCHEMA_VERSION:
+                raise ValueError(f"schema_version {version}, this version reads {SCHEMA_VERSION}")
+            return self._result_type().from_dict(content)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                "the result was written by another version, or is damaged",
+                where=str(self._filepath),
+                found=f"{type(error).__name__}: {str(error).splitlines()[0]}",
+                expected=f"what {self._model} writes",
+                remedy="run the pipeline that makes it again",
+            ) from None
+
+    def save(self, data: Any) -> None:
         """Write the result in one step."""
+        if self._model is not None:
+            data = data.to_dict()
         text = json.dumps(
             plain({"schema_version": SCHEMA_VERSION, **data}),
             indent=2,
@@ -44,11 +82,17 @@ class ResultDataset(AtomicDataset[Mapping[str, Any], dict[str, Any]]):
 
     def preview(self) -> JSONPreview:
         """Text for the side panel of Kedro-Viz."""
-        return JSONPreview(json.dumps(self.load()))
+        self._refuse_missing("result")
+        return JSONPreview(json.dumps(read_json(self._filepath)))
 
     def places(self) -> tuple[Path, ...]:
         """The file."""
         return (self._filepath,)
+
+    def _result_type(self) -> Any:
+        """Class that the catalog names."""
+        module, _, name = str(self._model).rpartition(".")
+        return getattr(import_module(module), name)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}

@@ -1,0 +1,84 @@
+"""What settings and results of all rooms have in common: frozen, checked, explained once.
+
+A setting is declared with its default, unit and meaning; the same declaration checks a user's
+value, is logged, and stands in the table of all settings. A result turns to plain values and
+back, so that a file can keep it and a reader knows what it gets.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, Self, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from electrode_grains.errors import SettingsError
+
+
+class Settings(BaseModel):
+    """Base of all settings: immutable, unknown names refused, impossible values refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def checked(cls, **values: Any) -> Self:
+        """Build settings from values that a user gave.
+
+        Raises
+        ------
+        SettingsError
+            Naming the first value that is impossible or unknown.
+        """
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise SettingsError(
+                f"a setting of {cls.__name__} is not possible",
+                where=".".join(map(str, first["loc"])),
+                found=repr(first["input"]),
+                expected=first["msg"],
+            ) from None
+
+
+def setting(default: Any, meaning: str, *, unit: str | None = None, **limits: Any) -> Any:
+    """Declare a setting.
+
+    Parameters
+    ----------
+    default : Any
+        The value of conf/base.
+    meaning : str
+        One line for the table of settings.
+    unit : str, optional
+        Such as "nm" or "degrees"; None for a number without one.
+    **limits
+        Of pydantic's `Field`, such as ``ge=0``.
+
+    Examples
+    --------
+    >>> class Smoothing(Settings):
+    ...     width_nm: float = setting(50.0, "width of the kernel", unit="nm", gt=0)
+    >>> Smoothing().width_nm
+    50.0
+    >>> Smoothing(width_nm=-1)
+    Traceback (most recent call last):
+    ...
+    pydantic_core._pydantic_core.ValidationError: 1 validation error for Smoothing
+    width_nm
+      Input should be greater than 0 ...
+    """
+    return Field(default, description=meaning, json_schema_extra={"unit": unit}, **limits)
+
+
+@runtime_checkable
+class Result(Protocol):
+    """A value that a JSON file can keep."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values by name."""
+        ...
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Self:
+        """Value from what `to_dict` returned."""
+        ...
