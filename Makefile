@@ -12,7 +12,7 @@ export NO_MKDOCS_2_WARNING := 1
 export COLUMNS ?= 140
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types contracts bench audit soak mutants docs viz mlflow lock clean
+.PHONY: help setup run test lint types contracts bench audit soak mutants docs dist viz mlflow lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,11 @@ docs: $(DOCS_STAMP) ## the documentation as pages in site/, which open from the 
 	@if grep -rlE '(src|href)="https?://[^"]*\.(js|css)' site --include='*.html'; \
 	  then echo "these pages load from the network"; exit 1; fi
 	@echo "open $(CURDIR)/site/index.html, or run $(BIN)/mkdocs serve to search in it too"
+
+dist: $(STAMP) ## a wheel in dist/, which installs anywhere and works as a library
+	rm -rf dist build
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	@ls dist
 
 audit: $(TEST_STAMP) ## known vulnerabilities of the pinned packages
 	$(BIN)/python -m benchmarks.audit
