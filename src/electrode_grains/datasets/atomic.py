@@ -18,11 +18,11 @@ class AtomicDataset(AbstractDataset[Saved, Loaded], Generic[Saved, Loaded]):
     """A dataset that tells which files and folders it consists of, and replaces them whole."""
 
     @abstractmethod
-    def places(self) -> tuple[Path, ...]:
+    def paths(self) -> tuple[Path, ...]:
         """Files and folders whose bytes are the dataset, the one that names it first."""
 
     def _exists(self) -> bool:
-        return all(place.exists() for place in self.places())
+        return all(path.exists() for path in self.paths())
 
     def _refuse_missing(self, kind: str) -> None:
         """Refuse to load what no run has made.
@@ -32,10 +32,10 @@ class AtomicDataset(AbstractDataset[Saved, Loaded], Generic[Saved, Loaded]):
         InputError
             If a file or folder of the dataset is missing.
         """
-        for place in self.places():
-            if not place.exists():
+        for path in self.paths():
+            if not path.exists():
                 raise InputError(
                     f"there is no {kind}",
-                    where=str(place),
+                    where=str(path),
                     remedy="run the pipeline that makes it first",
                 )

@@ -93,7 +93,7 @@ class CheckpointDataset(AtomicDataset["TrainingStates", FolderStates]):
         with atomic_write(self._path / FINGERPRINT) as (partial,):
             partial.write_text(data.fingerprint, encoding="utf-8")
 
-    def places(self) -> tuple[Path, ...]:
+    def paths(self) -> tuple[Path, ...]:
         """The file with the name of the training: states come and go while it runs."""
         return (self._path / FINGERPRINT,)
 

@@ -43,7 +43,7 @@ class EditsDataset(AtomicDataset[None, list[dict[str, Any]]]):
         """Refuse: a person writes this file."""
         raise DatasetError("edits are written by hand, not by a run")
 
-    def places(self) -> tuple[Path, ...]:
+    def paths(self) -> tuple[Path, ...]:
         """The file, which need not exist."""
         return (self._filepath,)
 

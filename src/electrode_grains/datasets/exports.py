@@ -46,7 +46,7 @@ class ExportFolderDataset(AtomicDataset[ExportedParticle, dict[str, Path]]):
         """Write all formats, each in one step."""
         write_exports(data, self._path, self._formats, self._smoothing_steps)
 
-    def places(self) -> tuple[Path, ...]:
+    def paths(self) -> tuple[Path, ...]:
         """The file or folder of each format."""
         return tuple(self._path / FORMATS[name][1] for name in self._formats)
 

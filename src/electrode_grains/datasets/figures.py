@@ -53,7 +53,7 @@ class FigureDataset(AtomicDataset["Figure", bytes]):
         """PNG for the side panel of Kedro-Viz."""
         return ImagePreview(base64.b64encode(self.load()).decode())
 
-    def places(self) -> tuple[Path, ...]:
+    def paths(self) -> tuple[Path, ...]:
         """PNG and SVG."""
         return (self._png, self._svg)
 
@@ -84,7 +84,7 @@ class ChartDataset(AtomicDataset["Chart", "Chart"]):
         """Chart for the side panel of Kedro-Viz."""
         return PlotlyPreview(json.loads(self._filepath.read_text(encoding="utf-8")))
 
-    def places(self) -> tuple[Path, ...]:
+    def paths(self) -> tuple[Path, ...]:
         """The file."""
         return (self._filepath,)
 

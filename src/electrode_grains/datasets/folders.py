@@ -84,7 +84,7 @@ class _SliceFolder(AtomicDataset[Mapping[str, Any], dict[str, Any]]):
             if file.name not in wanted:
                 file.unlink()
 
-    def places(self) -> tuple[Path, ...]:
+    def paths(self) -> tuple[Path, ...]:
         """The files of known kinds, or the folder that should hold them."""
         return tuple(self._files()) or (self._path,)
 
@@ -137,7 +137,7 @@ class ScanFolderDataset(_SliceFolder):
     def _exists(self) -> bool:
         return self._path.is_file() or bool(self._known_files())
 
-    def places(self) -> tuple[Path, ...]:
+    def paths(self) -> tuple[Path, ...]:
         """The files of known kinds, or the folder that should hold them."""
         return tuple(self._known_files()) or (self._path,)
 

@@ -42,7 +42,7 @@ class NetworkDataset(AtomicDataset["UNet3D", "UNet3D"]):
         with atomic_write(self._path) as (partial,):
             write_weights(*network_state(data), partial)
 
-    def places(self) -> tuple[Path, ...]:
+    def paths(self) -> tuple[Path, ...]:
         """The folder."""
         return (self._path,)
 

@@ -37,7 +37,7 @@ class ReportTableDataset(AtomicDataset[pd.DataFrame, pd.DataFrame]):
         """Write all three formats."""
         from electrode_grains.figures.tables import to_latex, to_markdown
 
-        with atomic_write(*self.places()) as (csv, markdown, latex):
+        with atomic_write(*self.paths()) as (csv, markdown, latex):
             data.to_csv(csv, index=False)
             markdown.write_text(to_markdown(data), encoding="utf-8")
             latex.write_text(to_latex(data), encoding="utf-8")
@@ -46,7 +46,7 @@ class ReportTableDataset(AtomicDataset[pd.DataFrame, pd.DataFrame]):
         """Rows for the side panel of Kedro-Viz."""
         return table_preview(self.load())
 
-    def places(self) -> tuple[Path, ...]:
+    def paths(self) -> tuple[Path, ...]:
         """CSV, Markdown and LaTeX."""
         return tuple(map(self._file, (".csv", ".md", ".tex")))
 

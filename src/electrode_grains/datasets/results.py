@@ -85,7 +85,7 @@ class ResultDataset(AtomicDataset[Any, Any]):
         self._refuse_missing("result")
         return JSONPreview(json.dumps(read_json(self._filepath)))
 
-    def places(self) -> tuple[Path, ...]:
+    def paths(self) -> tuple[Path, ...]:
         """The file."""
         return (self._filepath,)
 

@@ -50,7 +50,7 @@ class ParquetDataset(AtomicDataset[pd.DataFrame, pd.DataFrame]):
         """First rows for the side panel of Kedro-Viz."""
         return table_preview(self.load().head(nrows))
 
-    def places(self) -> tuple[Path, ...]:
+    def paths(self) -> tuple[Path, ...]:
         """The file."""
         return (self._filepath,)
 
@@ -75,7 +75,7 @@ class TextDataset(AtomicDataset[str, str]):
         with atomic_write(self._filepath) as (partial,):
             partial.write_text(data, encoding="utf-8")
 
-    def places(self) -> tuple[Path, ...]:
+    def paths(self) -> tuple[Path, ...]:
         """The file."""
         return (self._filepath,)
 

@@ -115,7 +115,7 @@ class VolumeDataset(AtomicDataset[xr.DataArray, xr.DataArray | None]):
             _png_of(slices[..., slices.shape[-3] // 2, :, :].reshape(-1, *slices.shape[-2:])[0])
         )
 
-    def places(self) -> tuple[Path, ...]:
+    def paths(self) -> tuple[Path, ...]:
         """The folder."""
         return (self._filepath,)
 

@@ -154,8 +154,8 @@ class Ledger:
     def places(self, name: str) -> tuple[Path, ...]:
         """Files and folders of a dataset, none for one in memory."""
         dataset = self._catalog.get(name, fallback_to_runtime_pattern=False)
-        if hasattr(dataset, "places"):
-            return tuple(dataset.places())
+        if hasattr(dataset, "paths"):
+            return tuple(dataset.paths())
         # Datasets of Kedro itself, which the analysis reads but never writes.
         path = getattr(dataset, "_filepath", None) or getattr(dataset, "_path", None)
         return (Path(str(path)),) if path else ()
