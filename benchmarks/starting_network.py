@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 from benchmarks.specimens import SHAPE, Specimen, make_specimen
 from electrode_grains.boundary import TrainingSettings, network_state, train_boundary_network
-from electrode_grains.tessellation import GrainLaw
+from electrode_grains.tessellation import ArchitectureSettings
 
 SEEDS = range(70, 82)
 MARGIN = 8  # slices at both ends of a particle that teach nothing: the next particle is near
@@ -33,7 +33,7 @@ def teacher(seed: int, folder: Path) -> Specimen:
     made = make_specimen(
         seed,
         range(SHAPE[0]),
-        GrainLaw(diameter, 9 * diameter),
+        ArchitectureSettings(mean_diameter_nm=diameter, diameter_shape_nm=9 * diameter),
         noise=float(rng.uniform(0.5, 2)),
         curtaining=float(rng.uniform(0, 0.12)),
         brightness_drift=float(rng.uniform(0, 0.12)),

@@ -19,6 +19,18 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    def replace(self, **changes: Any) -> Self:
+        """The same settings but for some values, which are checked.
+
+        Examples
+        --------
+        >>> class Smoothing(Settings):
+        ...     width_nm: float = setting(50.0, "width of the kernel", unit="nm", gt=0)
+        >>> Smoothing().replace(width_nm=20).width_nm
+        20.0
+        """
+        return type(self)(**{**dict(self), **changes})
+
     @classmethod
     def checked(cls, **values: Any) -> Self:
         """Build settings from values that a user gave.

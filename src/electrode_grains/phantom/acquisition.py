@@ -16,6 +16,7 @@ from electrode_grains.ebsd.orientations import (
 from electrode_grains.errors import SettingsError
 from electrode_grains.phantom.annotation import annotate
 from electrode_grains.phantom.particle import VirtualParticle
+from electrode_grains.phantom.settings import AcquisitionSettings
 
 # Image quality in the arbitrary unit of the EBSD software.
 GRAIN_QUALITY, SURROUNDING_QUALITY, NOISE_QUALITY = 200.0, 70.0, 14.0
@@ -24,44 +25,6 @@ ORIENTATION_CONTRAST = 0.12
 BEAM_SIGMA_PX = 0.7
 SUBSURFACE_WEIGHT = 0.35
 ANGULAR_NOISE_DEGREES = 0.4
-
-
-@dataclass(frozen=True)
-class AcquisitionSettings:
-    """Imperfections of the measurement.
-
-    Attributes
-    ----------
-    annotated_slices : tuple of int
-        Slices that are labelled by hand.
-    annotation_error : float
-        0 for a perfect hand; 1 displaces lines by two pixels and misses every tenth.
-    noise : float
-        Factor of the noise of the image quality.
-    misindexed_share : float
-        Share of points inside grains whose orientation is wrong.
-    drift_px, rotation_degrees : float
-        Standard deviation of the shift and rotation of each slice.
-    wander_px : float
-        Standard deviation of the steps by which the stage wanders away, slice by slice.
-    thickness_jitter : float
-        Standard deviation of the depth of a slice, as a share of the slice spacing.
-    curtaining : float
-        Relative contrast of the stripes that milling leaves along y.
-    brightness_drift : float
-        Relative change of brightness from slice to slice.
-    """
-
-    annotated_slices: tuple[int, ...] = (25, 36, 48, 59)
-    annotation_error: float = 0.0
-    noise: float = 1.0
-    misindexed_share: float = 0.04
-    drift_px: float = 1.0
-    wander_px: float = 0.0
-    rotation_degrees: float = 0.3
-    thickness_jitter: float = 0.1
-    curtaining: float = 0.05
-    brightness_drift: float = 0.06
 
 
 @dataclass(frozen=True)

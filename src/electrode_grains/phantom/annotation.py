@@ -1,4 +1,4 @@
-"""Slices labelled by a hand, which may tremble."""
+"""A simulated annotator with positional error."""
 
 from __future__ import annotations
 

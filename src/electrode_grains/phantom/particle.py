@@ -10,8 +10,8 @@ from scipy.spatial import cKDTree
 
 from electrode_grains.ebsd.orientations import multiply, random_orientations
 from electrode_grains.tessellation import (
+    ArchitectureSettings,
     CellArchitecture,
-    GrainLaw,
     grow_architecture,
     join_fragments,
     voxel_points,
@@ -104,7 +104,7 @@ def virtual_particle(
     shape: tuple[int, int, int],
     spacing: tuple[float, float, float],
     rng: np.random.Generator,
-    law: GrainLaw | None = None,
+    settings: ArchitectureSettings | None = None,
 ) -> VirtualParticle:
     """Grow a particle that the window cuts at its ends, and a second one at the edge.
 
@@ -113,7 +113,7 @@ def virtual_particle(
     shape, spacing : (int, int, int), (float, float, float)
         Voxels (z, y, x) and their spacing (dz, dy, dx) in nm.
     rng : Generator
-    law : GrainLaw, optional
+    settings : ArchitectureSettings, optional
         Sizes and shapes of the grains; those of the paper by default.
 
     Returns
@@ -125,10 +125,10 @@ def virtual_particle(
     A particle consists of whole grains, those whose middle lies in its body: its surface is
     as rough as its grains are large, and no grain is cut to a sliver.
     """
-    law = law or GrainLaw()
+    settings = settings or ArchitectureSettings()
     extent = np.array(shape[::-1]) * np.array(spacing[::-1])
-    margin = law.mean_diameter_nm
-    architecture = grow_architecture(-margin * np.ones(3), extent + margin, law, rng)
+    margin = settings.mean_diameter_nm
+    architecture = grow_architecture(-margin * np.ones(3), extent + margin, settings, rng)
     body_of_grain = _choose_body(_grain_centers(architecture), _bodies(extent, rng), 2 * margin)
     points = voxel_points(shape, spacing)
     grains = architecture.grain_at(points).reshape(shape)

@@ -7,15 +7,15 @@ from electrode_grains.tessellation.laguerre import (
     voxel_points,
 )
 from electrode_grains.tessellation.particle import (
-    GrainLaw,
     generate_particle,
     grow_architecture,
     join_fragments,
 )
+from electrode_grains.tessellation.settings import ArchitectureSettings
 
 __all__ = [
     "CellArchitecture",
-    "GrainLaw",
+    "ArchitectureSettings",
     "generate_particle",
     "grow_architecture",
     "join_fragments",

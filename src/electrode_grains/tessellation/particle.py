@@ -1,15 +1,12 @@
-"""Grain architectures that look like NMC: unions of cells, warped, with a wide size law."""
+"""Grain architectures that look like NMC: joined and warped cells with a wide spread of sizes."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import Delaunay
 
-from electrode_grains.errors import SettingsError
 from electrode_grains.tessellation.laguerre import (
     CellArchitecture,
     Points,
@@ -17,66 +14,13 @@ from electrode_grains.tessellation.laguerre import (
     scatter_seeds,
     voxel_points,
 )
+from electrode_grains.tessellation.settings import ArchitectureSettings
 
 SAMPLES_PER_CELL = 60
 
 
-@dataclass(frozen=True)
-class GrainLaw:
-    """How grains are made; lengths in nm.
-
-    Attributes
-    ----------
-    mean_diameter_nm : float
-        Mean of the volume-equivalent diameter, mu of its inverse Gaussian law.
-    diameter_shape_nm : float
-        lambda of that law: the larger, the more alike the grains.
-    size_contrast : float
-        Factor of the Laguerre weights; 0 makes cells alike, 1 as different as the law says,
-        at the price of flat small cells.
-    relaxation : int
-        Steps of Lloyd's iteration; more make cells more compact and more alike.
-    union_share : float
-        Share of compact grains that are united with a neighbour into a large ragged one.
-    hardness : float
-        Regularity of all seeds, 0 to 0.8.
-    warp_amplitude_nm, warp_length_nm : float
-        Bending of all boundaries: rms displacement and its range.
-
-    Notes
-    -----
-    The defaults are the best of 200 random draws by distance to Tables 2 and 3 of Furat et
-    al. 2021; `docs/virtual_particle.md` says how near they come.
-    """
-
-    mean_diameter_nm: float = 513.8
-    diameter_shape_nm: float = 4600.0
-    size_contrast: float = 0.7
-    relaxation: int = 10
-    union_share: float = 0.2
-    hardness: float = 0.4
-    warp_amplitude_nm: float = 42.0
-    warp_length_nm: float = 140.0
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be."""
-        if self.mean_diameter_nm <= 0 or self.diameter_shape_nm <= 0:
-            raise SettingsError("diameters must be positive", found=str(self))
-        if not 0 <= self.union_share < 1:
-            raise SettingsError(
-                "a share lies between 0 and 1", found=f"union_share {self.union_share}"
-            )
-
-    @property
-    def mean_volume_nm3(self) -> float:
-        """Mean volume of a grain, pi / 6 times the third moment of the diameter."""
-        ratio = self.mean_diameter_nm / self.diameter_shape_nm
-        third = self.mean_diameter_nm**3 * (1 + 3 * ratio + 3 * ratio**2)
-        return float(np.pi / 6 * third)
-
-
 def grow_architecture(
-    lower: Points, upper: Points, law: GrainLaw, rng: np.random.Generator
+    lower: Points, upper: Points, settings: ArchitectureSettings, rng: np.random.Generator
 ) -> CellArchitecture:
     """Fill a box with grains.
 
@@ -84,7 +28,7 @@ def grow_architecture(
     ----------
     lower, upper : ndarray of float64, shape (3,)
         Corners (x, y, z) in nm.
-    law : GrainLaw
+    settings : ArchitectureSettings
     rng : Generator
 
     Returns
@@ -99,22 +43,22 @@ def grow_architecture(
     tessellation into convex cells has. `docs/virtual_particle.md` says how near it comes.
     """
     # Every union takes one grain away, so that many more must be made.
-    volume = law.mean_volume_nm3 * (1 - law.union_share)
-    centers = scatter_seeds(lower, upper, volume, law.hardness, rng)
-    radii = rng.wald(law.mean_diameter_nm, law.diameter_shape_nm, len(centers)) / 2
-    weights = law.size_contrast * radii**2
-    seeds = _relax(centers, weights, lower, upper, law.relaxation, rng)
-    grain_of_cell = _unite(seeds, law.union_share, rng)
-    nodes = np.ceil((upper - lower) / (law.warp_length_nm / 2)).astype(int) + 2
+    volume = settings.mean_volume_nm3 * (1 - settings.union_share)
+    centers = scatter_seeds(lower, upper, volume, settings.hardness, rng)
+    radii = rng.wald(settings.mean_diameter_nm, settings.diameter_shape_nm, len(centers)) / 2
+    weights = settings.size_contrast * radii**2
+    seeds = _relax(centers, weights, lower, upper, settings.relaxation, rng)
+    grain_of_cell = _unite(seeds, settings.union_share, rng)
+    nodes = np.ceil((upper - lower) / (settings.warp_length_nm / 2)).astype(int) + 2
     noise = rng.standard_normal((3, *nodes[::-1]))
     smooth = ndimage.gaussian_filter(noise, (0, 1, 1, 1), mode="wrap")
-    warp = smooth / smooth.std() * law.warp_amplitude_nm
+    warp = smooth / smooth.std() * settings.warp_amplitude_nm
     return CellArchitecture(
         seeds=seeds,
         weights=weights,
         grain_of_cell=grain_of_cell,
         warp=warp.astype(np.float32),
-        warp_step=law.warp_length_nm / 2,
+        warp_step=settings.warp_length_nm / 2,
         origin=(float(lower[0]), float(lower[1]), float(lower[2])),
     )
 
@@ -173,7 +117,7 @@ def generate_particle(
     shape: tuple[int, int, int],
     spacing: tuple[float, float, float],
     rng: np.random.Generator,
-    law: GrainLaw | None = None,
+    settings: ArchitectureSettings | None = None,
 ) -> NDArray[np.int32]:
     """Fill a window with grains.
 
@@ -182,7 +126,7 @@ def generate_particle(
     shape, spacing : (int, int, int), (float, float, float)
         Voxels (z, y, x) and their spacing (dz, dy, dx) in nm.
     rng : Generator
-    law : GrainLaw, optional
+    settings : ArchitectureSettings, optional
         Sizes and shapes; those of the paper by default.
 
     Returns
@@ -197,9 +141,9 @@ def generate_particle(
     (1, True)
     """
     extent = np.array(shape[::-1]) * np.array(spacing[::-1])
-    law = law or GrainLaw()
-    margin = 2 * law.mean_diameter_nm
-    architecture = grow_architecture(-margin * np.ones(3), extent + margin, law, rng)
+    settings = settings or ArchitectureSettings()
+    margin = 2 * settings.mean_diameter_nm
+    architecture = grow_architecture(-margin * np.ones(3), extent + margin, settings, rng)
     grains = architecture.grain_at(voxel_points(shape, spacing)).reshape(shape)
     return join_fragments(grains)
 

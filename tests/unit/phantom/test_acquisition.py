@@ -1,5 +1,3 @@
-import dataclasses
-
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -7,7 +5,7 @@ from scipy import ndimage
 from electrode_grains.ebsd.orientations import misorientation_angle, quaternions_from_euler
 from electrode_grains.errors import SettingsError
 from electrode_grains.phantom import AcquisitionSettings, acquire, virtual_particle
-from electrode_grains.tessellation import GrainLaw
+from electrode_grains.tessellation import ArchitectureSettings
 
 SHAPE, SPACING = (16, 48, 48), (50.0, 50.0, 50.0)
 PERFECT = AcquisitionSettings(
@@ -25,7 +23,12 @@ PERFECT = AcquisitionSettings(
 @pytest.fixture(scope="module")
 def particle():
     # Grains of six voxels leave room for a second particle in so small a window.
-    return virtual_particle(SHAPE, SPACING, np.random.default_rng(1), GrainLaw(300.0, 2700.0))
+    return virtual_particle(
+        SHAPE,
+        SPACING,
+        np.random.default_rng(1),
+        ArchitectureSettings(mean_diameter_nm=300.0, diameter_shape_nm=2700.0),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +84,7 @@ def test_orientations_within_a_grain_agree_to_few_degrees(perfect):
 
 
 def test_drift_moves_the_slices_by_the_matrices_it_reports(particle):
-    settings = dataclasses.replace(PERFECT, drift_px=3.0)
+    settings = PERFECT.replace(drift_px=3.0)
     moved = acquire(particle, np.random.default_rng(5), settings)
     for z in (4, 11):
         x, y = np.rint(moved.true_matrices[z][:2, 2]).astype(int)
@@ -90,7 +93,7 @@ def test_drift_moves_the_slices_by_the_matrices_it_reports(particle):
 
 
 def test_a_careless_hand_errs_more_than_a_perfect_one(particle):
-    settings = dataclasses.replace(PERFECT, annotation_error=1.0)
+    settings = PERFECT.replace(annotation_error=1.0)
     careless = acquire(particle, np.random.default_rng(2), settings).annotations[8]
     careful = acquire(particle, np.random.default_rng(2), PERFECT).annotations[8]
     assert 0.03 < (careless != careful).mean() < 0.5
@@ -98,7 +101,8 @@ def test_a_careless_hand_errs_more_than_a_perfect_one(particle):
 
 def test_equal_seeds_give_equal_stacks(particle):
     first, second = (
-        acquire(particle, np.random.default_rng(3), AcquisitionSettings((4,))) for _ in range(2)
+        acquire(particle, np.random.default_rng(3), AcquisitionSettings(annotated_slices=(4,)))
+        for _ in range(2)
     )
     np.testing.assert_array_equal(first.image_quality, second.image_quality)
     np.testing.assert_array_equal(first.euler_angles, second.euler_angles)
@@ -106,4 +110,4 @@ def test_equal_seeds_give_equal_stacks(particle):
 
 def test_a_slice_that_does_not_exist_cannot_be_annotated(particle):
     with pytest.raises(SettingsError, match=r"\[16\]"):
-        acquire(particle, np.random.default_rng(0), AcquisitionSettings((3, 16)))
+        acquire(particle, np.random.default_rng(0), AcquisitionSettings(annotated_slices=(3, 16)))

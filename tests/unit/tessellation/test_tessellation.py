@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from electrode_grains.errors import SettingsError
 from electrode_grains.tessellation import (
-    GrainLaw,
+    ArchitectureSettings,
     generate_particle,
     join_fragments,
     laguerre_labels,
@@ -52,14 +52,14 @@ def test_a_chip_goes_to_the_neighbour_it_touches_most():
 
 
 def test_grains_are_connected_and_of_the_size_asked_for():
-    law = GrainLaw(mean_diameter_nm=400.0, diameter_shape_nm=4000.0)
-    labels = generate_particle((32, 48, 48), (50, 50, 50), np.random.default_rng(3), law)
+    settings = ArchitectureSettings(mean_diameter_nm=400.0, diameter_shape_nm=4000.0)
+    labels = generate_particle((32, 48, 48), (50, 50, 50), np.random.default_rng(3), settings)
     sizes = np.bincount(labels.ravel())[1:]
     assert sizes.min() >= 1
     assert all(ndimage.label(labels == grain)[1] == 1 for grain in range(1, 40))
-    # E[d^3] of the inverse Gaussian law, with mu / lambda = 0.1.
+    # E[d^3] of the inverse Gaussian settings, with mu / lambda = 0.1.
     mean_volume = np.pi / 6 * 400.0**3 * (1 + 3 * 0.1 + 3 * 0.01)
-    assert law.mean_volume_nm3 == pytest.approx(mean_volume)
+    assert settings.mean_volume_nm3 == pytest.approx(mean_volume)
     # A window of side w shows n w^3 + (parts of grains beyond its faces): count the faces half.
     extent = np.array(labels.shape) * 50.0
     reach = np.prod(extent + mean_volume ** (1 / 3)) / mean_volume

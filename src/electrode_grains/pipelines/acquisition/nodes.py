@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 
 from electrode_grains.phantom import (
     Acquisition,
-    AcquisitionSettings,
     VirtualParticle,
     acquire,
     virtual_particle,
 )
 from electrode_grains.pipelines.acquisition.settings import ParticleSettings, ScanSettings
-from electrode_grains.tessellation import GrainLaw
 from electrode_grains.volumes import as_volume
 
 NMC532 = {
@@ -35,7 +33,7 @@ def grow_particle(settings: ParticleSettings) -> tuple[VirtualParticle, xr.DataA
         settings.shape,
         settings.spacing_nm,
         np.random.default_rng(settings.seed),
-        GrainLaw(settings.mean_diameter_nm, settings.diameter_shape_nm),
+        settings,
     )
     truth = _of_the_particle(particle.labels, particle)
     return particle, as_volume(truth, settings.spacing_nm, "true_grain_label_volume")
@@ -48,7 +46,7 @@ def scan_particle(
     acquisition = acquire(
         virtual_particle,
         np.random.default_rng(settings.seed),
-        AcquisitionSettings(**settings.model_dump(exclude={"seed"})),
+        settings,
     )
     spacing = virtual_particle.spacing
     return (

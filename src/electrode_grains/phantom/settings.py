@@ -1,0 +1,53 @@
+"""Settings of virtual particles and of their acquisition."""
+
+from __future__ import annotations
+
+from electrode_grains.base import Settings, setting
+from electrode_grains.tessellation import ArchitectureSettings
+
+
+class ParticleSettings(ArchitectureSettings):
+    """Window and grains of a virtual particle."""
+
+    shape: tuple[int, int, int] = setting((64, 128, 128), "voxels (z, y, x) of the window")
+    spacing_nm: tuple[float, float, float] = setting(
+        (50.0, 50.0, 50.0), "voxel size (dz, dy, dx), the step of the paper", unit="nm"
+    )
+    seed: int = setting(20, "of the particle", ge=0)
+
+
+class AcquisitionSettings(Settings):
+    """Imperfections of milling, scanning and annotating."""
+
+    annotated_slices: tuple[int, ...] = setting(
+        (14, 25, 38, 49), "slices (from 0) that are annotated"
+    )
+    annotation_error: float = setting(
+        0.0, "0: no error; 1: lines displaced by two pixels, every tenth missed", ge=0, le=1
+    )
+    noise: float = setting(1.0, "factor of the noise of the image quality", ge=0)
+    misindexed_share: float = setting(
+        0.04, "share of points inside grains whose orientation is wrong", ge=0, le=1
+    )
+    drift_px: float = setting(
+        1.0, "standard deviation of the shift of a slice", unit="pixels", ge=0
+    )
+    wander_px: float = setting(
+        0.0, "standard deviation of the steps by which the stage wanders", unit="pixels", ge=0
+    )
+    rotation_degrees: float = setting(
+        0.3, "standard deviation of the rotation of a slice", unit="degrees", ge=0
+    )
+    thickness_jitter: float = setting(
+        0.1, "standard deviation of the depth of a slice, as a share of the slice spacing", ge=0
+    )
+    curtaining: float = setting(0.05, "relative contrast of the stripes that milling leaves", ge=0)
+    brightness_drift: float = setting(
+        0.06, "relative change of brightness from slice to slice", ge=0
+    )
+
+
+class ScanSettings(AcquisitionSettings):
+    """The same with the seed of all random draws."""
+
+    seed: int = setting(21, "of the acquisition", ge=0)
