@@ -236,12 +236,14 @@ def _slice_spacing(stack: xr.Dataset, given: float | None) -> tuple[float, str]:
 
 
 def _laue_group(stack: xr.Dataset, given: str | None) -> tuple[str, str]:
-    from electrode_grains.ebsd.orientations import LAUE_GROUPS, laue_group_of_tsl_symmetry
+    from electrode_grains.crystal import (
+        LAUE_GROUPS,
+        check_laue_group,
+        laue_group_of_tsl_symmetry,
+    )
 
     if given is not None:
-        if given not in LAUE_GROUPS:
-            raise SettingsError("unknown Laue group", found=given, expected=", ".join(LAUE_GROUPS))
-        return given, "given"
+        return check_laue_group(given), "given"
     phase = _main_phase(stack)
     if phase is None:
         return "-1", "no symmetry: the files hold no orientations"

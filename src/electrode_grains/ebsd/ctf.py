@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from electrode_grains.ebsd.orientations import LAUE_GROUPS, tsl_symmetry_of_laue_group
+from electrode_grains.crystal import LAUE_GROUPS, tsl_symmetry_of_laue_group
 from electrode_grains.ebsd.points import (
     NOT_INDEXED,
     STRICT,

@@ -12,8 +12,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from electrode_grains.crystal import (
+    DREAM3D_STRUCTURES,
+    UNKNOWN_STRUCTURE,
+    tsl_symmetry_of_laue_group,
+)
 from electrode_grains.ebsd import hdf5
-from electrode_grains.ebsd.orientations import tsl_symmetry_of_laue_group
 from electrode_grains.ebsd.points import (
     NM_PER_UM,
     NOT_INDEXED,
@@ -33,21 +37,7 @@ _EULER = ("EulerAngles", "Eulers")
 _QUALITY = ("Image Quality", "IQ", "Band Contrast", "BC")
 _CONFIDENCE = ("Confidence Index", "CI")
 _NAMES = ("MaterialName", "PhaseName")
-# By the number that DREAM.3D gives a crystal structure; 999 is unknown.
-_LAUE_GROUPS = {
-    0: "6/mmm",
-    1: "m-3m",
-    2: "6/m",
-    3: "m-3",
-    4: "-1",
-    5: "2/m",
-    6: "mmm",
-    7: "4/m",
-    8: "4/mmm",
-    9: "-3",
-    10: "-3m",
-}
-_UNKNOWN_STRUCTURE = 999
+_LAUE_GROUPS = {number: group for group, number in DREAM3D_STRUCTURES.items()}
 # Length units of DREAM3D-NX by number, in um; what is not listed is no length of a scan.
 _UNITS_UM = {4: 1e-6, 5: 1e-3, 6: 1.0, 7: 1e3, 8: 1e4, 10: 1e6, 21: 1e-4}
 _UNSPECIFIED = (100, 101)
@@ -292,7 +282,7 @@ def _read_phases(group: h5py.Group) -> tuple[dict[str, Any], ...]:
             " ".join(f"{value:.3f}" for value in row)
             for row in hdf5.read_points(group, "LatticeConstants", count, 6)
         ]
-    wrong = [s for s in structures if s not in _LAUE_GROUPS and s != _UNKNOWN_STRUCTURE]
+    wrong = [s for s in structures if s not in _LAUE_GROUPS and s != UNKNOWN_STRUCTURE]
     if wrong or count < 2:
         raise InputError(
             "a phase has no known crystal structure",
@@ -310,5 +300,5 @@ def _read_phases(group: h5py.Group) -> tuple[dict[str, Any], ...]:
             "lattice_constants": lattices[number],
         }
         for number in range(1, count)
-        if structures[number] != _UNKNOWN_STRUCTURE
+        if structures[number] != UNKNOWN_STRUCTURE
     )

@@ -9,9 +9,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from electrode_grains.crystal import laue_group_of_tsl_symmetry
 from electrode_grains.ebsd.orientations import (
     laue_group,
-    laue_group_of_tsl_symmetry,
     quaternions_from_euler,
     reduce_to_fundamental_zone,
 )

@@ -10,8 +10,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from electrode_grains.crystal import LAUE_GROUPS, tsl_symmetry_of_laue_group
 from electrode_grains.ebsd import hdf5
-from electrode_grains.ebsd.orientations import LAUE_GROUPS, tsl_symmetry_of_laue_group
 from electrode_grains.ebsd.points import (
     NOT_INDEXED,
     STRICT,

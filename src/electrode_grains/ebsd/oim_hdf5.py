@@ -9,8 +9,8 @@ import h5py
 import numpy as np
 import xarray as xr
 
+from electrode_grains.crystal import laue_group_of_tsl_symmetry
 from electrode_grains.ebsd import hdf5
-from electrode_grains.ebsd.orientations import laue_group_of_tsl_symmetry
 from electrode_grains.ebsd.points import (
     STRICT,
     DeclaredGrid,

@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
-from electrode_grains.errors import SettingsError
+from electrode_grains.crystal import LAUE_GROUPS as LAUE_GROUPS
+from electrode_grains.crystal import LaueGroup as LaueGroup
+from electrode_grains.crystal import check_laue_group
 
 Quaternions = NDArray[np.float64]
 
 # Proper rotations of each Laue group, by the point group that scipy knows.
-_ROTATION_GROUPS = {
+_ROTATION_GROUPS: dict[LaueGroup, str] = {
     "-1": "C1",
     "2/m": "C2",
     "mmm": "D2",
@@ -32,34 +34,6 @@ _ROTATION_GROUPS = {
     "m-3": "T",
     "m-3m": "O",
 }
-LAUE_GROUPS = (
-    # In the order in which Oxford Instruments numbers them, from 1.
-    "-1",
-    "2/m",
-    "mmm",
-    "4/m",
-    "4/mmm",
-    "-3",
-    "-3m",
-    "6/m",
-    "6/mmm",
-    "m-3",
-    "m-3m",
-)
-_TSL_SYMMETRIES = {
-    "43": "m-3m",
-    "23": "m-3",
-    "62": "6/mmm",
-    "6": "6/m",
-    "32": "-3m",
-    "3": "-3",
-    "42": "4/mmm",
-    "4": "4/m",
-    "22": "mmm",
-    "20": "2/m",
-    "2": "2/m",
-    "1": "-1",
-}
 
 
 def _standard(quaternions: Quaternions) -> Quaternions:
@@ -69,11 +43,7 @@ def _standard(quaternions: Quaternions) -> Quaternions:
 
 @cache
 def _group(name: str) -> tuple[tuple[float, ...], ...]:
-    if name not in _ROTATION_GROUPS:
-        raise SettingsError(
-            "unknown Laue group", found=repr(name), expected=", ".join(_ROTATION_GROUPS)
-        )
-    rotations = Rotation.create_group(_ROTATION_GROUPS[name])
+    rotations = Rotation.create_group(_ROTATION_GROUPS[check_laue_group(name)])
     quaternions = _standard(rotations.as_quat(scalar_first=True))
     return tuple(tuple(map(float, row)) for row in quaternions)
 
@@ -102,38 +72,6 @@ def laue_group(name: str) -> Quaternions:
     (6, 24)
     """
     return np.array(_group(name))
-
-
-def laue_group_of_tsl_symmetry(code: str | int) -> str:
-    """Name of the Laue group behind the symmetry code of an `.ang` header.
-
-    Examples
-    --------
-    >>> laue_group_of_tsl_symmetry(43)
-    'm-3m'
-    """
-    try:
-        return _TSL_SYMMETRIES[str(code).strip()]
-    except KeyError:
-        raise SettingsError(
-            "unknown symmetry code of the phase",
-            found=repr(code),
-            expected=", ".join(_TSL_SYMMETRIES),
-        ) from None
-
-
-def tsl_symmetry_of_laue_group(name: str) -> str:
-    """Symmetry code of an `.ang` header for a Laue group.
-
-    Examples
-    --------
-    >>> tsl_symmetry_of_laue_group("-3m")
-    '32'
-    """
-    codes = {group: code for code, group in reversed(_TSL_SYMMETRIES.items())}
-    if name not in codes:
-        raise SettingsError("unknown Laue group", found=repr(name), expected=", ".join(LAUE_GROUPS))
-    return codes[name]
 
 
 def multiply(first: ArrayLike, second: ArrayLike) -> Quaternions:

@@ -10,17 +10,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from electrode_grains.crystal import DREAM3D_STRUCTURES, UNKNOWN_STRUCTURE, check_laue_group
 from electrode_grains.exports.particle import ExportedParticle
 
 NM_PER_UM = 1000.0
 CONTAINER = "ImageDataContainer"
-# Numbers of DREAM.3D: kinds of attribute matrices, and crystal structures by Laue group.
+# Kinds of attribute matrices by their number.
 CELL, FEATURE, ENSEMBLE = 3, 7, 11
-CRYSTAL_STRUCTURES = {
-    "6/mmm": 0, "m-3m": 1, "6/m": 2, "m-3": 3, "-1": 4, "2/m": 5, "mmm": 6, "4/m": 7, "4/mmm": 8,
-    "-3": 9, "-3m": 10,
-}  # fmt: skip
-UNKNOWN_STRUCTURE = 999
 C_TYPES = {"f4": "float", "f8": "double", "i4": "int32_t", "i8": "int64_t", "u4": "uint32_t",
            "u1": "bool"}  # fmt: skip
 # Grain values by the names that DREAM.3D gives them, with the power of the length in them.
@@ -66,7 +62,7 @@ def write_dream3d(particle: ExportedParticle, path: Path) -> None:
             called, power = FEATURE_NAMES[name]
             scaled = np.nan_to_num(values) / NM_PER_UM**power
             features[called] = scaled.astype(np.float32)
-    structure = CRYSTAL_STRUCTURES.get(particle.laue_group, UNKNOWN_STRUCTURE)
+    structure = DREAM3D_STRUCTURES[check_laue_group(particle.laue_group)]
     with h5py.File(path, "w") as root:
         root.attrs["FileVersion"] = np.bytes_("7.0")
         root.attrs["DREAM3D Version"] = np.bytes_("6.5")

@@ -1,9 +1,19 @@
 """Orientations, their means and their colours, where the numbers follow from a sketch."""
 
+from importlib import import_module
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
+from pydantic import TypeAdapter, ValidationError
 
+import electrode_grains.pipelines
+from electrode_grains.crystal import (
+    LAUE_GROUPS,
+    laue_group_of_tsl_symmetry,
+    tsl_symmetry_of_laue_group,
+)
 from electrode_grains.ebsd import orientations as crystals
 from electrode_grains.ebsd.fields import stack_orientations, symmetry_doubts
 from electrode_grains.errors import SettingsError
@@ -21,19 +31,19 @@ def test_the_groups_have_as_many_rotations_as_their_point_groups():
     orders = {"m-3m": 24, "m-3": 12, "6/mmm": 12, "6/m": 6, "-3m": 6, "-3": 3, "4/mmm": 8}
     orders |= {"4/m": 4, "mmm": 4, "2/m": 2, "-1": 1}
     assert {name: len(crystals.laue_group(name)) for name in orders} == orders
-    assert set(crystals.LAUE_GROUPS) == set(orders)
+    assert set(LAUE_GROUPS) == set(orders)
     for name in orders:
         assert (crystals.laue_group(name)[:, 0] >= 0).all()
-        code = crystals.tsl_symmetry_of_laue_group(name)
-        assert crystals.laue_group_of_tsl_symmetry(f" {code} ") == name
+        code = tsl_symmetry_of_laue_group(name)
+        assert laue_group_of_tsl_symmetry(f" {code} ") == name
 
 
 def test_the_symmetry_codes_are_those_of_edax():
     codes = {"m-3m": "43", "m-3": "23", "6/mmm": "62", "6/m": "6", "-3m": "32", "-3": "3"}
     codes |= {"4/mmm": "42", "4/m": "4", "mmm": "22", "-1": "1"}
-    assert {name: crystals.tsl_symmetry_of_laue_group(name) for name in codes} == codes
+    assert {name: tsl_symmetry_of_laue_group(name) for name in codes} == codes
     with pytest.raises(SettingsError, match="m-3x"):
-        crystals.tsl_symmetry_of_laue_group("m-3x")
+        tsl_symmetry_of_laue_group("m-3x")
 
 
 def test_products_follow_the_rules_of_hamilton():
@@ -220,3 +230,19 @@ def test_orientations_of_a_stack_are_reduced_and_known_where_the_index_is_above_
     assert known.tolist() == [[[True, True, False, False, True]], [[True, True] + [False] * 3]]
     np.testing.assert_allclose(field[:4, 0, 0, 0], expected, atol=1e-6)
     np.testing.assert_array_equal(field[4], trust.astype(np.float32))
+
+
+def test_settings_of_every_pipeline_take_all_laue_groups():
+    pipelines = Path(electrode_grains.pipelines.__path__[0])
+    taken = 0
+    for file in pipelines.glob("*/settings.py"):
+        module = import_module(f"electrode_grains.pipelines.{file.parent.name}.settings")
+        for model in vars(module).values():
+            field = getattr(model, "model_fields", {}).get("laue_group")
+            if field is not None:
+                check = TypeAdapter(field.annotation).validate_python
+                assert [check(group) for group in LAUE_GROUPS] == list(LAUE_GROUPS)
+                with pytest.raises(ValidationError, match="literal_error"):
+                    check("3m")
+                taken += 1
+    assert taken >= 5

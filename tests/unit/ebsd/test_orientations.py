@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from orix.quaternion import Orientation, symmetry
 
+from electrode_grains.crystal import laue_group_of_tsl_symmetry
 from electrode_grains.ebsd import orientations as crystals
 from electrode_grains.ebsd.annotation import annotate_from_orientations
 from electrode_grains.errors import SettingsError
@@ -162,4 +163,4 @@ def test_unknown_symmetries_are_refused():
     with pytest.raises(SettingsError, match="m-3x"):
         crystals.laue_group("m-3x")
     with pytest.raises(SettingsError, match="99"):
-        crystals.laue_group_of_tsl_symmetry(99)
+        laue_group_of_tsl_symmetry(99)

@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field, PositiveFloat, field_validator
 
+from electrode_grains.crystal import LaueGroup
+
 
 class ContrastSettings(BaseModel, frozen=True, extra="forbid"):
     """What the network sees of each voxel."""
@@ -14,7 +16,7 @@ class ContrastSettings(BaseModel, frozen=True, extra="forbid"):
     channels: tuple[Literal["image_quality", "confidence_index", "misorientation"], ...] = Field(
         default=("image_quality",), min_length=1
     )
-    laue_group: str
+    laue_group: LaueGroup
 
 
 class SplitSettings(BaseModel, frozen=True, extra="forbid"):

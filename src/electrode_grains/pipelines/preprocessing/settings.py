@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field
 
+from electrode_grains.crystal import LaueGroup
 from electrode_grains.ebsd import ReadingOptions
-from electrode_grains.ebsd.orientations import LAUE_GROUPS
 
 
 class StackSettings(BaseModel, frozen=True, extra="forbid"):
     """How slices become a stack."""
 
     slice_spacing_nm: float = Field(gt=0)
-    laue_group: str
+    laue_group: LaueGroup
     first_slice: int | None
     step_nm: float | None = Field(gt=0)
     accept_missing: bool
@@ -25,13 +25,6 @@ class StackSettings(BaseModel, frozen=True, extra="forbid"):
         """What readers of scans may accept."""
         own = {"slice_spacing_nm", "laue_group", "first_slice"}
         return ReadingOptions(**self.model_dump(exclude=own))
-
-    @field_validator("laue_group")
-    @classmethod
-    def _is_known(cls, name: str) -> str:
-        if name not in LAUE_GROUPS:
-            raise ValueError(f"unknown Laue group {name!r}; known are {', '.join(LAUE_GROUPS)}")
-        return name
 
 
 class AlignmentSettings(BaseModel, frozen=True, extra="forbid"):

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
+from electrode_grains.crystal import LaueGroup
+
 
 def _in_unit_interval(value: float | Literal["auto"]) -> float | Literal["auto"]:
     """After the union, so that a number out of range is one problem and not two."""
@@ -33,7 +35,7 @@ class SegmentationSettings(BaseModel, frozen=True, extra="forbid"):
     stiffness: float = Field(default=0.5, ge=0)
     refine_steps: int = Field(default=2, ge=0, le=5)
     join_reach: int = Field(default=2, ge=0, le=5)
-    laue_group: Literal["-3m", "m-3m", "6/mmm", "mmm", "-1"]
+    laue_group: LaueGroup
     minimum_voxels: int = Field(ge=0)
 
 
