@@ -132,7 +132,7 @@ def slice_transforms(result: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def annotation_checks(result: Mapping[str, Any]) -> Mapping[str, Any]:
     """How each annotation fits its own slice and its neighbours."""
-    _require("the checks of the annotations", result, ("slices",))
+    _require("the checks of the annotations", result, ("source", "slices"))
     for entry in result["slices"]:
         _require("the check of an annotation", entry, ("slice", "own", "doubt"))
     return result

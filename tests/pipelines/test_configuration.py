@@ -86,4 +86,5 @@ def test_the_default_is_the_analysis_and_the_demo_adds_the_acquisition():
     assert pipelines["demo"].nodes != pipelines["__default__"].nodes
     assert pipelines["__default__"].inputs() >= {"ebsd_scans", "slice_annotations"}
     free = {name for name in pipelines["demo"].inputs() if not is_parameter(name)}
-    assert free == {"segmentation_edits"}  # written by a person; no file is no edit
+    # Written by a person, where no file is no edit; and by a pipeline that is run on demand.
+    assert free == {"segmentation_edits", "orientation_annotations"}

@@ -68,7 +68,7 @@ def test_alignment_makes_neighbouring_slices_more_alike(results):
 
 
 def test_four_slices_are_labelled_from_their_orientations(results):
-    annotations = results.load("slice_annotations")
+    annotations = results.load("orientation_annotations")
     assert list(annotations) == ["S12", "S23", "S35", "S46"]
     for classes in annotations.values():
         assert {1, 2} <= set(np.unique(classes))

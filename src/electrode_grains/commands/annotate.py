@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from electrode_grains.commands import Command
 from electrode_grains.commands.project import project_options
-from electrode_grains.errors import InputError, SettingsError
+from electrode_grains.errors import InputError, SettingsError, UserError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,7 +80,12 @@ class Slices:
     "--import",
     "imported",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Check the painted images of this folder and take them into the project.",
+    help="Check the painted images of this folder and add them to the project.",
+)
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="With --import: replace other labels of the same slices, which are kept in a folder.",
 )
 @click.option(
     "--viewer/--no-viewer",
@@ -96,6 +101,7 @@ def command(
     suffix: str,
     draft: bool,
     imported: Path | None,
+    replace: bool,
     viewer: bool | None,
 ) -> None:
     """Choose slices to label, have them painted, and take the labels in.
@@ -117,7 +123,9 @@ def command(
     settings = opened.settings("preprocessing.annotation", AnnotationSettings)
     stack = read_slices(opened, settings)
     if imported is not None:
-        take_in(opened, stack, _read_images(imported), settings.slice_numbers)
+        import_labels(
+            opened, stack, _read_images(imported), settings.slice_numbers, replace=replace
+        )
         return
     information, proposed = _propose(opened, stack, count, slices)
     show_table(
@@ -230,68 +238,77 @@ def export_slices(
     (folder / "README.txt").write_text(LEGEND.format(folder=folder), encoding="utf-8")
 
 
-def take_in(
-    project: Project, stack: Slices, painted: Mapping[str, Any], slice_numbers: str
-) -> dict[str, NDArray[np.uint8]]:
+def import_labels(
+    project: Project,
+    stack: Slices,
+    painted: Mapping[str, Callable[[], NDArray[np.uint8]]],
+    slice_numbers: str,
+    *,
+    replace: bool = False,
+) -> int:
     """Check labels and add them to those of the project; all or none.
 
     Parameters
     ----------
-    painted : mapping of str to ndarray of uint8, shape (y, x), or callable
+    painted : mapping of str to callable
+        Functions that return ndarray of uint8, shape (y, x).
     slice_numbers : str
         Setting `preprocessing.annotation.slice_numbers`.
+    replace : bool
+        Whether other labels of the same slices may be replaced; they are kept in a folder.
 
     Returns
     -------
-    dict of str to ndarray
-        What was taken in.
+    int
+        Slices whose labels are new.
 
     Raises
     ------
     InputError
         With all problems in a table, if anything is wrong.
+    RunError
+        If a run is at work in the data folder.
     """
-    from electrode_grains.commands.console import show_table, tell
-    from electrode_grains.ebsd import annotation_troubles, slice_number, trouble_table
+    from functools import cache
 
-    read = {name: _once(given) for name, given in painted.items()}
+    from electrode_grains.commands.console import show_table, tell
+    from electrode_grains.configuration import data_folder
+    from electrode_grains.datasets.labels import update_labels
+    from electrode_grains.ebsd import annotation_troubles, trouble_table
+    from electrode_grains.runs import one_run
+
+    read = {name: cache(given) for name, given in painted.items()}
     _, troubles = annotation_troubles(read, stack.names, stack.image_quality.shape, slice_numbers)
     if troubles:
         raise InputError(
-            f"{len(troubles)} problems in {len(read)} painted images; none was taken in:\n"
+            f"{len(troubles)} problems in {len(read)} painted images; none was imported:\n"
             f"{trouble_table(troubles)}",
-            remedy="put right the images named, and import the folder again",
+            remedy="correct the images named, and import the folder again",
         )
-    taken = {name: given() for name, given in read.items()}
-    dataset = project.catalog.get("slice_annotations")
-    before = dataset.load() if dataset.exists() else {}
-    numbers = {slice_number(name) for name in taken}
-    kept = {name: classes for name, classes in before.items() if slice_number(name) not in numbers}
-    dataset.save({**kept, **taken})
+    classes = {name: given() for name, given in read.items()}
+    folder = project.file_of("slice_annotations")
+    with one_run(data_folder(project.path, project.config)):
+        update = update_labels(folder, classes, replace=replace)
     show_table(
-        f"{len(taken)} slices taken in, {len(before) - len(kept)} of them replaced",
+        f"{len(update.added)} slices added, {len(update.replaced)} replaced, "
+        f"{len(classes) - len(update.added) - len(update.replaced)} as they were",
         ("slice", "boundary", "interior", "background", "not labelled"),
         [
-            (name, *(int((classes == value).sum()) for value in (1, 2, 3)),
-             f"{(classes == 0).mean():.0%}")
-            for name, classes in taken.items()
+            (name, *(int((drawn == value).sum()) for value in (1, 2, 3)),
+             f"{(drawn == 0).mean():.0%}")
+            for name, drawn in classes.items()
         ],
     )  # fmt: skip
-    tell(f"\n{len(kept) + len(taken)} labelled slices in {project.file_of('slice_annotations')}")
+    if update.archive:
+        tell(f"\nThe labels before are in {update.archive}")
+    tell(f"\nAll labels are in {folder}")
     tell("Next: electrode-grains check, then kedro run")
-    return taken
+    return len(update.added) + len(update.replaced)
 
 
-def _once(given: Any) -> Any:
-    """Function that reads an image a single time, so that a refusal does not come twice."""
-    from functools import cache
-
-    return cache(given) if callable(given) else lambda: given
-
-
-def _read_images(folder: Path) -> dict[str, Any]:
+def _read_images(folder: Path) -> dict[str, Callable[[], NDArray[np.uint8]]]:
     """Functions that read the painted images of a folder, or of its subfolder `labels`."""
-    from functools import partial
+    from electrode_grains.datasets.folders import readers_of_images
 
     place = folder / "labels" if (folder / "labels").is_dir() else folder
     files = [file for file in sorted(place.iterdir()) if file.suffix.lower() in SUFFIXES]
@@ -302,18 +319,18 @@ def _read_images(folder: Path) -> dict[str, Any]:
             expected=" or ".join(SUFFIXES),
             remedy="electrode-grains annotate writes some to paint on",
         )
-    return {file.stem: partial(_read_painted, file) for file in files}
+    return readers_of_images(files, _read_painted)
 
 
 def _read_painted(file: Path) -> NDArray[np.uint8]:
     """Classes of a painted image: its grey values or indices, or else its colours."""
     import numpy as np
 
+    from electrode_grains.datasets.folders import opened_labels
     from electrode_grains.ebsd import classes_of_colours
-    from electrode_grains.ebsd.image_files import opened_image
     from electrode_grains.ebsd.placement import check_classes
 
-    with opened_image(file) as image:
+    with opened_labels(file) as image:
         values = np.asarray(image)
         if image.mode in ("RGB", "RGBA", "P"):
             try:  # a drawing program may have sorted the palette anew: colours count
@@ -350,8 +367,8 @@ def _propose(
             )
         return information, chosen
     place = {slice_number(name): z for z, name in enumerate(stack.label_names)}
-    done = project.catalog.get("slice_annotations")
-    labelled = [slice_number(name) for name in done.readers()] if done.exists() else []
+    files = project.catalog.get("slice_annotations").files()
+    labelled = [slice_number(file.stem) for file in files]
     flagged = []
     if project.exists("slice_transforms"):
         flags = project.catalog.load("slice_transforms")["flags"]
@@ -363,23 +380,26 @@ def _propose(
 def _paint(
     project: Project, stack: Slices, proposed: Sequence[int], frame: str, slice_numbers: str
 ) -> None:
+    from functools import partial
+
     import numpy as np
 
     from electrode_grains.commands import viewer
     from electrode_grains.ebsd import place_annotations
 
     shape = stack.image_quality.shape
-    done = project.catalog.get("slice_annotations")
-    before = done.load() if done.exists() else {}
-    classes = place_annotations(before, stack.names, shape, slice_numbers)
+    exists = project.exists("slice_annotations")
+    labelled = project.catalog.load("slice_annotations") if exists else {}
+    classes = place_annotations(labelled, stack.names, shape, slice_numbers)
     start = classes.copy()
 
     def save(painted: NDArray[np.uint8]) -> str:
         changed = np.flatnonzero((painted != start).any(axis=(1, 2))).tolist()
         if not changed:
             return "nothing was painted"
-        given = {stack.label_names[z]: painted[z].astype(np.uint8) for z in changed}
-        return f"{len(take_in(project, stack, given, slice_numbers))} slices saved"
+        given = {stack.label_names[z]: partial(np.array, painted[z], np.uint8) for z in changed}
+        count = import_labels(project, stack, given, slice_numbers, replace=True)
+        return f"{count} slices saved"
 
     aligned = None
     if frame == "raw" and project.exists("image_quality_volume"):
@@ -389,4 +409,32 @@ def _paint(
         window, stack.image_quality, classes, stack.spacing, proposed, save, aligned=aligned
     )
     viewer.run()
-    save(classes)
+    try:
+        save(classes)
+    except UserError as error:
+        raise _keep_unsaved(project, stack, classes, start, error) from None
+
+
+def _keep_unsaved(
+    project: Project,
+    stack: Slices,
+    painted: NDArray[np.uint8],
+    start: NDArray[np.uint8],
+    error: UserError,
+) -> UserError:
+    """Write what was painted and could not be imported into a folder of its own."""
+    import numpy as np
+
+    from electrode_grains.datasets.labels import write_apart
+
+    changed = np.flatnonzero((painted != start).any(axis=(1, 2))).tolist()
+    folder = write_apart(
+        project.file_of("slice_annotations"), {stack.label_names[z]: painted[z] for z in changed}
+    )
+    return InputError(
+        f"what was painted was not imported: {error.message}",
+        where=error.where,
+        found=error.found,
+        expected=error.expected,
+        remedy=f"correct that, then: electrode-grains annotate --replace --import {folder}",
+    )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from electrode_grains.ebsd import Trouble
     from electrode_grains.pipelines.preprocessing.settings import StackSettings
 
+MADE = "orientation_annotations"
 COLUMNS = ("where", "problem", "what to do")
 
 
@@ -159,18 +160,16 @@ def _inspect_scans(
 def _inspect_annotations(
     project: Project, names: list[str], shape: tuple[int, ...], slice_numbers: str
 ) -> tuple[NDArray[np.uint8] | None, list[Trouble]]:
-    from electrode_grains.ebsd import Trouble, annotation_troubles, trouble_of
+    from electrode_grains.ebsd import Trouble, annotation_troubles
 
-    dataset = project.catalog.get("slice_annotations")
-    if not dataset.exists():
+    datasets = [project.catalog.get(name) for name in ("slice_annotations", MADE)]
+    dataset = next((each for each in datasets if each.exists()), None)
+    if dataset is None:
         remedy = "electrode-grains annotate, or kedro run --pipelines orientation_annotation"
         place = str(project.file_of("slice_annotations"))
         return None, [Trouble(place, "", "no slice is labelled yet", "", "some images", remedy)]
-    try:
-        readers = dataset.readers()
-    except InputError as problem:
-        return None, [trouble_of("slice_annotations", problem)]
-    return annotation_troubles(readers, names, shape, slice_numbers)
+    numbers = slice_numbers if dataset is datasets[0] else "as_scans"
+    return annotation_troubles(dataset.readers(), names, shape, numbers)
 
 
 def _doubts_of_annotations(placed: NDArray[np.uint8], stack: xr.Dataset, frame: str) -> list[str]:

@@ -4,9 +4,17 @@ import tifffile
 from kedro.io import DatasetError
 from PIL import Image
 
-from electrode_grains.datasets.folders import AnnotationFolderDataset, ScanFolderDataset
+from electrode_grains.datasets.folders import (
+    AnnotationFolderDataset,
+    ScanFolderDataset,
+    write_classes,
+)
 from electrode_grains.ebsd import ReadingOptions, stack_scans
 from electrode_grains.errors import InputError
+from electrode_grains.runs import Manifest, Recipe, file_digests
+from electrode_grains.runs.manifest import FOLDER
+
+CLASSES = np.array([[0, 1, 2], [3, 2, 1]], np.uint8)
 
 
 def test_an_empty_folder_says_what_to_put_there(tmp_path):
@@ -23,22 +31,44 @@ def test_suffixes_in_capitals_are_found(tmp_path):
     assert list(ScanFolderDataset(path=str(tmp_path)).load()) == ["S00"]
 
 
-def test_two_files_of_one_slice_are_refused(tmp_path):
-    for name in ("slice_1.png", "slice_1.tif"):
-        Image.fromarray(np.ones((2, 2), np.uint8)).save(tmp_path / name)
-    with pytest.raises(DatasetError, match=r"slice_1\.png and slice_1\.tif"):
-        AnnotationFolderDataset(path=str(tmp_path)).load()
+def record(folder):
+    """Write the manifest that a run leaves."""
+    files = file_digests(file for file in folder.iterdir() if file.is_file())
+    Manifest("any", files, Recipe("step", "", {}, {}, {})).write(folder / FOLDER / "any.json")
 
 
-def test_annotations_come_back_and_a_shorter_stack_leaves_no_rest(tmp_path):
+def test_slices_that_no_run_wrote_are_neither_replaced_nor_deleted(tmp_path):
+    dataset = AnnotationFolderDataset(path=str(tmp_path / "labels"))
+    (tmp_path / "labels").mkdir()
+    write_classes(CLASSES, tmp_path / "labels" / "slice_001.png")
+    dataset.save({"slice_001": CLASSES, "slice_002": CLASSES})  # equal: nothing is lost
+    for lost in ({"slice_001": CLASSES[::-1], "slice_002": CLASSES}, {"slice_002": CLASSES}):
+        with pytest.raises(DatasetError, match=r"no run of this project wrote(.|\n)*slice_001"):
+            dataset.save(lost)
+    assert [file.name for file in tmp_path.iterdir()] == ["labels"]
+    np.testing.assert_array_equal(dataset.load()["slice_001"], CLASSES)
+
+
+def test_a_slice_that_was_changed_after_its_run_is_not_replaced(tmp_path):
+    dataset = AnnotationFolderDataset(path=str(tmp_path / "labels"))
+    dataset.save({"slice_001": CLASSES, "slice_002": CLASSES})
+    record(tmp_path / "labels")
+    write_classes(np.rot90(CLASSES, 2), tmp_path / "labels" / "slice_002.png")
+    with pytest.raises(DatasetError, match="slice_002"):
+        dataset.save({"slice_001": CLASSES[::-1]})
+
+
+def test_annotations_come_back_and_a_shorter_stack_leaves_no_rest_but_notes(tmp_path):
     dataset = AnnotationFolderDataset(path=str(tmp_path))
-    classes = np.array([[0, 1, 2], [3, 2, 1]], np.uint8)
-    dataset.save({"slice_001": classes, "slice_002": classes})
-    dataset.save({"slice_002": classes[::-1]})
-    loaded = dataset.load()
+    dataset.save({"slice_001": CLASSES, "slice_002": CLASSES})
+    record(tmp_path)
+    (tmp_path / "notes.txt").write_text("by a person")
+    dataset.save({"slice_002": CLASSES[::-1]})
 
-    assert list(loaded) == ["slice_002"]
-    np.testing.assert_array_equal(loaded["slice_002"], classes[::-1])
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        FOLDER, "notes.txt", "slice_002.png",
+    ]  # fmt: skip
+    np.testing.assert_array_equal(dataset.load()["slice_002"], CLASSES[::-1])
 
 
 def test_antialiased_edges_are_refused_with_values_and_counts(tmp_path):

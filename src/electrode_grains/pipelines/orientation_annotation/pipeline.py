@@ -12,7 +12,7 @@ def create_pipeline(**_: object) -> Pipeline:
             Node(
                 nodes.annotate_slices,
                 ["ebsd_scans", "params:orientation_annotation"],
-                "slice_annotations",
+                "orientation_annotations",
                 name="annotate_slices",
             )
         ]

@@ -25,6 +25,7 @@ from electrode_grains.ebsd import (
     symmetry_doubts,
 )
 from electrode_grains.ebsd.scan import Scan
+from electrode_grains.errors import InputError
 from electrode_grains.pipelines.preprocessing.settings import (
     AlignmentSettings,
     AnnotationSettings,
@@ -120,20 +121,36 @@ def align_orientations(
 
 def align_annotations(
     slice_annotations: Mapping[str, NDArray[np.uint8]],
+    orientation_annotations: Mapping[str, NDArray[np.uint8]],
     scan_index: Mapping[str, Any],
     image_quality_stack: xr.DataArray,
     image_quality_volume: xr.DataArray,
     slice_transforms: Mapping[str, Any],
     annotation: AnnotationSettings,
 ) -> tuple[xr.DataArray, dict[str, Any]]:
-    """Place annotated slices in the volume, moved like their scans if drawn on raw ones."""
-    raw, aligned = image_quality_stack.to_numpy(), image_quality_volume.to_numpy()
-    placed = moved = place_annotations(
-        slice_annotations, scan_index["slices"], raw.shape, annotation.slice_numbers
+    """Place annotated slices in the volume, moved like their scans if drawn on raw ones.
+
+    Annotations by hand are used where there are any, else those from orientations, which are
+    drawn on raw slices and named like them.
+    """
+    if not (slice_annotations or orientation_annotations):
+        raise InputError(
+            "no slice is labelled",
+            remedy="electrode-grains annotate has some painted; or kedro run --pipelines "
+            "orientation_annotation draws labels from the orientations",
+        )
+    source, annotations, numbers, frame = (
+        ("hand", slice_annotations, annotation.slice_numbers, annotation.frame)
+        if slice_annotations
+        else ("orientations", orientation_annotations, "as_scans", "raw")
     )
-    if annotation.frame == "raw":
+    logger.info("%d labelled slices, from: %s", len(annotations), source)
+    raw, aligned = image_quality_stack.to_numpy(), image_quality_volume.to_numpy()
+    placed = moved = place_annotations(annotations, scan_index["slices"], raw.shape, numbers)
+    if frame == "raw":
         moved = apply_transforms(placed, SliceTransforms.from_dict(slice_transforms), order=0)
-    fits = annotation_fits(placed, raw, aligned, annotation.frame)
+    fits = annotation_fits(placed, raw, aligned, frame)
     for doubt in (fit["doubt"] for fit in fits if fit["doubt"]):
         logger.warning("%s", doubt)
-    return as_volume(moved, spacing_of(image_quality_stack), "annotation_volume"), {"slices": fits}
+    volume = as_volume(moved, spacing_of(image_quality_stack), "annotation_volume")
+    return volume, {"source": source, "slices": fits}

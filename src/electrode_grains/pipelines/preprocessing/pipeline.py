@@ -37,6 +37,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 nodes.align_annotations,
                 [
                     "slice_annotations",
+                    "orientation_annotations",
                     "scan_index",
                     "image_quality_stack",
                     "image_quality_volume",

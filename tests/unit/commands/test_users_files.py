@@ -1,0 +1,123 @@
+"""No command and no pipeline changes a byte of what a user owns."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from electrode_grains.datasets.folders import AnnotationFolderDataset, write_classes
+
+PIPELINES = ("acquisition", "demo", "orientation_annotation", "preprocessing")
+
+
+def contents(*folders):
+    return {
+        file: file.read_bytes()
+        for folder in folders
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
+
+
+def kedro_run(project, *words):
+    return subprocess.run(
+        [sys.executable, "-m", "kedro", "run", *words],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES)
+def test_no_pipeline_changes_scans_or_labels_of_a_user(command, slices, tmp_path, pipeline):
+    """Names of slices are those that the virtual particle would take."""
+    project = tmp_path / "own"
+    words = ("--annotations", slices / "labels", "--slice-spacing-nm", 50)
+    assert command("init", project, "--scans", slices / "scans", *words).exit_code == 0
+    labels = project / "data" / "01_raw" / "slice_annotations"
+    (labels / "notes.txt").write_text("by hand")
+    before = contents(slices, labels)
+    assert len(before) == 8 + 2 + 2 + 1
+
+    done = kedro_run(project, "--pipelines", pipeline)
+
+    assert contents(slices, labels) == before
+    refused = pipeline in ("acquisition", "demo")
+    assert done.returncode == (2 if refused else 0), done.stdout + done.stderr
+    if pipeline == "orientation_annotation":
+        made = project / "data" / "02_intermediate" / "orientation_annotations"
+        assert len(AnnotationFolderDataset(path=str(made)).load()) == 4
+    if pipeline == "preprocessing":
+        assert "2 labelled slices, from: hand" in " ".join(done.stdout.split())
+
+
+def test_labels_from_orientations_are_used_where_no_hand_painted_any(command, slices, tmp_path):
+    project = tmp_path / "own"
+    words = ("init", project, "--scans", slices / "scans", "--slice-spacing-nm", 50)
+    assert command(*words).exit_code == 0
+    assert "no slice is labelled" in command("check", project).output
+    done = kedro_run(project, "--pipelines", "orientation_annotation,preprocessing")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 labelled slices, from: orientations" in " ".join(done.stdout.split())
+    assert "4 labelled slices" in command("check", project).output
+
+
+def test_import_keeps_the_painted_images_and_replaces_on_demand_only(
+    command, own_project, tmp_path
+):
+    labels = own_project / "data" / "01_raw" / "slice_annotations"
+    write_classes(AnnotationFolderDataset(path=str(labels)).load()["slice_002"],
+                  labels / "slice_002.tif", ".tif")  # fmt: skip
+    (labels / "slice_002.png").unlink()
+    painted = tmp_path / "painted"
+    painted.mkdir()
+    drawn = np.ones((24, 28), np.uint8)
+    for name in ("slice_002.png", "slice_004.tif"):
+        write_classes(drawn, painted / name, name[-4:])
+    before = contents(labels, painted)
+
+    refused = command("annotate", "--project", own_project, "--import", painted)
+    assert refused.exit_code == 2
+    assert "slice_002.tif" in refused.output
+    assert "--replace" in refused.output
+    assert contents(labels, painted) == before
+
+    done = command("annotate", "--project", own_project, "--import", painted, "--replace")
+    assert done.exit_code == 0, done.output
+    after = contents(labels, painted)
+    changed = {path.name for path in before if after[path] != before[path]}
+    assert changed == {"slice_002.tif"}
+    assert {path.name for path in after.keys() - before.keys()} == {"slice_004.png"}
+    archive = labels.with_name("slice_annotations_replaced")
+    assert list(contents(archive).values()) == [before[labels / "slice_002.tif"]]
+
+
+def test_two_painted_images_of_one_slice_are_equal_or_refused(command, own_project, tmp_path):
+    painted = tmp_path / "painted"
+    painted.mkdir()
+    drawn = np.ones((24, 28), np.uint8)
+    write_classes(drawn, painted / "slice_004.tif", ".tif")
+    write_classes(drawn, painted / "slice_004.png")
+    words = ("annotate", "--project", own_project, "--import", painted)
+    assert command(*words).exit_code == 0
+    write_classes(drawn + 1, painted / "slice_004.png")
+    done = command(*words)
+    assert done.exit_code == 2
+    assert "slice_004.png and" in done.output
+
+
+def test_import_waits_for_no_run_but_refuses_beside_one(command, own_project, tmp_path):
+    from electrode_grains.runs import one_run
+
+    painted = tmp_path / "painted"
+    painted.mkdir()
+    Image.fromarray(np.ones((24, 28), np.uint8)).save(painted / "slice_004.png")
+    with one_run(own_project / "data"):
+        done = command("annotate", "--project", own_project, "--import", painted)
+    assert done.exit_code == 2
+    assert "another run" in done.output
+    assert not (own_project / "data/01_raw/slice_annotations/slice_004.png").exists()
