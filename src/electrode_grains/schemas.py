@@ -11,34 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from electrode_grains.descriptors import DESCRIPTORS, UNBOUNDED
 from electrode_grains.errors import InputError
-
-GRAIN_COLUMNS = (
-    "label",
-    "voxel_count",
-    "volume_nm3",
-    "equivalent_diameter_nm",
-    "surface_area_nm2",
-    "sphericity",
-    "hull_voxel_count",
-    "convexity",
-    "elongation",
-    "azimuthal_angle",
-    "polar_angle",
-    "centroid_x_nm",
-    "centroid_y_nm",
-    "centroid_z_nm",
-    "touches_window",
-    "edge_weight",
-)
-RANGES = {
-    "voxel_count": (1, np.inf),
-    "volume_nm3": (0, np.inf),
-    "convexity": (0, 1),
-    "elongation": (0, 1),
-    "azimuthal_angle": (-np.pi, np.pi),
-    "polar_angle": (0, np.pi / 2),
-}
 
 
 def _require(name: str, present: Any, wanted: tuple[str, ...]) -> None:
@@ -54,10 +28,14 @@ def _require(name: str, present: Any, wanted: tuple[str, ...]) -> None:
 
 def grain_table(table: pd.DataFrame) -> pd.DataFrame:
     """One row per grain, unique labels, every descriptor inside its range or null."""
-    _require("the grain table", table.columns, GRAIN_COLUMNS)
+    required = tuple(name for name, known in DESCRIPTORS.items() if known.required)
+    _require("the grain table", table.columns, required)
     if not table["label"].is_unique or (table["label"] == 0).any():
         raise InputError("labels of the grain table must be unique and not 0")
-    for column, (low, high) in RANGES.items():
+    for column, known in DESCRIPTORS.items():
+        low, high = known.limits
+        if column not in table or known.limits == UNBOUNDED:
+            continue
         outside = ~(table[column].between(low, high) | table[column].isna())
         if outside.any():
             row = table.loc[outside].iloc[0]

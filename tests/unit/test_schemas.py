@@ -3,12 +3,13 @@ import pandas as pd
 import pytest
 
 from electrode_grains import schemas
+from electrode_grains.descriptors import DESCRIPTORS
 from electrode_grains.errors import InputError
 
 
 @pytest.fixture
 def table() -> pd.DataFrame:
-    row = {column: 0.5 for column in schemas.GRAIN_COLUMNS}
+    row = {column: 0.5 for column, known in DESCRIPTORS.items() if known.required}
     return pd.DataFrame([{**row, "label": label, "voxel_count": 5} for label in (1, 2)])
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from electrode_grains.classes import CHANNEL_NAMES
 from electrode_grains.errors import InputError, SettingsError
 
-CLASS_NAMES = ("boundary", "interior", "background")
+CLASS_NAMES = CHANNEL_NAMES
 """Classes in the order of the network's output channels; annotation value minus one."""
 
 NORMS = ("batch", "group", "none")

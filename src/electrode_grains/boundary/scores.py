@@ -11,9 +11,9 @@ from scipy.ndimage import binary_dilation
 
 from electrode_grains.boundary.network import CLASS_NAMES
 from electrode_grains.boundary.windows import checked_annotation
+from electrode_grains.classes import BOUNDARY, BOUNDARY_CHANNEL
 from electrode_grains.errors import InputError, SettingsError
 
-_BOUNDARY = CLASS_NAMES.index("boundary")
 _RELIABILITY_BINS = 10
 _SMALLEST_PROBABILITY = 1e-12  # a certain and wrong voxel costs 28 nats, not infinity
 
@@ -78,7 +78,7 @@ def boundary_scores(
     predicted = chances.argmax(axis=0)
     truth = np.eye(len(CLASS_NAMES))[classes].T
     of_true_class = np.take_along_axis(chances, classes[None], axis=0)[0]
-    reliability = _reliability(chances[_BOUNDARY], classes == _BOUNDARY)
+    reliability = _reliability(chances[BOUNDARY_CHANNEL], classes == BOUNDARY_CHANNEL)
     return {
         "annotated_voxels": int(annotated.sum()),
         **_boundary_agreement(probability, annotation, tolerance),
@@ -99,8 +99,8 @@ def _boundary_agreement(
     probability: NDArray[np.floating], annotation: NDArray[np.uint8], tolerance: int
 ) -> dict[str, float | None]:
     annotated = annotation > 0
-    predicted = (probability.argmax(axis=0) == _BOUNDARY) & annotated
-    true = annotation == _BOUNDARY + 1
+    predicted = (probability.argmax(axis=0) == BOUNDARY_CHANNEL) & annotated
+    true = annotation == BOUNDARY
     hits = predicted & _thicken(true, tolerance)
     found = true & _thicken(predicted, tolerance)
     precision = _ratio(hits.sum(), predicted.sum())

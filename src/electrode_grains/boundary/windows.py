@@ -15,6 +15,7 @@ from electrode_grains.boundary.symmetries import (
     cut_rotated,
     random_isometry,
 )
+from electrode_grains.classes import CODES_IN_WORDS
 from electrode_grains.errors import InputError, SettingsError
 
 RotationMode = Literal["quarter_turns", "arbitrary", "none"]
@@ -317,6 +318,6 @@ def checked_annotation(
             "the annotation holds an unknown class",
             where=f"z, y, x = {z}, {y}, {x}",
             found=str(classes[z, y, x]),
-            expected="0 not annotated, 1 boundary, 2 interior, 3 background",
+            expected=CODES_IN_WORDS,
         )
     return classes.astype(np.uint8)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from electrode_grains.classes import LABEL_COLOURS
 from electrode_grains.commands.console import tell, watched
-from electrode_grains.ebsd.placement import CLASS_COLOURS
 from electrode_grains.errors import InputError, UserError
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def show_annotation(
         _add_image(viewer, aligned, "aligned image quality", spacing, visible=False)
     _add_image(viewer, image_quality, "image quality", spacing)
     colours = {None: (0.0, 0.0, 0.0, 0.0), 0: (0.0, 0.0, 0.0, 0.0)} | {
-        value: (*(part / 255 for part in CLASS_COLOURS[value]), 1.0) for value in (1, 2, 3)
+        value: (*(part / 255 for part in LABEL_COLOURS[value]), 1.0) for value in (1, 2, 3)
     }
     labels = viewer.add_labels(
         annotation,

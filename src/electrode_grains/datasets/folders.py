@@ -16,12 +16,13 @@ import xarray as xr
 from numpy.typing import NDArray
 from PIL import Image
 
+from electrode_grains.classes import LABEL_COLOURS
 from electrode_grains.datasets.atomic import AtomicDataset
 from electrode_grains.ebsd import ReadingOptions, scan_readers, write_scan
 from electrode_grains.ebsd.formats import SUFFIXES as SCAN_SUFFIXES
 from electrode_grains.ebsd.image_files import opened_image
 from electrode_grains.ebsd.images import SUFFIXES as IMAGE_SUFFIXES
-from electrode_grains.ebsd.placement import CLASS_COLOURS, check_classes
+from electrode_grains.ebsd.placement import check_classes
 from electrode_grains.ebsd.points import ScanReader
 from electrode_grains.errors import InputError
 from electrode_grains.runs import Manifest, file_digests
@@ -236,7 +237,7 @@ class AnnotationFolderDataset(_SliceFolder):
         self._write_all(data, write_classes)
 
 
-PALETTE = tuple(value for colour in CLASS_COLOURS for value in colour)
+PALETTE = tuple(value for colour in LABEL_COLOURS for value in colour)
 ORIENTATION = 0x0112  # tag of EXIF and TIFF
 UPRIGHT = 1
 FORMATS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF"}

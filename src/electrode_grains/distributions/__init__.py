@@ -26,7 +26,6 @@ from electrode_grains.distributions.description import (
     marginal_from_description,
 )
 from electrode_grains.distributions.families import (
-    DEFAULT_FAMILIES,
     MARGINAL_FAMILIES,
     candidate_families,
     smallest_diameter,
@@ -47,7 +46,6 @@ from electrode_grains.distributions.vines import describe_joint_models
 
 __all__ = [
     "COPULA_FAMILIES",
-    "DEFAULT_FAMILIES",
     "MARGINAL_FAMILIES",
     "AxisUniformity",
     "BivariateCopula",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from electrode_grains.descriptors import MODELLED
 from electrode_grains.distributions.families_bounded import ANGULAR_FAMILIES, UNIT_FAMILIES
 from electrode_grains.distributions.families_positive import POSITIVE_FAMILIES
 from electrode_grains.distributions.families_real import REAL_FAMILIES
@@ -16,64 +16,6 @@ MARGINAL_FAMILIES: Mapping[str, MarginalFamily] = MappingProxyType(
     {
         family.name: family
         for family in (*POSITIVE_FAMILIES, *REAL_FAMILIES, *UNIT_FAMILIES, *ANGULAR_FAMILIES)
-    }
-)
-
-_SIZES = (
-    "inverse_gaussian",
-    "lognormal",
-    "gamma",
-    "weibull",
-    "normal",
-    "logistic",
-    "log_logistic",
-    "generalized_gamma",
-    "burr_xii",
-    "generalized_extreme_value",
-    "gumbel_maximum",
-    "gumbel_minimum",
-    "skew_normal",
-)
-_SHAPE_FACTORS = (
-    "beta",
-    "kumaraswamy",
-    "logit_normal",
-    "generalized_extreme_value",
-    "reflected_generalized_extreme_value",
-    "gumbel_maximum",
-    "gumbel_minimum",
-    "normal",
-    "logistic",
-    "skew_normal",
-    "inverse_gaussian",
-    "lognormal",
-    "gamma",
-    "weibull",
-)
-DEFAULT_FAMILIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "equivalent_diameter_nm": _SIZES,
-        "sphericity": _SHAPE_FACTORS,
-        "convexity": _SHAPE_FACTORS,
-        "elongation": _SHAPE_FACTORS,
-        "azimuthal_angle": (
-            "gaussian_mixture",
-            "uniform",
-            "von_mises",
-            "axial_von_mises",
-            "von_mises_mixture",
-        ),
-        "polar_angle": ("sine", "watson", "beta_cosine", "uniform"),
-    }
-)
-_SUPPORTS: Mapping[str, tuple[float, float]] = MappingProxyType(
-    {
-        "equivalent_diameter_nm": (0.0, math.inf),
-        "sphericity": (0.0, 1.0),
-        "convexity": (0.0, 1.0),
-        "elongation": (0.0, 1.0),
-        "azimuthal_angle": (-math.pi, math.pi),
-        "polar_angle": (0.0, 0.5 * math.pi),
     }
 )
 
@@ -127,13 +69,14 @@ def candidate_families(characteristic: str) -> tuple[tuple[str, ...], tuple[floa
     >>> candidate_families("polar_angle")[0]
     ('sine', 'watson', 'beta_cosine', 'uniform')
     """
-    if characteristic not in DEFAULT_FAMILIES:
+    if characteristic not in MODELLED:
         raise SettingsError(
             "no marginal families are set for this characteristic",
             found=repr(characteristic),
-            expected=", ".join(DEFAULT_FAMILIES),
+            expected=", ".join(MODELLED),
         )
-    return DEFAULT_FAMILIES[characteristic], _SUPPORTS[characteristic]
+    known = MODELLED[characteristic]
+    return known.families, known.fitted_support
 
 
 def smallest_diameter(

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
+from electrode_grains.classes import BACKGROUND, BOUNDARY, INTERIOR
 from electrode_grains.ebsd.orientations import neighbour_misorientation
-from electrode_grains.ebsd.placement import BACKGROUND, BOUNDARY, INTERIOR
 
 LARGEST_HOLE = 25
 

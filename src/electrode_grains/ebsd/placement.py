@@ -8,12 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from electrode_grains.classes import (
+    BACKGROUND,
+    BOUNDARY,
+    CODES_IN_WORDS,
+    INTERIOR,
+    LABEL_COLOURS,
+    NOT_ANNOTATED,
+)
 from electrode_grains.ebsd.scan import Trouble, slice_number, trouble_of
 from electrode_grains.errors import InputError, SettingsError
 
 # Contrasts of one slice differ by less than this between frames or slices that fit alike.
 FIT_MARGIN = 0.1
-NOT_ANNOTATED, BOUNDARY, INTERIOR, BACKGROUND = range(4)
 
 
 def place_annotations(
@@ -166,13 +173,9 @@ def check_classes(name: str, classes: NDArray[Any]) -> None:
             "an annotation image holds unknown classes",
             where=name,
             found=", ".join(f"{value} ({count} points)" for value, count in listed),
-            expected="0 not annotated, 1 boundary, 2 interior, 3 background",
+            expected=CODES_IN_WORDS,
             remedy="switch off antialiasing in the drawing program and save without smoothing",
         )
-
-
-# Not annotated, boundary, interior, background: distinguishable without red-green sight.
-CLASS_COLOURS = ((0, 0, 0), (230, 159, 0), (86, 180, 233), (90, 90, 90))
 
 
 def classes_of_colours(name: str, colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -192,7 +195,7 @@ def classes_of_colours(name: str, colours: NDArray[np.uint8]) -> NDArray[np.uint
     Raises
     ------
     InputError
-        If a colour is none of `CLASS_COLOURS`; blends come from soft brushes.
+        If a colour is none of `LABEL_COLOURS`; blends come from soft brushes.
 
     Examples
     --------
@@ -203,7 +206,7 @@ def classes_of_colours(name: str, colours: NDArray[np.uint8]) -> NDArray[np.uint
     found, index, counts = np.unique(
         colours.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True
     )
-    class_of = {colour: value for value, colour in enumerate(CLASS_COLOURS)}
+    class_of = {colour: value for value, colour in enumerate(LABEL_COLOURS)}
     values = [class_of.get((int(red), int(green), int(blue))) for red, green, blue in found]
     unknown = [row for row, value in enumerate(values) if value is None]
     if unknown:
@@ -213,7 +216,7 @@ def classes_of_colours(name: str, colours: NDArray[np.uint8]) -> NDArray[np.uint
             "an annotation image holds colours that stand for no class",
             where=name,
             found=f"{len(unknown)} such colours: {shown}",
-            expected=", ".join(f"{colour} = {value}" for value, colour in enumerate(CLASS_COLOURS)),
+            expected=", ".join(f"{colour} = {value}" for value, colour in enumerate(LABEL_COLOURS)),
             remedy="draw with a hard pencil in the colours of the palette, without antialiasing",
         )
     return np.array(values, np.uint8)[index].reshape(colours.shape[:2])

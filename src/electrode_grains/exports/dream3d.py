@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from electrode_grains.crystal import DREAM3D_STRUCTURES, UNKNOWN_STRUCTURE, check_laue_group
+from electrode_grains.descriptors import EXPORTED
 from electrode_grains.exports.particle import ExportedParticle
 
 NM_PER_UM = 1000.0
@@ -19,15 +20,6 @@ CONTAINER = "ImageDataContainer"
 CELL, FEATURE, ENSEMBLE = 3, 7, 11
 C_TYPES = {"f4": "float", "f8": "double", "i4": "int32_t", "i8": "int64_t", "u4": "uint32_t",
            "u1": "bool"}  # fmt: skip
-# Grain values by the names that DREAM.3D gives them, with the power of the length in them.
-FEATURE_NAMES = {
-    "equivalent_diameter_nm": ("EquivalentDiameters", 1),
-    "volume_nm3": ("Volumes", 3),
-    "surface_area_nm2": ("SurfaceAreas", 2),
-    "sphericity": ("Sphericity", 0),
-    "convexity": ("Convexity", 0),
-    "elongation": ("Elongation", 0),
-}
 
 
 def write_dream3d(particle: ExportedParticle, path: Path) -> None:
@@ -58,10 +50,9 @@ def write_dream3d(particle: ExportedParticle, path: Path) -> None:
         "GrainLabels": np.concatenate([[0], particle.ids]),
     }
     for name, values in particle.values.items():
-        if name in FEATURE_NAMES:
-            called, power = FEATURE_NAMES[name]
-            scaled = np.nan_to_num(values) / NM_PER_UM**power
-            features[called] = scaled.astype(np.float32)
+        known = EXPORTED[name]
+        scaled = np.nan_to_num(values) / NM_PER_UM**known.length_power
+        features[known.export_name] = scaled.astype(np.float32)
     structure = DREAM3D_STRUCTURES[check_laue_group(particle.laue_group)]
     with h5py.File(path, "w") as root:
         root.attrs["FileVersion"] = np.bytes_("7.0")

@@ -9,13 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from electrode_grains.descriptors import EXPORTED
 from electrode_grains.errors import InputError
-
-# Columns of the grain table that travel with the voxels and faces of a grain.
-GRAIN_VALUES = (
-    "equivalent_diameter_nm", "volume_nm3", "surface_area_nm2", "sphericity", "convexity",
-    "elongation", "azimuthal_angle", "polar_angle",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -76,7 +71,7 @@ class ExportedParticle:
 
     @cached_property
     def values(self) -> dict[str, NDArray[np.float64]]:
-        """Each of `GRAIN_VALUES` by feature id, shape (n + 1,); NaN for 0 and what is unknown.
+        """Each exported descriptor by feature id, shape (n + 1,); NaN for 0 and what is unknown.
 
         Examples
         --------
@@ -88,6 +83,6 @@ class ExportedParticle:
         rows = self.grains.set_index("label").reindex(self.ids)
         return {
             name: np.concatenate([[np.nan], rows[name].to_numpy(float)])
-            for name in GRAIN_VALUES
+            for name in EXPORTED
             if name in rows
         }

@@ -30,6 +30,11 @@ from electrode_grains.figures.style import (
 
 MINIMUM_VOXELS = 8
 PIXELS = 240
+# What the panels of Fig. 6 draw, one by one.
+PANELS = (
+    "equivalent_diameter_nm", "sphericity", "convexity", "elongation", "azimuthal_angle",
+    "polar_angle",
+)  # fmt: skip
 UNIT = r"$\mathrm{\mu m}$"
 
 
@@ -106,7 +111,7 @@ def descriptor_illustration(
     _half_axes(panels[3], body)
     _azimuth(panels[4], body)
     _polar(panels[5], body, horizontal)
-    for axes, name in zip(panels, CHARACTERISTICS, strict=True):
+    for axes, name in zip(panels, PANELS, strict=True):
         axes.set_title(_title(name, values or {}))
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=1)
     letter_panels(panels)
@@ -117,9 +122,9 @@ def _title(name: str, values: Mapping[str, float | None]) -> str:
     known = CHARACTERISTICS[name]
     value = values.get(name)
     if value is None or not np.isfinite(value):
-        return f"{known.name} ${known.symbol}$"
+        return f"{known.title} ${known.symbol}$"
     shown = f"{value:.0f} nm" if known.unit == "nm" else f"{value:.3f} {known.unit}".rstrip()
-    return f"{known.name} ${known.symbol}$ = {shown}"
+    return f"{known.title} ${known.symbol}$ = {shown}"
 
 
 def _measure(inside: NDArray[np.bool_], spacing: tuple[float, float, float]) -> _Body:

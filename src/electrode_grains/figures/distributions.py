@@ -220,7 +220,7 @@ def derived_histogram(values: ArrayLike, density: Curve, label: str, family: str
 
 
 def bin_edges(
-    values: NDArray[np.float64], width: float, limits: tuple[float, float]
+    values: NDArray[np.float64], width: float | None, limits: tuple[float, float]
 ) -> NDArray[np.float64]:
     """Edges of bins of one width that cover a sample.
 
@@ -228,9 +228,9 @@ def bin_edges(
     ----------
     values : ndarray of float, shape (n,)
         Finite values.
-    width : float
+    width : float or None
         Width of a bin; taken several times where the sample would need more than
-        `MAXIMUM_BINS` bins.
+        `MAXIMUM_BINS` bins. None takes that of Freedman and Diaconis.
     limits : (float, float)
         Range of the characteristic; bins start at its lower end, or at 0 if it has none.
 
@@ -245,6 +245,9 @@ def bin_edges(
     [72.0, 108.0]
     """
     start = limits[0] if np.isfinite(limits[0]) else 0.0
+    if width is None:
+        automatic = np.histogram_bin_edges(values, "fd")
+        width = float(automatic[1] - automatic[0])
     if values.size == 0:
         return np.array([start, start + width], dtype=np.float64)
     low, high = float(values.min()), float(values.max())

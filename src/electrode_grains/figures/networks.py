@@ -12,10 +12,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from electrode_grains.classes import CHANNEL_NAMES
 from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.figures.style import (
     BLUE,
-    CLASS_NAMES,
     CYCLE,
     DOUBLE_COLUMN,
     GREEN,
@@ -83,7 +83,7 @@ def network_architecture(settings: Mapping[str, Any]) -> Figure:
     inputs = int(settings.get("in_channels", 1))
     head = decoder[0] if decoder else encoder[0]
     _end(axes, -COLUMN_STEP, f"{inputs}", "image quality" if inputs == 1 else "input")
-    _end(axes, last + COLUMN_STEP, f"{len(CLASS_NAMES)}", "boundary,\ninterior,\nbackground")
+    _end(axes, last + COLUMN_STEP, f"{len(CHANNEL_NAMES)}", "boundary,\ninterior,\nbackground")
     _arrow(axes, (-COLUMN_STEP + 0.3, 0.0), _left(encoder[0]), BLUE)
     _arrow(axes, _right(head), (last + COLUMN_STEP - 0.3, 0.0), BLUE)
     _key(axes, str(settings.get("norm") or ""))

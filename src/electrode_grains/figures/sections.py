@@ -11,10 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from electrode_grains.classes import CHANNEL_NAMES, FIGURE_COLOURS
 from electrode_grains.errors import InputError
 from electrode_grains.figures.style import (
-    CLASS_COLOURS,
-    CLASS_NAMES,
     DOUBLE_COLUMN,
     NM_PER_UM,
     grey_range,
@@ -202,12 +201,12 @@ def annotated_slice(
     _show_classes(grid[0, 2], probability.argmax(axis=0) + 1, pixel, "most probable class")
     shown = [
         _show_probability(axes, channel, pixel, name)
-        for axes, channel, name in zip(grid[1], probability, CLASS_NAMES, strict=True)
+        for axes, channel, name in zip(grid[1], probability, CHANNEL_NAMES, strict=True)
     ]
     figure.colorbar(shown[-1], ax=grid[1, :], shrink=0.85, label="probability")
     handles = [
         Patch(color=colour, label=name)
-        for name, colour in zip(CLASS_NAMES, CLASS_COLOURS, strict=True)
+        for name, colour in zip(CHANNEL_NAMES, FIGURE_COLOURS, strict=True)
     ]
     handles.append(Patch(facecolor="white", edgecolor="grey", label="not annotated"))
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
@@ -258,7 +257,7 @@ def predicted_slice(
     figure = new_figure(0.8 * DOUBLE_COLUMN, 1.5 * panel + 0.9)
     grid = figure.subplots(2, 2, squeeze=False).ravel()
     _show_quality(grid[0], image_quality, slice_index, spacing)
-    for axes, channel, name in zip(grid[1:], probability, CLASS_NAMES, strict=True):
+    for axes, channel, name in zip(grid[1:], probability, CHANNEL_NAMES, strict=True):
         shown = _show_probability(axes, channel, (spacing[1], spacing[2]), name)
     figure.colorbar(shown, ax=grid.tolist(), shrink=0.6, label="probability")
     letter_panels(grid)
@@ -418,7 +417,7 @@ def _show_quality(
 def _show_classes(
     axes: Axes, classes: NDArray[Any], pixel: tuple[float, float], title: str
 ) -> None:
-    colours = ListedColormap(["white", *CLASS_COLOURS])
+    colours = ListedColormap(["white", *FIGURE_COLOURS])
     show_section(axes, classes, pixel, cmap=colours, vmin=-0.5, vmax=3.5)
     axes.set_title(title)
 
@@ -463,7 +462,7 @@ def _check_slice(slice_index: int, slices: int) -> None:
 def _probability_slice(
     class_probability: NDArray[Any], shape: tuple[int, ...], slice_index: int
 ) -> NDArray[Any]:
-    expected = (len(CLASS_NAMES), *shape)
+    expected = (len(CHANNEL_NAMES), *shape)
     if class_probability.shape != expected:
         raise InputError(
             "class probabilities do not fit the image quality",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -12,6 +11,8 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
+
+from electrode_grains.descriptors import DESCRIPTORS, MODELLED
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,8 +27,6 @@ NM_PER_UM = 1000.0
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#767676"
 CYCLE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
-CLASS_NAMES = ("boundary", "interior", "background")
-CLASS_COLOURS = (VERMILION, SKY, "#3B3B3B")
 
 STYLE: Mapping[str, Any] = {
     "font.family": "DejaVu Sans",
@@ -53,37 +52,8 @@ STYLE: Mapping[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Characteristic:
-    """How a characteristic of grains is written: its name, symbol, unit and bin width.
-
-    The bin width is that of Fig. 7 of Furat et al., J. Power Sources 483 (2021) 229148.
-    """
-
-    name: str
-    symbol: str
-    unit: str
-    bin_width: float
-    limits: tuple[float, float]
-
-    @property
-    def axis(self) -> str:
-        """Label of an axis, in matplotlib's mathematical text."""
-        unit = f" / {self.unit}" if self.unit else ""
-        return f"{self.name} ${self.symbol}${unit}"
-
-
-CHARACTERISTICS: Mapping[str, Characteristic] = {
-    "equivalent_diameter_nm": Characteristic("Equivalent diameter", "d", "nm", 36.0, (0.0, np.inf)),
-    "sphericity": Characteristic("Sphericity", "s", "", 0.01, (0.0, np.inf)),
-    "convexity": Characteristic("Convexity", "c", "", 0.015, (0.0, 1.0)),
-    "elongation": Characteristic("Elongation", "e", "", 0.014, (0.0, 1.0)),
-    "azimuthal_angle": Characteristic("Azimuthal angle", r"\varphi", "rad", 0.21, (-np.pi, np.pi)),
-    "polar_angle": Characteristic("Polar angle", r"\theta", "rad", 0.1, (0.0, np.pi / 2)),
-}
-"""The six characteristics of the paper, in the order of its tables and panels."""
-
-PLAIN_SYMBOLS: Mapping[str, str] = {r"\varphi": "φ", r"\theta": "θ"}
+CHARACTERISTICS = MODELLED
+"""Descriptors that are fitted: the six of the paper, in the order of its tables, then others."""
 
 FAMILIES: Mapping[str, str] = {
     "inverse_gaussian": "inverse Gaussian",
@@ -144,8 +114,8 @@ def characteristic_name(name: str) -> str:
     >>> characteristic_name("equivalent_diameter_nm"), characteristic_name("crack_length")
     ('Equivalent diameter', 'Crack length')
     """
-    known = CHARACTERISTICS.get(name)
-    return known.name if known else name.replace("_", " ").strip().capitalize()
+    known = DESCRIPTORS.get(name)
+    return known.title if known else name.replace("_", " ").strip().capitalize()
 
 
 def axis_label(name: str) -> str:
@@ -156,7 +126,7 @@ def axis_label(name: str) -> str:
     >>> axis_label("equivalent_diameter_nm")
     'Equivalent diameter $d$ / nm'
     """
-    known = CHARACTERISTICS.get(name)
+    known = DESCRIPTORS.get(name)
     return known.axis if known else escape_math(characteristic_name(name))
 
 
@@ -168,11 +138,8 @@ def plain_axis_label(name: str) -> str:
     >>> plain_axis_label("equivalent_diameter_nm"), plain_axis_label("azimuthal_angle")
     ('Equivalent diameter d / nm', 'Azimuthal angle φ / rad')
     """
-    known = CHARACTERISTICS.get(name)
-    if known is None:
-        return characteristic_name(name)
-    unit = f" / {known.unit}" if known.unit else ""
-    return f"{known.name} {PLAIN_SYMBOLS.get(known.symbol, known.symbol)}{unit}"
+    known = DESCRIPTORS.get(name)
+    return known.plain_axis if known else characteristic_name(name)
 
 
 def family_name(family: str | None) -> str:

@@ -293,7 +293,7 @@ def heading(column: str) -> str:
     if stem and suffix in UNIT_SUFFIXES:
         return f"{stem.replace('_', ' ').capitalize()} / {UNIT_SUFFIXES[suffix]}"
     known = CHARACTERISTICS.get(column)
-    return f"{known.name} / {known.unit}" if known and known.unit else characteristic_name(column)
+    return f"{known.title} / {known.unit}" if known and known.unit else characteristic_name(column)
 
 
 def display_rows(table: pd.DataFrame) -> list[list[str]]:
@@ -320,7 +320,7 @@ def display_cell(value: Any) -> str:
         return f"{value:.{SIGNIFICANT_DIGITS}g}" if np.isfinite(value) else MISSING
     text = str(value)
     if text in CHARACTERISTICS:
-        return CHARACTERISTICS[text].name
+        return CHARACTERISTICS[text].title
     return FAMILIES.get(text, text)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,12 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from electrode_grains.classes import BOUNDARY, INTERIOR
+from electrode_grains.descriptors import SCORED
 from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.grains.labelling import connected_pieces, facing
 
-ANNOTATED_BOUNDARY, ANNOTATED_INTERIOR = 1, 2
 IOU_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
-STATISTICS = ("equivalent_diameter_nm", "sphericity", "convexity", "elongation")
 
 
 class VariationOfInformation(NamedTuple):
@@ -391,23 +392,20 @@ def compare_statistics(
     >>> compare_statistics(twice, table)["mean"]["equivalent_diameter_nm"]["error"]
     1.0
     """
-    tables = [
-        table.loc[~table["touches_window"].astype(bool), list(STATISTICS)]
-        for table in (found, true)
-    ]
+    scored = [name for name in SCORED if name in found and name in true]
+    tables = [table.loc[~table["touches_window"].astype(bool), scored] for table in (found, true)]
     errors: dict[str, dict[str, dict[str, float | None]]] = {}
     for statistic in ("mean", "std"):
         pair = [getattr(table, statistic)() for table in tables]
         errors[statistic] = {
-            name: _error(pair[0][name], pair[1][name], relative=name == STATISTICS[0])
-            for name in STATISTICS
+            name: _error(pair[0][name], pair[1][name], relative=SCORED[name].length_power > 0)
+            for name in scored
         }
     with np.errstate(invalid="ignore", divide="ignore"):
         matrices = [table.corr().to_numpy(float) for table in tables]
     errors["correlation"] = {
-        f"{STATISTICS[i]}:{STATISTICS[j]}": _error(*(float(m[i, j]) for m in matrices))
-        for i in range(len(STATISTICS))
-        for j in range(i + 1, len(STATISTICS))
+        f"{scored[i]}:{scored[j]}": _error(*(float(m[i, j]) for m in matrices))
+        for i, j in combinations(range(len(scored)), 2)
     }
     return errors
 
@@ -477,7 +475,7 @@ def boundary_agreement(
     array, classes = array[slices], classes[slices]
     lines = np.stack([_touching_another(section) for section in array])
     lines &= (array > 0) & (classes > 0)
-    drawn = classes == ANNOTATED_BOUNDARY
+    drawn = classes == BOUNDARY
     near = np.ones((1, 2 * tolerance + 1, 2 * tolerance + 1), bool)
     precision = _share(ndimage.binary_dilation(drawn, near), lines)
     recall = _share(ndimage.binary_dilation(lines, near), drawn)
@@ -489,7 +487,7 @@ def boundary_agreement(
         "boundary_precision": precision,
         "boundary_recall": recall,
         "boundary_f1": f1,
-        **_interior_agreement(array, classes == ANNOTATED_INTERIOR),
+        **_interior_agreement(array, classes == INTERIOR),
         "annotated_slices": len(slices),
     }
 

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from electrode_grains.errors import InputError
+from electrode_grains.descriptors import Grain, computed_descriptors
+from electrode_grains.errors import ComputationError, InputError
 from electrode_grains.morphometry.checks import check_labels, check_spacing
 from electrode_grains.morphometry.orientations import (
     LOW_ANGLE,
@@ -205,6 +206,8 @@ def measure_particle(
         contacts = add_misorientations(contacts, grains, laue)
         particle["low_angle_share"] = low_angle_share(contacts, low_angle)
         particle["low_angle_degrees"] = float(np.degrees(low_angle))
+    if hulls:  # otherwise nobody asked for the grain table
+        grains = grains.assign(**_registered(volume, grains, steps))
     return ParticleMeasurement(grains, contacts, particle)
 
 
@@ -213,6 +216,33 @@ def _radial_directions(grains: pd.DataFrame, center: ArrayLike | None) -> NDArra
     if center is None:
         center = particle_center(centroids, grains["volume_nm3"].to_numpy())
     return radial_directions(centroids, center)
+
+
+def _registered(
+    labels: NDArray[Any], grains: pd.DataFrame, spacing: tuple[float, float, float]
+) -> dict[str, NDArray[np.float64]]:
+    """Descriptors that users registered with a function, grain by grain."""
+    columns = {}
+    records = grains.to_dict("records")
+    for name, (_, compute) in computed_descriptors().items():
+        values = np.full(len(records), np.nan)
+        for row, measured in enumerate(records):
+            box = tuple(
+                slice(measured[f"box_first_{axis}"], measured[f"box_last_{axis}"] + 1)
+                for axis in "zyx"
+            )
+            grain = Grain(measured["label"], spacing, measured, labels[box])
+            try:
+                values[row] = compute(grain)
+            except Exception as error:
+                raise ComputationError(
+                    f"the function of descriptor {name!r} failed",
+                    where=f"grain {measured['label']}",
+                    found=f"{type(error).__name__}: {error}",
+                    expected="one number for each grain, NaN where it is not defined",
+                ) from error
+        columns[name] = values
+    return columns
 
 
 def _check_shape(name: str, values: NDArray[Any], labels: NDArray[Any]) -> None:

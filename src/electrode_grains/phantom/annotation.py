@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-BOUNDARY, INTERIOR, BACKGROUND = 1, 2, 3
+from electrode_grains.classes import BACKGROUND, BOUNDARY, INTERIOR
+
 LARGEST_DISPLACEMENT_PX = 2.0
 LARGEST_MISSED_SHARE = 0.1
 

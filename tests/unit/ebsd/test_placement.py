@@ -4,7 +4,7 @@ import pytest
 from electrode_grains.alignment import apply_transforms, estimate_transforms
 from electrode_grains.ebsd import annotation_fits, place_annotations
 from electrode_grains.ebsd.placement import (
-    CLASS_COLOURS,
+    LABEL_COLOURS,
     annotation_troubles,
     classes_of_colours,
 )
@@ -149,10 +149,10 @@ def test_troubles_of_annotations_are_listed_and_the_others_placed():
 
 
 def test_colours_of_the_palette_are_the_classes_and_others_are_counted():
-    image = np.array([CLASS_COLOURS, CLASS_COLOURS[::-1]], np.uint8)
+    image = np.array([LABEL_COLOURS, LABEL_COLOURS[::-1]], np.uint8)
     assert classes_of_colours("a", image).tolist() == [[0, 1, 2, 3], [3, 2, 1, 0]]
     # Black, and the orange, sky blue and grey that people without red-green sight tell apart.
-    assert CLASS_COLOURS == ((0, 0, 0), (230, 159, 0), (86, 180, 233), (90, 90, 90))
+    assert LABEL_COLOURS == ((0, 0, 0), (230, 159, 0), (86, 180, 233), (90, 90, 90))
     image[0, 1] = image[1, 3] = (231, 159, 0)
     with pytest.raises(InputError, match=r"1 such colours: \(231, 159, 0\) \(2 points\)"):
         classes_of_colours("a", image)

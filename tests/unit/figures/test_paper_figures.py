@@ -174,7 +174,7 @@ def test_a_model_and_its_values_give_the_same_curve():
 
 
 def test_six_panels_in_the_order_of_the_paper():
-    sample = pd.DataFrame({name: [0.5, 0.6] for name in reversed(CHARACTERISTICS)})
+    sample = pd.DataFrame({name: [0.5, 0.6] for name in reversed(list(CHARACTERISTICS))})
     labels = [axes.get_xlabel() for axes in marginal_histograms(sample).axes]
 
     assert labels == [known.axis for known in CHARACTERISTICS.values()]

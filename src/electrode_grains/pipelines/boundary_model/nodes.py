@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from electrode_grains.classes import CHANNEL_NAMES
 from electrode_grains.ebsd.orientations import neighbour_misorientation
 from electrode_grains.errors import SettingsError
 from electrode_grains.pipelines.boundary_model.settings import (
@@ -31,7 +32,6 @@ else:
 
 logger = logging.getLogger(__name__)
 
-CLASSES = ("boundary", "interior", "background")
 LoadNetwork = Callable[[str], Any]  # from a path or the id of an MLflow run
 
 
@@ -154,7 +154,7 @@ def validate_network(
     from electrode_grains.boundary import predict_unseen_slices, summarize_unseen_slices
 
     contrast, annotation = contrast_volume.to_numpy(), annotation_volume.to_numpy()
-    probability = np.zeros((len(CLASSES), *annotation.shape), np.float32)
+    probability = np.zeros((len(CHANNEL_NAMES), *annotation.shape), np.float32)
     judged = []
     annotated = np.count_nonzero(annotation.any(axis=(1, 2)))
     if validation.epochs and annotated > 1:
@@ -172,7 +172,7 @@ def validate_network(
             logger.info("slice %d, unseen: boundary F1 %s", unseen.index, shown)
     scores = {"epochs": validation.epochs, **summarize_unseen_slices(judged)} if judged else {}
     spacing = spacing_of(contrast_volume)
-    return scores, as_volume(probability, spacing, "unseen_probability_volume", CLASSES)
+    return scores, as_volume(probability, spacing, "unseen_probability_volume", CHANNEL_NAMES)
 
 
 def _settings(training: NetworkTrainingSettings, held_out: Iterable[int]) -> TrainingSettings:
@@ -213,4 +213,6 @@ def predict_probabilities(
         device=prediction.device,
         progress=progress_line(logger, "windows predicted"),
     )
-    return as_volume(probability, spacing_of(contrast_volume), "class_probability_volume", CLASSES)
+    return as_volume(
+        probability, spacing_of(contrast_volume), "class_probability_volume", CHANNEL_NAMES
+    )

@@ -11,6 +11,7 @@ import xarray as xr
 
 from electrode_grains import morphometry
 from electrode_grains.alignment import SliceTransforms, apply_transforms
+from electrode_grains.descriptors import SCORED
 from electrode_grains.morphometry import (
     characterize_grains,
     correct_resolution,
@@ -19,8 +20,6 @@ from electrode_grains.morphometry import (
 )
 from electrode_grains.pipelines.characterization.settings import MeasureSettings
 from electrode_grains.volumes import spacing_of
-
-CHARACTERISTICS = ["equivalent_diameter_nm", "sphericity", "convexity", "elongation"]
 
 
 def measure_particle(
@@ -76,8 +75,9 @@ def compare_with_truth(
 
 def _describe(table: pd.DataFrame, source: str) -> pd.DataFrame:
     whole = table.loc[~table["touches_window"]]
-    described = whole[CHARACTERISTICS].agg(["count", "mean", "std"]).T
+    scored = [name for name in SCORED if name in whole]
+    described = whole[scored].agg(["count", "mean", "std"]).T
     # Beside the paper's rule what it would be if small grains were not favoured.
-    weighted = weighted_means(whole[CHARACTERISTICS], whole["edge_weight"])
+    weighted = weighted_means(whole[scored], whole["edge_weight"])
     described = described.assign(weighted_mean=weighted).reset_index(names="characteristic")
     return described.assign(source=source)

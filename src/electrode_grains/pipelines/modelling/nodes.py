@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from electrode_grains.descriptors import MODELLED
 from electrode_grains.errors import InputError
 from electrode_grains.morphometry import thin_by_weight
 from electrode_grains.pipelines.modelling.settings import (
@@ -19,15 +20,6 @@ from electrode_grains.pipelines.modelling.settings import (
 )
 
 logger = logging.getLogger(__name__)
-
-UNITS = {
-    "equivalent_diameter_nm": "nm",
-    "sphericity": "1",
-    "convexity": "1",
-    "elongation": "1",
-    "azimuthal_angle": "rad",
-    "polar_angle": "rad",
-}
 
 
 def select_grains(grain_table: pd.DataFrame, sample: SampleSettings) -> pd.DataFrame:
@@ -66,7 +58,7 @@ def fit_marginals(
 
     rng = np.random.default_rng(goodness.seed)
     characteristics = {}
-    for name, unit in UNITS.items():
+    for name, known in MODELLED.items():
         families, support = families_above_the_cut(name, grain_sample, sample.minimum_voxels)
         measured = grain_sample[name].dropna()
         result = describe_marginals(
@@ -76,7 +68,7 @@ def fit_marginals(
         found = result["best"] or "no family"
         p_value = tested["p_values"]["anderson_darling"] if tested else float("nan")
         logger.info("%s: %s, %d grains, p = %.2f", name, found, result["sample_size"], p_value)
-        characteristics[name] = {"unit": unit, "goodness_of_fit": tested, **result}
+        characteristics[name] = {"unit": known.unit or "1", "goodness_of_fit": tested, **result}
     axes = describe_axis_uniformity(grain_sample["azimuthal_angle"], grain_sample["polar_angle"])
     return {"characteristics": characteristics, "axis_uniformity": axes}
 

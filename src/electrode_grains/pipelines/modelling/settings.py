@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
+
+from electrode_grains.descriptors import MODELLED
 
 
 class SampleSettings(BaseModel, frozen=True, extra="forbid"):
@@ -16,14 +18,14 @@ class SampleSettings(BaseModel, frozen=True, extra="forbid"):
     seed: int = Field(default=0, ge=0)
 
 
-Characteristic = Literal[
-    "equivalent_diameter_nm",
-    "sphericity",
-    "convexity",
-    "elongation",
-    "azimuthal_angle",
-    "polar_angle",
-]
+def _modelled(name: str) -> str:
+    """Refuse a name that no modelled descriptor has."""
+    if name not in MODELLED:
+        raise ValueError(f"unknown characteristic; known are {', '.join(MODELLED)}")
+    return name
+
+
+Characteristic = Annotated[str, AfterValidator(_modelled)]
 
 
 class PairSettings(BaseModel, frozen=True, extra="forbid"):
