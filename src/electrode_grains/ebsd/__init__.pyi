@@ -1,7 +1,12 @@
 from .ang import write_scan
 from .annotation import annotate_from_orientations
-from .fields import stack_orientations, symmetry_doubts
+from .fields import orientations_of_stack, stack_orientations, symmetry_doubts
 from .formats import SUFFIXES, read_scan, scan_readers
+from .orientation_field import (
+    ORIENTATION_CHANNELS,
+    OrientationField,
+    as_orientation_field,
+)
 from .orientations import LAUE_GROUPS, LaueGroup, ipf_colors
 from .placement import (
     annotation_fits,
@@ -11,6 +16,7 @@ from .placement import (
 )
 from .points import ReadingOptions
 from .proposal import propose_slices, slice_information
+from .region_means import RegionOrientations
 from .scan import (
     Trouble,
     inspect_scans,
@@ -26,9 +32,14 @@ __all__ = [
     "LAUE_GROUPS",
     "SUFFIXES",
     "LaueGroup",
+    "ORIENTATION_CHANNELS",
+    "OrientationField",
+    "RegionOrientations",
     "ReadingOptions",
     "Trouble",
     "annotate_from_orientations",
+    "as_orientation_field",
+    "orientations_of_stack",
     "annotation_fits",
     "annotation_troubles",
     "classes_of_colours",

@@ -9,44 +9,49 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from electrode_grains.crystal import laue_group_of_tsl_symmetry
-from electrode_grains.ebsd.orientations import (
-    laue_group,
-    quaternions_from_euler,
-    reduce_to_fundamental_zone,
-)
+from electrode_grains.crystal import LaueGroup, laue_group_of_tsl_symmetry
+from electrode_grains.ebsd import orientations as crystals
+from electrode_grains.ebsd.orientation_field import OrientationField
 from electrode_grains.errors import SettingsError
 
 SMALLEST_PHASE = 0.01
 
 
-def stack_orientations(scans: xr.Dataset, laue: str) -> NDArray[np.float32]:
-    """Quaternions and confidence index of every point of a stack.
+def orientations_of_stack(scans: xr.Dataset, laue_group: LaueGroup) -> OrientationField:
+    """Orientations of every point of a stack, in the fundamental zone.
 
     Parameters
     ----------
     scans : xr.Dataset
         Stack with variables `euler_angles` (z, y, x, angle; radians, Bunge) and
         `confidence_index` (z, y, x).
-    laue : str
-        Laue group, for the reduction to its fundamental zone.
+    laue_group : LaueGroup
+        Symmetry that orientations are compared with.
 
     Returns
     -------
-    ndarray of float32, shape (5, z, y, x)
-        Quaternion (w, x, y, z) and confidence index. The quaternion is NaN where the
-        scan has no solution: a confidence index of 0 or less, or angles that are not finite.
+    OrientationField
+        Shape (z, y, x); unknown where the scan has no solution: a confidence index of 0 or
+        less, or angles that are not finite.
     """
     euler = scans["euler_angles"].to_numpy()
     confidence = scans["confidence_index"].to_numpy()
-    group = laue_group(laue)
-    field = np.full((5, *confidence.shape), np.nan, np.float32)
-    field[4] = confidence
-    for z, (angles, trust) in enumerate(zip(euler, confidence, strict=True)):
+    group = crystals.laue_group(laue_group)
+    quaternions = np.full((*confidence.shape, 4), np.nan, np.float32)
+    for angles, trust, plane in zip(euler, confidence, quaternions, strict=True):
         indexed = np.isfinite(angles).all(axis=-1) & ~(trust <= 0)
-        quaternions = reduce_to_fundamental_zone(quaternions_from_euler(angles[indexed]), group)
-        field[:4, z, indexed] = quaternions.T
-    return field
+        plane[indexed] = crystals.reduce_to_fundamental_zone(
+            crystals.quaternions_from_euler(angles[indexed]), group
+        )
+    return OrientationField(quaternions, confidence, laue_group=laue_group)
+
+
+def stack_orientations(scans: xr.Dataset, laue: LaueGroup) -> NDArray[np.float32]:
+    """Quaternions and confidence index of every point of a stack, shape (5, z, y, x).
+
+    The stored form of `orientations_of_stack`.
+    """
+    return orientations_of_stack(scans, laue).to_channels()
 
 
 def symmetry_doubts(scans: xr.Dataset, laue: str) -> list[str]:

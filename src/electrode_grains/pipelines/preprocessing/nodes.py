@@ -17,10 +17,11 @@ from electrode_grains.alignment import (
     rotate_orientations,
 )
 from electrode_grains.ebsd import (
+    ORIENTATION_CHANNELS,
     annotation_fits,
+    orientations_of_stack,
     place_annotations,
     stack_fingerprint,
-    stack_orientations,
     stack_scans,
     symmetry_doubts,
 )
@@ -36,14 +37,6 @@ from electrode_grains.volumes import as_volume, spacing_of
 
 logger = logging.getLogger(__name__)
 
-ORIENTATION_CHANNELS = (
-    "quaternion_w",
-    "quaternion_x",
-    "quaternion_y",
-    "quaternion_z",
-    "confidence_index",
-)
-
 
 def read_stack(
     ebsd_scans: Mapping[str, Scan], stack: StackSettings
@@ -57,19 +50,19 @@ def read_stack(
         options=stack.reading_options(),
     )
     spacing = scans.attrs["spacing_nm"]
-    orientations = stack_orientations(scans, laue=stack.laue_group)
+    orientations = orientations_of_stack(scans, stack.laue_group)
     index = {
         "slices": list(scans.attrs["slices"]),
         "notes": [*scans.attrs["notes"], *symmetry_doubts(scans, stack.laue_group)],
         "laue_group": stack.laue_group,
-        "indexed_share": float(np.isfinite(orientations[0]).mean()),
+        "indexed_share": float(orientations.known.mean()),
         "fingerprint": stack_fingerprint(scans),
     }
     if index["notes"]:
         logger.warning("notes on %d scans, the first: %s", len(index["notes"]), index["notes"][0])
     return (
         as_volume(scans["image_quality"], spacing, "image_quality_stack"),
-        as_volume(orientations, spacing, "orientation_stack", ORIENTATION_CHANNELS),
+        as_volume(orientations.to_channels(), spacing, "orientation_stack", ORIENTATION_CHANNELS),
         index,
     )
 
