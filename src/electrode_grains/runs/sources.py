@@ -97,10 +97,17 @@ def _imports(module: str) -> frozenset[str]:
     if source is None:
         return frozenset()
     names = {module.rpartition(".")[0]}
-    for statement in ast.walk(ast.parse(source.read_bytes())):
+    # A package that imports lazily lists its names in the stub beside it.
+    texts = [file.read_bytes() for file in (source, source.with_suffix(".pyi")) if file.is_file()]
+    for statement in (found for text in texts for found in ast.walk(ast.parse(text))):
         if isinstance(statement, ast.Import):
             names |= {alias.name for alias in statement.names}
-        elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
-            names.add(statement.module)
-            names |= {f"{statement.module}.{alias.name}" for alias in statement.names}
+        elif isinstance(statement, ast.ImportFrom) and statement.module:
+            outer = module.split(".")
+            if source.name != "__init__.py":
+                outer.pop()
+            outer = outer[: len(outer) + 1 - statement.level] if statement.level else []
+            origin = ".".join([*outer, statement.module])
+            names.add(origin)
+            names |= {f"{origin}.{alias.name}" for alias in statement.names}
     return frozenset(name for name in names if _source(name) is not None)
