@@ -25,9 +25,9 @@ PREVIOUS = {"reference": "previous"}
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "translation": {**PREVIOUS, "mode": "translation"},
     "rigid body": PREVIOUS,
-    "rigid body, rotations kept": {**PREVIOUS, "rotation_memory": None},
-    "rigid body, shifts forgotten after 10": {**PREVIOUS, "shift_memory": 10.0},
-    "rigid body, surroundings kept": {**PREVIOUS, "flatten_surroundings": False},
+    "rigid body, rotations kept": {**PREVIOUS, "rotation_correlation_length": None},
+    "rigid body, shifts forgotten after 10": {**PREVIOUS, "shift_correlation_length": 10.0},
+    "rigid body, surroundings kept": {**PREVIOUS, "mask_background": False},
     "rigid body, smoothed by 1 px": {**PREVIOUS, "smoothing": 1.0},
     "robust (neighbours)": {},
 }

@@ -102,12 +102,6 @@ def scan_index(result: Mapping[str, Any]) -> Mapping[str, Any]:
     return result
 
 
-def slice_transforms(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """One 3 x 3 matrix per slice, and how well it fits."""
-    _require("slice transforms", result, ("matrices", "mode", "flags"))
-    return _with_matrices(result)
-
-
 def annotation_checks(result: Mapping[str, Any]) -> Mapping[str, Any]:
     """How each annotation fits its own slice and its neighbours."""
     _require("the checks of the annotations", result, ("source", "slices"))

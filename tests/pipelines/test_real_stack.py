@@ -60,11 +60,8 @@ def test_coordinates_win_over_a_header_that_contradicts_them(results):
 
 def test_alignment_makes_neighbouring_slices_more_alike(results):
     transforms = results.load("slice_transforms")
-    before, after = (
-        np.nanmean(np.array(transforms[f"correlation_{when}"], float))
-        for when in ("before", "after")
-    )
-    assert after > before
+    before, after = transforms.correlation_before, transforms.correlation_after
+    assert np.nanmean(after) > np.nanmean(before)
 
 
 def test_four_slices_are_labelled_from_their_orientations(results):

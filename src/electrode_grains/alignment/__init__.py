@@ -1,15 +1,5 @@
-"""Alignment of the slices of a stack."""
+"""Alignment of the slices of a stack. Names are imported when they are first used."""
 
-from electrode_grains.alignment.accuracy import alignment_error
-from electrode_grains.alignment.registration import estimate_transforms
-from electrode_grains.alignment.resampling import apply_transforms, rotate_orientations
-from electrode_grains.alignment.transforms import SliceTransforms, rigid_matrix
+import lazy_loader
 
-__all__ = [
-    "SliceTransforms",
-    "alignment_error",
-    "apply_transforms",
-    "estimate_transforms",
-    "rigid_matrix",
-    "rotate_orientations",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

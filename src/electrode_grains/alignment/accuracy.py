@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from electrode_grains.alignment.drift import remove_gauge
+from electrode_grains.alignment.drift import center_frame
 from electrode_grains.alignment.transforms import (
     SliceTransforms,
     center_motion,
@@ -49,8 +49,8 @@ def alignment_error(
             found=f"{len(true_matrices)} true matrices",
             expected=f"{len(transforms.matrices)}, one a slice",
         )
-    estimated = remove_gauge(transforms.matrices, center)
-    actual = remove_gauge(np.asarray(true_matrices, float), center)
+    estimated = center_frame(transforms.matrices, center)
+    actual = center_frame(np.asarray(true_matrices, float), center)
     true = center_motion(actual, center)
     apart = center_motion(estimated, center) - true
     displaced = [rms_displacement(matrix, center) for matrix in estimated - actual]

@@ -14,17 +14,17 @@ MAD_TO_SIGMA = 1.4826
 LARGEST_TREND_DEGREES = 2.0
 
 
-def remove_gauge(matrices: NDArray[np.float64], center: tuple[float, float]) -> NDArray[np.float64]:
+def center_frame(matrices: NDArray[np.float64], center: tuple[float, float]) -> NDArray[np.float64]:
     """Move the aligned frame so that the slices lie in the window on average.
 
     Registration fixes slices only against each other; the frame is chosen so that the
     shift of the window's centre and the rotation are 0 on average over the slices.
     """
-    gauged = matrices
+    centered = matrices
     for _ in range(3):  # rotations and shifts mix in second order
-        x, y, rotation = center_motion(gauged, center).mean(axis=0)
-        gauged = gauged @ np.linalg.inv(rigid_matrix(x, y, rotation, center))
-    return gauged
+        x, y, rotation = center_motion(centered, center).mean(axis=0)
+        centered = centered @ np.linalg.inv(rigid_matrix(x, y, rotation, center))
+    return centered
 
 
 def remove_trend(matrices: NDArray[np.float64], center: tuple[float, float]) -> NDArray[np.float64]:
@@ -49,28 +49,28 @@ def remove_trend(matrices: NDArray[np.float64], center: tuple[float, float]) -> 
     return straightened
 
 
-def forget_drift(
+def regularise_drift(
     matrices: Matrices,
     center: tuple[float, float],
-    shift_memory: float | None,
-    rotation_memory: float | None,
+    shift_correlation_length: float | None,
+    rotation_correlation_length: float | None,
 ) -> tuple[Matrices, tuple[str, ...]]:
-    r"""Give up slow motion as accumulated error of registration.
+    r"""Take slow motion for accumulated error of registration, and remove it.
 
     Parameters
     ----------
     matrices : ndarray of float64, shape (n, 3, 3)
-        Motions of the slices, each found against the one before.
+        Motions of the slices, each estimated against the one before.
     center : (float, float)
         Centre (x, y) of the window in pixels.
-    shift_memory, rotation_memory : float, optional
-        Slices after which a shift or rotation is forgotten; None keeps all of it.
+    shift_correlation_length, rotation_correlation_length : float, optional
+        Slices after which a shift or rotation counts as accumulated error; None keeps all of it.
 
     Returns
     -------
     matrices : ndarray of float64, shape (n, 3, 3)
     notes : tuple of str
-        What was given up, if it was more than errors explain.
+        What was removed, if it was more than errors explain.
 
     Notes
     -----
@@ -88,9 +88,13 @@ def forget_drift(
     """
     motions = center_motion(matrices, center)
     notes: list[str] = []
-    for axis, memory in ((0, shift_memory), (1, shift_memory), (2, rotation_memory)):
-        if memory is not None and len(motions) > 2:
-            kept = _remember(motions[:, axis], memory)
+    for axis, length in (
+        (0, shift_correlation_length),
+        (1, shift_correlation_length),
+        (2, rotation_correlation_length),
+    ):
+        if length is not None and len(motions) > 2:
+            kept = _regularise(motions[:, axis], length)
             if axis == 2:
                 notes += _large_trend(np.degrees(motions[:, axis] - kept))
             motions[:, axis] = kept
@@ -98,15 +102,15 @@ def forget_drift(
     return moved, tuple(notes)
 
 
-def _remember(positions: NDArray[np.float64], memory: float) -> NDArray[np.float64]:
-    """Positions whose slow part is given up, jumps excepted."""
+def _regularise(positions: NDArray[np.float64], length: float) -> NDArray[np.float64]:
+    """Positions without their slow part, jumps excepted."""
     steps = np.diff(positions)
     spread = MAD_TO_SIGMA * float(np.median(np.abs(steps - np.median(steps))))
     jumps = np.where(np.abs(steps - np.median(steps)) > JUMP_SIGMAS * spread, steps, 0.0)
     small = steps - jumps
     count = len(positions)
     # Normal equations of the sum above: tridiagonal, in the layout of a banded solver.
-    diagonal = np.full(count, 2 + 1 / memory**2)
+    diagonal = np.full(count, 2 + 1 / length**2)
     diagonal[[0, -1]] -= 1
     banded = np.vstack([np.r_[0, -np.ones(count - 1)], diagonal])
     right = np.r_[0, small] - np.r_[small, 0]
@@ -114,14 +118,14 @@ def _remember(positions: NDArray[np.float64], memory: float) -> NDArray[np.float
     return np.asarray(kept + np.r_[0, np.cumsum(jumps)])
 
 
-def _large_trend(given_up: NDArray[np.float64]) -> list[str]:
-    """Say so if the rotation that was given up is no random walk of small errors."""
-    steps = np.diff(given_up)
-    walk = float(steps.std()) * np.sqrt(len(given_up))
-    extent = float(np.ptp(given_up))
+def _large_trend(removed: NDArray[np.float64]) -> list[str]:
+    """A note if the removed rotation is no random walk of small errors."""
+    steps = np.diff(removed)
+    walk = float(steps.std()) * np.sqrt(len(removed))
+    extent = float(np.ptp(removed))
     if extent > LARGEST_TREND_DEGREES and extent > 2 * walk:
         return [
             f"a slow rotation of {extent:.1f} degrees was taken for accumulated error; if the "
-            "sample did turn, set rotation_memory to null"
+            "sample did turn, set rotation_correlation_length to null"
         ]
     return []

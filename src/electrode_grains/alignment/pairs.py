@@ -56,13 +56,13 @@ class Pair:
         return self.after * float(np.sqrt(self.coverage))
 
     @property
-    def gains(self) -> bool:
+    def improves(self) -> bool:
         """Whether moving the slice makes it fit better, or at least as well."""
-        return self.after * _trust(self.coverage) >= self.before
+        return self.after * _overlap_weight(self.coverage) >= self.before
 
 
 def prepare_slices(
-    stack: NDArray[np.float64], smoothing: float, flatten_surroundings: bool
+    stack: NDArray[np.float64], smoothing: float, mask_background: bool
 ) -> list[Image | None]:
     """Bring slices to zero mean and unit spread; None for one that shows nothing.
 
@@ -72,7 +72,7 @@ def prepare_slices(
         NaN where there is no value.
     smoothing : float
         Standard deviation in pixels of the Gaussian that calms the noise.
-    flatten_surroundings : bool
+    mask_background : bool
         Give one value to what lies around the particle, whose texture is noise and differs from
         slice to slice. Left undone where most slices show no surroundings: where the histogram
         has no two peaks.
@@ -80,7 +80,7 @@ def prepare_slices(
     filled = [_fill(image) for image in stack]
     thresholds = [None if image is None else _particle_threshold(image) for image in filled]
     shown = sum(image is not None for image in filled)
-    flatten = flatten_surroundings and 2 * sum(t is not None for t in thresholds) > shown
+    flatten = mask_background and 2 * sum(t is not None for t in thresholds) > shown
     slices: list[Image | None] = []
     for image, threshold in zip(filled, thresholds, strict=True):
         if image is not None and flatten and threshold is not None:
@@ -163,7 +163,7 @@ def register_pair(reference: Image, moving: Image, mode: str, initial_guess: boo
         refined = start @ StackReg(MODES[mode]).register(reference, _warp(moving, start))
         rotation = center_motion(refined[None], center)[0, 2]
         for candidate in (refined, start):
-            trust = _trust(covered_share(candidate, reference.shape))
+            trust = _overlap_weight(covered_share(candidate, reference.shape))
             score = trust * correlation(reference, moving, candidate)
             plausible = candidate is start or abs(rotation) < LARGEST_ROTATION
             if plausible and score > best_score:
@@ -202,7 +202,7 @@ def _inside(matrix: Matrix, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     return inside
 
 
-def _trust(coverage: float) -> float:
+def _overlap_weight(coverage: float) -> float:
     """Weight of a correlation by the share of the window it was taken over.
 
     Small overlaps correlate by chance, with a spread of one over the root of their size. Large

@@ -28,14 +28,14 @@ class SliceTransforms:
     overlap : ndarray of float64, shape (n,)
         Share of the window that the moved slice still covers.
     flags : tuple of tuple of str
-        Doubts about each slice, empty where there is none.
+        Warnings about each slice, empty where there is none.
     center : (float, float)
-        Point (x, y) in pixels whose displacement `shift_x` and `shift_y` tell: the centre
-        of the window, so that a rotation does not appear as a shift.
+        Point (x, y) in pixels whose displacement `shift_x` and `shift_y` give: the
+        centre of the window, so that a rotation does not appear as a shift.
     registered_to : ndarray of int, shape (n,), optional
         Index of the slice that each was registered to.
     notes : tuple of str
-        Doubts about the stack as a whole.
+        Warnings about the stack as a whole.
     """
 
     matrices: NDArray[np.float64]
@@ -86,15 +86,24 @@ class SliceTransforms:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> SliceTransforms:
-        """Rebuild from `to_dict`."""
+        """Rebuild from `to_dict`.
+
+        Raises
+        ------
+        KeyError, ValueError
+            If the values are not those of slice transforms.
+        """
 
         def array(key: str) -> NDArray[np.float64]:
             return np.array([np.nan if v is None else v for v in values[key]], float)
 
+        matrices = np.asarray(values["matrices"], float)
+        if matrices.ndim != 3 or matrices.shape != (len(values["flags"]), 3, 3):
+            raise ValueError(f"matrices of shape {matrices.shape}, not one 3 x 3 for each slice")
         center = values.get("center", (0.0, 0.0))
         references = values.get("registered_to")
         return cls(
-            matrices=np.asarray(values["matrices"], float),
+            matrices=matrices,
             mode=str(values["mode"]),
             correlation_before=array("correlation_before"),
             correlation_after=array("correlation_after"),

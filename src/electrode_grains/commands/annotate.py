@@ -371,7 +371,7 @@ def _propose(
     labelled = [slice_number(file.stem) for file in files]
     flagged = []
     if project.exists("slice_transforms"):
-        flags = project.catalog.load("slice_transforms")["flags"]
+        flags = project.catalog.load("slice_transforms").flags
         flagged = [z for z, told in enumerate(flags) if told]
     annotated = [place[number] for number in labelled if number in place]
     return information, propose_slices(information, count, annotated, flagged)

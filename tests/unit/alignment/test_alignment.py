@@ -1,14 +1,18 @@
 import json
 import re
+from pathlib import Path
+from typing import get_type_hints
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from electrode_grains.alignment import (
+    AlignmentSettings,
     SliceTransforms,
     alignment_error,
     apply_transforms,
@@ -16,7 +20,8 @@ from electrode_grains.alignment import (
     rigid_matrix,
     rotate_orientations,
 )
-from electrode_grains.alignment.drift import forget_drift
+from electrode_grains.alignment.drift import regularise_drift
+from electrode_grains.alignment.registration import SettingChanges
 from electrode_grains.errors import InputError, SettingsError
 
 CENTER = (35.5, 31.5)
@@ -78,7 +83,7 @@ def test_a_jump_of_many_pixels_is_found():
 def test_a_slice_without_contrast_is_flagged_and_shifts_nobody_else():
     slices, true = scanned(6, [(0.8 * z, 0, 0) for z in range(6)])
     slices[3] = 7.0
-    transforms = estimate_transforms(slices, rotation_memory=None)
+    transforms = estimate_transforms(slices, rotation_correlation_length=None)
     others = [0, 1, 2, 4, 5]
 
     assert "no contrast" in transforms.flags[3][0]
@@ -89,9 +94,9 @@ def test_a_slice_without_contrast_is_flagged_and_shifts_nobody_else():
 
 def test_one_ruined_slice_neither_moves_nor_cuts_the_rest():
     slices, _ = scanned(7, [(1.5 * z, -z, 0) for z in range(7)])
-    clean = estimate_transforms(slices, reference="previous", rotation_memory=None)
+    clean = estimate_transforms(slices, reference="previous", rotation_correlation_length=None)
     slices[3] = np.random.default_rng(9).normal(size=SHAPE)
-    transforms = estimate_transforms(slices, reference="previous", rotation_memory=None)
+    transforms = estimate_transforms(slices, reference="previous", rotation_correlation_length=None)
     others = [0, 1, 2, 4, 5, 6]
     apart = np.column_stack(
         [transforms.shift_x - clean.shift_x, transforms.shift_y - clean.shift_y]
@@ -177,12 +182,12 @@ def test_a_stack_of_noise_has_no_good_slice():
     np.testing.assert_allclose(transforms.matrices, np.tile(np.eye(3), (6, 1, 1)), atol=1e-12)
 
 
-def test_accumulated_rotation_is_forgotten_and_a_jump_is_kept():
+def test_accumulated_rotation_is_removed_and_a_jump_is_kept():
     rng = np.random.default_rng(0)
     walk = np.cumsum(rng.normal(0, 0.002, 60))
     jump = np.where(np.arange(60) >= 30, 0.1, 0.0)
     matrices = np.array([rigid_matrix(0, 0, angle, CENTER) for angle in walk + jump])
-    moved, _ = forget_drift(matrices, CENTER, None, 4.0)
+    moved, _ = regularise_drift(matrices, CENTER, None, 4.0)
     rotation = np.arctan2(moved[:, 1, 0], moved[:, 0, 0])
 
     assert walk.std() > 0.006
@@ -190,22 +195,22 @@ def test_accumulated_rotation_is_forgotten_and_a_jump_is_kept():
     assert np.diff(rotation)[29] == pytest.approx(np.diff(walk + jump)[29], abs=0.002)
 
 
-def test_without_memory_nothing_is_forgotten():
+def test_without_a_correlation_length_nothing_is_forgotten():
     matrices = np.array([rigid_matrix(z, -z, 0.01 * z, CENTER) for z in range(5)])
-    moved, notes = forget_drift(matrices, CENTER, None, None)
+    moved, notes = regularise_drift(matrices, CENTER, None, None)
     np.testing.assert_allclose(moved, matrices, atol=1e-9)
     assert notes == ()
 
 
-def test_a_slow_rotation_that_is_given_up_is_told():
+def test_a_slow_rotation_that_is_removed_is_noted():
     matrices = np.array([rigid_matrix(0, 0, 0.002 * z, CENTER) for z in range(60)])
-    _, notes = forget_drift(matrices, CENTER, None, 4.0)
+    _, notes = regularise_drift(matrices, CENTER, None, 4.0)
     assert re.search(r"slow rotation of 3\.\d degrees", notes[0])
 
 
-def test_a_large_memory_forgets_nothing():
+def test_a_large_correlation_length_keeps_everything():
     matrices = np.array([rigid_matrix(0, 0, a, CENTER) for a in np.linspace(0, 0.1, 9) ** 2])
-    moved, _ = forget_drift(matrices, CENTER, 1e6, 1e6)
+    moved, _ = regularise_drift(matrices, CENTER, 1e6, 1e6)
     steps = [np.diff(np.arctan2(m[:, 1, 0], m[:, 0, 0])) for m in (matrices, moved)]
     np.testing.assert_allclose(steps[0], steps[1], atol=1e-9)
 
@@ -227,7 +232,7 @@ def test_texture_around_a_particle_does_not_disturb_its_registration():
     grains = 6 + solid[:, 16 : 16 + SHAPE[0], 16 : 16 + SHAPE[1]]
     slices = np.where(inside, grains, texture / texture.std())
     flat, textured = (
-        estimate_transforms(slices, mode="translation", flatten_surroundings=flatten)
+        estimate_transforms(slices, mode="translation", mask_background=flatten)
         for flatten in (True, False)
     )
     wander = [np.hypot(t.shift_x, t.shift_y).max() for t in (flat, textured)]
@@ -356,6 +361,24 @@ def test_crystals_turn_with_their_slice():
     )
 
 
+def test_conf_base_holds_the_defaults():
+    text = Path("conf/base/parameters_preprocessing.yml").read_text(encoding="utf-8")
+    written = yaml.safe_load(text)["preprocessing"]["alignment"]
+    assert AlignmentSettings(**written) == AlignmentSettings()
+    assert set(written) == set(AlignmentSettings.model_fields)
+
+
+def test_single_settings_change_those_that_are_given():
+    assert set(get_type_hints(SettingChanges)) == set(AlignmentSettings.model_fields) - {
+        "spline_order"
+    }
+    slices, _ = scanned(4, [(1.5 * z, 0, 0) for z in range(4)])
+    by_name = estimate_transforms(slices, AlignmentSettings(smoothing=1.0), mode="translation")
+    at_once = estimate_transforms(slices, AlignmentSettings(smoothing=1.0, mode="translation"))
+    np.testing.assert_array_equal(by_name.matrices, at_once.matrices)
+    assert by_name.mode == "translation"
+
+
 @pytest.mark.parametrize(
     ("setting", "says"),
     [
@@ -363,6 +386,10 @@ def test_crystals_turn_with_their_slice():
         ({"reference": "mean"}, "mean"),
         ({"detrend": "cubic"}, "cubic"),
         ({"smoothing": -1.0}, r"-1\.0"),
+        ({"smothing": 1.0}, "smothing"),
+        ({"rotation_memory": 4.0}, "rotation_correlation_length"),
+        ({"shift_memory": 4.0}, "shift_correlation_length"),
+        ({"flatten_surroundings": True}, "mask_background"),
     ],
 )
 def test_unknown_settings_are_refused(setting, says):

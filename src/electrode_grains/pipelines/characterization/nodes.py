@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -55,7 +54,7 @@ def compare_with_truth(
     grain_table: pd.DataFrame,
     true_grain_label_volume: xr.DataArray | None,
     acquired_label_stack: xr.DataArray | None,
-    slice_transforms: Mapping[str, Any],
+    slice_transforms: SliceTransforms,
 ) -> pd.DataFrame:
     """Set measured characteristics beside the true ones, where the truth is known.
 
@@ -66,9 +65,7 @@ def compare_with_truth(
     if true_grain_label_volume is not None:
         tables["tessellated"] = measure_grains(true_grain_label_volume)
     if acquired_label_stack is not None:
-        aligned = apply_transforms(
-            acquired_label_stack.to_numpy(), SliceTransforms.from_dict(slice_transforms), order=0
-        )
+        aligned = apply_transforms(acquired_label_stack.to_numpy(), slice_transforms, order=0)
         tables["acquired"] = characterize_grains(aligned, spacing_of(acquired_label_stack))
     return pd.concat([_describe(table, source) for source, table in tables.items()])
 

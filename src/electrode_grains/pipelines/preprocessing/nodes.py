@@ -69,11 +69,11 @@ def read_stack(
 
 def register_slices(
     image_quality_stack: xr.DataArray, alignment: AlignmentSettings
-) -> dict[str, Any]:
+) -> SliceTransforms:
     """Estimate how each slice must move to fit its neighbours."""
     transforms = estimate_transforms(
         image_quality_stack.to_numpy(),
-        **alignment.model_dump(exclude={"spline_order"}),
+        alignment,
         progress=progress_line(logger, "slices registered"),
     )
     flagged = {index: flags for index, flags in enumerate(transforms.flags) if flags}
@@ -81,31 +81,28 @@ def register_slices(
         logger.warning("slice %d of the stack: %s", index, "; ".join(flags))
     for note in transforms.notes:
         logger.warning("%s", note)
-    return transforms.to_dict()
+    return transforms
 
 
 def align_image_quality(
     image_quality_stack: xr.DataArray,
-    slice_transforms: Mapping[str, Any],
+    slice_transforms: SliceTransforms,
     alignment: AlignmentSettings,
 ) -> xr.DataArray:
     """Move the image quality of every slice, by spline."""
     aligned = apply_transforms(
-        image_quality_stack.to_numpy(),
-        SliceTransforms.from_dict(slice_transforms),
-        order=alignment.spline_order,
+        image_quality_stack.to_numpy(), slice_transforms, order=alignment.spline_order
     )
     spacing = spacing_of(image_quality_stack)
     return as_volume(aligned.astype(np.float32), spacing, "image_quality_volume")
 
 
 def align_orientations(
-    orientation_stack: xr.DataArray, slice_transforms: Mapping[str, Any]
+    orientation_stack: xr.DataArray, slice_transforms: SliceTransforms
 ) -> xr.DataArray:
     """Move orientations and confidence by nearest neighbour, turning crystals with the slice."""
-    transforms = SliceTransforms.from_dict(slice_transforms)
-    aligned = apply_transforms(orientation_stack.to_numpy(), transforms, order=0)
-    turned = rotate_orientations(np.moveaxis(aligned[:4], 0, -1), transforms)
+    aligned = apply_transforms(orientation_stack.to_numpy(), slice_transforms, order=0)
+    turned = rotate_orientations(np.moveaxis(aligned[:4], 0, -1), slice_transforms)
     aligned[:4] = np.moveaxis(turned, -1, 0)
     return as_volume(
         aligned, spacing_of(orientation_stack), "orientation_volume", ORIENTATION_CHANNELS
@@ -118,7 +115,7 @@ def align_annotations(
     scan_index: Mapping[str, Any],
     image_quality_stack: xr.DataArray,
     image_quality_volume: xr.DataArray,
-    slice_transforms: Mapping[str, Any],
+    slice_transforms: SliceTransforms,
     annotation: AnnotationSettings,
 ) -> tuple[xr.DataArray, dict[str, Any]]:
     """Place annotated slices in the volume, moved like their scans if drawn on raw ones.
@@ -141,7 +138,7 @@ def align_annotations(
     raw, aligned = image_quality_stack.to_numpy(), image_quality_volume.to_numpy()
     placed = moved = place_annotations(annotations, scan_index["slices"], raw.shape, numbers)
     if frame == "raw":
-        moved = apply_transforms(placed, SliceTransforms.from_dict(slice_transforms), order=0)
+        moved = apply_transforms(placed, slice_transforms, order=0)
     fits = annotation_fits(placed, raw, aligned, frame)
     for doubt in (fit["doubt"] for fit in fits if fit["doubt"]):
         logger.warning("%s", doubt)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from electrode_grains.alignment.settings import AlignmentSettings
 from electrode_grains.crystal import LaueGroup
 from electrode_grains.ebsd import ReadingOptions
 
@@ -27,23 +28,11 @@ class StackSettings(BaseModel, frozen=True, extra="forbid"):
         return ReadingOptions(**self.model_dump(exclude=own))
 
 
-class AlignmentSettings(BaseModel, frozen=True, extra="forbid"):
-    """How slices are registered and resampled."""
-
-    mode: Literal["translation", "rigid_body"]
-    reference: Literal["previous", "neighbours", "first"]
-    smoothing: float = Field(ge=0)
-    flatten_surroundings: bool
-    rotation_memory: float | None = Field(gt=0)
-    shift_memory: float | None = Field(gt=0)
-    detrend: Literal["linear"] | None
-    initial_guess: bool
-    strict: bool
-    spline_order: int = Field(ge=0, le=5)
-
-
 class AnnotationSettings(BaseModel, frozen=True, extra="forbid"):
     """Where annotations were drawn."""
 
     frame: Literal["raw", "aligned"]
     slice_numbers: Literal["as_scans", "from_0", "from_1"]
+
+
+__all__ = ["AlignmentSettings", "AnnotationSettings", "StackSettings"]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from plotly.graph_objects import Figure as PlotlyFigure
 
+    from electrode_grains.alignment import SliceTransforms
     from electrode_grains.boundary import UNet3D
 else:
     # Kedro evaluates all hints; matplotlib, plotly and torch come when needed.
@@ -34,7 +35,7 @@ def draw_alignment(
     image_quality_volume: xr.DataArray,
     orientation_stack: xr.DataArray,
     orientation_volume: xr.DataArray,
-    slice_transforms: Mapping[str, Any],
+    slice_transforms: SliceTransforms,
     scan_index: Mapping[str, Any],
 ) -> tuple[Figure, Figure, Figure]:
     """Show the stack before and after alignment, its middle slice, and what moved."""
@@ -50,7 +51,7 @@ def draw_alignment(
     return (
         stack_alignment(before, after, spacing),
         slice_maps(before[middle], after[middle], *maps, spacing),
-        drift_plot(slice_transforms),
+        drift_plot(slice_transforms.to_dict()),
     )
 
 
@@ -222,6 +223,7 @@ def write_report(
     boundary = class_probability_volume.sel(channel="boundary").to_numpy()
     figures = {name: results.pop(name) for name in list(results) if name.startswith("figure_")}
     tables = {name: results.pop(name) for name in list(results) if name.startswith("table_")}
+    results = {name: plain_values(result) for name, result in results.items()}
     particle = settings.get("particle", {})
     return report_page(
         ReportContent(
@@ -251,6 +253,11 @@ def write_report(
             **results,
         )
     )
+
+
+def plain_values(result: Any) -> Any:
+    """A result as the page shows it: plain values by name; tables stay as they are."""
+    return result if isinstance(result, (Mapping, pd.DataFrame)) else result.to_dict()
 
 
 def coloured_mesh(

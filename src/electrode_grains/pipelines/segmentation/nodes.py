@@ -251,7 +251,7 @@ def score_segmentation(
     grain_label_volume: xr.DataArray,
     annotation_volume: xr.DataArray,
     acquired_label_stack: xr.DataArray | None,
-    slice_transforms: Mapping[str, Any],
+    slice_transforms: SliceTransforms,
     true_grain_label_volume: xr.DataArray | None,
 ) -> dict[str, Any]:
     """Compare the grains with the annotated slices, and with the truth where it is known."""
@@ -262,8 +262,7 @@ def score_segmentation(
         "truth": None,
     }
     if acquired_label_stack is not None:
-        transforms = SliceTransforms.from_dict(slice_transforms)
-        truth = apply_transforms(acquired_label_stack.to_numpy(), transforms, order=0)
+        truth = apply_transforms(acquired_label_stack.to_numpy(), slice_transforms, order=0)
         spacing = spacing_of(grain_label_volume)
         scores["truth"] = score_labels(labels, truth, spacing)
         found = characterize_grains(labels, spacing)

@@ -1,0 +1,15 @@
+from .accuracy import alignment_error
+from .registration import estimate_transforms
+from .resampling import apply_transforms, rotate_orientations
+from .settings import AlignmentSettings
+from .transforms import SliceTransforms, rigid_matrix
+
+__all__ = [
+    "AlignmentSettings",
+    "SliceTransforms",
+    "alignment_error",
+    "apply_transforms",
+    "estimate_transforms",
+    "rigid_matrix",
+    "rotate_orientations",
+]

@@ -1,0 +1,191 @@
+"""Registration of the slices of a stack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, TypedDict, Unpack
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from electrode_grains.alignment.drift import center_frame, regularise_drift, remove_trend
+from electrode_grains.alignment.matching import Match, Slices, match_earlier, match_neighbours
+from electrode_grains.alignment.pairs import (
+    LEAST_OVERLAP,
+    covered_share,
+    noise_correlation,
+    prepare_slices,
+)
+from electrode_grains.alignment.settings import AlignmentSettings
+from electrode_grains.alignment.transforms import (
+    Matrices,
+    SliceTransforms,
+    center_motion,
+    rigid_matrix,
+    window_center,
+)
+from electrode_grains.errors import InputError
+
+
+class SettingChanges(TypedDict, total=False):
+    """Single settings of the alignment as keywords; their meaning is in `AlignmentSettings`."""
+
+    mode: Literal["translation", "rigid_body"]
+    reference: Literal["previous", "neighbours", "first"]
+    smoothing: float
+    mask_background: bool
+    rotation_correlation_length: float | None
+    shift_correlation_length: float | None
+    detrend: Literal["linear"] | None
+    initial_guess: bool
+    strict: bool
+
+
+def estimate_transforms(
+    stack: ArrayLike,
+    settings: AlignmentSettings | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    **changes: Unpack[SettingChanges],
+) -> SliceTransforms:
+    """Estimate how each slice of a stack has drifted.
+
+    Parameters
+    ----------
+    stack : array_like of float, shape (z, y, x)
+        Image quality as scanned; NaN where there is none.
+    settings : AlignmentSettings, optional
+        How slices are registered; the defaults are those of the pipeline.
+    progress : callable, optional
+        Called with the number of slices done and their total.
+    **changes
+        Single settings by name, in place of those of `settings`.
+
+    Returns
+    -------
+    SliceTransforms
+        In a frame in which the slices lie in the window on average.
+
+    Raises
+    ------
+    InputError
+        If the stack is not three-dimensional or empty; under `strict` if a slice is flagged.
+    SettingsError
+        If a setting is unknown or impossible.
+
+    Notes
+    -----
+    Each slice is registered to the one before [1]_. A pair whose correlation afterwards is
+    that of noise, or no better than before, does not count: the slice tries up to three
+    slices further back, so that one ruined slice neither moves nor cuts the rest. A slice
+    that nothing matches takes the motion of the slice before, and is flagged.
+
+    With "neighbours", three registrations between three slices must close: two steps make the
+    double step. A slice around which no triangle closes is bad, and so is one that the slices
+    around it resemble less than each other; it is bridged, and placed midway between them. A
+    single step that does not close though its slices do elsewhere is replaced by a detour. Double
+    steps serve these checks only: the sections of a grain move the same way over several slices,
+    so that errors over two slices are larger than those of two steps; averaging them in made the
+    cumulated error of six virtual stacks 1.1 to 1.4 times as large, with triple steps up to 1.8
+    times. "previous" takes half the time; "first" cannot accumulate errors but needs slices that
+    resemble the first, so few of them.
+
+    A constant drift and a stack of grains that all lean one way look the same in the
+    images. By default the apparent motion is taken for drift and removed, which holds for
+    equiaxed grains; `detrend="linear"` takes its linear part for structure and keeps it,
+    fit for lamellae or columns that cross the stack at an angle.
+
+    References
+    ----------
+    .. [1] P. Thévenaz, U. E. Ruttimann, M. Unser, "A pyramid approach to subpixel
+       registration based on intensity", IEEE Trans. Image Process. 7 (1998) 27-41.
+
+    Examples
+    --------
+    >>> from scipy import ndimage
+    >>> body = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(40, 48)), 2)
+    >>> transforms = estimate_transforms([body[:, :40], body[:, 4:44]], mode="translation")
+    >>> np.diff(transforms.shift_x).round(1).tolist()
+    [-4.0]
+    """
+    settings = settings or AlignmentSettings()
+    if changes:
+        settings = AlignmentSettings.checked(**{**settings.model_dump(), **changes})
+    values = np.asarray(stack, float)
+    if values.ndim != 3 or values.size == 0:
+        raise InputError("a stack has dimensions (z, y, x)", found=f"shape {values.shape}")
+    center = window_center(values.shape)
+    slices = Slices(
+        images=prepare_slices(values, settings.smoothing, settings.mask_background),
+        mode=settings.mode,
+        initial_guess=settings.initial_guess,
+        floor=noise_correlation(values.shape, settings.smoothing),
+        center=center,
+    )
+    report_progress = progress or (lambda done, total: None)
+    if settings.reference == "neighbours":
+        matches = match_neighbours(slices, report_progress)
+    else:
+        matches = match_earlier(slices, settings.reference, report_progress)
+    matrices = np.tile(np.eye(3), (len(values), 1, 1))
+    for z, match in enumerate(matches[1:], 1):
+        matrices[z] = match.step @ matrices[match.reference]
+    _place_between(matrices, matches, center)
+    matrices, notes = regularise_drift(
+        matrices, center, settings.shift_correlation_length, settings.rotation_correlation_length
+    )
+    matrices = center_frame(matrices, center)
+    if settings.detrend == "linear":
+        matrices = remove_trend(matrices, center)
+    transforms = _result(matrices, settings.mode, matches, values.shape, center, notes)
+    if settings.strict:
+        _refuse_flagged(transforms)
+    return transforms
+
+
+def _place_between(
+    matrices: Matrices, matches: Sequence[Match], center: tuple[float, float]
+) -> None:
+    """Place runs of bad slices evenly between the good ones around them."""
+    motions = center_motion(matrices, center)
+    good = [z for z, match in enumerate(matches) if not match.between]
+    for z, match in enumerate(matches):
+        if match.between and good:
+            x, y, rotation = (float(np.interp(z, good, motions[good, axis])) for axis in range(3))
+            matrices[z] = rigid_matrix(x, y, rotation, center)
+
+
+def _result(
+    matrices: Matrices,
+    mode: str,
+    matches: Sequence[Match],
+    shape: tuple[int, ...],
+    center: tuple[float, float],
+    notes: tuple[str, ...],
+) -> SliceTransforms:
+    overlap = np.array([covered_share(matrix, shape[1:]) for matrix in matrices])
+    flags = [
+        match.flags + ((f"covers only {share:.0%} of the window",) if share < LEAST_OVERLAP else ())
+        for match, share in zip(matches, overlap, strict=True)
+    ]
+    return SliceTransforms(
+        matrices,
+        mode,
+        np.array([match.before for match in matches]),
+        np.array([match.after for match in matches]),
+        overlap,
+        tuple(flags),
+        center,
+        np.array([match.reference for match in matches]),
+        notes,
+    )
+
+
+def _refuse_flagged(transforms: SliceTransforms) -> None:
+    flagged = [f"slice {z}: {'; '.join(f)}" for z, f in enumerate(transforms.flags) if f]
+    if flagged:
+        raise InputError(
+            f"{len(flagged)} slices could not be aligned reliably:\n  " + "\n  ".join(flagged),
+            expected="no flagged slice, since the alignment is strict",
+            remedy="look at these slices, leave them out, or switch strict off",
+        )

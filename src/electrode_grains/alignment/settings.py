@@ -1,0 +1,61 @@
+"""Settings of the alignment: the defaults are those of conf/base."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import model_validator
+
+from electrode_grains.base import Settings, setting
+
+
+class AlignmentSettings(Settings):
+    """How slices are registered and resampled."""
+
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "flatten_surroundings": "mask_background",
+        "rotation_memory": "rotation_correlation_length",
+        "shift_memory": "shift_correlation_length",
+    }
+
+    mode: Literal["translation", "rigid_body"] = setting(
+        "rigid_body", "motions of a slice: translation, or translation and rotation"
+    )
+    reference: Literal["previous", "neighbours", "first"] = setting(
+        "neighbours", "what each slice is registered to"
+    )
+    smoothing: float = setting(
+        0.6,
+        "Gaussian smoothing of what is registered, not of the result",
+        unit="pixels",
+        ge=0,
+        allow_inf_nan=False,
+    )
+    mask_background: bool = setting(True, "register by the particle, not by the noise around it")
+    rotation_correlation_length: float | None = setting(
+        4.0,
+        "slices after which a rotation is taken for accumulated error; None: never",
+        unit="slices",
+        gt=0,
+        allow_inf_nan=False,
+    )
+    shift_correlation_length: float | None = setting(
+        None, "the same for shifts", unit="slices", gt=0, allow_inf_nan=False
+    )
+    detrend: Literal["linear"] | None = setting(
+        None, "linear: keep what is linear in z as structure, for lamellae or columns"
+    )
+    initial_guess: bool = setting(True, "look for jumps of many pixels first")
+    strict: bool = setting(False, "refuse a stack with flagged slices instead of warning")
+    spline_order: int = setting(
+        3, "interpolation of image quality; orientations move to the nearest point", ge=0, le=5
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_former_names(cls, values: Any) -> Any:
+        for former, name in cls.RENAMED.items():
+            if isinstance(values, Mapping) and former in values:
+                raise ValueError(f"{former} is called {name} now; rename it in your parameters")
+        return values
