@@ -17,6 +17,8 @@ from electrode_grains.errors import SettingsError, UserError
 FORMATS = (".yml", ".yaml", ".json")
 # Read by hooks, reports and exports, and no input of a step of its own.
 OWN_KEYS = ("particle",)
+# Of pipelines that only some projects have; conf/base explains their settings in all.
+OPTIONAL_KEYS = ("acquisition",)
 
 
 class RefusingConfigLoader(OmegaConfigLoader):
@@ -95,6 +97,7 @@ def unread_parameters(
     inputs: set[str] = set().union(*(pipeline.inputs() for pipeline in pipelines))
     read = {name.removeprefix("params:") for name in inputs if name.startswith("params:")}
     read.update(OWN_KEYS)
+    read.update(key for key in OPTIONAL_KEYS if not any(n.startswith(f"{key}.") for n in read))
     return {name: _nearest(name, read) for name in _outermost(parameters, read)}
 
 

@@ -16,6 +16,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from electrode_grains import __version__, tracking
+from electrode_grains.configuration import data_folder
 from electrode_grains.errors import InputError
 from electrode_grains.runs.ledger import Ledger
 
@@ -102,18 +103,25 @@ class Manifests:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Remember the parameters, all of them validated."""
-        self._parameters = context.params
+        self._context = context
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Open the ledger of this run."""
         steps = pipelines["__default__"] + pipeline
-        self._ledger = Ledger(catalog, self._parameters, steps)
+        raw = pipelines["__default__"].inputs()
+        folder = data_folder(Path(self._context.project_path), self._context.config_loader)
+        self._ledger = Ledger(catalog, self._context.params, steps, raw=raw, folder=folder)
 
     @hook_impl
     def before_dataset_loaded(self, dataset_name: str) -> None:
         """Refuse files that are not what their step wrote."""
         self._ledger.verify(dataset_name)
+
+    @hook_impl
+    def before_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        """Refuse to replace what is not of this project's making; claim the rest."""
+        self._ledger.claim(dataset_name, data)
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:

@@ -96,10 +96,10 @@ def test_a_run_killed_at_a_write_ends_in_the_bytes_of_an_undisturbed_one(
 ):
     """Killed once a file is written; what the killed run left is swept and taken over."""
     file = copy_of_demo / "02_intermediate/.manifests/scan_index.json"
-    file.unlink()
+    before = file.stat().st_ino
     process = start(project, copy_of_demo, "--force", "--pipelines", "preprocessing")
     deadline = time.monotonic() + 300
-    while not file.exists() and process.poll() is None and time.monotonic() < deadline:
+    while file.stat().st_ino == before and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.001)
     kill(process)
     done = kedro("run", "--env", "test", "--pipelines", "preprocessing", data=copy_of_demo)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 ABSENT = "absent"
 DIGEST_BYTES = 20
+# What file managers leave in every folder that they show.
+BYSTANDERS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 
 
 def file_digests(places: Iterable[Path]) -> dict[str, str]:
@@ -27,7 +29,7 @@ def file_digests(places: Iterable[Path]) -> dict[str, str]:
     for place in places:
         files = sorted(place.rglob("*")) if place.is_dir() else [place]
         for file in files:
-            if file.is_file():
+            if file.is_file() and file.name not in BYSTANDERS:
                 found[file.relative_to(place.parent).as_posix()] = _digest_of(file)
     return dict(sorted(found.items()))
 

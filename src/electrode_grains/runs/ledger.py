@@ -2,7 +2,8 @@
 
 One rule decides. A dataset that a run makes is kept if its bytes are those of its manifest and
 its recipe (step, code, libraries, parameters, contents of the inputs) is today's; else it is
-made anew. A dataset that a run only reads has to fulfil the same, through all steps before it;
+recomputed, unless files that no run has recorded lie in its place: then the run is refused, also
+with `--force`. A dataset that a run only reads has to fulfil the same, through all steps before it;
 else the run is refused. With `--force` a run makes all that it was asked for, and takes what
 it only reads as it lies there, with a warning. Raw data, which no step of the analysis makes,
 are taken as they are; their content enters the recipes.
@@ -13,7 +14,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from electrode_grains.runs import (
     library_versions,
     manifest_path,
 )
+from electrode_grains.runs.ownership import Claim, refuse_outside, refuse_replacing
 from electrode_grains.runs.writing import remove_leftovers_in
 
 logger = logging.getLogger(__name__)
@@ -52,12 +54,24 @@ class Ledger:
         All parameters, validated.
     steps : Pipeline
         The analysis and what else runs; what none of them makes is raw data.
+    raw : collection of str
+        Raw data of the analysis. Where a step makes them (a virtual particle), it replaces only
+        what it has written itself and nobody has changed since.
+    folder : Path, optional
+        The only folder in which raw data are written.
     """
 
     def __init__(
-        self, catalog: CatalogProtocol, parameters: Mapping[str, Any], steps: Pipeline
+        self,
+        catalog: CatalogProtocol,
+        parameters: Mapping[str, Any],
+        steps: Pipeline,
+        *,
+        raw: Collection[str] = (),
+        folder: Path | None = None,
     ) -> None:
         self._catalog, self._parameters = catalog, parameters
+        self._raw, self._folder = frozenset(raw), folder
         self._makers = {name: node for node in steps.nodes for name in node.outputs}
         self._digests: dict[str, dict[str, str]] = {}
         self._stale: dict[str, str | None] = {}
@@ -84,7 +98,7 @@ class Ledger:
                 in_memory = [n for n in node.outputs if n in needed and not self.places(n)]
                 reason = "forced" if force else None
                 if anew:
-                    reason = f"{anew[0]} is made anew"
+                    reason = f"{anew[0]} is recomputed"
                 elif in_memory:
                     reason = f"{needed[in_memory[0]]} needs {in_memory[0]}, which no file keeps"
                 elif reason is None and before == 0:
@@ -103,7 +117,7 @@ class Ledger:
                 manifest = self.manifest(name)
                 reason = self._why_unfit(name, manifest)
                 if reason is None and manifest is not None and manifest.recipe is None:
-                    reason = f"{name} was put there by hand"
+                    reason = f"{name} was put there by a person"
                 if reason is None and manifest is not None and manifest.recipe is not None:
                     reason = _few(manifest.recipe.differences(self.recipe(node)))
                 if reason is not None:
@@ -111,7 +125,7 @@ class Ledger:
         return None
 
     def check_inputs(self, pipeline: Pipeline, *, force: bool = False) -> None:
-        """Refuse what a run only reads if it is damaged, foreign or stale.
+        """Refuse what a run only reads if it is damaged, unrecorded or stale.
 
         Raises
         ------
@@ -131,6 +145,55 @@ class Ledger:
             logger.warning("%s is used as it lies there, although %s", name, reason)
             if unfit:
                 self._write(Manifest(name, self._files(name), None, self._version()))
+
+    def check_folders(self, names: Iterable[str]) -> None:
+        """Refuse to write raw data outside the data folder.
+
+        Raises
+        ------
+        RunError
+            Naming the first such dataset.
+        """
+        for name in self._raw.intersection(names):
+            if self._folder is not None:
+                refuse_outside(name, self.places(name), self._folder)
+
+    def check_outputs(self, names: Iterable[str]) -> None:
+        """Refuse to replace what is not of this project's making, before anything runs.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Datasets that will be written.
+
+        Raises
+        ------
+        RunError
+            Naming the first file that no manifest records or that a person put there; among raw
+            data also one that was changed.
+        """
+        for name in names:
+            paths = self.places(name)
+            if not self._catalog.exists(name):  # a folder may hold other things
+                paths = tuple(path for path in paths if not path.is_dir())
+            if paths:
+                raw = name in self._raw
+                refuse_replacing(name, paths, self.manifest(name), changed_too=raw)
+
+    def claim(self, name: str, data: Any) -> None:
+        """Note that a dataset is about to be written, so that a killed writer's files are known.
+
+        Raises
+        ------
+        RunError
+            As `check_outputs`: files may have been put there since.
+        """
+        if self.places(name):
+            self.check_folders([name])
+            self.check_outputs([name])
+            one_file = "filepath" in self._catalog.get(name)._describe()
+            parts = None if one_file or name not in self._raw else data
+            Claim.of(name, parts).write(self._place(name))
 
     def _why_stale(self, name: str) -> str | None:
         """Reason why a dataset would come out differently today, through all steps before it."""
@@ -178,7 +241,7 @@ class Ledger:
         Raises
         ------
         InputError
-            If files are lost, foreign or changed.
+            If files are lost, unrecorded or changed.
         """
         if name in self._makers and self._exists(name):
             self._digests.pop(name, None)
@@ -193,6 +256,7 @@ class Ledger:
             recipe = self.recipe(node)
             manifest = Manifest(name, self._files(name), recipe, self._version(), _schema(data))
             self._write(manifest)
+            Claim(name, None).remove(self._place(name))
 
     def recipe(self, node: Node, recorded: Recipe | None = None) -> Recipe:
         """All that decides today what a step writes; what is missing is as it was recorded."""
@@ -249,7 +313,7 @@ class Ledger:
         if not self._exists(name):
             return f"{name} is missing"
         if manifest is None:
-            return f"{name} is foreign: no run of this project has recorded it"
+            return f"{name} is unrecorded: no run of this project has written it"
         changed = changed_files(manifest.files, self._files(name))
         return f"{name} was changed since it was made: {_few(iter(changed))}" if changed else None
 

@@ -50,14 +50,20 @@ class IncrementalSession(KedroSession):
         """Run what is not up to date, with the options of `KedroSession.run`."""
         names = pipeline_names or ([pipeline_name] if pipeline_name else [])
         context = self.load_context()
-        with one_run(data_folder(Path(context.project_path), context.config_loader)):
+        folder = data_folder(Path(context.project_path), context.config_loader)
+        with one_run(folder):
             refuse_unread_parameters(context.config_loader["parameters"], pipelines.values())
             asked = _asked(names or ["__default__"], node_names, options)
             steps = pipelines["__default__"] + asked
-            ledger = Ledger(context.catalog, context.params, steps)
+            raw = pipelines["__default__"].inputs()
+            ledger = Ledger(context.catalog, context.params, steps, raw=raw, folder=folder)
+            ledger.check_folders(asked.all_outputs())
             ledger.sweep(asked)
             ledger.check_inputs(asked, force=self._force)
             reasons = ledger.plan(asked, force=self._force)
+            ledger.check_outputs(
+                name for node in asked.nodes if node.name in reasons for name in node.outputs
+            )
             _tell(asked, reasons)
             if not reasons:
                 return {}

@@ -10,7 +10,7 @@ from kedro.pipeline import Node, Pipeline
 
 from electrode_grains.datasets.results import ResultDataset
 from electrode_grains.datasets.tables import ParquetDataset
-from electrode_grains.errors import InputError
+from electrode_grains.errors import InputError, RunError
 from electrode_grains.runs.ledger import Ledger
 
 
@@ -57,20 +57,25 @@ class Project:
 
     @property
     def ledger(self):
-        return Ledger(self.catalog, self.parameters, FLOW)
+        return Ledger(self.catalog, self.parameters, FLOW, raw={"raw"}, folder=self.folder)
 
-    def run(self, flow=FLOW, *, force=False, stop_after=99):
+    def run(self, flow=FLOW, *, force=False, stop_after=99, killed_at=None):
         """Run as the session does; returns the names of steps that ran."""
         planner, catalog = self.ledger, self.catalog
         planner.check_inputs(flow, force=force)
         reasons = planner.plan(flow, force=force)
-        ledger = Ledger(catalog, self.parameters, FLOW)
-        for node in [node for node in flow.nodes if node.name in reasons][:stop_after]:
+        nodes = [node for node in flow.nodes if node.name in reasons][:stop_after]
+        planner.check_outputs(name for node in nodes for name in node.outputs)
+        ledger = self.ledger
+        for node in nodes:
             for name in node.inputs:
                 ledger.verify(name)
             outputs = node.run({name: catalog.load(name) for name in node.inputs})
             for name, data in outputs.items():
+                ledger.claim(name, data)
                 catalog.save(name, data)
+                if name == killed_at:  # between the file and its manifest
+                    return list(reasons)
                 ledger.record(name, node, data)
         return list(reasons)
 
@@ -119,14 +124,12 @@ def test_a_lost_last_result_runs_its_step_alone(project):
     assert project.run() == ["judge"]
 
 
-@pytest.mark.parametrize("damage", ["cut", "flip", "foreign", "swapped"])
-def test_a_damaged_result_is_made_anew_or_refused(project, damage):
-    """Made anew where its step is in the run; refused where it is only read."""
+@pytest.mark.parametrize("damage", ["cut", "flip", "swapped"])
+def test_a_damaged_result_is_recomputed_or_refused(project, damage):
+    """Recomputed where its step is in the run; refused where it is only read."""
     file = project.folder / "summary.json"
     sound = file.read_bytes()
-    if damage == "foreign":
-        (project.folder / ".manifests" / "summary.json").unlink()
-    elif damage == "swapped":  # whole, valid, and of another dataset
+    if damage == "swapped":  # whole, valid, and of another dataset
         file.write_bytes((project.folder / "judgement.json").read_bytes())
     else:
         file.write_bytes(sound[:-9] if damage == "cut" else sound.replace(b"12", b"13"))
@@ -145,14 +148,92 @@ def test_a_stale_result_is_refused_where_it_is_only_read(project):
         project.run(LAST)
 
 
-def test_forced_input_is_used_with_a_warning_and_recorded_as_foreign(project, caplog):
+def bytes_of(folder):
+    return {
+        file.relative_to(folder): file.read_bytes()
+        for file in folder.rglob("*")
+        if file.is_file() and ".manifests" not in file.parts
+    }
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("manifest", ["missing", "of another dataset", "torn"])
+def test_a_file_that_no_run_has_recorded_is_never_replaced(project, manifest, force):
+    (project.folder / "summary.json").write_text('{"total": "by hand"}')
+    place = project.folder / ".manifests" / "summary.json"
+    if manifest == "missing":
+        place.unlink()
+    elif manifest == "torn":
+        place.write_bytes(place.read_bytes()[:40])
+    else:
+        place.write_bytes((project.folder / ".manifests" / "table.json").read_bytes())
+    before = bytes_of(project.folder)
+    with pytest.raises(RunError) as refusal:
+        project.run(force=force)
+    assert str(project.folder / "summary.json") in str(refusal.value)
+    assert "move it" in refusal.value.remedy
+    assert bytes_of(project.folder) == before
+
+
+def test_a_file_put_there_after_the_plan_is_not_replaced(project):
+    (project.folder / "judgement.json").unlink()
+    (project.folder / ".manifests" / "judgement.json").unlink()
+    ledger = project.ledger
+    ledger.check_outputs(["judgement"])
+    (project.folder / "judgement.json").write_text("{}")
+    with pytest.raises(RunError, match="judgement is not replaced"):
+        ledger.claim("judgement", {})
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_file_of_a_run_killed_before_its_manifest_is_replaced(project, first):
+    if first:
+        for file in (project.folder / "table.parquet", project.folder / ".manifests/table.json"):
+            file.unlink()
+    project.parameters = {"table": {"factor": 3}}
+    assert project.run(killed_at="table") == ALL
+    assert project.run() == ALL
+    assert not list((project.folder / ".manifests").glob("*.claim"))
+    assert project.run() == []
+
+
+ACQUISITION = Pipeline([Node(lambda: {"sizes": [9]}, None, "raw", name="acquire")])
+
+
+def test_raw_data_are_replaced_only_as_this_project_wrote_them(project):
+    before = bytes_of(project.folder)
+    for force in (False, True):
+        with pytest.raises(RunError, match="raw is not replaced"):
+            project.run(ACQUISITION, force=force)
+    assert bytes_of(project.folder) == before
+    (project.folder / "raw.json").unlink()
+    assert project.run(ACQUISITION, force=True) == ["acquire"]
+    assert project.run(ACQUISITION, force=True) == ["acquire"]
+    ResultDataset(filepath=str(project.folder / "raw.json")).save({"sizes": [7]})
+    before = bytes_of(project.folder)
+    with pytest.raises(RunError, match="changed since a run wrote it"):
+        project.run(ACQUISITION, force=True)
+    assert bytes_of(project.folder) == before
+
+
+def test_raw_data_outside_the_data_folder_are_never_written(project, tmp_path):
+    inner = Ledger(project.catalog, {}, FLOW, raw={"raw"}, folder=tmp_path / "inner")
+    for check in (lambda: inner.check_folders(["raw"]), lambda: inner.claim("raw", {})):
+        with pytest.raises(RunError, match="outside the data folder"):
+            check()
+
+
+def test_forced_input_is_used_with_a_warning_and_then_never_replaced(project, caplog):
     file = project.folder / "summary.json"
     file.write_text(json.dumps({"total": 1}))
     assert project.run(LAST, force=True) == ["judge"]
     assert "summary is used as it lies there" in caplog.text
     assert project.run(LAST) == []
     assert project.ledger.manifest("summary").recipe is None
-    assert project.ledger.plan(FLOW)["summarize"] == "summary was put there by hand"
+    assert project.ledger.plan(FLOW)["summarize"] == "summary was put there by a person"
+    with pytest.raises(RunError, match="a person put it there"):
+        project.run()
+    assert json.loads(file.read_text()) == {"total": 1}
 
 
 def test_damage_between_plan_and_load_is_refused_at_the_load(project):
