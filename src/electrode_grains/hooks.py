@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from kedro.pipeline.node import Node
 from electrode_grains import __version__, tracking
 from electrode_grains.configuration import data_folder
 from electrode_grains.errors import InputError
+from electrode_grains.progress import RunProgress
 from electrode_grains.runs.ledger import Ledger
 
 logger = logging.getLogger(__name__)
@@ -75,26 +75,33 @@ class Prerequisites:
 
 
 class Progress:
-    """Say which step runs, of how many, and how long the whole took."""
+    """Log which step runs, of how many, and how long the whole took."""
 
-    _steps = _begun = 0
-    _start = 0.0
+    _run: RunProgress | None = None
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline) -> None:
-        """Count the steps."""
-        self._steps, self._begun, self._start = len(pipeline.nodes), 0, time.monotonic()
+        """Begin to show progress."""
+        self._run = RunProgress([node.name for node in pipeline.nodes], {}, logger)
+        self._run.start()
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
         """Name the step that begins."""
-        self._begun += 1
-        logger.info("step %d of %d: %s", self._begun, self._steps, node.name)
+        if self._run is not None:
+            self._run.begin(node.name)
 
     @hook_impl
-    def after_pipeline_run(self) -> None:
-        """Tell the time that all steps took."""
-        logger.info("%d steps done in %.0f s", self._steps, time.monotonic() - self._start)
+    def after_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Log the time that all steps took."""
+        if self._run is not None:
+            logger.info("%d steps done in %.0f s", len(pipeline.nodes), self._run.stop())
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """End the display."""
+        if self._run is not None:
+            self._run.stop()
 
 
 class Manifests:

@@ -20,7 +20,7 @@ from electrode_grains.pipelines.boundary_model.settings import (
     SplitSettings,
     ValidationSettings,
 )
-from electrode_grains.progress import progress_line
+from electrode_grains.progress import report_progress
 from electrode_grains.volumes import as_volume, spacing_of
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def predict_probabilities(
         test_time_augmentation=prediction.test_time_augmentation,
         precision=prediction.precision,
         device=prediction.device,
-        progress=progress_line(logger, "windows predicted"),
+        progress=report_progress("windows predicted"),
     )
     return as_volume(
         probability, spacing_of(contrast_volume), "class_probability_volume", CHANNEL_NAMES

@@ -32,7 +32,7 @@ from electrode_grains.pipelines.preprocessing.settings import (
     AnnotationSettings,
     StackSettings,
 )
-from electrode_grains.progress import progress_line
+from electrode_grains.progress import report_progress
 from electrode_grains.volumes import as_volume, spacing_of
 
 logger = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ def register_slices(
     transforms = estimate_transforms(
         image_quality_stack.to_numpy(),
         alignment,
-        progress=progress_line(logger, "slices registered"),
+        progress=report_progress("slices registered"),
     )
     flagged = {index: flags for index, flags in enumerate(transforms.flags) if flags}
     for index, flags in flagged.items():
