@@ -96,18 +96,34 @@ def _imports(module: str) -> frozenset[str]:
     source = _source(module)
     if source is None:
         return frozenset()
+    is_package = source.name == "__init__.py"
+    package = module if is_package else module.rpartition(".")[0]
     names = {module.rpartition(".")[0]}
-    # A package that imports lazily lists its names in the stub beside it.
-    texts = [file.read_bytes() for file in (source, source.with_suffix(".pyi")) if file.is_file()]
-    for statement in (found for text in texts for found in ast.walk(ast.parse(text))):
-        if isinstance(statement, ast.Import):
-            names |= {alias.name for alias in statement.names}
-        elif isinstance(statement, ast.ImportFrom) and statement.module:
-            outer = module.split(".")
-            if source.name != "__init__.py":
-                outer.pop()
-            outer = outer[: len(outer) + 1 - statement.level] if statement.level else []
-            origin = ".".join([*outer, statement.module])
-            names.add(origin)
-            names |= {f"{origin}.{alias.name}" for alias in statement.names}
+    for file in (source, source.with_suffix(".pyi")):  # lazy_loader reads what a stub imports
+        if file.is_file():
+            for statement in ast.walk(ast.parse(file.read_bytes())):
+                names |= _imported(statement, package)
     return frozenset(name for name in names if _source(name) is not None)
+
+
+def _imported(statement: ast.AST, package: str) -> set[str]:
+    """Names that may be modules: of imports, also relative ones, and of calls of lazy_loader."""
+    if isinstance(statement, ast.Import):
+        return {alias.name for alias in statement.names}
+    if isinstance(statement, ast.ImportFrom):
+        above = package.split(".")[: 1 - statement.level or None] if statement.level else []
+        base = ".".join([*above, *([statement.module] if statement.module else [])])
+        return {base, *(f"{base}.{alias.name}" for alias in statement.names)}
+    if isinstance(statement, ast.Call) and _called(statement) in ("attach", "load"):
+        texts = {
+            each.value
+            for argument in (*statement.args, *(word.value for word in statement.keywords))
+            for each in ast.walk(argument)
+            if isinstance(each, ast.Constant) and isinstance(each.value, str)
+        }
+        return texts | {f"{package}.{text}" for text in texts}
+    return set()
+
+
+def _called(call: ast.Call) -> str:
+    return getattr(call.func, "attr", None) or getattr(call.func, "id", "")

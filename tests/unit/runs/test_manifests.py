@@ -75,6 +75,34 @@ def test_a_step_does_not_depend_on_the_code_of_steps_after_it():
     assert len(code_digest(modules)) == 40
 
 
+def test_modules_that_a_package_loads_when_they_are_used_are_reached(tmp_path, monkeypatch):
+    from electrode_grains.runs import sources
+
+    package = tmp_path / "rooms"
+    for name in ("stub", "call", "part"):
+        (package / name).mkdir(parents=True)
+    for name in ("stub/deep", "call/deep", "call/other", "part/near", "alone", "later"):
+        (package / f"{name}.py").write_text("")
+    (package / "__init__.py").write_text("")
+    (package / "stub" / "__init__.py").write_text("attach_stub(__name__, __file__)")
+    (package / "stub" / "__init__.pyi").write_text("from .deep import name as name")
+    (package / "call" / "__init__.py").write_text(
+        "lazy.attach(__name__, submodules=['other'], submod_attrs={'deep': ['name']})"
+    )
+    (package / "part" / "__init__.py").write_text("from . import near\nfrom ..alone import it")
+    (package / "main.py").write_text(
+        "from rooms import stub, call, part\nlater = lazy.load('rooms.later')"
+    )
+    monkeypatch.setattr(sources, "PACKAGE", "rooms")
+    monkeypatch.setattr(sources, "ROOT", package)
+    sources._imports.cache_clear()
+    reached = sources.reached_modules(["rooms.main"])
+    sources._imports.cache_clear()
+    expected = {"main", "stub", "stub.deep", "call", "call.deep", "call.other"}
+    expected |= {"part", "part.near", "alone", "later"}
+    assert reached == {"rooms", *(f"rooms.{name}" for name in expected)}
+
+
 HOLDER = """
 import sys, time
 from pathlib import Path
