@@ -126,4 +126,4 @@ def _imported(statement: ast.AST, package: str) -> set[str]:
 
 
 def _called(call: ast.Call) -> str:
-    return getattr(call.func, "attr", None) or getattr(call.func, "id", "")
+    return str(getattr(call.func, "attr", getattr(call.func, "id", "")))
