@@ -22,6 +22,7 @@ from electrode_grains.configuration import check_environment, data_folder
 from electrode_grains.errors import RunError, SettingsError, UserError
 from electrode_grains.runs import refuse_if_held
 from electrode_grains.runs.session import FORCE
+from electrode_grains.text import printable
 
 REFUSED = 2
 # What a disk says that takes nothing more; the data on it are whole.
@@ -69,7 +70,8 @@ def _unwritable(where: str | None, found: str) -> str:
 
 def _without_links(text: str) -> str:
     """Leave out the lines in which Pydantic points to its web pages."""
-    return "\n".join(line for line in text.splitlines() if "errors.pydantic.dev" not in line)
+    lines = (line for line in text.split("\n") if "errors.pydantic.dev" not in line)
+    return printable("\n".join(lines))
 
 
 def check_pipelines(asked: Iterable[str]) -> None:

@@ -7,6 +7,8 @@ one block without a traceback; a Python session sees an ordinary ValueError.
 
 from __future__ import annotations
 
+from electrode_grains.text import printable
+
 
 class UserError(ValueError):
     """A refusal with its place, its evidence and its remedy.
@@ -56,7 +58,7 @@ class UserError(ValueError):
             )
             if value is not None
         ]
-        super().__init__("\n".join([message, *details]))
+        super().__init__(printable("\n".join([message, *details])))
 
 
 class InputError(UserError):

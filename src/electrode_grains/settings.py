@@ -1,5 +1,6 @@
 """Project settings of Kedro: hooks, configuration sources, telemetry off."""
 
+import logging
 import os
 
 # Nothing this project does is reported to anybody, unless a user says so.
@@ -9,7 +10,9 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 from electrode_grains.configuration import RefusingConfigLoader
 from electrode_grains.hooks import ExperimentTracking, Manifests, Prerequisites, Progress
 from electrode_grains.runs.session import IncrementalSession
+from electrode_grains.text import PrintableRecord
 
+logging.setLogRecordFactory(PrintableRecord)
 HOOKS = (Prerequisites(), Progress(), ExperimentTracking(), Manifests())
 SESSION_CLASS = IncrementalSession
 CONFIG_LOADER_CLASS = RefusingConfigLoader

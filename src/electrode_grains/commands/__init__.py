@@ -13,6 +13,7 @@ import click
 
 from electrode_grains import __version__
 from electrode_grains.errors import UserError
+from electrode_grains.text import printable
 
 REFUSED, FAILED = 2, 1
 NAMES = ("init", "check", "annotate", "run", "proofread", "report", "export", "compare")
@@ -54,7 +55,8 @@ class Command(click.Command):
             if text is not None:
                 click.secho(f"\nRefused: {text}", fg="red", err=True)
             else:
-                click.secho(f"\nFailed: {type(error).__name__}: {error}", fg="red", err=True)
+                fault = printable(f"{type(error).__name__}: {error}")
+                click.secho(f"\nFailed: {fault}", fg="red", err=True)
             click.secho("  (--verbose shows where in the code)", dim=True, err=True)
             ctx.exit(REFUSED if text is not None else FAILED)
 

@@ -44,6 +44,7 @@ def command(
     else of the package.
     """
     from electrode_grains.commands.console import show_table, tell
+    from electrode_grains.datasets.tables import spreadsheet_safe
 
     if output is not None and output.suffix not in (".csv", ".parquet"):
         raise SettingsError(
@@ -65,7 +66,7 @@ def command(
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         if output.suffix == ".csv":
-            compared.to_csv(output, index=False)
+            spreadsheet_safe(compared).to_csv(output, index=False)
         else:
             compared.to_parquet(output, index=False)
 

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from electrode_grains.text import printable
+
 WIDTH_UNWATCHED = 140  # of tables that go to a file, unless COLUMNS says otherwise
 
 
@@ -19,8 +21,8 @@ def watched() -> bool:
 
 
 def tell(text: str = "") -> None:
-    """Print a line as it is."""
-    Console(highlight=False, markup=False, soft_wrap=True).print(text)
+    """Print text, control characters made visible."""
+    Console(highlight=False, markup=False, soft_wrap=True).print(printable(text))
 
 
 def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -44,7 +46,7 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
 
 
 def _cell(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return f"{value:.3g}" if isinstance(value, float) else printable(str(value))
 
 
 @contextmanager

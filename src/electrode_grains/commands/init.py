@@ -15,6 +15,7 @@ import click
 
 from electrode_grains.commands import Command
 from electrode_grains.errors import InputError, SettingsError
+from electrode_grains.text import literal
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,7 +30,7 @@ PYPROJECT = """\
 # Makes this folder a project of Kedro; the code is that of the installed package.
 [tool.kedro]
 package_name = "electrode_grains"
-project_name = "{name}"
+project_name = {name}
 kedro_init_version = "{version}"
 source_dir = "."
 """
@@ -38,7 +39,7 @@ GLOBALS = """\
 data_root: data
 ebsd_scans: {scans}
 slice_annotations: {annotations}
-laue_group: "{laue_group}"  # {laue_source}
+laue_group: "{laue_group}"
 """
 PARAMETERS = """\
 # What differs from conf/base, where every setting is explained.
@@ -114,14 +115,22 @@ def command(
     own = scans is None
     source = (folder / SCANS if scans is None else scans).resolve()
     _refuse_occupied(folder)
+    if "${" in str(source) and not (own or copy):
+        raise InputError(
+            "the place of the slices would be resolved by the configuration",
+            where=str(source),
+            found="${ in a name",
+            remedy="--copy takes the slices along; or rename the folder",
+        )
     step_nm = _step_of_images(source, step_nm)
     stack = _read(source, step_nm)
     spacing, spacing_source = _slice_spacing(stack, slice_spacing_nm)
     group, group_source = _laue_group(stack, laue_group)
     phase = _main_phase(stack)
+    named = material or (phase or {}).get("material_name") or "unknown"
     values = {
-        "name": name or folder.resolve().name,
-        "material": material or (phase or {}).get("material_name") or "unknown",
+        "name": literal(name or folder.resolve().name),
+        "material": literal(named),
         "spacing": f"{spacing:g}",
         "spacing_source": spacing_source,
         "step": "null" if step_nm is None else f"{step_nm:g}",
@@ -147,6 +156,11 @@ def command(
                 "  kedro run --pipelines orientation_annotation   # or have orientations label some"
             )
     tell("  kedro run")
+
+
+def quote(text: str) -> str:
+    """Printable text as a string of YAML and of TOML: that of JSON is both."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def packaged_configuration() -> Path:
@@ -310,8 +324,7 @@ def _write(
     if annotations:
         shutil.copytree(annotations, folder / ANNOTATIONS, dirs_exist_ok=True)
     scans = target.relative_to(folder).as_posix() if inside else source.as_posix()
-    # JSON strings are YAML strings, whatever is in a name.
-    quoted = {key: json.dumps(values[key], ensure_ascii=False) for key in ("name", "material")}
+    quoted = {key: quote(values[key]) for key in ("name", "material")}
     shipped = packaged_configuration()
     shutil.copytree(shipped / "base", folder / "conf" / "base")
     shutil.copy2(shipped / "logging.yml", folder / "conf" / "logging.yml")
@@ -321,7 +334,7 @@ def _write(
         (
             local / "globals.yml",
             GLOBALS.format(
-                **{**values, "scans": json.dumps(scans), "annotations": ANNOTATIONS.as_posix()}
+                **{**values, "scans": quote(scans), "annotations": ANNOTATIONS.as_posix()}
             ),
         ),
         (local / "parameters.yml", PARAMETERS.format(**{**values, **quoted})),
@@ -335,7 +348,7 @@ def _write(
         (folder / ".gitignore", "data/\nmlflow.db*\nmlruns/\n.viz/\n"),
         (
             folder / "pyproject.toml",
-            PYPROJECT.format(name=values["name"].replace('"', "'"), version=kedro_version),
+            PYPROJECT.format(name=quote(values["name"]), version=kedro_version),
         ),
     ):
         path.write_text(text, encoding="utf-8")

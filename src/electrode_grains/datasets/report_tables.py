@@ -9,7 +9,7 @@ import pandas as pd
 from kedro_datasets._typing import TablePreview
 
 from electrode_grains.datasets.atomic import AtomicDataset
-from electrode_grains.datasets.tables import table_preview
+from electrode_grains.datasets.tables import spreadsheet_safe, table_preview
 from electrode_grains.runs.writing import atomic_write
 
 
@@ -38,7 +38,7 @@ class ReportTableDataset(AtomicDataset[pd.DataFrame, pd.DataFrame]):
         from electrode_grains.figures.tables import to_latex, to_markdown
 
         with atomic_write(*self.paths()) as (csv, markdown, latex):
-            data.to_csv(csv, index=False)
+            spreadsheet_safe(data).to_csv(csv, index=False)
             markdown.write_text(to_markdown(data), encoding="utf-8")
             latex.write_text(to_latex(data), encoding="utf-8")
 

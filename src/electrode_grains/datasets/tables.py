@@ -13,6 +13,7 @@ from kedro_datasets._typing import TablePreview
 from electrode_grains.datasets.atomic import AtomicDataset
 from electrode_grains.errors import InputError
 from electrode_grains.runs.writing import atomic_write
+from electrode_grains.text import cell, printable
 
 
 class ParquetDataset(AtomicDataset[pd.DataFrame, pd.DataFrame]):
@@ -81,6 +82,16 @@ class TextDataset(AtomicDataset[str, str]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}
+
+
+def spreadsheet_safe(table: pd.DataFrame) -> pd.DataFrame:
+    """Table whose texts no spreadsheet takes for formulas, and no terminal for commands."""
+    safe = table.copy()
+    for name in table.select_dtypes(["object", "string"]):
+        safe[name] = [
+            cell(printable(value)) if isinstance(value, str) else value for value in table[name]
+        ]
+    return safe
 
 
 def table_preview(table: pd.DataFrame) -> TablePreview:

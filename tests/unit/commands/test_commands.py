@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tomllib
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from electrode_grains.commands import NAMES
 from electrode_grains.commands.init import packaged_configuration
 from electrode_grains.datasets.folders import PALETTE, AnnotationFolderDataset
 from electrode_grains.ebsd import read_scan
+from electrode_grains.text import literal
 
 
 def local(project, name):
@@ -264,3 +266,45 @@ def test_a_project_older_than_the_package_is_told_what_it_lacks(command, own_pro
     done = command("proofread", "--project", own_project)
     assert done.exit_code == 2
     assert "no segmentation_edits" in done.output
+
+
+@pytest.mark.parametrize(
+    "phase",
+    ["${env:TOKEN}", "${", "a\x1b[2Jb", "a\u2028b", "a\u0085b", "=1+1 # {x} %", "\u202eabc"],
+)
+def test_a_name_in_a_file_is_neither_configuration_nor_a_command_to_the_terminal(
+    command, slices, tmp_path, monkeypatch, phase
+):
+    monkeypatch.setenv("TOKEN", "a secret of the reader")
+    for file in (slices / "scans").glob("*.ang"):
+        text = file.read_text("latin-1")
+        changed = text.replace("NMC532", phase.encode("utf-8").decode("latin-1"))
+        assert changed != text
+        file.write_text(changed, "latin-1")
+    project = tmp_path / "own"
+    words = ("--annotations", slices / "labels", "--slice-spacing-nm", 50)
+    done = command("init", project, "--scans", slices / "scans", *words)
+    assert done.exit_code == 0, done.output
+    checked = command("check", project)
+    assert checked.exit_code == 0, checked.output
+    from electrode_grains.commands.project import open_project
+
+    material = open_project(project, None).config["parameters"]["particle"]["material"]
+    assert "secret" not in material
+    written = "".join(
+        file.read_text("utf-8")
+        for file in project.rglob("*")
+        if file.suffix in (".yml", ".md", ".toml")
+    )
+    for shown in (done.output, checked.output, material, written):
+        assert not any(code in shown for code in "\x1b\u2028\x85\u202e")
+
+
+@pytest.mark.parametrize("name", ['two\nlines"]', "\x1b]0;x\x07", "${env:TOKEN}", "🔋 {0}"])
+def test_any_name_makes_a_project_that_can_be_used(command, acquired, tmp_path, name):
+    words = ("init", tmp_path / "new", "--scans", acquired / "scans", "--name", name)
+    done = command(*words, "--annotations", acquired / "labels", "--slice-spacing-nm", 50)
+    assert done.exit_code == 0, done.output
+    declared = tomllib.loads((tmp_path / "new" / "pyproject.toml").read_text("utf-8"))
+    assert declared["tool"]["kedro"]["project_name"] == literal(name)
+    assert command("check", tmp_path / "new").exit_code == 0
