@@ -79,13 +79,15 @@ class FolderStates:
 class CheckpointDataset(AtomicDataset["TrainingStates", FolderStates]):
     """Opens the place where a training keeps its states; saving names the training."""
 
+    kind = "training that was begun"
+
     def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
         self._path = Path(path)
         self.metadata = metadata
 
     def load(self) -> FolderStates:
         """Open the states of the training that was named last."""
-        self._refuse_missing("training that was begun")
+        self._refuse_missing()
         return FolderStates(self._path, (self._path / FINGERPRINT).read_text(encoding="utf-8"))
 
     def save(self, data: TrainingStates) -> None:

@@ -12,14 +12,14 @@ import pandas as pd
 import yaml
 from kedro.io import DatasetError
 
-from electrode_grains.datasets.atomic import AtomicDataset
+from electrode_grains.datasets.atomic import FileDataset
 from electrode_grains.errors import InputError
 from electrode_grains.runs.writing import atomic_write
 
 CSV_COLUMNS = ("edit", "action", "z", "y", "x")
 
 
-class EditsDataset(AtomicDataset[None, list[dict[str, Any]]]):
+class EditsDataset(FileDataset[None, list[dict[str, Any]]]):
     """A list of edits; empty where there is no file.
 
     A YAML file holds a list of `{action, at}` as `apply_edits` takes them; a CSV file one
@@ -27,34 +27,24 @@ class EditsDataset(AtomicDataset[None, list[dict[str, Any]]]):
     `action`, `z`, `y`, `x`.
     """
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self.metadata = metadata
-
     def load(self) -> list[dict[str, Any]]:
         """Read the edits in their order."""
         if not self._filepath.exists():
             return []
-        return (
-            _of_csv(self._filepath) if self._filepath.suffix == ".csv" else _of_yaml(self._filepath)
-        )
+        return self._read(self._filepath)
 
-    def save(self, data: None) -> None:
+    def _read(self, path: Path) -> list[dict[str, Any]]:
+        return _read_csv(path) if path.suffix == ".csv" else _read_yaml(path)
+
+    def _write(self, data: None, *paths: Path) -> None:
         """Refuse: a person writes this file."""
         raise DatasetError("edits are written by hand, not by a run")
-
-    def paths(self) -> tuple[Path, ...]:
-        """The file, which need not exist."""
-        return (self._filepath,)
 
     def _exists(self) -> bool:
         return True
 
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
 
-
-def _of_yaml(path: Path) -> list[dict[str, Any]]:
+def _read_yaml(path: Path) -> list[dict[str, Any]]:
     try:
         edits = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -71,7 +61,7 @@ def _of_yaml(path: Path) -> list[dict[str, Any]]:
     return edits or []
 
 
-def _of_csv(path: Path) -> list[dict[str, Any]]:
+def _read_csv(path: Path) -> list[dict[str, Any]]:
     try:
         rows = pd.read_csv(path)
     except ValueError as error:  # pandas' own errors, and bytes that are no text

@@ -39,8 +39,8 @@ class ExportFolderDataset(AtomicDataset[ExportedParticle, dict[str, Path]]):
 
     def load(self) -> dict[str, Path]:
         """Return the files and folders that are there, by format."""
-        places = {name: self._path / file for name, (_, file) in FORMATS.items()}
-        return {name: place for name, place in places.items() if place.exists()}
+        paths = {name: self._path / file for name, (_, file) in FORMATS.items()}
+        return {name: path for name, path in paths.items() if path.exists()}
 
     def save(self, data: ExportedParticle) -> None:
         """Write all formats, each in one step."""

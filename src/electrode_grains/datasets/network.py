@@ -26,13 +26,15 @@ EMBEDDED = Path(__file__).with_name("embedded_network")
 class NetworkDataset(AtomicDataset["UNet3D", "UNet3D"]):
     """A trained network in a folder of its own."""
 
+    kind = "network"
+
     def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
         self._path = Path(path)
         self.metadata = metadata
 
     def load(self) -> UNet3D:
         """Rebuild the network from its settings and fill in the weights."""
-        self._refuse_missing("network")
+        self._refuse_missing()
         return read_network(self._path)
 
     def save(self, data: UNet3D) -> None:

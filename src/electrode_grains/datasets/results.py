@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 from kedro_datasets._typing import JSONPreview
 
-from electrode_grains.datasets.atomic import AtomicDataset
+from electrode_grains.datasets.atomic import FileDataset
 from electrode_grains.errors import InputError
-from electrode_grains.runs.writing import atomic_write
 
 SCHEMA_VERSION = 1
 
 
-class ResultDataset(AtomicDataset[Any, Any]):
+class ResultDataset(FileDataset[Any, Any]):
     """A result as JSON that any strict reader accepts.
 
     Parameters
@@ -33,23 +32,16 @@ class ResultDataset(AtomicDataset[Any, Any]):
         For Kedro-Viz.
     """
 
+    kind = "result"
+
     def __init__(
         self, *, filepath: str, model: str | None = None, metadata: dict[str, Any] | None = None
     ) -> None:
-        self._filepath = Path(filepath)
+        super().__init__(filepath=filepath, metadata=metadata)
         self._model = model
-        self.metadata = metadata
 
-    def load(self) -> Any:
-        """Read the result.
-
-        Raises
-        ------
-        InputError
-            If the file is not one of this kind, or was written by another version.
-        """
-        self._refuse_missing("result")
-        content = read_json(self._filepath)
+    def _read(self, path: Path) -> Any:
+        content = read_json(path)
         if self._model is None:
             return content
         version = content.pop("schema_version", None)
@@ -60,42 +52,32 @@ class ResultDataset(AtomicDataset[Any, Any]):
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
                 "the result was written by another version, or is damaged",
-                where=str(self._filepath),
+                where=str(path),
                 found=f"{type(error).__name__}: {str(error).splitlines()[0]}",
                 expected=f"what {self._model} writes",
                 remedy="run the pipeline that makes it again",
             ) from None
 
-    def save(self, data: Any) -> None:
-        """Write the result in one step."""
-        if self._model is not None:
-            data = data.to_dict()
+    def _write(self, data: Any, *paths: Path) -> None:
+        values = data if self._model is None else data.to_dict()
         text = json.dumps(
-            plain({"schema_version": SCHEMA_VERSION, **data}),
+            plain({"schema_version": SCHEMA_VERSION, **values}),
             indent=2,
             sort_keys=True,
             allow_nan=False,
             ensure_ascii=False,
         )
-        with atomic_write(self._filepath) as (partial,):
-            partial.write_text(text + "\n", encoding="utf-8")
+        paths[0].write_text(text + "\n", encoding="utf-8")
 
     def preview(self) -> JSONPreview:
         """Text for the side panel of Kedro-Viz."""
-        self._refuse_missing("result")
+        self._refuse_missing()
         return JSONPreview(json.dumps(read_json(self._filepath)))
-
-    def paths(self) -> tuple[Path, ...]:
-        """The file."""
-        return (self._filepath,)
 
     def _result_type(self) -> Any:
         """Class that the catalog names."""
         module, _, name = str(self._model).rpartition(".")
         return getattr(import_module(module), name)
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -10,78 +10,46 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from kedro_datasets._typing import TablePreview
 
-from electrode_grains.datasets.atomic import AtomicDataset
+from electrode_grains.datasets.atomic import FileDataset
 from electrode_grains.errors import InputError
-from electrode_grains.runs.writing import atomic_write
 from electrode_grains.text import cell, printable
 
 
-class ParquetDataset(AtomicDataset[pd.DataFrame, pd.DataFrame]):
+class ParquetDataset(FileDataset[pd.DataFrame, pd.DataFrame]):
     """A table as Parquet whose pages carry checksums, verified at every load."""
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self.metadata = metadata
+    kind = "table"
 
-    def load(self) -> pd.DataFrame:
-        """Read the table.
-
-        Raises
-        ------
-        InputError
-            If the file is missing, cut off, or damaged.
-        """
-        self._refuse_missing("table")
+    def _read(self, path: Path) -> pd.DataFrame:
         try:
-            return pq.read_table(self._filepath, page_checksum_verification=True).to_pandas()
+            table: pd.DataFrame = pq.read_table(path, page_checksum_verification=True).to_pandas()
         except (pa.ArrowException, OSError) as error:
             raise InputError(
                 "the table is damaged",
-                where=str(self._filepath),
+                where=str(path),
                 found=str(error).splitlines()[0],
                 remedy="make it again: kedro run with the pipeline that makes it",
             ) from None
+        return table
 
-    def save(self, data: pd.DataFrame) -> None:
-        """Write the table in one step."""
-        with atomic_write(self._filepath) as (partial,):
-            data.to_parquet(partial, engine="pyarrow", write_page_checksum=True)
+    def _write(self, data: pd.DataFrame, *paths: Path) -> None:
+        data.to_parquet(paths[0], engine="pyarrow", write_page_checksum=True)
 
     def preview(self, nrows: int = 10) -> TablePreview:
         """First rows for the side panel of Kedro-Viz."""
         return table_preview(self.load().head(nrows))
 
-    def paths(self) -> tuple[Path, ...]:
-        """The file."""
-        return (self._filepath,)
 
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
-
-
-class TextDataset(AtomicDataset[str, str]):
+class TextDataset(FileDataset[str, str]):
     """A text, such as the page of the report."""
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self.metadata = metadata
+    kind = "text"
 
-    def load(self) -> str:
-        """Read the text."""
-        self._refuse_missing("text")
-        return self._filepath.read_text(encoding="utf-8")
+    def _read(self, path: Path) -> str:
+        return path.read_text(encoding="utf-8")
 
-    def save(self, data: str) -> None:
-        """Write the text in one step."""
-        with atomic_write(self._filepath) as (partial,):
-            partial.write_text(data, encoding="utf-8")
-
-    def paths(self) -> tuple[Path, ...]:
-        """The file."""
-        return (self._filepath,)
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
+    def _write(self, data: str, *paths: Path) -> None:
+        paths[0].write_text(data, encoding="utf-8")
 
 
 def spreadsheet_safe(table: pd.DataFrame) -> pd.DataFrame:

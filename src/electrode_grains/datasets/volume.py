@@ -7,7 +7,7 @@ import io
 import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import xarray as xr
@@ -16,9 +16,8 @@ from kedro_datasets._typing import ImagePreview
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, BloscShuffle, Crc32cCodec
 
-from electrode_grains.datasets.atomic import AtomicDataset
+from electrode_grains.datasets.atomic import FileDataset
 from electrode_grains.errors import InputError
-from electrode_grains.runs.writing import atomic_write
 from electrode_grains.volumes import AXES, as_volume
 
 CHUNK = 64
@@ -27,7 +26,7 @@ REMEDY = "make it again: kedro run with the pipeline that makes it"
 COMPLETE = "every_chunk_is_written"
 
 
-class VolumeDataset(AtomicDataset[xr.DataArray, xr.DataArray | None]):
+class VolumeDataset(FileDataset[xr.DataArray, xr.DataArray | None]):
     """A volume on disk, which napari and other OME-Zarr viewers open with right proportions.
 
     Parameters
@@ -41,27 +40,25 @@ class VolumeDataset(AtomicDataset[xr.DataArray, xr.DataArray | None]):
         For Kedro-Viz.
     """
 
+    kind = "volume"
+
     def __init__(
         self, *, filepath: str, optional: bool = False, metadata: dict[str, Any] | None = None
     ) -> None:
-        self._filepath = Path(filepath)
+        super().__init__(filepath=filepath, metadata=metadata)
         self._optional = optional
-        self.metadata = metadata
 
     def load(self) -> xr.DataArray | None:
-        """Read the volume with its spacing and channel names."""
-        if not self._filepath.exists() and self._optional:
+        """Read the volume with its spacing and channel names; None if optional and missing."""
+        if self._optional and not self._exists():
             return None
-        self._refuse_missing("volume")
-        return read_volume(self._filepath)
+        return super().load()
 
-    def save(self, data: xr.DataArray) -> None:
-        """Write beside the old volume, then take its place."""
-        with atomic_write(self._filepath) as (partial,):
-            self._write(data, partial)
+    def _read(self, path: Path) -> xr.DataArray:
+        return read_volume(path)
 
-    def _write(self, data: xr.DataArray, folder: Path) -> None:
-        group = zarr.open_group(folder, mode="w", zarr_format=3)
+    def _write(self, data: xr.DataArray, *paths: Path) -> None:
+        group = zarr.open_group(paths[0], mode="w", zarr_format=3)
         array = group.create_array(
             LEVEL,
             shape=data.shape,
@@ -115,12 +112,8 @@ class VolumeDataset(AtomicDataset[xr.DataArray, xr.DataArray | None]):
             _png_of(slices[..., slices.shape[-3] // 2, :, :].reshape(-1, *slices.shape[-2:])[0])
         )
 
-    def paths(self) -> tuple[Path, ...]:
-        """The folder."""
-        return (self._filepath,)
-
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "optional": self._optional}
+        return {**super()._describe(), "optional": self._optional}
 
 
 def read_volume(folder: Path) -> xr.DataArray:
@@ -133,8 +126,8 @@ def read_volume(folder: Path) -> xr.DataArray:
     """
     try:
         group = zarr.open_group(folder, mode="r")
-        array = group[LEVEL]
-        attributes = dict(group.attrs["electrode_grains"])
+        array = cast("zarr.Array[Any]", group[LEVEL])
+        attributes = dict(cast("dict[str, Any]", group.attrs["electrode_grains"]))
         check_memory(math.prod(array.shape) * array.dtype.itemsize, str(folder))
         if attributes.get(COMPLETE) and array.nchunks_initialized < array.nchunks:
             raise InputError(
@@ -145,7 +138,7 @@ def read_volume(folder: Path) -> xr.DataArray:
                 remedy=REMEDY,
             )
         return as_volume(
-            array[...],
+            cast("NDArray[Any]", array[...]),
             attributes["spacing_nm"],
             attributes["name"],
             channels=attributes.get("channels"),
