@@ -16,7 +16,7 @@ import multiprocessing
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -33,6 +33,7 @@ from torch.nn.functional import smooth_l1_loss
 from benchmarks.specimens import JUDGES, LABELLED, SPACING, Specimen, specimen
 from electrode_grains.boundary import (
     IntensityJitter,
+    PredictionSettings,
     TrainingSettings,
     UNet3D,
     WindowSampler,
@@ -52,12 +53,11 @@ BASE = TrainingSettings(
     depth=3,
     epochs=24,
     steps_per_epoch=25,
-    optimizer="adam",
     gain_jitter=0.2,
     offset_jitter=0.2,
-    precision="auto",
+    noise_jitter=0.1,
 )
-CONFIGURED = replace(BASE, depth=2, gain_jitter=0.0, offset_jitter=0.0, noise_jitter=0.0)
+CONFIGURED = TrainingSettings()
 """As in conf/base, where the network also sees confidence index and misorientation."""
 
 CHOICES: Mapping[str, Mapping[str, Any]] = {
@@ -104,9 +104,9 @@ class Trial:
 
 def choices() -> Iterator[Trial]:
     for seed, particle in product(SEEDS[:2], TUNING):
-        own = replace(BASE, seed=seed)
+        own = BASE.model_copy(update={"seed": seed})
         for name, change in CHOICES.items():
-            yield Trial(name, particle, replace(own, **change))
+            yield Trial(name, particle, own.model_copy(update=dict(change)))
         yield Trial("boundaries a pixel wider", particle, own, variant="wide")
         yield Trial("distance to boundary learnt too", particle, own, variant="distance")
         yield Trial("confidence index too", particle, own, channels=2)
@@ -116,26 +116,26 @@ def choices() -> Iterator[Trial]:
 def unseen() -> Iterator[Trial]:
     for seed in SEEDS:
         for particle in UNSEEN:
-            own = replace(CONFIGURED, seed=seed)
+            own = CONFIGURED.model_copy(update={"seed": seed})
             yield Trial(f"particle {particle}", particle, own, channels=3)
 
 
 def symmetries() -> Iterator[Trial]:
     for particle in TUNING:
         for augmentation in (False, "in_plane", "cube"):
-            own = replace(BASE, seed=1)
+            own = BASE.model_copy(update={"seed": 1})
             yield Trial(f"averaged: {augmentation}", particle, own, augmentation=augmentation)
 
 
 def start(network: str = "embedded") -> Iterator[Trial]:
     for particle in UNSEEN:
-        own = replace(BASE, seed=1)
+        own = BASE.model_copy(update={"seed": 1})
         yield Trial("0 slices, from the network", particle, own, slices=(), start=network)
         for slices in (LABELLED[1:2], LABELLED[1:3], LABELLED):
             count = f"{len(slices)} slices, from "
             yield Trial(f"{count}nothing", particle, own, slices=slices)
             for rate in (3e-3, 1e-3, 3e-4):
-                gentle = replace(own, learning_rate=rate)
+                gentle = own.model_copy(update={"learning_rate": rate})
                 name = f"{count}the network, rate {rate:g}"
                 yield Trial(name, particle, gentle, slices=slices, start=network)
 
@@ -151,10 +151,13 @@ def run(trial: Trial, folder: Path | None, device: str, keep: Path | None) -> di
     network = trained(trial, contrast, of, device)
     seconds = time.perf_counter() - begin
     begin = time.perf_counter()
-    probability = predict_class_probabilities(
-        network, contrast, precision="auto", device=device,
+    prediction = PredictionSettings(
+        window_shape=None,
+        precision="auto",
+        device=device,
         test_time_augmentation=trial.augmentation,
-    )  # fmt: skip
+    )
+    probability = predict_class_probabilities(network, contrast, settings=prediction)
     predicting = time.perf_counter() - begin
     if keep is not None:
         np.savez_compressed(
@@ -177,7 +180,7 @@ def trained(trial: Trial, contrast: NDArray[np.float32], of: Specimen, device: s
         assert initial is not None
         return initial
     labels = of.labels(trial.slices)
-    settings = replace(trial.settings, device=device)
+    settings = trial.settings.model_copy(update={"device": device})
     if trial.variant == "wide":
         labels = thickened(labels)
     if trial.variant == "distance":
@@ -218,9 +221,9 @@ def judged(probability: NDArray[np.float32], of: Specimen) -> dict[str, float]:
             "combined_adapted_rand_error": combined["adapted_rand_error"],
         }
     return {
-        "boundary_f1": scores["boundary_f1"],
-        "dice_background": scores["dice_background"],
-        "brier_score": scores["brier_score"],
+        "boundary_f1": scores.boundary_f1,
+        "dice_background": scores.dice_background,
+        "brier_score": scores.brier_score,
         "grain_f1_at_0.6": f1[MERGING_THRESHOLDS.index(0.6)],
         "grain_f1_best": max(f1),
         "best_threshold": MERGING_THRESHOLDS[int(np.argmax(f1))],

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.timing import least_seconds
-from electrode_grains.boundary import UNet3D, predict_class_probabilities
+from electrode_grains.boundary import PredictionSettings, UNet3D, predict_class_probabilities
 
 VOLUME = (96, 224, 240)
 FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -125,7 +125,9 @@ def compare_inference(device: str, repeats: int, depth: int) -> None:
         best = max(peak(device, dtype).values())
         works: dict[str, Callable[[], Any]] = {
             "predict_class_probabilities": lambda p=precision: predict_class_probabilities(
-                network, contrast, precision=p, device=device
+                network,
+                contrast,
+                settings=PredictionSettings(window_shape=None, precision=p, device=device),
             )
         }
         if find_spec("monai") is not None:

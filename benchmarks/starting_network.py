@@ -65,10 +65,8 @@ def main() -> None:
         depth=asked.depth,
         epochs=asked.epochs,
         steps_per_epoch=100,
-        optimizer="adam",
         gain_jitter=0.2,
         offset_jitter=0.2,
-        precision="auto",
         device=asked.device,
         seed=1,
     )

@@ -15,6 +15,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from electrode_grains import __version__, tracking
+from electrode_grains.base import Result
 from electrode_grains.configuration import data_folder
 from electrode_grains.errors import InputError
 from electrode_grains.progress import RunProgress
@@ -191,7 +192,9 @@ class ExperimentTracking:
         made = pipeline.all_outputs()
         for experiment, names in SCORES.items():
             for name in made.intersection(names):
-                tracker.log_metrics(experiment, dict(tracking.flatten(catalog.load(name))))
+                scores = catalog.load(name)
+                values = scores.to_dict() if isinstance(scores, Result) else scores
+                tracker.log_metrics(experiment, dict(tracking.flatten(values)))
         for experiment, names in ARTIFACTS.items():
             for name in made.intersection(names):
                 tracker.log_artifacts(experiment, file_of(catalog, name))

@@ -123,41 +123,6 @@ def _with_matrices(result: Mapping[str, Any]) -> Mapping[str, Any]:
     return result
 
 
-def annotation_split(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Slices to train on and slices to judge by, none in both."""
-    _require("the split of annotated slices", result, ("train", "held_out"))
-    both = set(result["train"]) & set(result["held_out"])
-    if both:
-        raise InputError(
-            "a slice cannot both train and judge the network", found=f"slices {sorted(both)}"
-        )
-    return result
-
-
-def training_history(table: pd.DataFrame) -> pd.DataFrame:
-    """One row per epoch with a finite loss."""
-    _require("the history of the training", table.columns, ("epoch", "loss"))
-    if not (table["epoch"].is_unique and np.isfinite(table["loss"]).all()):
-        raise InputError("a history of training has one finite loss for each epoch")
-    return table
-
-
-def boundary_scores(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Scores on slices the network has not seen; nothing where none was held out."""
-    if set(result) - {"schema_version"}:
-        _require("the scores of the network", result, ("boundary_f1", "brier_score"))
-    return result
-
-
-def validation_scores(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Scores with every annotated slice left out in turn; nothing where that was not done."""
-    if set(result) - {"schema_version"}:
-        wanted = ("epochs", "slices", "mean", "std", "reliability")
-        _require("the validation of the network", result, wanted)
-        _require("the mean scores of the validation", result["mean"], ("boundary_f1",))
-    return result
-
-
 def segmentation_choice(result: Mapping[str, Any]) -> Mapping[str, Any]:
     """The settings that the segmentation runs with, and what chose them."""
     wanted = ("minima_depth", "merge_boundary", "judged_by_slices", "best")

@@ -7,13 +7,14 @@ import xarray as xr
 import yaml
 from pydantic import ValidationError
 
+from electrode_grains.boundary import AnnotationSplit
 from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.phantom.annotation import annotate
 from electrode_grains.pipelines.boundary_model.nodes import build_contrast, split_annotations
 from electrode_grains.pipelines.boundary_model.settings import (
     ContrastSettings,
-    NetworkTrainingSettings,
     SplitSettings,
+    TrainingSettings,
 )
 from electrode_grains.pipelines.characterization.nodes import (
     compare_with_truth,
@@ -67,19 +68,20 @@ def labels():
 
 
 def test_a_slice_between_others_judges_the_network(annotations):
-    split = split_annotations(annotations, SplitSettings())
-    assert split == {"train": [14, 38, 49], "held_out": [25]}
+    split = split_annotations(annotations, SplitSettings(held_out_count=1))
+    assert split == AnnotationSplit(train=(14, 38, 49), held_out=(25,))
 
 
 def test_slices_to_judge_by_can_be_named(annotations):
     split = split_annotations(annotations, SplitSettings(held_out_slices=(14, 49)))
-    assert split == {"train": [25, 38], "held_out": [14, 49]}
+    assert split == AnnotationSplit(train=(25, 38), held_out=(14, 49))
 
 
 def test_one_annotated_slice_trains_and_none_judges(annotations):
     only = annotations.copy()
     only[{"z": [14, 38, 49]}] = 0
-    assert split_annotations(only, SplitSettings()) == {"train": [25], "held_out": []}
+    split = split_annotations(only, SplitSettings(held_out_count=1))
+    assert split == AnnotationSplit(train=(25,))
 
 
 @pytest.mark.parametrize(
@@ -394,7 +396,7 @@ def test_darkness_without_a_confidence_index_is_no_void(hollow_particle):
 
 def test_settings_are_chosen_by_annotated_slices_unless_given(particle_probability):
     probability, annotation = particle_probability
-    split = {"train": [4, 8], "held_out": []}
+    split = AnnotationSplit(train=(4, 8))
     depths = CandidateSettings(candidates=(0.01, 0.4), slack_bits=0.0)
     boundaries = CandidateSettings(candidates=(0.05, 0.5, 0.99), slack_bits=0.0)
 
@@ -449,7 +451,7 @@ def test_the_place_of_a_first_network_is_a_known_word_or_a_path(project, place, 
     values = yaml.safe_load(file.read_text())["boundary_model"]["training"]
     values["initial_network"] = place
     if accepted:
-        assert NetworkTrainingSettings(**values).initial_network == place
+        assert TrainingSettings(**values).initial_network == place
     else:
         with pytest.raises(ValidationError, match="embedded, mlflow:<run id>, or a folder"):
-            NetworkTrainingSettings(**values)
+            TrainingSettings(**values)

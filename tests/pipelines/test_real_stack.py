@@ -72,7 +72,7 @@ def test_four_slices_are_labelled_from_their_orientations(results):
 
 
 def test_the_network_finds_boundaries_on_a_slice_it_has_not_seen(results):
-    assert results.load("boundary_scores")["boundary_f1"] > 0.6
+    assert results.load("boundary_scores").scores.boundary_f1 > 0.6
 
 
 def test_grains_are_found_measured_and_fitted(results):

@@ -39,11 +39,6 @@ def test_equal_labels_are_refused(table):
         schemas.grain_table(table.assign(label=1))
 
 
-def test_a_slice_cannot_train_and_judge():
-    with pytest.raises(InputError, match=r"\[4\]"):
-        schemas.annotation_split({"train": [4, 8], "held_out": [4]})
-
-
 def test_contacts_name_the_smaller_label_first():
     contacts = pd.DataFrame({"label_a": [2], "label_b": [1], "interface_area_nm2": [1.0]})
     with pytest.raises(InputError, match="smaller label"):
@@ -53,17 +48,6 @@ def test_contacts_name_the_smaller_label_first():
 def test_transforms_are_three_by_three():
     with pytest.raises(InputError, match=r"\(2, 2, 3\)"):
         schemas.true_slice_transforms({"matrices": np.zeros((2, 2, 3)), "slice_depths_nm": [0, 50]})
-
-
-def test_a_loss_that_is_not_finite_is_no_history():
-    with pytest.raises(InputError, match="finite loss"):
-        schemas.training_history(pd.DataFrame({"epoch": [0, 1], "loss": [1.0, np.nan]}))
-
-
-def test_no_held_out_slice_means_no_scores_but_half_of_them_is_refused():
-    schemas.boundary_scores({"schema_version": 1})
-    with pytest.raises(InputError, match="brier_score"):
-        schemas.boundary_scores({"boundary_f1": 0.8})
 
 
 def test_a_source_of_truth_is_named_once():
@@ -78,9 +62,3 @@ def test_suspects_out_of_order_are_refused():
     with pytest.raises(InputError, match="decreasing"):
         schemas.suspect_table(table)
     assert len(schemas.suspect_table(table.iloc[::-1])) == 2
-
-
-def test_a_validation_without_scores_is_refused():
-    schemas.validation_scores({"schema_version": 1})
-    with pytest.raises(InputError, match="std"):
-        schemas.validation_scores({"epochs": 5, "slices": [], "mean": {}, "reliability": {}})

@@ -7,16 +7,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, get_args
 
 import torch
 
+from electrode_grains.boundary.settings import Precision
 from electrode_grains.errors import SettingsError
 
-Precision = Literal["float32", "bfloat16", "auto"]
-PRECISIONS = ("float32", "bfloat16", "auto")
-
-_WORTHWHILE_SPEEDUP = 1.5  # below it, three digits less are not worth the time gained
+_NOTABLE_SPEEDUP = 1.5  # below it, three digits less are not worth the time gained
 
 
 def available_cores() -> int:
@@ -120,16 +118,16 @@ def autocast(precision: Precision, device: torch.device) -> Any:
     SettingsError
         If the precision is unknown.
     """
-    if precision not in PRECISIONS:
+    if precision not in get_args(Precision):
         raise SettingsError(
-            "unknown precision", found=repr(precision), expected=" or ".join(PRECISIONS)
+            "unknown precision", found=repr(precision), expected=" or ".join(get_args(Precision))
         )
-    brief = precision == "bfloat16" or (precision == "auto" and _bfloat16_pays(device.type))
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=brief)
+    reduced = precision == "bfloat16" or (precision == "auto" and _bfloat16_is_faster(device.type))
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=reduced)
 
 
 @lru_cache(maxsize=2)
-def _bfloat16_pays(device_type: str) -> bool:
+def _bfloat16_is_faster(device_type: str) -> bool:
     """Say whether bfloat16 convolutions are fast here; tried once per process."""
     if device_type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
@@ -146,4 +144,4 @@ def _bfloat16_pays(device_type: str) -> bool:
                 layer(window)
                 trials.append(time.perf_counter() - start)
             seconds[dtype] = min(trials)
-    return seconds[torch.float32] > _WORTHWHILE_SPEEDUP * seconds[torch.bfloat16]
+    return seconds[torch.float32] > _NOTABLE_SPEEDUP * seconds[torch.bfloat16]

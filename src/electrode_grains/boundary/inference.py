@@ -5,24 +5,23 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
-from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from electrode_grains.boundary.compute import (
-    Precision,
     autocast,
     limited_threads,
     resolve_device,
 )
-from electrode_grains.boundary.network import CLASS_NAMES, UNet3D
+from electrode_grains.boundary.network import UNet3D
+from electrode_grains.boundary.settings import Augmentation, Precision, PredictionSettings
 from electrode_grains.boundary.symmetries import AxisSymmetry, axis_symmetries
 from electrode_grains.boundary.windows import Shape, as_channels, pad_to_lattice
+from electrode_grains.classes import CHANNELS
 from electrode_grains.errors import ComputationError, InputError, SettingsError
 
-Augmentation = bool | Literal["in_plane", "cube"]
 Progress = Callable[[int, int], None]
 Box = tuple[slice, slice, slice]
 
@@ -34,12 +33,8 @@ def predict_class_probabilities(
     network: UNet3D,
     contrast: NDArray[np.float32],
     *,
-    window_shape: Shape | None = None,
+    settings: PredictionSettings | None = None,
     halo: int | None = None,
-    test_time_augmentation: Augmentation = False,
-    precision: Precision = "float32",
-    device: str = "cpu",
-    threads: int | None = None,
     progress: Progress | None = None,
 ) -> NDArray[np.float32]:
     """Predict the probability of each class in each voxel of a volume.
@@ -50,22 +45,11 @@ def predict_class_probabilities(
         Trained network; its mode is left as it was.
     contrast : NDArray of float32, shape (channel, z, y, x) or (z, y, x)
         Normalised contrast, finite.
-    window_shape : (int, int, int), optional
-        Voxels along z, y, x predicted at once; the halo comes on top. By default
-        as large as about one gigabyte of memory allows, which is also fastest:
-        a window narrower than the halo spends most of its time on the halo.
+    settings : PredictionSettings, optional
+        Windows, symmetries to average over, number format, device.
     halo : int, optional
         Voxels read around those a window predicts; the network's receptive
         radius by default, which is also the least.
-    test_time_augmentation : bool or {"in_plane", "cube"}
-        Average over the symmetries of the lattice: the 16 that keep the milling
-        axis, or all 48 (also for True), at as many times the effort.
-    precision : {"float32", "bfloat16", "auto"}
-        Number format of the convolutions.
-    device : str
-        "cpu", "cuda" or "auto".
-    threads : int, optional
-        At most the number of cores.
     progress : callable, optional
         Called with (windows done, windows in all).
 
@@ -97,15 +81,16 @@ def predict_class_probabilities(
     >>> probability.shape, bool(np.allclose(probability.sum(axis=0), 1))
     ((3, 5, 6, 7), True)
     """
+    settings = settings or PredictionSettings()
     volume = as_channels(contrast)
-    symmetries = _symmetries(test_time_augmentation)
-    result = np.zeros((len(CLASS_NAMES), *volume.shape[1:]), dtype=np.float32)
-    largest = _largest_window(device)
+    symmetries = _symmetries(settings.test_time_augmentation)
+    result = np.zeros((len(CHANNELS), *volume.shape[1:]), dtype=np.float32)
+    largest = _largest_window(settings.device)
     plans = [
         plan_windows(
             network,
             symmetry.apply(volume).shape[1:],
-            window_shape=_turned(window_shape, symmetry),
+            window_shape=_turned(settings.window_shape, symmetry),
             halo=halo,
             largest=largest,
         )
@@ -118,9 +103,9 @@ def predict_class_probabilities(
             network,
             symmetry.apply(volume),
             plan,
-            precision=precision,
-            device=device,
-            threads=threads,
+            precision=settings.precision,
+            device=settings.device,
+            threads=settings.threads,
         )
         for box, block in blocks:
             turned_result[:, *box] += block
@@ -133,7 +118,11 @@ def predict_class_probabilities(
 
 
 def predict_slices(
-    network: UNet3D, contrast: NDArray[np.float32], slices: Sequence[int], **options: Any
+    network: UNet3D,
+    contrast: NDArray[np.float32],
+    slices: Sequence[int],
+    *,
+    settings: PredictionSettings | None = None,
 ) -> NDArray[np.float32]:
     """Predict single slices as a pass over the whole volume would.
 
@@ -145,8 +134,8 @@ def predict_slices(
         Normalised contrast, finite.
     slices : sequence of int
         Slice numbers, from 0.
-    **options
-        Of `predict_class_probabilities`.
+    settings : PredictionSettings, optional
+        As in `predict_class_probabilities`.
 
     Returns
     -------
@@ -171,7 +160,9 @@ def predict_slices(
     for z in slices:
         start = max(0, (z - radius) // lattice * lattice)
         slab = volume[:, start : z + radius + 1]
-        predicted.append(predict_class_probabilities(network, slab, **options)[:, z - start])
+        predicted.append(
+            predict_class_probabilities(network, slab, settings=settings)[:, z - start]
+        )
     return np.stack(predicted, axis=1)
 
 
@@ -191,7 +182,9 @@ def plan_windows(
         Gives the pooling lattice and the receptive radius.
     shape : (int, int, int)
         Shape of the volume.
-    window_shape, halo
+    window_shape : (int, int, int), optional
+        Voxels that a window predicts; by default as many as `largest` allows.
+    halo : int, optional
         As in `predict_class_probabilities`.
     largest : int
         Voxels that a default window may hold, its halo included.
@@ -251,7 +244,7 @@ def predict_blocks(
     windows : list of (read, predicted)
         As `plan_windows` returns them.
     precision, device, threads
-        As in `predict_class_probabilities`.
+        As in `PredictionSettings`.
 
     Yields
     ------
@@ -398,18 +391,11 @@ def _default_window(shape: tuple[int, ...], margin: int, largest: int) -> Shape:
     return cores[0], cores[1], cores[2]
 
 
-def _symmetries(augmentation: bool | str) -> tuple[AxisSymmetry, ...]:
+def _symmetries(augmentation: Augmentation) -> tuple[AxisSymmetry, ...]:
     if augmentation is False:
         return (AxisSymmetry((0, 1, 2), ()),)
-    if augmentation is True or augmentation == "cube":
-        return axis_symmetries((1, 1, 1), (1.0, 1.0, 1.0))
-    if augmentation == "in_plane":
-        return axis_symmetries((1, 2, 2), (1.0, 1.0, 1.0))
-    raise SettingsError(
-        "unknown test-time augmentation",
-        found=repr(augmentation),
-        expected="False, True, 'in_plane' or 'cube'",
-    )
+    cell = (1, 2, 2) if augmentation == "in_plane" else (1, 1, 1)
+    return axis_symmetries(cell, (1.0, 1.0, 1.0))
 
 
 def _turned(window_shape: Shape | None, symmetry: AxisSymmetry) -> Shape | None:

@@ -1,4 +1,4 @@
-"""Cross-entropy that listens to annotated voxels only."""
+"""Cross-entropy restricted to annotated voxels."""
 
 from __future__ import annotations
 

@@ -8,11 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from electrode_grains.classes import CHANNEL_NAMES
+from electrode_grains.classes import CHANNELS
 from electrode_grains.errors import InputError, SettingsError
-
-CLASS_NAMES = CHANNEL_NAMES
-"""Classes in the order of the network's output channels; annotation value minus one."""
 
 NORMS = ("batch", "group", "none")
 _CONVOLUTIONS_PER_LEVEL = 2
@@ -110,7 +107,7 @@ class UNet3D(nn.Module):
         self.decoder = nn.ModuleList(
             _DoubleConvolution(2 * width, width, norm) for width in reversed(widths[:-1])
         )
-        self.head = nn.Conv3d(base_width, len(CLASS_NAMES), kernel_size=1)
+        self.head = nn.Conv3d(base_width, len(CHANNELS), kernel_size=1)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -148,7 +145,7 @@ class UNet3D(nn.Module):
         Returns
         -------
         Tensor of float, shape (batch, 3, z, y, x)
-            Scores before softmax, in the order of `CLASS_NAMES`.
+            Scores before softmax, in the order of `electrode_grains.classes.CHANNELS`.
 
         Raises
         ------

@@ -1,67 +1,45 @@
-"""What a user may choose about a training."""
+"""What a user may choose about the network, with the values of conf/base."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import os
 from typing import Literal
 
-from electrode_grains.boundary.compute import PRECISIONS, Precision
-from electrode_grains.boundary.windows import ROTATION_MODES, RotationMode, Shape
-from electrode_grains.errors import SettingsError
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, field_validator
+
+from electrode_grains.base import Settings, setting
+from electrode_grains.crystal import LaueGroup
+
+Channel = Literal["image_quality", "confidence_index", "misorientation"]
+Shape = tuple[PositiveInt, PositiveInt, PositiveInt]
+RotationMode = Literal["none", "quarter_turns", "arbitrary"]
+Precision = Literal["auto", "float32", "bfloat16"]
+Augmentation = bool | Literal["in_plane", "cube"]
 
 
-@dataclass(frozen=True)
-class TrainingSettings:
-    """Everything a user may choose about a training.
+class ContrastSettings(Settings):
+    """What the network sees of each voxel."""
 
-    Attributes
-    ----------
-    window_shape : (int, int, int)
-        Training window along z, y, x in voxels; the paper takes (80, 80, 80).
-    epochs, steps_per_epoch : int
-        The network is judged, and may be stored, after each epoch.
-    batch_size : int
-        Windows per step; 1 in the paper.
-    learning_rate : float
-        Largest learning rate.
-    optimizer : {"adamw", "adam"}
-        The paper uses Adam.
-    schedule : {"one_cycle", "constant"}
-        "one_cycle" rises for a tenth of the steps and falls to zero along a cosine.
-    weight_decay : float
-        Of "adamw".
-    base_width, depth, norm
-        See `UNet3D`.
-    rotation : {"quarter_turns", "arbitrary", "none"}
-        See `WindowSampler`.
-    gain_jitter, offset_jitter, noise_jitter : float
-        See `IntensityJitter`.
-    class_weights : (float, float, float), optional
-        Of boundary, interior and background in the loss.
-    frozen_statistics : float
-        Last share of the epochs in which batch normalisation keeps its running
-        statistics, so that the weights settle under what inference uses.
-    held_out_slices : tuple of int
-        Annotated slices (0-based) that are judged by instead of trained on.
-    patience : int, optional
-        Stop after so many epochs without a lower loss on the held-out slices and
-        return the best network; without it the last network is returned.
-    seed : int
-        Of weights, windows and jitter.
-    threads : int, optional
-        At most the number of cores.
-    precision : {"float32", "bfloat16", "auto"}
-        Number format of the convolutions. The default gives the same network on
-        every run of a machine and nearly the same on others; "auto" tries the
-        speed of bfloat16 and may decide differently elsewhere.
-    device : str
-        "cpu", "cuda" or "auto".
+    channels: tuple[Channel, ...] = setting(
+        ("image_quality", "confidence_index", "misorientation"),
+        "what the network sees; image_quality alone in the paper",
+        min_length=1,
+    )
+    laue_group: LaueGroup = setting("-3m", "decides when two orientations are the same")
 
-    Raises
-    ------
-    SettingsError
-        If a value is impossible.
+
+class SplitSettings(Settings):
+    """Which annotated slices judge the network instead of training it."""
+
+    held_out_slices: tuple[NonNegativeInt, ...] | None = setting(
+        None, "slice numbers, from 0, that judge the network; null takes the middle ones"
+    )
+    held_out_count: int = setting(0, "middle slices held out where none are named", ge=0)
+
+
+class TrainingSettings(Settings):
+    """Architecture and training of the network.
 
     Examples
     --------
@@ -69,63 +47,101 @@ class TrainingSettings:
     0.003
     """
 
-    window_shape: Shape = (24, 80, 80)
-    epochs: int = 20
-    steps_per_epoch: int = 20
-    batch_size: int = 1
-    learning_rate: float = 3e-3
-    optimizer: Literal["adamw", "adam"] = "adamw"
-    schedule: Literal["one_cycle", "constant"] = "one_cycle"
-    weight_decay: float = 1e-2
-    base_width: int = 16
-    depth: int = 2
-    norm: str = "batch"
-    rotation: RotationMode = "quarter_turns"
-    gain_jitter: float = 0.1
-    offset_jitter: float = 0.1
-    noise_jitter: float = 0.1
-    class_weights: tuple[float, float, float] | None = None
-    frozen_statistics: float = 0.25
-    held_out_slices: tuple[int, ...] = ()
-    patience: int | None = None
-    seed: int = 0
-    threads: int | None = None
-    precision: Precision = "float32"
-    device: str = "cpu"
+    window_shape: Shape = setting(
+        (24, 80, 80), "training window along z, y, x; 80, 80, 80 in the paper", unit="voxels"
+    )
+    base_width: int = setting(
+        12, "feature channels of the first level, doubled at each level below", ge=1
+    )
+    depth: int = setting(2, "number of poolings", ge=1)
+    norm: Literal["batch", "group", "none"] = setting(
+        "batch", "normalisation after each convolution"
+    )
+    epochs: int = setting(24, "the network may be judged, and is stored, after each", ge=1)
+    steps_per_epoch: int = setting(25, "windows, or batches of them, per epoch", ge=1)
+    batch_size: int = setting(1, "windows of a step; 1 in the paper", ge=1)
+    learning_rate: float = setting(0.003, "the largest one", gt=0)
+    optimizer: Literal["adam", "adamw"] = setting("adam", "Adam in the paper")
+    weight_decay: float = setting(0.01, "of adamw", ge=0)
+    schedule: Literal["one_cycle", "constant"] = setting(
+        "one_cycle", "rises for a tenth of the steps, then falls to 0 along a cosine; or constant"
+    )
+    rotation: RotationMode = setting(
+        "quarter_turns", "turns and reflections of windows; arbitrary rotations in the paper"
+    )
+    gain_jitter: float = setting(
+        0.0,
+        "standard deviation of a window's random gain",
+        unit="standard deviations of the contrast",
+        ge=0,
+    )
+    offset_jitter: float = setting(
+        0.0,
+        "standard deviation of a window's random offset",
+        unit="standard deviations of the contrast",
+        ge=0,
+    )
+    noise_jitter: float = setting(
+        0.0,
+        "largest standard deviation of white noise added to a window",
+        unit="standard deviations of the contrast",
+        ge=0,
+    )
+    class_weights: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = setting(
+        None, "of boundary, interior, background in the loss"
+    )
+    frozen_statistics: float = setting(
+        0.25,
+        "last share of the epochs in which batch normalisation keeps its running statistics, so "
+        "that the weights settle under what inference uses",
+        ge=0,
+        le=1,
+    )
+    patience: int | None = setting(
+        None, "epochs without a better held-out slice after which training stops", ge=1
+    )
+    initial_network: str | None = setting(
+        None, "embedded, mlflow:<run id> or a folder (./network) to start from"
+    )
+    seed: int = setting(1, "of weights, windows and jitter", ge=0)
+    precision: Precision = setting(
+        "auto", "number format of convolutions; auto takes bfloat16 where it is faster"
+    )
+    device: str = setting("auto", "cpu, cuda, or auto: a graphics card where there is one")
+    threads: int | None = setting(None, "at most the number of cores; null for all", ge=1)
 
-    def __post_init__(self) -> None:
-        for name in ("epochs", "steps_per_epoch", "batch_size", "learning_rate"):
-            self._require(name, getattr(self, name) > 0, "a positive number")
-        for name in ("gain_jitter", "offset_jitter", "noise_jitter", "weight_decay", "seed"):
-            self._require(name, getattr(self, name) >= 0, "zero or more")
-        for name, choices in (
-            ("optimizer", ("adamw", "adam")),
-            ("schedule", ("one_cycle", "constant")),
-            ("precision", PRECISIONS),
-            ("rotation", ROTATION_MODES),
-        ):
-            self._require(name, getattr(self, name) in choices, " or ".join(choices))
-        self._require("frozen_statistics", 0 <= self.frozen_statistics <= 1, "between 0 and 1")
-        self._require("patience", self.patience is None or self.patience > 0, "one or more")
-        weights = self.class_weights
-        self._require(
-            "class_weights",
-            weights is None or (len(weights) == 3 and min(weights) > 0),
-            "three positive numbers",
-        )
-        self._require(
-            "held_out_slices",
-            self.patience is None or len(self.held_out_slices) > 0,
-            "at least one slice where patience is set",
-        )
+    @field_validator("initial_network")
+    @classmethod
+    def _check_place(cls, place: str | None) -> str | None:
+        """A bare word is a misspelt one; a path also lets the content enter the recipe."""
+        if place in (None, "embedded") or place.startswith("mlflow:") or os.sep in place:
+            return place
+        raise ValueError("embedded, mlflow:<run id>, or a folder with its path, such as ./network")
 
-    def _require(self, name: str, holds: bool, expected: str) -> None:
-        if not holds:
-            raise SettingsError(
-                f"{name} of the training is impossible",
-                found=repr(getattr(self, name)),
-                expected=expected,
-            )
+
+class ValidationSettings(Settings):
+    """How long each network trains that is judged by the slice it has not seen."""
+
+    epochs: int = setting(8, "of each training without one annotated slice; 0 for none", ge=0)
+    test_time_augmentation: Augmentation = setting(
+        False, "in_plane or cube: score a second time, to tell the gain"
+    )
+
+
+class PredictionSettings(Settings):
+    """How the network is applied to the whole stack."""
+
+    window_shape: Shape | None = setting(
+        (32, 96, 96),
+        "voxels along z, y, x predicted at once; null for as many as memory allows",
+        unit="voxels",
+    )
+    test_time_augmentation: Augmentation = setting(
+        False, "average over symmetries: in_plane (16) or cube (48); slower"
+    )
+    precision: Precision = setting("float32", "number format of convolutions")
+    device: str = setting("auto", "cpu, cuda, or auto: a graphics card where there is one")
+    threads: int | None = setting(None, "at most the number of cores; null for all", ge=1)
 
 
 def learning_rate_at(step: int, total: int, settings: TrainingSettings) -> float:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,12 @@ from electrode_grains.boundary.compute import (
 from electrode_grains.boundary.inference import Progress, predict_slices
 from electrode_grains.boundary.loss import masked_cross_entropy
 from electrode_grains.boundary.network import UNet3D, network_from_state, network_state
-from electrode_grains.boundary.scores import boundary_scores
-from electrode_grains.boundary.settings import TrainingSettings, learning_rate_at
+from electrode_grains.boundary.scores import BoundaryScores, boundary_scores
+from electrode_grains.boundary.settings import (
+    PredictionSettings,
+    TrainingSettings,
+    learning_rate_at,
+)
 from electrode_grains.boundary.symmetries import Triple
 from electrode_grains.boundary.windows import (
     IntensityJitter,
@@ -42,10 +46,10 @@ OnEpoch = Callable[[Mapping[str, float], int], None]
 
 @dataclass
 class TrainingState:
-    """Where a training stands after an epoch: enough to go on as if undisturbed.
+    """Where a training stands after an epoch: enough to go on as if it had not been interrupted.
 
-    Every step draws from a generator seeded by (seed, step), so that no state of
-    chance needs to be kept.
+    Every step draws from a generator seeded by (seed, step), so that no state of a
+    generator needs to be kept.
 
     Attributes
     ----------
@@ -91,7 +95,7 @@ class TrainingStates:
     kept: list[TrainingState] = field(default_factory=list)
 
     def latest(self) -> TrainingState | None:
-        """State to go on from, None where the training starts anew."""
+        """State to go on from, None where the training starts from the beginning."""
         return self.kept[-1] if self.kept else None
 
     def save(self, state: TrainingState) -> None:
@@ -115,16 +119,15 @@ class TrainingResult:
         A row for each epoch: `epoch` (from 0), `loss`, `learning_rate`, and with held-out
         slices `held_out_loss`, `held_out_boundary_f1`, `held_out_boundary_precision`,
         `held_out_boundary_recall`, `held_out_brier_score`.
-    held_out_scores : dict
-        `boundary_scores` of the returned network on all held-out slices; empty
-        without such slices.
+    held_out_scores : BoundaryScores, optional
+        Of the returned network on all held-out slices; None without such slices.
     best_epoch : int
         Epoch, counted from 0, whose network is returned.
     """
 
     network: UNet3D
     history: pd.DataFrame
-    held_out_scores: dict[str, Any]
+    held_out_scores: BoundaryScores | None
     best_epoch: int
 
 
@@ -133,6 +136,7 @@ def training_fingerprint(
     annotation: NDArray[np.integer],
     settings: TrainingSettings,
     *,
+    held_out_slices: Sequence[int] = (),
     spacing: Triple = (1.0, 1.0, 1.0),
     initial_network: UNet3D | None = None,
 ) -> str:
@@ -140,7 +144,7 @@ def training_fingerprint(
 
     Parameters
     ----------
-    contrast, annotation, settings, spacing, initial_network
+    contrast, annotation, settings, held_out_slices, spacing, initial_network
         As in `train_boundary_network`.
 
     Returns
@@ -159,7 +163,8 @@ def training_fingerprint(
     volume = as_channels(contrast)
     classes = checked_annotation(annotation, volume.shape[1:])
     weights, start = ({}, None) if initial_network is None else network_state(initial_network)
-    digest = hashlib.sha256(repr((asdict(settings), spacing, volume.shape, start)).encode())
+    recipe = settings.model_dump(), tuple(held_out_slices), spacing, volume.shape, start
+    digest = hashlib.sha256(repr(recipe).encode())
     for array in (volume, classes, *(weights[name].numpy() for name in sorted(weights))):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
@@ -170,6 +175,7 @@ def train_boundary_network(
     annotation: NDArray[np.integer],
     *,
     settings: TrainingSettings | None = None,
+    held_out_slices: Sequence[int] = (),
     spacing: Triple = (1.0, 1.0, 1.0),
     initial_network: UNet3D | None = None,
     resume: TrainingState | None = None,
@@ -187,6 +193,10 @@ def train_boundary_network(
         0 not annotated, 1 boundary, 2 interior, 3 background.
     settings : TrainingSettings, optional
         The defaults where left out.
+    held_out_slices : sequence of int
+        Annotated slices, from 0, that are judged by instead of trained on. With
+        `settings.patience` they decide when to stop, and the best network is returned;
+        otherwise the last one is.
     spacing : (float, float, float)
         Voxel spacing along z, y, x; decides which axes a rotation may exchange.
     initial_network : UNet3D, optional
@@ -236,7 +246,10 @@ def train_boundary_network(
     settings = settings or TrainingSettings()
     volume = as_channels(contrast)
     classes = checked_annotation(annotation, volume.shape[1:])
-    training_part = _without_slices(classes, settings.held_out_slices)
+    held_out = tuple(held_out_slices)
+    if not held_out:
+        settings = settings.model_copy(update={"patience": None})  # nothing to be patient with
+    training_part = _without_slices(classes, held_out)
     sampler = WindowSampler(
         volume,
         training_part,
@@ -246,28 +259,33 @@ def train_boundary_network(
         spacing=spacing,
     )
     fingerprint = training_fingerprint(
-        volume, classes, settings, spacing=spacing, initial_network=initial_network
+        volume,
+        classes,
+        settings,
+        held_out_slices=held_out,
+        spacing=spacing,
+        initial_network=initial_network,
     )
     if resume is not None and resume.fingerprint not in ("", fingerprint):
         raise InputError(
             "the training to go on with had other data or settings",
             found=f"fingerprint {resume.fingerprint[:12]}",
             expected=f"{fingerprint[:12]}",
-            remedy="start anew, or give the network of that training as the initial one",
+            remedy="train from the beginning, or give that training's network as the initial one",
         )
     with limited_threads(settings.threads):
         trainer = _Trainer(settings, sampler, volume.shape[0], initial_network, resume)
         while not trainer.finished:
             row = trainer.run_epoch(progress)
-            if settings.held_out_slices:
-                row |= _held_out_row(_judge(trainer.network, volume, classes, settings))
+            if held_out:
+                row |= _held_out_row(_judge(trainer.network, volume, classes, held_out, settings))
             state = trainer.close_epoch(row, fingerprint)
             if on_epoch is not None:
                 on_epoch(*_reported(row))
             if on_state is not None:
                 on_state(state)
         network = trainer.chosen_network()
-        scores = _judge(network, volume, classes, settings) if settings.held_out_slices else {}
+        scores = _judge(network, volume, classes, held_out, settings) if held_out else None
     return TrainingResult(network, pd.DataFrame(trainer.history), scores, trainer.chosen_epoch)
 
 
@@ -307,7 +325,7 @@ class _Trainer:
         self._best_weights: dict[str, Tensor] = {}
         if resume is not None:
             self._optimizer.load_state_dict(deepcopy(resume.optimizer))
-            # As the undisturbed run has them: a file keeps no order of the channels.
+            # As a run that was not interrupted has them: a file keeps no order of the channels.
             for moments in self._optimizer.state.values():
                 for name, tensor in moments.items():
                     if tensor.ndim == 5:
@@ -320,8 +338,8 @@ class _Trainer:
     def finished(self) -> bool:
         patience = self._settings.patience
         since_best = self._epochs_done - 1 - (self._best_epoch or 0)
-        tired = patience is not None and since_best >= patience
-        return self._epochs_done >= self._settings.epochs or tired
+        out_of_patience = patience is not None and since_best >= patience
+        return self._epochs_done >= self._settings.epochs or out_of_patience
 
     @property
     def chosen_epoch(self) -> int:
@@ -429,7 +447,7 @@ def _first_network(
                 "the initial network reads other channels than the volume has",
                 found=f"{initial_network.in_channels} channels",
                 expected=f"{in_channels}",
-                remedy="choose as many channels in boundary_model.contrast, or start anew",
+                remedy="choose as many channels in boundary_model.contrast, or start from nothing",
             )
         return network_from_state(*network_state(initial_network))
     # The global generator is borrowed, and given back as it was.
@@ -461,14 +479,15 @@ def _judge(
     network: UNet3D,
     volume: NDArray[np.float32],
     classes: NDArray[np.uint8],
+    held_out: Sequence[int],
     settings: TrainingSettings,
-) -> dict[str, Any]:
+) -> BoundaryScores:
     """Score the held-out slices, predicted as in a pass over the whole volume."""
-    slices = list(settings.held_out_slices)
-    probability = predict_slices(
-        network, volume, slices, precision=settings.precision, device=settings.device
+    prediction = PredictionSettings(
+        window_shape=None, precision=settings.precision, device=settings.device
     )
-    return boundary_scores(probability, classes[slices])
+    probability = predict_slices(network, volume, held_out, settings=prediction)
+    return boundary_scores(probability, classes[list(held_out)])
 
 
 def _reported(row: Mapping[str, float]) -> tuple[dict[str, float], int]:
@@ -479,12 +498,32 @@ def _reported(row: Mapping[str, float]) -> tuple[dict[str, float], int]:
     )
 
 
-def _held_out_row(scores: Mapping[str, Any]) -> dict[str, float]:
+def _held_out_row(scores: BoundaryScores) -> dict[str, float]:
     names = {"log_loss": "held_out_loss"} | {
         name: f"held_out_{name}"
         for name in ("boundary_f1", "boundary_precision", "boundary_recall", "brier_score")
     }
+    numbers = scores.numbers()
     return {
-        column: math.nan if scores[name] is None else float(scores[name])
+        column: math.nan if (value := numbers[name]) is None else float(value)
         for name, column in names.items()
     }
+
+
+def check_history(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the history of a training if it has one finite loss for each epoch.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, an epoch comes twice, or a loss is not finite.
+    """
+    if missing := {"epoch", "loss"} - set(table.columns):
+        raise InputError(
+            f"the history of the training lacks {', '.join(sorted(missing))}",
+            found=", ".join(map(str, table.columns)) or "nothing",
+            remedy="run the pipeline boundary_model again; it was written by another version",
+        )
+    if not (table["epoch"].is_unique and np.isfinite(table["loss"]).all()):
+        raise InputError("a history of training has one finite loss for each epoch")
+    return table

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from electrode_grains.boundary.inference import Augmentation, predict_slices
+from electrode_grains.boundary.inference import predict_slices
 from electrode_grains.boundary.network import UNet3D
-from electrode_grains.boundary.scores import boundary_scores, pool_reliability
-from electrode_grains.boundary.settings import TrainingSettings
+from electrode_grains.boundary.scores import (
+    BoundaryScores,
+    Reliability,
+    boundary_scores,
+    pool_reliability,
+)
+from electrode_grains.boundary.settings import (
+    PredictionSettings,
+    TrainingSettings,
+    ValidationSettings,
+)
 from electrode_grains.boundary.symmetries import Triple
 from electrode_grains.boundary.training import train_boundary_network
 from electrode_grains.boundary.windows import as_channels, checked_annotation
 from electrode_grains.errors import InputError
-
-Scores = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -32,16 +39,65 @@ class UnseenSlice:
         Slice number, from 0.
     probability : NDArray of float32, shape (3, y, x)
         Boundary, interior, background.
-    scores : dict
-        `boundary_scores` of this prediction.
-    augmented_scores : dict, optional
+    scores : BoundaryScores
+        Of this prediction.
+    augmented_scores : BoundaryScores, optional
         The same, averaged over symmetries; None where this was not asked for.
     """
 
     index: int
     probability: NDArray[np.float32]
-    scores: Scores
-    augmented_scores: Scores | None = None
+    scores: BoundaryScores
+    augmented_scores: BoundaryScores | None = None
+
+
+@dataclass(frozen=True)
+class ValidationScores:
+    """Scores with every annotated slice left out in turn.
+
+    Attributes
+    ----------
+    epochs : int
+        Of each training; 0 where none was made.
+    slices : tuple of dict
+        `slice` and the numbers of `BoundaryScores`, for each slice.
+    mean, std : dict of float
+        Of every score over the slices where it is defined; the deviation with n - 1, so that it
+        is undefined for fewer than two values.
+    reliability : Reliability, optional
+        Of all voxels together; None without a slice.
+    augmentation_gain : dict of float, optional
+        By how much averaging over symmetries raises each mean; None where it was not asked for.
+    """
+
+    epochs: int = 0
+    slices: tuple[Mapping[str, float | None], ...] = ()
+    mean: Mapping[str, float | None] = field(default_factory=dict)
+    std: Mapping[str, float | None] = field(default_factory=dict)
+    reliability: Reliability | None = None
+    augmentation_gain: Mapping[str, float | None] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values by name; empty where no slice was left out."""
+        if self.reliability is None:
+            return {}
+        gain = self.augmentation_gain
+        return {
+            "epochs": self.epochs,
+            "slices": [dict(row) for row in self.slices],
+            "mean": dict(self.mean),
+            "std": dict(self.std),
+            "reliability": self.reliability.to_dict(),
+        } | ({} if gain is None else {"augmentation_gain": dict(gain)})
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """Value from what `to_dict` returned."""
+        if not content:
+            return cls()
+        values = dict(content)
+        values["reliability"] = Reliability.from_dict(values["reliability"])
+        return cls(**values | {"slices": tuple(values["slices"])})
 
 
 def predict_unseen_slices(
@@ -49,9 +105,9 @@ def predict_unseen_slices(
     annotation: NDArray[np.integer],
     *,
     settings: TrainingSettings | None = None,
+    validation: ValidationSettings | None = None,
     spacing: Triple = (1.0, 1.0, 1.0),
     initial_network: UNet3D | None = None,
-    test_time_augmentation: Augmentation = False,
 ) -> Iterator[UnseenSlice]:
     """Train once for each annotated slice, without it, and predict it.
 
@@ -60,12 +116,12 @@ def predict_unseen_slices(
     contrast, annotation, spacing
         As in `train_boundary_network`.
     settings : TrainingSettings, optional
-        Its `held_out_slices` and `patience` are set aside: a slice that decides
-        when to stop would not be unseen.
+        Of each training, but for its epochs and patience: a slice that decides when to stop
+        would not be unseen.
+    validation : ValidationSettings, optional
+        Epochs of each training, and symmetries to score each slice with a second time.
     initial_network : UNet3D, optional
         From which each of the trainings starts; it must not have seen any of the slices.
-    test_time_augmentation : bool or {"in_plane", "cube"}
-        Score each slice a second time, averaged over these symmetries.
 
     Yields
     ------
@@ -81,7 +137,10 @@ def predict_unseen_slices(
     -----
     Costs as many trainings as there are annotated slices.
     """
-    own = replace(settings or TrainingSettings(), held_out_slices=(), patience=None)
+    validation = validation or ValidationSettings()
+    own = (settings or TrainingSettings()).model_copy(
+        update={"epochs": validation.epochs, "patience": None}
+    )
     volume = as_channels(contrast)
     classes = checked_annotation(annotation, volume.shape[1:])
     slices = [int(z) for z in np.flatnonzero(classes.any(axis=(1, 2)))]
@@ -91,94 +150,65 @@ def predict_unseen_slices(
             found=f"annotated slices {slices}",
             expected="two or more",
         )
-    where = {"precision": own.precision, "device": own.device, "threads": own.threads}
+    plain = PredictionSettings(
+        window_shape=None, precision=own.precision, device=own.device, threads=own.threads
+    )
+    averaged = plain.model_copy(
+        update={"test_time_augmentation": validation.test_time_augmentation}
+    )
     for z in slices:
         others = classes.copy()
         others[z] = 0
         network = train_boundary_network(
             volume, others, settings=own, spacing=spacing, initial_network=initial_network
         ).network
-        probability = predict_slices(network, volume, [z], **where)
-        augmented = None
-        if test_time_augmentation:
-            averaged = predict_slices(
-                network, volume, [z], test_time_augmentation=test_time_augmentation, **where
-            )
-            augmented = boundary_scores(averaged, classes[[z]])
-        yield UnseenSlice(
-            z, probability[:, 0], boundary_scores(probability, classes[[z]]), augmented
-        )
+
+        def scored(
+            prediction: PredictionSettings, z: int = z, network: UNet3D = network
+        ) -> tuple[NDArray[np.float32], BoundaryScores]:
+            probability = predict_slices(network, volume, [z], settings=prediction)
+            return probability, boundary_scores(probability, classes[[z]])
+
+        probability, scores = scored(plain)
+        augmented = scored(averaged)[1] if validation.test_time_augmentation else None
+        yield UnseenSlice(z, probability[:, 0], scores, augmented)
 
 
-def leave_one_slice_out(
-    contrast: NDArray[np.float32],
-    annotation: NDArray[np.integer],
-    *,
-    settings: TrainingSettings | None = None,
-    spacing: Triple = (1.0, 1.0, 1.0),
-    initial_network: UNet3D | None = None,
-    on_slice: Callable[[int, Scores], None] | None = None,
-) -> pd.DataFrame:
-    """Train once for each annotated slice, without it, and judge by it.
-
-    Parameters
-    ----------
-    contrast, annotation, settings, spacing, initial_network
-        As in `predict_unseen_slices`.
-    on_slice : callable, optional
-        Called with (slice, its scores) after each training.
-
-    Returns
-    -------
-    DataFrame
-        A row for each annotated slice: `slice` and the numbers of
-        `boundary_scores`. Their spread says how far one slice can be trusted.
-
-    Raises
-    ------
-    InputError
-        If fewer than two slices are annotated.
-    """
-    rows = []
-    for unseen in predict_unseen_slices(
-        contrast, annotation, settings=settings, spacing=spacing, initial_network=initial_network
-    ):
-        if on_slice is not None:
-            on_slice(unseen.index, unseen.scores)
-        rows.append({"slice": unseen.index, **_numbers(unseen.scores)})
-    return pd.DataFrame(rows)
-
-
-def summarize_unseen_slices(slices: Sequence[UnseenSlice]) -> dict[str, Any]:
+def summarize_unseen_slices(
+    slices: Sequence[UnseenSlice], validation: ValidationSettings | None = None
+) -> ValidationScores:
     """Mean, spread and calibration of the scores on unseen slices.
 
     Parameters
     ----------
     slices : sequence of UnseenSlice
-        At least one.
+        None where nothing was left out.
+    validation : ValidationSettings, optional
+        Under which they were predicted.
 
     Returns
     -------
-    dict
-        `slices`, a list with the scores of each; `mean` and `std` (with n - 1; None for
-        fewer than two values) of every score over the slices where it is defined;
-        `reliability`, the curve of all voxels together; and where slices were scored
-        with augmentation too, `augmentation_gain`, by how much it raises each mean.
+    ValidationScores
+        Without slices where there are none.
     """
-    table = pd.DataFrame([{"slice": one.index, **_numbers(one.scores)} for one in slices])
-    scores = table.drop(columns=["slice", "tolerance"]).astype(float)
-    summary = {
-        "slices": table.to_dict("records"),
-        "mean": scores.mean().to_dict(),
-        "std": scores.std(ddof=1).to_dict(),
-        "reliability": pool_reliability([one.scores["reliability"] for one in slices]),
-    }
-    augmented = [_numbers(one.augmented_scores) for one in slices if one.augmented_scores]
+    if not slices:
+        return ValidationScores()
+    rows = [{"slice": one.index, **one.scores.numbers()} for one in slices]
+    scores = pd.DataFrame(rows).drop(columns=["slice", "tolerance"]).astype(float)
+    augmented = [one.augmented_scores.numbers() for one in slices if one.augmented_scores]
+    gain = None
     if augmented:
-        gain = pd.DataFrame(augmented)[list(scores)].astype(float) - scores
-        summary["augmentation_gain"] = gain.mean().drop("annotated_voxels").to_dict()
-    return summary
+        difference = pd.DataFrame(augmented)[list(scores)].astype(float) - scores
+        gain = _by_name(difference.mean().drop("annotated_voxels"))
+    return ValidationScores(
+        epochs=(validation or ValidationSettings()).epochs,
+        slices=tuple(rows),
+        mean=_by_name(scores.mean()),
+        std=_by_name(scores.std(ddof=1)),
+        reliability=pool_reliability([one.scores.reliability for one in slices]),
+        augmentation_gain=gain,
+    )
 
 
-def _numbers(scores: Scores) -> dict[str, Any]:
-    return {name: value for name, value in scores.items() if name != "reliability"}
+def _by_name(values: pd.Series[float]) -> dict[str, float | None]:
+    return {str(name): float(value) for name, value in values.items()}

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from electrode_grains.boundary.network import CLASS_NAMES
+from electrode_grains.boundary.settings import RotationMode
 from electrode_grains.boundary.symmetries import (
     Triple,
     axis_symmetries,
     cut_rotated,
     random_isometry,
 )
-from electrode_grains.classes import CODES_IN_WORDS
+from electrode_grains.classes import CLASSES, CODES_IN_WORDS
 from electrode_grains.errors import InputError, SettingsError
 
-RotationMode = Literal["quarter_turns", "arbitrary", "none"]
-ROTATION_MODES = ("quarter_turns", "arbitrary", "none")
 Shape = tuple[int, int, int]
 
 
@@ -128,11 +126,11 @@ class WindowSampler:
     ) -> None:
         self._contrast = as_channels(contrast)
         self._annotation = checked_annotation(annotation, self._contrast.shape[1:])
-        if rotation not in ROTATION_MODES:
+        if rotation not in get_args(RotationMode):
             raise SettingsError(
                 "unknown rotation of training windows",
                 found=repr(rotation),
-                expected=" or ".join(ROTATION_MODES),
+                expected=" or ".join(get_args(RotationMode)),
             )
         if len(window_shape) != 3 or min(window_shape) < 1:
             raise SettingsError(
@@ -158,7 +156,7 @@ class WindowSampler:
         Parameters
         ----------
         rng : numpy.random.Generator
-            The only source of chance.
+            Random number generator.
 
         Returns
         -------
@@ -311,7 +309,7 @@ def checked_annotation(
             found=f"annotation {classes.shape}, contrast {tuple(shape)} (z, y, x)",
             remedy="resample the annotation with the transforms of its slices",
         )
-    unknown = ~np.isin(classes, range(len(CLASS_NAMES) + 1))
+    unknown = ~np.isin(classes, range(len(CLASSES)))
     if unknown.any():
         z, y, x = (int(index) for index in np.argwhere(unknown)[0])
         raise InputError(

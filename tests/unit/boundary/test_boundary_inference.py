@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from electrode_grains.boundary import (
+    PredictionSettings,
     UNet3D,
     plan_windows,
     predict_blocks,
@@ -23,6 +24,10 @@ def lively_network(depth=1, norm="batch", seed=3):
     return network.eval()
 
 
+def windows_of(shape):
+    return PredictionSettings(window_shape=shape)
+
+
 def noise_volume(shape, seed=9):
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
@@ -30,10 +35,10 @@ def noise_volume(shape, seed=9):
 @pytest.mark.parametrize("shape", [(16, 70, 64), (21, 37, 90)])
 def test_windows_give_what_the_whole_volume_gives(shape):
     network, volume = lively_network(), noise_volume(shape)
-    whole = predict_class_probabilities(network, volume, window_shape=shape)
+    whole = predict_class_probabilities(network, volume, settings=windows_of(shape))
 
     windows = plan_windows(network, shape, window_shape=(24, 16, 12))
-    tiled = predict_class_probabilities(network, volume, window_shape=(24, 16, 12))
+    tiled = predict_class_probabilities(network, volume, settings=windows_of((24, 16, 12)))
 
     assert len(windows) > 10
     np.testing.assert_allclose(tiled, whole, atol=1e-6)  # rounding of float32
@@ -41,9 +46,9 @@ def test_windows_give_what_the_whole_volume_gives(shape):
 
 def test_two_poolings_give_what_the_whole_volume_gives():
     network, volume = lively_network(depth=2), noise_volume((9, 30, 130))
-    whole = predict_class_probabilities(network, volume, window_shape=(9, 30, 130))
+    whole = predict_class_probabilities(network, volume, settings=windows_of((9, 30, 130)))
 
-    tiled = predict_class_probabilities(network, volume, window_shape=(9, 30, 24))
+    tiled = predict_class_probabilities(network, volume, settings=windows_of((9, 30, 24)))
 
     np.testing.assert_allclose(tiled, whole, atol=1e-6)
 
@@ -77,11 +82,11 @@ def test_default_window_limits_the_memory():
 
 def test_a_window_beyond_the_memory_is_halved_until_it_fits(limit_voxels):
     network, volume = lively_network(depth=2), noise_volume((16, 60, 130))
-    whole = predict_class_probabilities(network, volume, window_shape=(16, 60, 130))
+    whole = predict_class_probabilities(network, volume, settings=windows_of((16, 60, 130)))
 
     limit_voxels(network, 16 * 60 * 100)
     with pytest.warns(UserWarning, match=r"\(16, 60, 130\) voxels does not fit into memory"):
-        halved = predict_class_probabilities(network, volume, window_shape=(16, 60, 130))
+        halved = predict_class_probabilities(network, volume, settings=windows_of((16, 60, 130)))
 
     np.testing.assert_allclose(halved, whole, atol=1e-6)
 
@@ -128,7 +133,7 @@ def test_augmented_prediction_turns_with_the_volume(augmentation, count):
         predict_class_probabilities(
             network,
             image,
-            test_time_augmentation=augmentation,
+            settings=PredictionSettings(test_time_augmentation=augmentation),
             progress=lambda done, total: steps.append((done, total)),
         )
         for image in (volume, np.rot90(volume, axes=(1, 2)))
@@ -170,7 +175,9 @@ def test_prediction_leaves_the_network_in_its_mode():
 def test_bfloat16_stays_close_to_float32():
     network, volume = lively_network(), noise_volume((8, 16, 16))
 
-    brief = predict_class_probabilities(network, volume, precision="bfloat16")
+    brief = predict_class_probabilities(
+        network, volume, settings=PredictionSettings(precision="bfloat16")
+    )
 
     # Eight bits of mantissa through nine convolutions.
     np.testing.assert_allclose(brief, predict_class_probabilities(network, volume), atol=0.05)
@@ -180,7 +187,9 @@ def test_bfloat16_stays_close_to_float32():
 def test_group_normalisation_warns_when_cut_into_windows():
     with pytest.warns(UserWarning, match="division into 3 windows"):
         predict_class_probabilities(
-            lively_network(norm="group"), noise_volume((4, 4, 48)), window_shape=(4, 4, 16)
+            lively_network(norm="group"),
+            noise_volume((4, 4, 48)),
+            settings=windows_of((4, 4, 16)),
         )
 
 
@@ -201,9 +210,7 @@ def test_volume_with_other_channels_is_refused():
 
 def test_unknown_augmentation_is_refused():
     with pytest.raises(ValueError, match="'sphere'"):
-        predict_class_probabilities(
-            lively_network(), noise_volume((4, 4, 4)), test_time_augmentation="sphere"
-        )
+        PredictionSettings(test_time_augmentation="sphere")
 
 
 def test_spoilt_network_is_refused_with_the_window():

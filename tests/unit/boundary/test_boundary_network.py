@@ -122,5 +122,5 @@ def test_the_embedded_network_finds_boundaries_of_particles_made_another_way(pha
         boundary_scores(np.stack([smooth < level, smooth >= level, 0 * smooth]), phantom.classes)
         for level in np.quantile(smooth, np.linspace(0.1, 0.9, 9))
     ]
-    assert scores["boundary_f1"] > 0.75
-    assert max(each["boundary_f1"] for each in by_threshold) < 0.6
+    assert scores.boundary_f1 > 0.75
+    assert max(each.boundary_f1 for each in by_threshold) < 0.6

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from electrode_grains.boundary import boundary_scores
+from electrode_grains.boundary import BoundaryScores, boundary_scores
 
 
 def one_hot(classes):
@@ -24,8 +24,8 @@ def test_perfect_prediction_scores_one():
     scores = boundary_scores(one_hot(truth), truth)
 
     for name in ("boundary_f1", "dice_boundary", "dice_interior", "dice_background", "accuracy"):
-        assert scores[name] == 1
-    assert scores["brier_score"] == scores["log_loss"] == scores["calibration_error"] == 0
+        assert getattr(scores, name) == 1
+    assert scores.brier_score == scores.log_loss == scores.calibration_error == 0
 
 
 def test_known_confusion_gives_known_scores():
@@ -34,13 +34,13 @@ def test_known_confusion_gives_known_scores():
 
     scores = boundary_scores(one_hot(predicted), truth)
 
-    assert scores["annotated_voxels"] == 6
-    assert scores["boundary_precision"] == pytest.approx(2 / 3)
-    assert scores["boundary_recall"] == pytest.approx(2 / 3)
-    assert scores["boundary_f1"] == pytest.approx(2 / 3)
-    assert scores["dice_interior"] == pytest.approx(1 / 2)
-    assert scores["accuracy"] == pytest.approx(4 / 6)
-    assert scores["brier_score"] == pytest.approx(2 * 2 / 6)
+    assert scores.annotated_voxels == 6
+    assert scores.boundary_precision == pytest.approx(2 / 3)
+    assert scores.boundary_recall == pytest.approx(2 / 3)
+    assert scores.boundary_f1 == pytest.approx(2 / 3)
+    assert scores.dice_interior == pytest.approx(1 / 2)
+    assert scores.accuracy == pytest.approx(4 / 6)
+    assert scores.brier_score == pytest.approx(2 * 2 / 6)
 
 
 def test_uniform_prediction_has_closed_form_brier_score_and_loss():
@@ -48,20 +48,20 @@ def test_uniform_prediction_has_closed_form_brier_score_and_loss():
 
     scores = boundary_scores(np.full((3, 5, 6), 1 / 3), truth)
 
-    assert scores["brier_score"] == pytest.approx(2 / 3)
-    assert scores["log_loss"] == pytest.approx(np.log(3))
+    assert scores.brier_score == pytest.approx(2 / 3)
+    assert scores.log_loss == pytest.approx(np.log(3))
 
 
 @pytest.mark.parametrize(("tolerance", "f1"), [(0, 0.0), (1, 1.0), (2, 1.0)])
 def test_boundary_one_voxel_off_is_found_with_tolerance_one(tolerance, f1):
-    assert boundary_scores(one_hot(line_at(4)), line_at(5), tolerance)["boundary_f1"] == f1
+    assert boundary_scores(one_hot(line_at(4)), line_at(5), tolerance).boundary_f1 == f1
 
 
 def test_tolerance_does_not_reach_into_the_next_slice():
     truth = np.stack([line_at(4), np.full((6, 9), 2)])
     predicted = truth[::-1]
 
-    assert boundary_scores(one_hot(predicted), truth, tolerance=1)["boundary_f1"] == 0
+    assert boundary_scores(one_hot(predicted), truth, tolerance=1).boundary_f1 == 0
 
 
 @given(seed=st.integers(0, 2**32))
@@ -86,9 +86,9 @@ def test_calibrated_probabilities_lie_on_the_diagonal():
 
     # About 4000 voxels a bin: three standard deviations of a frequency are 0.024.
     np.testing.assert_allclose(
-        scores["reliability"]["predicted"], scores["reliability"]["observed"], atol=0.024
+        scores.reliability.predicted, scores.reliability.observed, atol=0.024
     )
-    assert sum(scores["reliability"]["count"]) == truth.size
+    assert sum(scores.reliability.count) == truth.size
 
 
 def test_undefined_scores_are_null_and_the_rest_is_json():
@@ -96,13 +96,14 @@ def test_undefined_scores_are_null_and_the_rest_is_json():
 
     scores = boundary_scores(one_hot(truth), truth)
 
-    assert scores["boundary_f1"] is None
-    assert scores["dice_background"] is None
-    assert json.loads(json.dumps(scores, allow_nan=False)) == scores
+    assert scores.boundary_f1 is None
+    assert scores.dice_background is None
+    plain = json.loads(json.dumps(scores.to_dict(), allow_nan=False))
+    assert BoundaryScores.from_dict(plain) == scores
 
 
 def test_missed_boundary_scores_zero():
-    assert boundary_scores(one_hot(np.full((6, 9), 2)), line_at(3))["boundary_f1"] == 0
+    assert boundary_scores(one_hot(np.full((6, 9), 2)), line_at(3)).boundary_f1 == 0
 
 
 def test_empty_annotation_is_refused():

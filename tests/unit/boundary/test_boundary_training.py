@@ -1,4 +1,5 @@
-from dataclasses import replace
+import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -7,8 +8,9 @@ import torch
 from electrode_grains.boundary import (
     TrainingSettings,
     UNet3D,
+    ValidationScores,
+    ValidationSettings,
     boundary_scores,
-    leave_one_slice_out,
     network_state,
     predict_class_probabilities,
     predict_unseen_slices,
@@ -17,11 +19,25 @@ from electrode_grains.boundary import (
 )
 from electrode_grains.boundary.compute import available_cores, limited_threads, resolve_device
 from electrode_grains.boundary.settings import learning_rate_at
+from electrode_grains.datasets.results import plain
 from electrode_grains.errors import ComputationError
 
 TINY = TrainingSettings(
-    window_shape=(8, 16, 16), epochs=3, steps_per_epoch=2, base_width=2, depth=1, seed=4, threads=1
+    window_shape=(8, 16, 16),
+    epochs=3,
+    steps_per_epoch=2,
+    base_width=2,
+    depth=1,
+    seed=4,
+    threads=1,
+    precision="float32",
 )
+ONE_EPOCH = ValidationSettings(epochs=1)
+
+
+def changed(**values):
+    """The tiny training with other settings, checked like a user's."""
+    return TrainingSettings(**TINY.model_dump() | values)
 
 
 def same_weights(first, second):
@@ -35,7 +51,7 @@ def best_threshold_f1(contrast, annotation):
     for threshold in np.linspace(-2, 2, 41):
         dark = contrast < threshold
         probability = np.stack([dark, ~dark, np.zeros_like(dark)]).astype(float)
-        scores.append(boundary_scores(probability, annotation)["boundary_f1"])
+        scores.append(boundary_scores(probability, annotation).boundary_f1)
     return max(scores)
 
 
@@ -46,18 +62,25 @@ def test_network_learns_boundaries_from_two_slices(phantom):
         steps_per_epoch=25,
         base_width=8,
         learning_rate=1e-2,
-        held_out_slices=(12,),
+        optimizer="adamw",
+        gain_jitter=0.1,
+        offset_jitter=0.1,
+        noise_jitter=0.1,
+        seed=0,
         threads=1,
+        precision="float32",
     )
 
-    result = train_boundary_network(phantom.contrast, phantom.annotation, settings=settings)
+    result = train_boundary_network(
+        phantom.contrast, phantom.annotation, settings=settings, held_out_slices=(12,)
+    )
 
     baseline = best_threshold_f1(phantom.contrast[12], phantom.annotation[12])
-    assert result.held_out_scores["boundary_f1"] > baseline + 0.08
+    assert result.held_out_scores.boundary_f1 > baseline + 0.08
     # Slices that nobody annotated count as much as the held-out one.
-    probability = predict_class_probabilities(result.network, phantom.contrast, threads=1)
+    probability = predict_class_probabilities(result.network, phantom.contrast)
     unseen = boundary_scores(probability[:, 8:17], phantom.classes[8:17])
-    assert unseen["boundary_f1"] > baseline + 0.08
+    assert unseen.boundary_f1 > baseline + 0.08
     assert result.history["loss"].iloc[-1] < 0.5 * result.history["loss"].iloc[0]
 
 
@@ -73,9 +96,7 @@ def test_same_seed_gives_the_same_network_to_the_last_bit(phantom):
 
 def test_another_seed_gives_another_network(phantom):
     results = [
-        train_boundary_network(
-            phantom.contrast, phantom.annotation, settings=replace(TINY, seed=seed)
-        )
+        train_boundary_network(phantom.contrast, phantom.annotation, settings=changed(seed=seed))
         for seed in (1, 2)
     ]
 
@@ -83,20 +104,22 @@ def test_another_seed_gives_another_network(phantom):
 
 
 @pytest.mark.parametrize("epoch", [1, 2])
-def test_resumed_training_ends_with_the_undisturbed_network(phantom, epoch):
-    settings = replace(TINY, held_out_slices=(12,), patience=3)
+def test_resumed_training_ends_with_the_network_of_an_uninterrupted_one(phantom, epoch):
     states = []
-    undisturbed = train_boundary_network(
-        phantom.contrast, phantom.annotation, settings=settings, on_state=states.append
+    train = partial(
+        train_boundary_network,
+        phantom.contrast,
+        phantom.annotation,
+        settings=changed(patience=3),
+        held_out_slices=(12,),
     )
+    uninterrupted = train(on_state=states.append)
 
-    resumed = train_boundary_network(
-        phantom.contrast, phantom.annotation, settings=settings, resume=states[epoch - 1]
-    )
+    resumed = train(resume=states[epoch - 1])
 
-    assert same_weights(resumed.network, undisturbed.network)
-    assert resumed.history.equals(undisturbed.history)
-    assert resumed.best_epoch == undisturbed.best_epoch
+    assert same_weights(resumed.network, uninterrupted.network)
+    assert resumed.history.equals(uninterrupted.history)
+    assert resumed.best_epoch == uninterrupted.best_epoch
 
 
 def test_training_leaves_the_global_generator_alone(phantom):
@@ -108,12 +131,13 @@ def test_training_leaves_the_global_generator_alone(phantom):
 
 
 def test_annotation_of_a_held_out_slice_has_no_influence(phantom):
-    settings = replace(TINY, held_out_slices=(12,))
     other = phantom.annotation.copy()
     other[12] = np.where(other[12] == 1, 2, 1)
 
     networks = [
-        train_boundary_network(phantom.contrast, annotation, settings=settings).network
+        train_boundary_network(
+            phantom.contrast, annotation, settings=TINY, held_out_slices=(12,)
+        ).network
         for annotation in (phantom.annotation, other)
     ]
 
@@ -121,16 +145,17 @@ def test_annotation_of_a_held_out_slice_has_no_influence(phantom):
 
 
 def test_held_out_scores_are_those_of_the_whole_volume(phantom):
-    settings = replace(TINY, held_out_slices=(12, 6))
-    result = train_boundary_network(phantom.contrast, phantom.annotation, settings=settings)
+    result = train_boundary_network(
+        phantom.contrast, phantom.annotation, settings=TINY, held_out_slices=(12, 6)
+    )
 
     probability = predict_class_probabilities(result.network, phantom.contrast)
     expected = boundary_scores(probability[:, [12, 6]], phantom.annotation[[12, 6]])
 
-    assert result.held_out_scores["log_loss"] == pytest.approx(expected["log_loss"], rel=1e-5)
-    assert result.held_out_scores["boundary_f1"] == pytest.approx(expected["boundary_f1"], abs=0.01)
+    assert result.held_out_scores.log_loss == pytest.approx(expected.log_loss, rel=1e-5)
+    assert result.held_out_scores.boundary_f1 == pytest.approx(expected.boundary_f1, abs=0.01)
     last = result.history.iloc[-1]
-    assert last["held_out_loss"] == pytest.approx(expected["log_loss"], rel=1e-5)
+    assert last["held_out_loss"] == pytest.approx(expected.log_loss, rel=1e-5)
 
 
 def test_each_epoch_and_step_is_reported(phantom):
@@ -163,7 +188,7 @@ def test_each_epoch_and_step_is_reported(phantom):
     ids=str,
 )
 def test_every_choice_trains(phantom, change):
-    settings = replace(TINY, epochs=1, **change)
+    settings = changed(epochs=1, **change)
 
     result = train_boundary_network(phantom.contrast, phantom.annotation, settings=settings)
 
@@ -185,7 +210,7 @@ def test_initial_network_is_where_training_starts(phantom):
     result = train_boundary_network(
         phantom.contrast,
         phantom.annotation,
-        settings=replace(TINY, learning_rate=1e-9),
+        settings=changed(learning_rate=1e-9),
         initial_network=start,
     )
 
@@ -196,13 +221,15 @@ def test_initial_network_is_where_training_starts(phantom):
 
 
 def test_patience_returns_the_best_epoch(phantom):
-    settings = replace(TINY, epochs=6, learning_rate=0.3, held_out_slices=(12,), patience=2)
+    settings = changed(epochs=6, learning_rate=0.3, patience=2)
 
-    result = train_boundary_network(phantom.contrast, phantom.annotation, settings=settings)
+    result = train_boundary_network(
+        phantom.contrast, phantom.annotation, settings=settings, held_out_slices=(12,)
+    )
 
     best = result.history["held_out_loss"].idxmin()
     assert result.best_epoch == result.history["epoch"][best]
-    assert result.held_out_scores["log_loss"] == pytest.approx(
+    assert result.held_out_scores.log_loss == pytest.approx(
         result.history["held_out_loss"][best], rel=1e-5
     )
 
@@ -218,18 +245,12 @@ def test_infinite_loss_stops_with_step_and_window(phantom):
         )
 
 
-def test_leave_one_slice_out_judges_every_annotated_slice(phantom):
-    seen = []
-
-    table = leave_one_slice_out(
-        phantom.contrast,
-        phantom.annotation,
-        settings=replace(TINY, epochs=1),
-        on_slice=lambda z, scores: seen.append((z, scores["boundary_f1"])),
+def test_every_annotated_slice_is_left_out_once(phantom):
+    unseen = predict_unseen_slices(
+        phantom.contrast, phantom.annotation, settings=TINY, validation=ONE_EPOCH
     )
 
-    assert list(table["slice"]) == [6, 12, 18]
-    assert seen == list(zip(table["slice"], table["boundary_f1"], strict=True))
+    assert [one.index for one in unseen] == [6, 12, 18]
 
 
 def test_leaving_the_only_slice_out_is_refused(phantom):
@@ -237,21 +258,21 @@ def test_leaving_the_only_slice_out_is_refused(phantom):
     annotation[6] = phantom.annotation[6]
 
     with pytest.raises(ValueError, match=r"annotated slices \[6\]"):
-        leave_one_slice_out(phantom.contrast, annotation)
+        next(predict_unseen_slices(phantom.contrast, annotation))
 
 
 def test_held_out_slice_without_annotation_is_refused(phantom):
     with pytest.raises(ValueError, match=r"slice 7[\s\S]*\[6, 12, 18\]"):
         train_boundary_network(
-            phantom.contrast, phantom.annotation, settings=replace(TINY, held_out_slices=(7,))
+            phantom.contrast, phantom.annotation, settings=TINY, held_out_slices=(7,)
         )
 
 
 def test_holding_out_every_slice_is_refused(phantom):
-    settings = replace(TINY, held_out_slices=(6, 12, 18))
-
     with pytest.raises(ValueError, match=r"\[6, 12, 18\]"):
-        train_boundary_network(phantom.contrast, phantom.annotation, settings=settings)
+        train_boundary_network(
+            phantom.contrast, phantom.annotation, settings=TINY, held_out_slices=(6, 12, 18)
+        )
 
 
 @pytest.mark.parametrize(
@@ -273,9 +294,14 @@ def test_impossible_training_setting_is_refused(name, value):
         TrainingSettings(**{name: value})
 
 
-def test_patience_without_a_held_out_slice_is_refused():
-    with pytest.raises(ValueError, match="held_out_slices"):
-        TrainingSettings(patience=3)
+def test_patience_without_a_held_out_slice_trains_all_epochs(phantom):
+    result = train_boundary_network(
+        phantom.contrast, phantom.annotation, settings=changed(patience=1)
+    )
+
+    assert len(result.history) == TINY.epochs
+    assert result.best_epoch == TINY.epochs - 1
+    assert result.held_out_scores is None
 
 
 def test_one_cycle_rises_to_the_largest_rate_and_falls_to_nearly_zero():
@@ -301,32 +327,37 @@ def test_unknown_device_is_refused():
         resolve_device("abacus")
 
 
-def test_summary_of_unseen_slices_tells_mean_spread_and_gain(phantom):
+def test_summary_of_unseen_slices_holds_mean_spread_and_gain(phantom):
+    validation = ValidationSettings(epochs=1, test_time_augmentation="in_plane")
     unseen = list(
         predict_unseen_slices(
             phantom.contrast,
             phantom.annotation,
-            settings=replace(TINY, epochs=1),
-            test_time_augmentation="in_plane",
+            settings=TINY,
+            validation=validation,
         )
     )
-    summary = summarize_unseen_slices(unseen)
+    summary = summarize_unseen_slices(unseen, validation)
 
-    f1 = [one.scores["boundary_f1"] for one in unseen]
-    augmented = [one.augmented_scores["boundary_f1"] for one in unseen]
-    assert summary["mean"]["boundary_f1"] == pytest.approx(np.mean(f1))
-    assert summary["std"]["boundary_f1"] == pytest.approx(np.std(f1, ddof=1))
-    assert summary["augmentation_gain"]["boundary_f1"] == pytest.approx(
+    f1 = [one.scores.boundary_f1 for one in unseen]
+    augmented = [one.augmented_scores.boundary_f1 for one in unseen]
+    assert summary.mean["boundary_f1"] == pytest.approx(np.mean(f1))
+    assert summary.std["boundary_f1"] == pytest.approx(np.std(f1, ddof=1))
+    assert summary.augmentation_gain["boundary_f1"] == pytest.approx(
         np.mean(augmented) - np.mean(f1)
     )
-    assert sum(summary["reliability"]["count"]) == np.count_nonzero(phantom.annotation)
+    assert sum(summary.reliability.count) == np.count_nonzero(phantom.annotation)
+    kept = json.loads(json.dumps(plain(summary.to_dict()), allow_nan=False))
+    assert plain(ValidationScores.from_dict(kept).to_dict()) == kept
 
 
 def test_an_unseen_slice_has_no_influence_on_its_own_prediction(phantom):
     other = phantom.annotation.copy()
     other[6] = np.where(other[6] == 1, 2, 1)
     first, second = (
-        next(predict_unseen_slices(phantom.contrast, annotation, settings=replace(TINY, epochs=1)))
+        next(
+            predict_unseen_slices(phantom.contrast, annotation, settings=TINY, validation=ONE_EPOCH)
+        )
         for annotation in (phantom.annotation, other)
     )
     assert first.index == second.index == 6

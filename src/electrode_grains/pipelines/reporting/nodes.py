@@ -11,6 +11,8 @@ import pandas as pd
 import xarray as xr
 from pydantic_core import to_jsonable_python
 
+from electrode_grains.base import Result
+from electrode_grains.boundary.split import AnnotationSplit
 from electrode_grains.volumes import spacing_of
 
 if TYPE_CHECKING:
@@ -18,10 +20,10 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure as PlotlyFigure
 
     from electrode_grains.alignment import SliceTransforms
-    from electrode_grains.boundary import UNet3D
+    from electrode_grains.boundary import UNet3D, ValidationScores
 else:
     # Kedro evaluates all hints; matplotlib, plotly and torch come when needed.
-    Figure = PlotlyFigure = UNet3D = Any
+    Figure = PlotlyFigure = UNet3D = ValidationScores = Any
 
 # Figure 6 shows a grain that is large enough to be seen and not larger than usual.
 SHOWN_GRAIN_QUANTILE = 0.75
@@ -59,10 +61,10 @@ def draw_boundary_model(
     image_quality_volume: xr.DataArray,
     annotation_volume: xr.DataArray,
     class_probability_volume: xr.DataArray,
-    annotation_split: Mapping[str, Any],
+    annotation_split: AnnotationSplit,
     boundary_network: UNet3D,
     training_history: pd.DataFrame,
-    validation_scores: Mapping[str, Any],
+    validation_scores: ValidationScores,
     unseen_probability_volume: xr.DataArray,
 ) -> tuple[Figure, Figure, Figure, Figure, Figure]:
     """Show a judged slice, the network, an unlabelled slice, the training and its validation."""
@@ -76,16 +78,16 @@ def draw_boundary_model(
 
     quality, probability = image_quality_volume.to_numpy(), class_probability_volume.to_numpy()
     spacing = spacing_of(image_quality_volume)
-    annotated = [*annotation_split["train"], *annotation_split["held_out"]]
-    unseen = [row["slice"] for row in validation_scores.get("slices", ())]
-    judged = (annotation_split["held_out"] or unseen or annotated)[0]
+    annotated = list(annotation_split.annotated)
+    unseen = [row["slice"] for row in validation_scores.slices]
+    judged = int([*annotation_split.held_out, *unseen, *annotated][0])
     of_judged = unseen_probability_volume.to_numpy() if judged in unseen else probability
     return (
         annotated_slice(quality, annotation_volume.to_numpy(), of_judged, judged, spacing),
         network_architecture(boundary_network.settings),
         predicted_slice(quality, probability, farthest_slice(annotated, len(quality)), spacing),
         learning_curves(training_history),
-        validation_plot(validation_scores),
+        validation_plot(validation_scores.to_dict()),
     )
 
 
@@ -102,14 +104,14 @@ def draw_segmentation(
     image_quality_volume: xr.DataArray,
     basin_label_volume: xr.DataArray,
     grain_label_volume: xr.DataArray,
-    annotation_split: Mapping[str, Any],
+    annotation_split: AnnotationSplit,
     depth_comparison: pd.DataFrame,
     segmentation_log: Mapping[str, Any],
 ) -> tuple[Figure, Figure]:
     """Show regions and grains on an unlabelled slice, and what other depths would do."""
     from electrode_grains.figures import depth_curve, segmentation_slice
 
-    annotated = [*annotation_split["train"], *annotation_split["held_out"]]
+    annotated = list(annotation_split.annotated)
     return segmentation_slice(
         image_quality_volume.to_numpy(),
         basin_label_volume.to_numpy(),
@@ -214,6 +216,10 @@ def write_report(
         suspect_pictures,
     )
 
+    results = {
+        name: result.to_dict() if isinstance(result, Result) else result
+        for name, result in results.items()
+    }
     settings = to_jsonable_python(parameters)  # Kedro has made models of its leaves
     labels, quality = grain_label_volume.to_numpy(), image_quality_volume.to_numpy()
     laue = results["scan_index"]["laue_group"]

@@ -13,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from electrode_grains.alignment import SliceTransforms, apply_transforms
+from electrode_grains.boundary.split import AnnotationSplit
 from electrode_grains.grains import (
     BoundaryEvidence,
     EditEntry,
@@ -49,7 +50,7 @@ SCORES = (
 def choose_settings(
     class_probability_volume: xr.DataArray,
     annotation_volume: xr.DataArray,
-    annotation_split: Mapping[str, Any],
+    annotation_split: AnnotationSplit,
     grains: SegmentationSettings,
     depths: CandidateSettings,
     boundaries: CandidateSettings,
@@ -59,7 +60,7 @@ def choose_settings(
     Held-out slices judge where there are any. Orientations take no part: they have a
     threshold of their own.
     """
-    judged = annotation_split["held_out"] or annotation_split["train"]
+    judged = list(annotation_split.held_out or annotation_split.train)
     annotation = np.zeros_like(annotation_volume.to_numpy())
     annotation[judged] = annotation_volume.to_numpy()[judged]
     probability = class_probability_volume.to_numpy()
