@@ -23,18 +23,20 @@ if TYPE_CHECKING:
     )
     from electrode_grains.pipelines.preprocessing.settings import AnnotationSettings
 
+FRAMES = {"raw": "as scanned, not aligned", "aligned": "aligned"}
 SUFFIXES = (".png", ".tif", ".tiff")
+LEGEND_FILE = "README.txt"
 LEGEND = """\
-Paint the images in labels/ with a hard pencil (no antialiasing), one class a point:
+Paint the images in labels/ with the pencil tool, antialiasing off, one class per point:
   1 = grain boundary (orange), 2 = grain interior (blue), 3 = background (grey), 0 = unknown (black)
 image/ shows the image quality of the same slices, ipf/ their orientations. Keep name and size.
-Indexed, grey (values 0 to 3) and RGB images in the colours of the palette are taken back:
+Indexed, grey (values 0 to 3) and RGB images in the colours of the palette can be imported:
   electrode-grains annotate --import {folder}
 """
 
 
 @dataclass(frozen=True)
-class Slices:
+class LabellingStack:
     """The stack in the frame in which it is labelled.
 
     Attributes
@@ -59,7 +61,7 @@ class Slices:
     laue_group: str
 
 
-@click.command(cls=Command, short_help="Choose slices to label, export them, take labels back.")
+@click.command(cls=Command, short_help="Choose slices to label, export them, import labels.")
 @project_options
 @click.option("--count", default=4, show_default=True, help="Slices to propose.")
 @click.option("--slices", help="Label these instead, by place in the stack from 0: 14,25,38.")
@@ -104,16 +106,16 @@ def command(
     replace: bool,
     viewer: bool | None,
 ) -> None:
-    """Choose slices to label, have them painted, and take the labels in.
+    """Choose slices to label, have them painted, and import the labels.
 
     Proposed are slices that are spread over the stack and rich in boundaries (or, once a
-    network exists, in doubt); flagged and labelled ones are left out. They open in napari where
+    network exists, uncertain); flagged and labelled ones are left out. They open in napari where
     the extra `viewer` is installed; else they are written as images for any drawing program,
-    which --import takes back.
+    and --import adds the painted ones to the project.
     """
-    from electrode_grains.commands.console import show_table, tell
+    from electrode_grains.commands.console import echo, show_table
     from electrode_grains.commands.project import open_project
-    from electrode_grains.commands.viewer import wanted
+    from electrode_grains.commands.viewer import use_viewer
     from electrode_grains.pipelines.orientation_annotation.settings import (
         OrientationAnnotationSettings,
     )
@@ -129,11 +131,11 @@ def command(
         return
     information, proposed = _propose(opened, stack, count, slices)
     show_table(
-        f"{len(proposed)} slices to label ({settings.frame} frame)",
-        ("slice", "scan", "information"),
+        f"{len(proposed)} slices proposed for labelling ({FRAMES[settings.frame]})",
+        ("slice", "scan", "boundary content"),
         [(z, stack.names[z], float(information[z])) for z in proposed],
     )
-    if wanted(viewer, exporting=folder is not None):
+    if use_viewer(viewer, exporting=folder is not None):
         _paint(opened, stack, proposed, settings.frame, settings.slice_numbers)
         return
     folder = folder or opened.file_of("slice_annotations").parent / "to_annotate"
@@ -141,11 +143,11 @@ def command(
     if draft:
         drawing = opened.settings("orientation_annotation", OrientationAnnotationSettings)
     export_slices(stack, proposed, folder, suffix, drawing)
-    tell(f"\nThe images are in {folder}\n")
-    tell(LEGEND.format(folder=folder))
+    echo(f"\nThe images are in {folder}\n")
+    echo(LEGEND.format(folder=folder))
 
 
-def read_slices(project: Project, annotation: AnnotationSettings) -> Slices:
+def read_slices(project: Project, annotation: AnnotationSettings) -> LabellingStack:
     """Read the stack as scanned or as aligned; as scanned it needs no run before."""
     import numpy as np
 
@@ -180,11 +182,11 @@ def read_slices(project: Project, annotation: AnnotationSettings) -> Slices:
     if annotation.slice_numbers != "as_scans":
         first = int(annotation.slice_numbers == "from_1")
         label_names = [f"slice_{z + first:03d}" for z in range(len(names))]
-    return Slices(values, orientations, names, label_names, spacing, settings.laue_group)
+    return LabellingStack(values, orientations, names, label_names, spacing, settings.laue_group)
 
 
 def export_slices(
-    stack: Slices,
+    stack: LabellingStack,
     chosen: Sequence[int],
     folder: Path,
     suffix: str = "png",
@@ -194,7 +196,7 @@ def export_slices(
 
     Parameters
     ----------
-    stack : Slices
+    stack : LabellingStack
     chosen : sequence of int
         Slices, from 0.
     folder : Path
@@ -206,41 +208,42 @@ def export_slices(
     import numpy as np
     from PIL import Image
 
-    from electrode_grains.datasets.folders import PALETTE
+    from electrode_grains.commands.outputs import output_folder
+    from electrode_grains.datasets.folders import write_classes
     from electrode_grains.ebsd import annotate_from_orientations, ipf_colors
     from electrode_grains.ebsd.orientations import laue_group
     from electrode_grains.figures.style import grey_range
 
     low, high = grey_range(stack.image_quality)
-    for name in ("image", "ipf", "labels"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    for z in chosen:
-        file = f"{stack.label_names[z]}.{suffix}"
-        quality = stack.image_quality[z]
-        grey = np.nan_to_num(np.clip((quality - low) / (high - low), 0, 1)) * 255
-        Image.fromarray(grey.astype(np.uint8)).save(folder / "image" / file)
-        classes = np.zeros(quality.shape, np.uint8)
-        if stack.orientations is not None:
-            field = np.moveaxis(stack.orientations[:4, z], 0, -1)
-            colours = (ipf_colors(field, stack.laue_group) * 255).astype(np.uint8)
-            Image.fromarray(colours).save(folder / "ipf" / file)
-            if draft is not None:
-                classes = annotate_from_orientations(
-                    field,
-                    stack.orientations[4, z] >= draft.minimum_confidence,
-                    laue_group(stack.laue_group),
-                    float(np.radians(draft.misorientation_degrees)),
-                )
-        if not (folder / "labels" / file).exists():
-            image = Image.fromarray(classes, mode="P")
-            image.putpalette(PALETTE)
-            image.save(folder / "labels" / file)
-    (folder / "README.txt").write_text(LEGEND.format(folder=folder), encoding="utf-8")
+    written = [f"{kind}/{stack.label_names[z]}.{suffix}" for kind in ("image", "ipf")
+               for z in chosen]  # fmt: skip
+    with output_folder(folder, [*written, LEGEND_FILE]):
+        for name in ("image", "ipf", "labels"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        for z in chosen:
+            file = f"{stack.label_names[z]}.{suffix}"
+            grey = np.nan_to_num(np.clip((stack.image_quality[z] - low) / (high - low), 0, 1))
+            Image.fromarray((grey * 255).astype(np.uint8)).save(folder / "image" / file)
+            classes = np.zeros(grey.shape, np.uint8)
+            if stack.orientations is not None:
+                field = np.moveaxis(stack.orientations[:4, z], 0, -1)
+                colours = (ipf_colors(field, stack.laue_group) * 255).astype(np.uint8)
+                Image.fromarray(colours).save(folder / "ipf" / file)
+                if draft is not None:
+                    classes = annotate_from_orientations(
+                        field,
+                        stack.orientations[4, z] >= draft.minimum_confidence,
+                        laue_group(stack.laue_group),
+                        float(np.radians(draft.misorientation_degrees)),
+                    )
+            if not (folder / "labels" / file).exists():
+                write_classes(classes, folder / "labels" / file, f".{suffix}")
+        (folder / LEGEND_FILE).write_text(LEGEND.format(folder=folder), encoding="utf-8")
 
 
 def import_labels(
     project: Project,
-    stack: Slices,
+    stack: LabellingStack,
     painted: Mapping[str, Callable[[], NDArray[np.uint8]]],
     slice_numbers: str,
     *,
@@ -271,7 +274,7 @@ def import_labels(
     """
     from functools import cache
 
-    from electrode_grains.commands.console import show_table, tell
+    from electrode_grains.commands.console import echo, show_table
     from electrode_grains.configuration import data_folder
     from electrode_grains.datasets.labels import update_labels
     from electrode_grains.ebsd import annotation_troubles, trouble_table
@@ -300,9 +303,9 @@ def import_labels(
         ],
     )  # fmt: skip
     if update.archive:
-        tell(f"\nThe labels before are in {update.archive}")
-    tell(f"\nAll labels are in {folder}")
-    tell("Next: electrode-grains check, then kedro run")
+        echo(f"\nThe labels before are in {update.archive}")
+    echo(f"\nAll labels are in {folder}")
+    echo("Next: electrode-grains check, then kedro run")
     return len(update.added) + len(update.replaced)
 
 
@@ -333,7 +336,7 @@ def _read_painted(file: Path) -> NDArray[np.uint8]:
     with opened_labels(file) as image:
         values = np.asarray(image)
         if image.mode in ("RGB", "RGBA", "P"):
-            try:  # a drawing program may have sorted the palette anew: colours count
+            try:  # colours count: a drawing program may have sorted the palette
                 return classes_of_colours(file.name, np.asarray(image.convert("RGB")))
             except InputError:
                 if image.mode != "P":
@@ -343,7 +346,7 @@ def _read_painted(file: Path) -> NDArray[np.uint8]:
 
 
 def _propose(
-    project: Project, stack: Slices, count: int, slices: str | None
+    project: Project, stack: LabellingStack, count: int, slices: str | None
 ) -> tuple[NDArray[np.float64], list[int]]:
     from electrode_grains.ebsd import propose_slices, slice_information, slice_number
 
@@ -372,13 +375,13 @@ def _propose(
     flagged = []
     if project.exists("slice_transforms"):
         flags = project.catalog.load("slice_transforms").flags
-        flagged = [z for z, told in enumerate(flags) if told]
+        flagged = [z for z, notes in enumerate(flags) if notes]
     annotated = [place[number] for number in labelled if number in place]
     return information, propose_slices(information, count, annotated, flagged)
 
 
 def _paint(
-    project: Project, stack: Slices, proposed: Sequence[int], frame: str, slice_numbers: str
+    project: Project, stack: LabellingStack, proposed: Sequence[int], frame: str, slice_numbers: str
 ) -> None:
     from functools import partial
 
@@ -417,7 +420,7 @@ def _paint(
 
 def _keep_unsaved(
     project: Project,
-    stack: Slices,
+    stack: LabellingStack,
     painted: NDArray[np.uint8],
     start: NDArray[np.uint8],
     error: UserError,

@@ -34,55 +34,55 @@ def command(ctx: click.Context, folder: Path | None, env: str | None) -> None:
 
     Settings, scans, labelled slices and recorded edits are read as a run would read them; DIR
     is the folder of the project [default: the one around the current folder]. Exit code 2 if
-    there is any problem; doubts alone leave it at 0.
+    there is any problem; warnings alone leave it at 0.
     """
-    from electrode_grains.commands.console import show_table, tell
+    from electrode_grains.commands.console import echo, show_table
     from electrode_grains.commands.project import open_project
 
     project = open_project(folder, env)
-    troubles, doubts, facts = inspect_project(project)
+    troubles, warnings, facts = inspect_project(project)
     for fact in facts:
-        tell(fact)
-    if doubts:
-        tell(f"\n{len(doubts)} doubts, which a run accepts and reports:")
-        for doubt in doubts[:10]:
-            tell(f"  {doubt}")
-        if len(doubts) > 10:
-            tell(f"  and {len(doubts) - 10} more")
+        echo(fact)
+    if warnings:
+        echo(f"\n{len(warnings)} warnings, with which a run goes on:")
+        for text in warnings[:10]:
+            echo(f"  {text}")
+        if len(warnings) > 10:
+            echo(f"  and {len(warnings) - 10} more")
     if troubles:
         count = f"{len(troubles)} problem{'s' if len(troubles) > 1 else ''}"
         show_table(f"\n{count}", COLUMNS, [row_of(each, project.path) for each in troubles])
         ctx.exit(REFUSED)
-    tell("\nNo problem found. Next: kedro run")
+    echo("\nNo problem found. Next: kedro run")
 
 
 def row_of(trouble: Trouble, project: Path) -> tuple[str, str, str]:
     """Cells of the table: place with line, problem with its evidence, remedy."""
     place = trouble.slice.replace(f"{project}/", "")
-    told = [trouble.problem]
-    told += [f"found {trouble.found}"] if trouble.found else []
-    told += [f"expected {trouble.expected}"] if trouble.expected else []
+    lines = [trouble.problem]
+    lines += [f"found {trouble.found}"] if trouble.found else []
+    lines += [f"expected {trouble.expected}"] if trouble.expected else []
     line = f", line {trouble.line}" if trouble.line else ""
-    return place + line, "\n".join(told), trouble.remedy
+    return place + line, "\n".join(lines), trouble.remedy
 
 
 def inspect_project(project: Project) -> tuple[list[Trouble], list[str], list[str]]:
-    """Problems, doubts and facts of the input of a project."""
+    """Problems, warnings and facts of the input of a project."""
     from electrode_grains.pipelines.preprocessing.settings import AnnotationSettings, StackSettings
 
     troubles = settings_troubles(project)
-    doubts: list[str] = []
+    warnings: list[str] = []
     facts: list[str] = []
     try:
         stack_settings = project.settings("preprocessing.stack", StackSettings)
         annotation = project.settings("preprocessing.annotation", AnnotationSettings)
     except UserError:  # in the table already; without them scans cannot be read as a run would
-        return troubles, doubts, facts
+        return troubles, warnings, facts
     stack, found = _inspect_scans(project, stack_settings)
     troubles += found
     if stack is None:
-        return troubles, doubts, facts
-    doubts += stack.attrs.get("notes", ())
+        return troubles, warnings, facts
+    warnings += stack.attrs.get("notes", ())
     if "slices" in stack.attrs:
         names = stack.attrs["slices"]
         shape = stack["image_quality"].shape
@@ -94,11 +94,11 @@ def inspect_project(project: Project) -> tuple[list[Trouble], list[str], list[st
         if placed is not None and not troubles:
             labelled = [z for z, classes in enumerate(placed) if classes.any()]
             facts.append(f"{len(labelled)} labelled slices, by place in the stack: {labelled}")
-            doubts += _doubts_of_annotations(placed, stack, annotation.frame)
+            warnings += _annotation_warnings(placed, stack, annotation.frame)
         edits, found = _inspect_edits(project, shape)
         troubles += found
         facts.append(f"{edits} recorded edits")
-    return troubles, doubts, facts
+    return troubles, warnings, facts
 
 
 def settings_troubles(project: Project) -> list[Trouble]:
@@ -153,8 +153,10 @@ def _inspect_scans(
         readers = project.catalog.get("ebsd_scans").load()
     except InputError as problem:
         return None, [trouble_of("ebsd_scans", problem)]
-    with progress("reading slices") as told:
-        return inspect_scans(readers, settings.first_slice, settings.reading_options(), told)
+    with progress("reading slices") as report_progress:
+        return inspect_scans(
+            readers, settings.first_slice, settings.reading_options(), report_progress
+        )
 
 
 def _inspect_annotations(
@@ -172,7 +174,7 @@ def _inspect_annotations(
     return annotation_troubles(dataset.readers(), names, shape, numbers)
 
 
-def _doubts_of_annotations(placed: NDArray[np.uint8], stack: xr.Dataset, frame: str) -> list[str]:
+def _annotation_warnings(placed: NDArray[np.uint8], stack: xr.Dataset, frame: str) -> list[str]:
     """Whether labels drawn on raw slices show their own slice; aligned ones only a run can tell."""
     from electrode_grains.ebsd import annotation_fits
 

@@ -27,6 +27,7 @@ SHOWN = ("subject", "value_first", "value_second", "effect", "effect_low", "effe
               help="Permutations, resamples [default: setting modelling.comparison].")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False),
               help="Write the table there too: .csv or .parquet.")  # fmt: skip
+@click.option("--replace", is_flag=True, help="With -o: replace a file of that name.")
 def command(
     first: Path,
     second: Path,
@@ -34,6 +35,7 @@ def command(
     env: str | None,
     replicates: int | None,
     output: Path | None,
+    replace: bool,
 ) -> None:
     """Compare the grains of the particles A and B.
 
@@ -43,32 +45,36 @@ def command(
     adjusted for their number. Which grains count is a setting of the project around you, or
     else of the package.
     """
-    from electrode_grains.commands.console import show_table, tell
+    from electrode_grains.commands.console import echo, show_table
+    from electrode_grains.commands.outputs import refuse_existing
     from electrode_grains.datasets.tables import spreadsheet_safe
+    from electrode_grains.runs.writing import atomic_write
 
     if output is not None and output.suffix not in (".csv", ".parquet"):
         raise SettingsError(
             "the table can be written as CSV or Parquet", found=output.name,
             expected=".csv or .parquet",
         )  # fmt: skip
+    if output is not None:
+        refuse_existing(output, replace=replace)
     names, files = _named(first, second)
     compared = compare_tables(dict(zip(names, files, strict=True)), project, env, replicates)
     for index, name in enumerate(names):
         sizes = compared[f"sample_size_{('first', 'second')[index]}"]
-        tell(f"{name}: {sizes.min()} grains, {files[index]}")
+        echo(f"{name}: {sizes.min()} grains, {files[index]}")
     show_table(
         "\nB against A",
         ("", "A", "B", "effect", "from", "to", "adjusted p"),
         [[row[name] for name in SHOWN] for _, row in compared.iterrows()],
     )
     different = int((compared["adjusted_p_value"] < 0.05).sum())
-    tell(f"\n{different} of {len(compared)} subjects differ at the 5 % level")
+    echo(f"\n{different} of {len(compared)} subjects differ at the 5 % level")
     if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        if output.suffix == ".csv":
-            spreadsheet_safe(compared).to_csv(output, index=False)
-        else:
-            compared.to_parquet(output, index=False)
+        with atomic_write(output) as (partial,):
+            if output.suffix == ".csv":
+                spreadsheet_safe(compared).to_csv(partial, index=False)
+            else:
+                compared.to_parquet(partial, index=False)
 
 
 def compare_tables(

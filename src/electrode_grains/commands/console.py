@@ -15,12 +15,12 @@ from electrode_grains.text import printable
 WIDTH_UNWATCHED = 140  # of tables that go to a file, unless COLUMNS says otherwise
 
 
-def watched() -> bool:
+def is_interactive() -> bool:
     """Whether a person sits before this terminal, rather than continuous integration."""
     return Console(stderr=True).is_terminal and not os.environ.get("CI")
 
 
-def tell(text: str = "") -> None:
+def echo(text: str = "") -> None:
     """Print text, control characters made visible."""
     Console(highlight=False, markup=False, soft_wrap=True).print(printable(text))
 
@@ -41,7 +41,7 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
     shown = Console(highlight=False, markup=False)
     if not (shown.is_terminal or os.environ.get("COLUMNS")):
         shown = Console(highlight=False, markup=False, width=WIDTH_UNWATCHED)
-    tell(title)
+    echo(title)
     shown.print(table)
 
 
@@ -54,7 +54,7 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """Give a callback that takes the number done and their total, and shows the time left."""
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(
-        *columns, console=Console(stderr=True), transient=True, disable=not watched()
+        *columns, console=Console(stderr=True), transient=True, disable=not is_interactive()
     ) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

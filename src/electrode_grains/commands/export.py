@@ -43,9 +43,10 @@ def command(
     Volumes are kept as OME-Zarr already, which napari and Fiji open. Lengths are nm, but um in
     tif and dream3d.
     """
-    from electrode_grains.commands.console import progress, tell
+    from electrode_grains.commands.console import echo, progress
+    from electrode_grains.commands.outputs import output_folder
     from electrode_grains.commands.project import open_project
-    from electrode_grains.exports import write_exports
+    from electrode_grains.exports import FORMATS, write_exports
     from electrode_grains.pipelines.export.nodes import gather_particle
     from electrode_grains.pipelines.export.pipeline import INPUTS
 
@@ -53,11 +54,12 @@ def command(
     steps = {"grain_label_volume": "segmentation", "grain_table": "characterization"}
     loaded = {name: opened.load(name, steps.get(name, "preprocessing")) for name in INPUTS}
     particle = gather_particle(**loaded, parameters=opened.config["parameters"])
-    wanted = NAMES if "all" in formats else formats or (*NAMES[:4], "ply")
+    chosen = NAMES if "all" in formats else formats or (*NAMES[:4], "ply")
     folder = output or opened.file_of("exported_particle")
-    with progress("writing") as told:
-        written = write_exports(particle, folder, wanted, smoothing, told)
+    names = [FORMATS[name][1] for name in chosen]
+    with output_folder(folder, names), progress("writing") as report_progress:
+        written = write_exports(particle, folder, chosen, smoothing, report_progress)
     for path in written.values():
         files = [path] if path.is_file() else list(path.iterdir())
         size = sum(file.stat().st_size for file in files) / 1e6
-        tell(f"{path} ({f'{len(files)} files, ' if path.is_dir() else ''}{size:.1f} MB)")
+        echo(f"{path} ({f'{len(files)} files, ' if path.is_dir() else ''}{size:.1f} MB)")

@@ -65,10 +65,10 @@ README = """\
 | results | `data/07_model_output/`, the report in `data/08_reporting/report.html` |
 
 1. `electrode-grains check` lists all problems of the input at once.
-2. `electrode-grains annotate` proposes slices to label and takes them back; or
+2. `electrode-grains annotate` proposes slices to label and imports the labels; or
    `kedro run --pipelines orientation_annotation` labels four from their orientations.
 3. `kedro run` computes everything; `electrode-grains report` opens the report.
-4. `electrode-grains proofread` lists doubtful grains and records corrections.
+4. `electrode-grains proofread` lists likely segmentation errors and records your corrections.
 """
 
 
@@ -104,13 +104,13 @@ def command(
 ) -> None:
     """Make a project folder DIR from your own slices.
 
-    All slices are read and must agree. What the files tell is not asked: step, phases, Laue
-    group, and for volumes the distance of the slices.
+    All slices are read and must agree. Step, phases, Laue group and, for volumes, the distance
+    of the slices are read from the files; init asks only for the rest.
 
     \b
     electrode-grains init nmc_07 --scans /data/nmc_07/ang --slice-spacing-nm 50
     """
-    from electrode_grains.commands.console import tell
+    from electrode_grains.commands.console import echo
 
     own = scans is None
     source = (folder / SCANS if scans is None else scans).resolve()
@@ -134,7 +134,7 @@ def command(
         "spacing": f"{spacing:g}",
         "spacing_source": spacing_source,
         "step": "null" if step_nm is None else f"{step_nm:g}",
-        "step_source": "given, since images do not tell it" if step_nm else "the files tell it",
+        "step_source": "given: images do not hold it" if step_nm else "from the files",
         "laue_group": group,
         "laue_source": group_source,
     }
@@ -142,20 +142,20 @@ def command(
         _check_annotations(annotations, stack)
     facts = _facts(stack, spacing)
     _write(folder, source, own or copy, annotations, facts, values)
-    tell(f"{folder}: {facts}")
-    tell(f"  distance of slices {spacing:g} nm ({spacing_source})")
-    tell(f"  Laue group {group} ({group_source})")
+    echo(f"{folder}: {facts}")
+    echo(f"  distance of slices {spacing:g} nm ({spacing_source})")
+    echo(f"  Laue group {group} ({group_source})")
     for note in stack.attrs["notes"][:3]:
-        tell(f"  note: {note}")
-    tell("\nNext:")
-    tell(f"  cd {folder}")
+        echo(f"  note: {note}")
+    echo("\nNext:")
+    echo(f"  cd {folder}")
     if not annotations:
-        tell("  electrode-grains annotate        # label a few slices")
+        echo("  electrode-grains annotate        # label a few slices")
         if _indexed_share(stack) > 0:
-            tell(
+            echo(
                 "  kedro run --pipelines orientation_annotation   # or have orientations label some"
             )
-    tell("  kedro run")
+    echo("  kedro run")
 
 
 def quote(text: str) -> str:
@@ -207,19 +207,22 @@ def _step_of_images(source: Path, step_nm: float | None) -> float | None:
     kinds = {file.suffix.lower() for file in files} & set(SUFFIXES)
     if step_nm is not None or not kinds or kinds - set(IMAGES):
         return step_nm
-    return _asked("Distance of the pixels in nm", "--step-nm")
+    return prompt_float("distance between two pixels in nm", "--step-nm")
 
 
-def _asked(question: str, option: str) -> float:
-    """Number that no file tells, from the person at the terminal.
+def prompt_float(question: str, option: str) -> float:
+    """Ask the person at the terminal for a number that no file holds.
 
     Raises
     ------
     SettingsError
-        If nobody is there to be asked.
+        If no person is at the terminal.
     """
     if not sys.stdin.isatty():
-        raise SettingsError(f"the files do not tell: {question}", remedy=f"give it by {option}")
+        raise SettingsError(
+            f"not stored in the files: {question}",
+            remedy=f"give it with {option}, such as {option} 50",
+        )
     return float(click.prompt(question, type=click.FloatRange(min=0, min_open=True)))
 
 
@@ -230,8 +233,8 @@ def _read(source: Path, step_nm: float | None) -> xr.Dataset:
 
     options = ReadingOptions(step_nm=step_nm)
     readers = ScanFolderDataset(path=str(source)).load()
-    with progress("reading slices") as told:
-        stack, troubles = inspect_scans(readers, options=options, progress=told)
+    with progress("reading slices") as report_progress:
+        stack, troubles = inspect_scans(readers, options=options, progress=report_progress)
     if troubles:
         stack_scans(readers, options=options)  # refuses with all of them in a table
     return stack
@@ -245,8 +248,8 @@ def _slice_spacing(stack: xr.Dataset, given: float | None) -> tuple[float, str]:
             )
         return given, "given"
     if stack.attrs["slice_spacing_nm"]:
-        return float(stack.attrs["slice_spacing_nm"]), "the files tell it"
-    return _asked("Thickness milled away between two scans in nm", "--slice-spacing-nm"), "given"
+        return float(stack.attrs["slice_spacing_nm"]), "from the files"
+    return prompt_float("distance between two slices in nm", "--slice-spacing-nm"), "given"
 
 
 def _laue_group(stack: xr.Dataset, given: str | None) -> tuple[str, str]:
@@ -265,10 +268,10 @@ def _laue_group(stack: xr.Dataset, given: str | None) -> tuple[str, str]:
         return laue_group_of_tsl_symmetry(phase["symmetry"]), f"phase {phase['material_name']}"
     except ValueError:
         raise SettingsError(
-            "the files do not tell the Laue group of the crystal",
+            "the Laue group of the crystal is not stored in the files",
             found=f"symmetry {phase['symmetry']!r} of phase {phase['material_name']!r}",
             expected=", ".join(LAUE_GROUPS),
-            remedy="give it by --laue-group",
+            remedy="give it with --laue-group",
         ) from None
 
 

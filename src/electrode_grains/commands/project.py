@@ -24,7 +24,7 @@ class Project:
     ----------
     path : Path
     environment : str or None
-        As in `kedro run --env`.
+        As in `kedro run --env`, or the variable KEDRO_ENV.
     config : OmegaConfigLoader
     catalog : DataCatalog
     """
@@ -92,7 +92,7 @@ class Project:
                 "the catalog of this project lacks a dataset",
                 where=str(self.path / "conf" / "base"),
                 found=f"no {name}",
-                remedy="the project is older than the package: make one anew by "
+                remedy="the project is older than the package: make a new one with "
                 "electrode-grains init, and copy its conf/base here",
             )
         described = dataset._describe()
@@ -125,6 +125,7 @@ def open_project(project: Path | None, env: str | None) -> Project:
     """
     from electrode_grains.configuration import check_environment
 
+    env = env or os.environ.get("KEDRO_ENV")
     folder = find_project(project or Path.cwd())
     conf = folder / "conf"
     if env:
@@ -135,7 +136,7 @@ def open_project(project: Path | None, env: str | None) -> Project:
     from kedro.io import DataCatalog
 
     bootstrap_project(folder)
-    # What is wrong is told once, by the command.
+    # The command itself reports what is wrong, once.
     logging.getLogger("kedro").setLevel(logging.CRITICAL)
     config = settings.CONFIG_LOADER_CLASS(
         conf_source=str(conf), env=env, **settings.CONFIG_LOADER_ARGS

@@ -1,4 +1,4 @@
-"""`electrode-grains proofread`: look at doubtful grains and record corrections."""
+"""`electrode-grains proofread`: look at suspicious grains and record corrections."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STEP = "segmentation"
 SHOWN = 20
 
 
-class _Voxels(click.ParamType):
+class _Voxels(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5 on
     """Voxels z,y,x, or ranks of suspects #3, joined by slashes."""
 
     name = "voxels"
@@ -43,7 +43,7 @@ class _Voxels(click.ParamType):
         return places
 
 
-@click.command(cls=Command, short_help="List doubtful grains; record remove, merge, split.")
+@click.command(cls=Command, short_help="List likely segmentation errors; record corrections.")
 @project_options
 @click.option("--remove", type=_Voxels(), multiple=True, metavar="Z,Y,X",
               help="Record: no grain there.")  # fmt: skip
@@ -83,9 +83,9 @@ def command(
     electrode-grains proofread --merge '#3/12,44,55'
     kedro run --pipelines segmentation,characterization,modelling,reporting
     """
-    from electrode_grains.commands.console import show_table, tell
+    from electrode_grains.commands.console import echo, show_table
     from electrode_grains.commands.project import open_project
-    from electrode_grains.commands.viewer import wanted
+    from electrode_grains.commands.viewer import use_viewer
 
     opened = open_project(project, env)
     session = EditSession(opened)
@@ -99,7 +99,7 @@ def command(
         session.try_all(asked)
         for action, voxels in asked:
             session.record(action, voxels)
-            tell(f"recorded: {action} at {voxels}")
+            echo(f"recorded: {action} at {voxels}")
         _say_how_to_go_on(session, opened)
         return
     listed = suspects.head(count)
@@ -112,15 +112,15 @@ def command(
             for row in listed.itertuples()
         ],
     )  # fmt: skip
-    if wanted(viewer, exporting=pictures is not None):
+    if use_viewer(viewer, exporting=pictures is not None):
         _open_viewer(opened, session, suspects)
         if session.recorded:
             _say_how_to_go_on(session, opened)
         return
     folder = pictures or opened.file_of("suspect_table").parent / "suspects"
     draw_suspects(opened, listed, folder)
-    tell(f"\nPictures of them are in {folder}")
-    tell("Next: electrode-grains proofread --remove '#1', --merge or --split; see --help")
+    echo(f"\nPictures of them are in {folder}")
+    echo("Next: electrode-grains proofread --remove '#1', --merge or --split; see --help")
 
 
 class EditSession:
@@ -185,18 +185,21 @@ def draw_suspects(project: Project, suspects: pd.DataFrame, folder: Path) -> Non
     """Write a picture of each suspect, named by rank and grain."""
     from PIL import Image
 
+    from electrode_grains.commands.outputs import output_folder, written_before
     from electrode_grains.figures.suspect_sections import suspect_sections
 
     quality = project.load("image_quality_volume", "preprocessing").to_numpy()
     labels = project.load("grain_label_volume", STEP).to_numpy()
     colours = _orientation_colours(project)
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("suspect_*.png"):
-        old.unlink()
-    for row in suspects.itertuples():
-        voxel = (int(row.z), int(row.y), int(row.x))
-        picture = suspect_sections(quality, labels, int(row.label), voxel, colours)
-        Image.fromarray(picture).save(folder / f"suspect_{row.rank:03d}_grain_{row.label}.png")
+    rows = suspects[["rank", "label", "z", "y", "x"]].to_dict("records")
+    files = {f"suspect_{row['rank']:03d}_grain_{row['label']}.png": row for row in rows}
+    with output_folder(folder, list(files)):
+        for old in written_before(folder):
+            old.unlink()
+        for name, row in files.items():
+            voxel = (int(row["z"]), int(row["y"]), int(row["x"]))
+            picture = suspect_sections(quality, labels, int(row["label"]), voxel, colours)
+            Image.fromarray(picture).save(folder / name)
 
 
 def _orientation_colours(project: Project) -> NDArray[np.float64] | None:
@@ -231,11 +234,11 @@ def _resolved(places: Sequence[Voxel | int], suspects: pd.DataFrame) -> list[Vox
 
 
 def _say_how_to_go_on(session: EditSession, project: Project) -> None:
-    from electrode_grains.commands.console import tell
+    from electrode_grains.commands.console import echo
 
     again = f" --env {project.environment}" if project.environment else ""
-    tell(f"\n{session.recorded} edits were appended to {session.file}")
-    tell(f"Next: kedro run{again} --pipelines segmentation,characterization,modelling,reporting")
+    echo(f"\n{session.recorded} edits were appended to {session.file}")
+    echo(f"Next: kedro run{again} --pipelines segmentation,characterization,modelling,reporting")
 
 
 def _open_viewer(project: Project, session: EditSession, suspects: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""`electrode-grains report`: open the page that tells the story of the particle."""
+"""`electrode-grains report`: open the page about the particle."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from electrode_grains.commands.project import project_options
 if TYPE_CHECKING:
     from electrode_grains.commands.project import Project
 
-TOLD = ("grain_table", "marginal_fits", "copula_fits", "segmentation_log")
+RESULTS = ("grain_table", "marginal_fits", "copula_fits", "segmentation_log")
 
 
-@click.command(cls=Command, short_help="Open the report, or build it anew.")
+@click.command(cls=Command, short_help="Open the report, or rebuild it.")
 @project_options
 @click.option("--rebuild", is_flag=True, help="Draw figures, tables and page from the results.")
 @click.option("--no-open", is_flag=True, help="Only print where the report is.")
@@ -25,7 +25,7 @@ def command(project: Path | None, env: str | None, rebuild: bool, no_open: bool)
 
     In continuous integration and without a screen its path is printed only.
     """
-    from electrode_grains.commands.console import tell, watched
+    from electrode_grains.commands.console import echo, is_interactive
     from electrode_grains.commands.project import open_project
 
     opened = open_project(project, env)
@@ -33,11 +33,13 @@ def command(project: Path | None, env: str | None, rebuild: bool, no_open: bool)
         _run_reporting(opened)
     opened.load("report", "reporting")
     page = opened.file_of("report")
-    tell(f"{page} ({page.stat().st_size / 1e6:.1f} MB)")
+    echo(f"{page} ({page.stat().st_size / 1e6:.1f} MB)")
     newer = newer_results(opened)
     if newer:
-        tell(f"older than {', '.join(newer)}: electrode-grains report --rebuild draws it anew")
-    if watched() and not no_open:
+        echo(
+            f"older than {', '.join(newer)}: electrode-grains report --rebuild draws it from these"
+        )
+    if is_interactive() and not no_open:
         click.launch(str(page))
 
 
@@ -46,13 +48,13 @@ def newer_results(project: Project) -> list[str]:
     written = project.file_of("report").stat().st_mtime
     return [
         name
-        for name in TOLD
+        for name in RESULTS
         if project.exists(name) and project.file_of(name).stat().st_mtime > written
     ]
 
 
 def _run_reporting(project: Project) -> None:
-    from kedro.framework.session import KedroSession
+    from electrode_grains.runs.session import IncrementalSession
 
-    with KedroSession.create(project_path=project.path, env=project.environment) as session:
+    with IncrementalSession.create(project_path=project.path, env=project.environment) as session:
         session.run(pipeline_names=["reporting"])

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from electrode_grains.classes import LABEL_COLOURS
-from electrode_grains.commands.console import tell, watched
+from electrode_grains.commands.console import echo, is_interactive
 from electrode_grains.errors import InputError, UserError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def available() -> bool:
     return installed and screen
 
 
-def wanted(asked: bool | None, exporting: bool) -> bool:
+def use_viewer(asked: bool | None, exporting: bool) -> bool:
     """Whether to open napari: as asked, or else where it is and a person sees it.
 
     Raises
@@ -55,9 +55,9 @@ def wanted(asked: bool | None, exporting: bool) -> bool:
         )
     if asked is not None:
         return asked
-    if not available() and watched():
-        tell(f"napari would show them here ({INSTALL}); images are written instead")
-    return available() and watched() and not exporting
+    if not available() and is_interactive():
+        echo(f"napari would show them here ({INSTALL}); images are written instead")
+    return available() and is_interactive() and not exporting
 
 
 def open_window(title: str) -> Any:
@@ -161,7 +161,7 @@ def show_segmentation(
 
     def act(action: str) -> Callable[[Any], None]:
         def apply(layer: Any) -> None:
-            voxels = [tuple(int(value) for value in np.rint(point)) for point in layer.data]
+            voxels = [(int(z), int(y), int(x)) for z, y, x in np.rint(layer.data)]
             try:
                 grains.data = record(action, voxels)
             except UserError as problem:

@@ -308,3 +308,19 @@ def test_any_name_makes_a_project_that_can_be_used(command, acquired, tmp_path, 
     declared = tomllib.loads((tmp_path / "new" / "pyproject.toml").read_text("utf-8"))
     assert declared["tool"]["kedro"]["project_name"] == literal(name)
     assert command("check", tmp_path / "new").exit_code == 0
+
+
+def test_the_environment_variable_means_the_same_as_the_option(command, own_project, monkeypatch):
+    (own_project / "conf" / "other").mkdir()
+    (own_project / "conf" / "other" / "globals.yml").write_text("data_root: elsewhere\n")
+    by_option = command("report", "--project", own_project, "--env", "other")
+    monkeypatch.setenv("KEDRO_ENV", "other")
+    by_variable = command("report", "--project", own_project)
+    assert by_option.output == by_variable.output
+    assert "elsewhere" in by_option.output
+    monkeypatch.setenv("KEDRO_ENV", "nowhere")
+    for name in ("check", "annotate", "proofread", "report", "export"):
+        words = (own_project,) if name == "check" else ("--project", own_project)
+        done = command(name, *words)
+        assert done.exit_code == 2
+        assert "there is no such environment" in done.output

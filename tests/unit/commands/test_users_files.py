@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from electrode_grains.datasets.folders import AnnotationFolderDataset, write_classes
+from electrode_grains.errors import InputError
 
 PIPELINES = ("acquisition", "demo", "orientation_annotation", "preprocessing")
 
@@ -121,3 +122,42 @@ def test_import_waits_for_no_run_but_refuses_beside_one(command, own_project, tm
     assert done.exit_code == 2
     assert "another run" in done.output
     assert not (own_project / "data/01_raw/slice_annotations/slice_004.png").exists()
+
+
+def test_a_folder_for_results_keeps_what_a_user_put_there(tmp_path):
+    from electrode_grains.commands.outputs import output_folder, written_before
+
+    folder = tmp_path / "pictures"
+    (folder / "image").mkdir(parents=True)
+    (folder / "image" / "a.png").write_text("a user's")
+    (folder / "b.png").write_text("a user's")
+    with (
+        pytest.raises(InputError, match=r"image/a\.png"),
+        output_folder(folder, ["image", "c.png"]),
+    ):
+        pass
+    for text in ("first", "second"):
+        with output_folder(folder, ["c.png", "image/d.png"]):
+            (folder / "c.png").write_text(text)
+            (folder / "image" / "d.png").write_text(text)
+    assert sorted(file.name for file in written_before(folder)) == ["c.png", "d.png"]
+    (folder / "c.png").write_text("retouched by the user")
+    with pytest.raises(InputError, match=r"c\.png"), output_folder(folder, ["c.png"]):
+        (folder / "c.png").write_text("lost")
+    assert (folder / "c.png").read_text() == "retouched by the user"
+    assert (folder / "image" / "a.png").read_text() == "a user's"
+
+
+def test_annotate_exports_beside_a_users_files_and_over_none_of_them(
+    command, own_project, tmp_path
+):
+    folder = tmp_path / "to_paint"
+    (folder / "image").mkdir(parents=True)
+    (folder / "image" / "slice_004.png").write_text("a user's")
+    words = ("annotate", "--project", own_project, "--export", folder, "--slices")
+    done = command(*words, "4")
+    assert done.exit_code == 2
+    assert "image/slice_004.png" in done.output
+    for _ in range(2):
+        assert command(*words, "3").exit_code == 0
+    assert (folder / "image" / "slice_004.png").read_text() == "a user's"

@@ -1,0 +1,102 @@
+"""Folders and files that a command writes for a user, who may keep own files there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from electrode_grains.errors import InputError
+from electrode_grains.runs.content import file_digests
+from electrode_grains.runs.manifest import FOLDER, Manifest
+from electrode_grains.runs.writing import atomic_write
+
+RECORD = ".electrode-grains.json"  # digests of the files that commands wrote into a folder
+FEW = 5
+
+
+def refuse_existing(file: Path, *, replace: bool) -> None:
+    """Refuse to write where a file lies, unless the user says so.
+
+    Raises
+    ------
+    InputError
+        Naming the file.
+    """
+    if file.exists() and not replace:
+        raise InputError(
+            "a file of this name exists",
+            where=str(file.absolute()),
+            remedy="name another one, or add --replace",
+        )
+
+
+@contextmanager
+def output_folder(folder: Path, names: Sequence[str] | None = None) -> Iterator[None]:
+    """Let a command write into a folder, where it replaces nothing but what it wrote before.
+
+    Parameters
+    ----------
+    folder : Path
+        Made where it is missing.
+    names : sequence of str, optional
+        Files and folders in it that the command may write; None for any.
+
+    Raises
+    ------
+    InputError
+        If a file of such a name is another's, or was changed after it was written.
+    """
+    record = _read(folder)
+    current = _digests(folder, names)
+    others = [name for name, digest in current.items() if record.get(name) != digest]
+    if others:
+        raise InputError(
+            "files that this command has not written would be replaced",
+            where=str(folder.absolute()),
+            found=", ".join(others[:FEW]) + (" ..." if len(others) > FEW else ""),
+            remedy="name another folder, or move these files out of it",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        written = {**record, **_digests(folder, names)}
+        with atomic_write(folder / RECORD) as (partial,):
+            partial.write_text(json.dumps(written, indent=1, sort_keys=True) + "\n", "utf-8")
+
+
+def written_before(folder: Path) -> list[Path]:
+    """Files of a folder that a command wrote and that nobody has changed since."""
+    record = _read(folder)
+    current = _digests(folder, list(record))
+    return [folder / name for name, digest in current.items() if record[name] == digest]
+
+
+def _digests(folder: Path, names: Sequence[str] | None) -> dict[str, str]:
+    paths: Iterable[Path] = folder.iterdir() if names is None and folder.is_dir() else []
+    if names is not None:
+        paths = [folder / name for name in names]
+    digests: dict[str, str] = {}
+    for path in paths:
+        inside = path.parent.relative_to(folder)
+        digests |= {
+            (inside / name).as_posix(): digest for name, digest in file_digests([path]).items()
+        }
+    digests.pop(RECORD, None)
+    return digests
+
+
+def _read(folder: Path) -> dict[str, str]:
+    """Digests of what commands and runs wrote into a folder."""
+    record: dict[str, str] = {}
+    for file in (folder / FOLDER).glob("*.json"):
+        manifest = Manifest.read(file)
+        if manifest is not None and manifest.recipe is not None:
+            record |= manifest.files
+    try:
+        record |= json.loads((folder / RECORD).read_text("utf-8"))
+    except (OSError, ValueError, TypeError):
+        return record
+    return record
