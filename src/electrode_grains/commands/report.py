@@ -56,5 +56,6 @@ def newer_results(project: Project) -> list[str]:
 def _run_reporting(project: Project) -> None:
     from electrode_grains.runs.session import IncrementalSession
 
-    with IncrementalSession.create(project_path=project.path, env=project.environment) as session:
+    session = IncrementalSession.create(project_path=project.path, env=project.environment)
+    with session:
         session.run(pipeline_names=["reporting"])
