@@ -144,10 +144,13 @@ def register_pair(reference: Image, moving: Image, mode: str, initial_guess: boo
     reference, moving : ndarray of float64, shape (y, x)
         Slices as `prepare_slices` returns them.
     mode : str
-        A key of `MODES`.
+        A key of `MODES`, or "none".
     initial_guess : bool
         Look for jumps of many pixels by phase correlation first.
     """
+    if mode == "none":
+        stays = correlation(reference, moving, np.eye(3))
+        return Pair(np.eye(3), stays, stays, 1.0)
     starts = [np.eye(3)]
     if initial_guess:
         # Phase correlation finds sharp detail, plain correlation what is smooth or noisy.
@@ -160,7 +163,7 @@ def register_pair(reference: Image, moving: Image, mode: str, initial_guess: boo
     center = window_center(reference.shape)
     best, best_score = np.eye(3), -np.inf
     for start in starts:
-        refined = start @ StackReg(MODES[mode]).register(reference, _warp(moving, start))
+        refined = start @ StackReg(MODES[mode]).register(reference, warp_image(moving, start))
         rotation = center_motion(refined[None], center)[0, 2]
         for candidate in (refined, start):
             trust = _overlap_weight(covered_share(candidate, reference.shape))
@@ -183,7 +186,7 @@ def register_pair(reference: Image, moving: Image, mode: str, initial_guess: boo
     )
 
 
-def _warp(image: Image, matrix: Matrix) -> Image:
+def warp_image(image: Image, matrix: Matrix) -> Image:
     """Sample an image at matrix @ (x, y, 1) for every pixel (x, y); edges are repeated."""
     swap = matrix[[1, 0]][:, [1, 0, 2]]  # to (y, x)
     moved: Image = ndimage.affine_transform(
@@ -221,7 +224,7 @@ def correlation(reference: Image, moving: Image, matrix: Matrix) -> float:
     inside = _inside(matrix, reference.shape)
     if inside.mean() < 0.2:
         return -1.0
-    a, b = reference[inside], _warp(moving, matrix)[inside]
+    a, b = reference[inside], warp_image(moving, matrix)[inside]
     a, b = a - a.mean(), b - b.mean()
     norm = float(np.sqrt((a @ a) * (b @ b)))
     return float(a @ b) / norm if norm > 0 else 0.0

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Literal, TypedDict, Unpack
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from electrode_grains.alignment.drift import center_frame, regularise_drift, remove_trend
+from electrode_grains.alignment.evidence import Evidence, weigh_steps
 from electrode_grains.alignment.matching import Match, Slices, match_earlier, match_neighbours
 from electrode_grains.alignment.pairs import (
     LEAST_OVERLAP,
+    correlation,
     covered_share,
     noise_correlation,
     prepare_slices,
 )
-from electrode_grains.alignment.settings import AlignmentSettings
+from electrode_grains.alignment.precision import step_errors
+from electrode_grains.alignment.settings import AlignmentSettings, Mode
 from electrode_grains.alignment.transforms import (
     Matrices,
     SliceTransforms,
@@ -30,7 +34,8 @@ from electrode_grains.errors import InputError
 class SettingChanges(TypedDict, total=False):
     """Single settings of the alignment as keywords; their meaning is in `AlignmentSettings`."""
 
-    mode: Literal["translation", "rigid_body"]
+    mode: Mode
+    require_evidence: bool
     reference: Literal["previous", "neighbours", "first"]
     smoothing: float
     mask_background: bool
@@ -115,9 +120,10 @@ def estimate_transforms(
     if values.ndim != 3 or values.size == 0:
         raise InputError("a stack has dimensions (z, y, x)", found=f"shape {values.shape}")
     center = window_center(values.shape)
+    mode = "rigid_body" if settings.mode == "auto" else settings.mode
     slices = Slices(
         images=prepare_slices(values, settings.smoothing, settings.mask_background),
-        mode=settings.mode,
+        mode=mode,
         initial_guess=settings.initial_guess,
         floor=noise_correlation(values.shape, settings.smoothing),
         center=center,
@@ -127,6 +133,9 @@ def estimate_transforms(
         matches = match_neighbours(slices, report_progress)
     else:
         matches = match_earlier(slices, settings.reference, report_progress)
+    evidence = None if mode == "none" else _weigh(slices, matches)
+    if evidence and settings.require_evidence and not evidence.moves:
+        matches = _keep_significant(slices, matches, evidence)
     matrices = np.tile(np.eye(3), (len(values), 1, 1))
     for z, match in enumerate(matches[1:], 1):
         matrices[z] = match.step @ matrices[match.reference]
@@ -137,10 +146,44 @@ def estimate_transforms(
     matrices = center_frame(matrices, center)
     if settings.detrend == "linear":
         matrices = remove_trend(matrices, center)
-    transforms = _result(matrices, settings.mode, matches, values.shape, center, notes)
+    transforms = replace(
+        _result(matrices, mode, matches, values.shape, center, notes), evidence=evidence
+    )
     if settings.strict:
         _refuse_flagged(transforms)
     return transforms
+
+
+def _steps(matches: Sequence[Match], center: tuple[float, float]) -> NDArray[np.float64]:
+    """Motion of each slice but the first against its reference, NaN where it has none."""
+    steps = center_motion(np.array([match.step for match in matches]), center)
+    steps[[match.between or not np.isfinite(match.after) for match in matches]] = np.nan
+    return steps[1:]
+
+
+def _weigh(slices: Slices, matches: Sequence[Match]) -> Evidence:
+    """Judge the motions of a stack by their errors."""
+    steps = _steps(matches, slices.center)
+    errors = np.full_like(steps, np.nan)
+    for z, match in enumerate(matches[1:], 1):
+        reference, moving = slices.images[match.reference], slices.images[z]
+        if np.isfinite(steps[z - 1]).all() and reference is not None and moving is not None:
+            errors[z - 1] = step_errors(reference, moving, match.step)
+    return weigh_steps(steps, errors)
+
+
+def _keep_significant(slices: Slices, matches: Sequence[Match], evidence: Evidence) -> list[Match]:
+    """Matches whose steps are those of the stage."""
+    kept = [matches[0]]
+    steps = np.nan_to_num(evidence.significant(_steps(matches, slices.center)))
+    for z, (match, (x, y, rotation)) in enumerate(zip(matches[1:], steps, strict=True), 1):
+        step = rigid_matrix(x, y, rotation, slices.center)
+        reference, moving = slices.images[match.reference], slices.images[z]
+        after = match.after
+        if np.isfinite(after) and reference is not None and moving is not None:
+            after = correlation(reference, moving, step)
+        kept.append(replace(match, step=step, after=after))
+    return kept
 
 
 def _place_between(

@@ -43,7 +43,10 @@ def apply_transforms(
     Notes
     -----
     Missing values (NaN) are filled from their nearest neighbour before a spline runs and
-    masked again after it, lest one of them spoil its surroundings.
+    masked again after it, lest one of them spoil its surroundings. Where a spline leaves the
+    range of a slice, beside sharp edges, its values are cut to that range. A slice that does not
+    move keeps its values exactly. Pixels without source are the ones where nothing was measured:
+    NaN in image quality, no orientation, class 0.
     """
     if volume.ndim not in (3, 4) or volume.shape[-3] != len(transforms.matrices):
         raise InputError(
@@ -69,6 +72,9 @@ def apply_transforms(
 def _move(
     image: NDArray[Any], matrix: NDArray[np.float64], order: int, missing: Any
 ) -> NDArray[Any]:
+    if np.array_equal(matrix, np.eye(3)):
+        finite = np.isfinite(image) if np.issubdtype(image.dtype, np.floating) else True
+        return np.asarray(np.where(finite, image, missing), image.dtype)
     rows, columns = image.shape
     y, x = np.mgrid[:rows, :columns]
     sx = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2]
@@ -87,6 +93,7 @@ def _move(
         index = ndimage.distance_transform_edt(holes, return_distances=False, return_indices=True)
         source = image[tuple(index)]
     interpolated = ndimage.map_coordinates(source, [sy, sx], order=order, mode="nearest")
+    interpolated = interpolated.clip(source.min(), source.max())  # splines overshoot
     usable = inside & np.isfinite(nearest)
     moved: NDArray[Any] = np.where(usable, interpolated, missing).astype(image.dtype)
     return moved

@@ -9,6 +9,8 @@ from pydantic import model_validator
 
 from electrode_grains.base import Settings, setting
 
+Mode = Literal["auto", "none", "translation", "rigid_body"]
+
 
 class AlignmentSettings(Settings):
     """How slices are registered and resampled."""
@@ -19,8 +21,13 @@ class AlignmentSettings(Settings):
         "shift_memory": "shift_correlation_length",
     }
 
-    mode: Literal["translation", "rigid_body"] = setting(
-        "rigid_body", "motions of a slice: translation, or translation and rotation"
+    mode: Mode = setting(
+        "auto",
+        "motions of a slice: none, translation, rigid_body (with rotation); "
+        "auto: none for slices of one volume file, else rigid_body",
+    )
+    require_evidence: bool = setting(
+        True, "correct only what is the stage's motion beyond errors and the shape of grains"
     )
     reference: Literal["previous", "neighbours", "first"] = setting(
         "neighbours", "what each slice is registered to"

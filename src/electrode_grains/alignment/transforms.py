@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from electrode_grains.alignment.evidence import Evidence
+
 Matrices = NDArray[np.float64]
 
 
@@ -21,7 +23,7 @@ class SliceTransforms:
     matrices : ndarray of float64, shape (n, 3, 3)
         Each maps aligned pixel coordinates (x, y, 1) to those of the slice as scanned.
     mode : str
-        `translation` or `rigid_body`.
+        `none`, `translation`, `rigid_body` or `affine`.
     correlation_before, correlation_after : ndarray of float64, shape (n,)
         Normalised cross-correlation with the slice it was registered to, NaN where there is
         none.
@@ -34,6 +36,8 @@ class SliceTransforms:
         centre of the window, so that a rotation does not appear as a shift.
     registered_to : ndarray of int, shape (n,), optional
         Index of the slice that each was registered to.
+    evidence : Evidence, optional
+        Whether the stage moved; None where nothing was registered.
     notes : tuple of str
         Warnings about the stack as a whole.
     """
@@ -47,6 +51,7 @@ class SliceTransforms:
     center: tuple[float, float] = (0.0, 0.0)
     registered_to: NDArray[np.int_] | None = None
     notes: tuple[str, ...] = ()
+    evidence: Evidence | None = None
 
     @property
     def shift_x(self) -> NDArray[np.float64]:
@@ -82,6 +87,7 @@ class SliceTransforms:
             "flags": [list(flags) for flags in self.flags],
             "registered_to": None if self.registered_to is None else self.registered_to.tolist(),
             "notes": list(self.notes),
+            "evidence": None if self.evidence is None else self.evidence.to_dict(),
         }
 
     @classmethod
@@ -102,6 +108,7 @@ class SliceTransforms:
             raise ValueError(f"matrices of shape {matrices.shape}, not one 3 x 3 for each slice")
         center = values.get("center", (0.0, 0.0))
         references = values.get("registered_to")
+        evidence = values.get("evidence")
         return cls(
             matrices=matrices,
             mode=str(values["mode"]),
@@ -112,6 +119,7 @@ class SliceTransforms:
             center=(float(center[0]), float(center[1])),
             registered_to=None if references is None else np.asarray(references, int),
             notes=tuple(values.get("notes") or ()),
+            evidence=Evidence.from_dict(evidence) if evidence else None,
         )
 
 

@@ -141,6 +141,7 @@ def stack_scans(
     dy, dx = stack.attrs.pop("step_nm")
     told = stack.attrs.pop("slice_spacing_nm")
     dz = float(slice_spacing_nm or told or dy)
+    stack.attrs["from_volume"] = told is not None  # of slices, only a volume tells the spacing
     stack.attrs["spacing_nm"] = (dz, dy, dx)
     return stack.assign_coords(z=np.arange(len(stack.attrs["slices"])) * dz)
 

@@ -83,7 +83,9 @@ def test_a_jump_of_many_pixels_is_found():
 def test_a_slice_without_contrast_is_flagged_and_shifts_nobody_else():
     slices, true = scanned(6, [(0.8 * z, 0, 0) for z in range(6)])
     slices[3] = 7.0
-    transforms = estimate_transforms(slices, rotation_correlation_length=None)
+    transforms = estimate_transforms(
+        slices, rotation_correlation_length=None, require_evidence=False
+    )
     others = [0, 1, 2, 4, 5]
 
     assert "no contrast" in transforms.flags[3][0]
@@ -139,9 +141,9 @@ def torn(image, by=9):
 @pytest.mark.parametrize("bad", [0, 1, 4, 8, 9])
 def test_a_torn_slice_moves_no_other_when_neighbours_must_agree(bad):
     slices, _ = scanned(10, [(0.8 * z, -0.4 * z, 0) for z in range(10)])
-    clean = estimate_transforms(slices)
+    clean = estimate_transforms(slices, require_evidence=False)
     slices[bad] = torn(slices[bad])
-    transforms = estimate_transforms(slices)
+    transforms = estimate_transforms(slices, require_evidence=False)
     others = np.delete(np.arange(10), bad)
     apart = np.column_stack(
         [transforms.shift_x - clean.shift_x, transforms.shift_y - clean.shift_y]
@@ -156,9 +158,9 @@ def test_a_torn_slice_moves_no_other_when_neighbours_must_agree(bad):
 
 def test_two_lost_slices_in_a_row_are_bridged_and_lie_between_their_neighbours():
     slices, _ = scanned(9, [(0.8 * z, 0, 0) for z in range(9)])
-    clean = estimate_transforms(slices)
+    clean = estimate_transforms(slices, require_evidence=False)
     slices[4:6] = np.random.default_rng(5).normal(size=(2, *SHAPE))
-    transforms = estimate_transforms(slices)
+    transforms = estimate_transforms(slices, require_evidence=False)
 
     assert "midway" in transforms.flags[4][0]
     assert "midway" in transforms.flags[5][0]
@@ -341,6 +343,25 @@ def test_one_missing_value_does_not_spoil_its_surroundings():
     volume[0, 30, 30] = np.nan
     moved = apply_transforms(volume, transforms_of((0.3, 0.2, 0)), order=3)
     assert np.isnan(moved[0, 25:35, 25:35]).sum() == 1
+
+
+@pytest.mark.parametrize("order", [2, 3, 5])
+def test_a_spline_stays_in_the_range_of_the_data(order):
+    volume = np.zeros((1, *SHAPE))
+    volume[:, 20:40, 20:40] = 200.0
+    moved = apply_transforms(volume, transforms_of((0.4, 0.3, 0.02)), order=order)
+    assert np.nanmin(moved) == 0
+    assert np.nanmax(moved) == 200
+
+
+def test_a_slice_that_does_not_move_keeps_its_values_and_its_gaps():
+    volume = np.random.default_rng(0).random((1, *SHAPE)).astype(np.float32)
+    volume[0, 3, 4] = np.nan
+    volume[0, 5, 6] = np.inf
+    moved = apply_transforms(volume, transforms_of((0, 0, 0)), order=3)
+    gaps = ~np.isfinite(volume)
+    np.testing.assert_array_equal(np.isnan(moved), gaps)
+    np.testing.assert_array_equal(moved[~gaps], volume[~gaps])
 
 
 def test_labels_cannot_be_interpolated():

@@ -57,6 +57,7 @@ def read_stack(
         "laue_group": stack.laue_group,
         "indexed_share": float(orientations.known.mean()),
         "fingerprint": stack_fingerprint(scans),
+        "from_volume": scans.attrs["from_volume"],
     }
     if index["notes"]:
         logger.warning("notes on %d scans, the first: %s", len(index["notes"]), index["notes"][0])
@@ -68,9 +69,11 @@ def read_stack(
 
 
 def register_slices(
-    image_quality_stack: xr.DataArray, alignment: AlignmentSettings
+    image_quality_stack: xr.DataArray, scan_index: Mapping[str, Any], alignment: AlignmentSettings
 ) -> SliceTransforms:
-    """Estimate how each slice must move to fit its neighbours."""
+    """Estimate how each slice must move to fit its neighbours; slices of a volume file do not."""
+    if alignment.mode == "auto" and scan_index.get("from_volume"):
+        alignment = alignment.replace(mode="none")
     transforms = estimate_transforms(
         image_quality_stack.to_numpy(),
         alignment,
@@ -79,6 +82,8 @@ def register_slices(
     flagged = {index: flags for index, flags in enumerate(transforms.flags) if flags}
     for index, flags in flagged.items():
         logger.warning("slice %d of the stack: %s", index, "; ".join(flags))
+    if transforms.evidence:
+        logger.info("%s", transforms.evidence.verdict)
     for note in transforms.notes:
         logger.warning("%s", note)
     return transforms

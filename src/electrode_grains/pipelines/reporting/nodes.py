@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 from pydantic_core import to_jsonable_python
 
+from electrode_grains.alignment import SliceTransforms
 from electrode_grains.base import Result
 from electrode_grains.boundary.split import AnnotationSplit
 from electrode_grains.volumes import spacing_of
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from plotly.graph_objects import Figure as PlotlyFigure
 
-    from electrode_grains.alignment import SliceTransforms
     from electrode_grains.boundary import UNet3D, ValidationScores
 else:
     # Kedro evaluates all hints; matplotlib, plotly and torch come when needed.
