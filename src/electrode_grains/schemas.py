@@ -142,18 +142,6 @@ def segmentation_scores(result: Mapping[str, Any]) -> Mapping[str, Any]:
     return result
 
 
-def particle_summary(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Aggregated quantities of the particle."""
-    wanted = (
-        "boundary_area_um2",
-        "particle_volume_um3",
-        "specific_surface_area_per_um",
-        "grain_count",
-    )
-    _require("the particle summary", result, wanted)
-    return result
-
-
 def marginal_fits(result: Mapping[str, Any]) -> Mapping[str, Any]:
     """Candidates for each characteristic."""
     _require("marginal fits", result, ("characteristics",))

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel
 
 from electrode_grains import __version__
+from electrode_grains.base import Result
 from electrode_grains.errors import SettingsError
 from electrode_grains.runs.writing import atomic_write, with_filename
 
@@ -495,6 +496,8 @@ def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """
     if isinstance(value, BaseModel):
         value = value.model_dump()
+    elif isinstance(value, Result):
+        value = value.to_dict()
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from flatten(item, f"{prefix}.{key}" if prefix else str(key))

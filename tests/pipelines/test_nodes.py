@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from electrode_grains.boundary import AnnotationSplit
 from electrode_grains.errors import InputError, SettingsError
+from electrode_grains.morphometry import ParticleSummary
 from electrode_grains.phantom.annotation import annotate
 from electrode_grains.pipelines.boundary_model.nodes import build_contrast, split_annotations
 from electrode_grains.pipelines.boundary_model.settings import (
@@ -134,19 +135,21 @@ def test_a_particle_is_measured_with_its_lattice_and_image_quality(labels):
     assert grains["orientation_w"].tolist() == [1, 1, 1]
     assert "sphericity_corrected" in grains
     assert contacts["misorientation_angle"].dropna().tolist() == pytest.approx([0] * 2, abs=1e-6)
-    assert particle["low_angle_share"] == 1
-    assert set(particle["resolution_limits_nm"]) == {"sphericity", "convexity", "elongation"}
+    assert particle.low_angle_share == 1
+    assert set(particle.resolution_limits_nm) == {"sphericity", "convexity", "elongation"}
 
     unknown = xr.DataArray(np.full_like(orientations, np.nan))
     grains, contacts, particle = measure_particle(labels, quality, unknown, measure)
     assert "orientation_w" not in grains
-    assert "low_angle_share" not in particle
+    assert "low_angle_share" not in particle.to_dict()
 
 
 def test_the_report_says_which_grains_are_too_small_for_a_shape(labels):
     table = measure_grains(labels)
     limits = {"sphericity": 100.0, "convexity": None}
-    told = unresolved_grains(table, {"particle_summary": {"resolution_limits_nm": limits}})
+    told = unresolved_grains(
+        table, ParticleSummary(0, 0, 0, 0, 3, 2, 0, resolution_limits_nm=limits)
+    )
     assert len(told) == 1
     assert "below d = 100 nm" in told[0]
     assert told[0].endswith("1 of 2 whole grains")
@@ -178,7 +181,7 @@ def test_only_correlated_pairs_are_modelled_and_the_angles_always():
 
 
 def test_without_truth_the_comparison_holds_the_segmentation_alone(labels):
-    compared = compare_with_truth(measure_grains(labels), None, None, {})
+    compared = compare_with_truth(measure_grains(labels), None, None, {}, None)
     assert set(compared["source"]) == {"segmented"}
     row = compared.set_index("characteristic").loc["equivalent_diameter_nm"]
     assert row["count"] == 2  # the single voxel lies inside the window too

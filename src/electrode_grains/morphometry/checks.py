@@ -27,6 +27,26 @@ def check_labels(labels: ArrayLike) -> NDArray[Any]:
     return volume
 
 
+def check_measured(measured: ArrayLike | None, labels: NDArray[Any]) -> NDArray[np.bool_] | None:
+    """Return the measured region of labels; None where all of the window was measured.
+
+    Raises
+    ------
+    InputError
+        If its shape is not that of the labels, or it is not of truth values.
+    """
+    if measured is None:
+        return None
+    region = np.asanyarray(measured)
+    if region.dtype != np.bool_ or region.shape != labels.shape:
+        raise InputError(
+            "the measured region does not fit the labels",
+            found=f"{region.dtype} of shape {region.shape}",
+            expected=f"bool of shape {labels.shape}: True where a voxel was measured",
+        )
+    return None if region.all() else np.ascontiguousarray(region)
+
+
 def check_spacing(spacing: Sequence[float]) -> tuple[float, float, float]:
     """Return the spacing as floats.
 

@@ -15,6 +15,7 @@ DIRECTIONS: tuple[tuple[int, int, int], ...] = tuple(
 
 # Directions that mirror one another at the axes weigh the same: seven classes, (z, y, x).
 NEIGHBOUR_CLASSES = ((0, 0, 1), (0, 1, 0), (0, 1, 1), (1, 0, 0), (1, 0, 1), (1, 1, 0), (1, 1, 1))
+FACE_CLASSES = [k for k, steps in enumerate(NEIGHBOUR_CLASSES) if sum(steps) == 1]
 
 
 @lru_cache(maxsize=64)

@@ -1,18 +1,23 @@
-"""Grains at the border of the window: how likely a grain is to be seen whole."""
+"""Grains at the border of the measured region: how likely a grain is to be seen whole."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numba import njit
 from numpy.typing import NDArray
 
 Integers = NDArray[np.int64]
 
 
 def inclusion_weights(
-    lower: Integers, upper: Integers, window: tuple[int, int, int]
+    lower: Integers,
+    upper: Integers,
+    window: tuple[int, int, int],
+    whole: NDArray[np.bool_] | None = None,
+    measured: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.float64]:
-    """Weight each grain that the window does not touch by the inverse chance of that.
+    """Weight each grain that the window does not cut by the inverse chance of that.
 
     Parameters
     ----------
@@ -20,19 +25,25 @@ def inclusion_weights(
         Bounding boxes (z, y, x) in voxels, upper end excluded.
     window : (int, int, int)
         Shape of the volume.
+    whole : ndarray of bool, shape (n,), optional
+        Grains that are not cut; by default those whose box stays off the border.
+    measured : ndarray of bool, shape (z, y, x), optional
+        Voxels that were measured; by default all.
 
     Returns
     -------
     ndarray of float64, shape (n,)
-        At least 1; NaN for grains with a voxel on the border of the window. The sum
-        estimates the number of grains with a given corner in the window.
+        At least 1; NaN for grains that are cut. The sum estimates the number of grains with
+        a given corner in the measured region.
 
     Notes
     -----
     Leaving out grains that the window cuts (the paper's rule) favours small ones. Of the N
     places that a grain's box may have in the window along an axis of N voxels, N - 1 - b keep
     a box of b voxels off the border. The weight is the ratio of both, over the three axes:
-    the estimator of Miles and Lantuejoul [1]_, unbiased for a window thrown at random.
+    the estimator of Miles and Lantuejoul [1]_, unbiased for a window thrown at random. In a
+    measured region of any shape it is the number of its voxels over the number of places at
+    which the box with a layer of one voxel around it lies inside.
 
     References
     ----------
@@ -45,11 +56,55 @@ def inclusion_weights(
     array([3.57142857])
     """
     size = np.array(window)
-    places = size - 1 - (upper - lower)
-    whole = np.all((lower > 0) & (upper < size), axis=1)
-    chance = np.prod(np.where(whole.reshape(-1, 1), places, 1) / np.maximum(size, 1), axis=1)
-    weights: NDArray[np.float64] = np.where(whole, 1 / chance, np.nan)
+    if whole is None:
+        whole = np.all((lower > 0) & (upper < size), axis=1)
+    weights: NDArray[np.float64]
+    if measured is None:
+        places = np.where(whole.reshape(-1, 1), size - 1 - (upper - lower), 1)
+        chance = np.prod(places / np.maximum(size, 1), axis=1)
+        weights = np.where(whole, 1 / chance, np.nan)
+        return weights
+    weights = np.full(len(lower), np.nan)
+    boxes, grains = np.unique((upper - lower)[whole] + 2, axis=0, return_inverse=True)
+    places = count_places(_unmeasured_sums(measured), boxes)
+    # A grain that is not cut has its own place, even where its box has a corner outside.
+    weights[whole] = measured.sum() / np.maximum(places, 1)[grains.ravel()]
     return weights
+
+
+def _unmeasured_sums(measured: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Number of voxels without measurement before each corner, shape (z + 1, y + 1, x + 1)."""
+    sums = np.zeros(tuple(size + 1 for size in measured.shape), np.int32)
+    np.cumsum(~measured, axis=0, out=sums[1:, 1:, 1:])
+    np.cumsum(sums, axis=1, out=sums)
+    np.cumsum(sums, axis=2, out=sums)
+    return sums
+
+
+@njit(cache=True, nogil=True)
+def count_places(sums: NDArray[np.int32], boxes: Integers) -> Integers:
+    """Number of places at which each box (z, y, x) lies in the measured region."""
+    counts = np.zeros(len(boxes), np.int64)
+    depth, height, width = sums.shape
+    for row in range(len(boxes)):
+        dz, dy, dx = boxes[row]
+        count = 0
+        for z in range(depth - dz):
+            for y in range(height - dy):
+                for x in range(width - dx):
+                    missing = (
+                        sums[z + dz, y + dy, x + dx]
+                        - sums[z, y + dy, x + dx]
+                        - sums[z + dz, y, x + dx]
+                        - sums[z + dz, y + dy, x]
+                        + sums[z, y, x + dx]
+                        + sums[z, y + dy, x]
+                        + sums[z + dz, y, x]
+                        - sums[z, y, x]
+                    )
+                    count += int(missing == 0)
+        counts[row] = count
+    return counts
 
 
 def weighted_means(values: pd.DataFrame, weights: pd.Series) -> pd.Series:
@@ -58,7 +113,7 @@ def weighted_means(values: pd.DataFrame, weights: pd.Series) -> pd.Series:
     Parameters
     ----------
     values : DataFrame
-        One row a grain; nulls are left out.
+        One row per grain; nulls are left out.
     weights : Series
         As from `inclusion_weights`.
 

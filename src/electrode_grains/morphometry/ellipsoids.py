@@ -22,7 +22,7 @@ def describe_ellipsoids(
     Parameters
     ----------
     sums : ndarray of int64, shape (n, 10)
-        Voxels, first and second moments, as in `GrainPartial`.
+        Voxels, first and second moments, as in `BlockStatistics`.
     lower, upper : ndarray of int64, shape (n, 3)
         Bounding boxes (z, y, x), upper end excluded.
     spacing : (float, float, float)

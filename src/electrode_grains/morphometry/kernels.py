@@ -30,7 +30,7 @@ CLASS_COUNT = 7
 
 
 @njit(cache=True, nogil=True)
-def _longer(array: NDArray[Any], needed: int) -> Any:
+def _grow(array: NDArray[Any], needed: int) -> Any:
     """Copy with room for at least `needed` entries along the first axis."""
     grown = np.empty((max(needed, 3 * len(array) // 2), *array.shape[1:]), array.dtype)
     grown[: len(array)] = array
@@ -38,7 +38,7 @@ def _longer(array: NDArray[Any], needed: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _home(key: Any, mask: Any) -> Any:
+def _hash_slot(key: Any, mask: Any) -> Any:
     """Slot at which the search for a key begins, in a table of mask + 1 slots.
 
     The search itself stands where it is needed: arrays handed to a function with a loop have
@@ -58,7 +58,7 @@ def _larger_table(keys: NDArray[np.uint64], used: int, size: int) -> Ranks:
     slots = np.full(2 ** int(np.ceil(np.log2(size))), EMPTY, np.int32)
     mask = np.uint64(slots.size - 1)
     for place in range(used):
-        slot = _home(keys[place], mask)
+        slot = _hash_slot(keys[place], mask)
         while slots[slot] != EMPTY:
             slot = (slot + ONE) & mask
         slots[slot] = place
@@ -116,7 +116,7 @@ def _rank_runs(
         run_counts[y] = count
         for i in range(count):
             value = np.uint64(plane[y, ends[y, i] - 1])
-            slot = _home(value, mask)
+            slot = _hash_slot(value, mask)
             while slots[slot] != EMPTY and labels[slots[slot]] != value:
                 slot = (slot + ONE) & mask
             if slots[slot] == EMPTY:
@@ -142,11 +142,11 @@ def _add_runs(
     sums: Integers,
     lower: Integers,
     upper: Integers,
-    beyond: Integers,
+    outside: Integers,
 ) -> None:
     """Add the own runs of a plane to count, moments and box of their grains.
 
-    Also counts their neighbours beyond the window. Arrays are indexed in place: a view of a
+    Also counts their neighbours outside the window. Arrays are indexed in place: a view of a
     row would cost more than the sums, since its references are counted.
     """
     z = origin[0]
@@ -179,26 +179,26 @@ def _add_runs(
             lower[rank, 2] = min(lower[rank, 2], first)
             upper[rank, 2] = max(upper[rank, 2], stop)
             if on_border or first == 0 or stop == window[2]:
-                _add_beyond(z, y, first, stop, window, beyond, rank)
+                _count_outside(z, y, first, stop, window, outside, rank)
 
 
 @njit(cache=True, nogil=True)
-def _add_beyond(
-    z: int, y: int, begin: int, end: int, window: tuple[int, int, int], beyond: Integers, rank: int
+def _count_outside(
+    z: int, y: int, begin: int, end: int, window: tuple[int, int, int], outside: Integers, rank: int
 ) -> None:
-    """Count the neighbours of a run that lie beyond the window."""
+    """Count the neighbours of a run that lie outside the window."""
     n, ends = end - begin, int(begin == 0) + int(end == window[2])
-    beyond[rank, CLASS_X] += ends
+    outside[rank, CLASS_X] += ends
     for dz in range(-1, 2):
         for dy in range(-1, 2):
             if dz == 0 and dy == 0:
                 continue
             straight = CLASS_Y if dz == 0 else CLASS_Z if dy == 0 else CLASS_ZY
             if 0 <= z + dz < window[0] and 0 <= y + dy < window[1]:
-                beyond[rank, straight + 1] += ends
+                outside[rank, straight + 1] += ends
             else:
-                beyond[rank, straight] += n
-                beyond[rank, straight + 1] += 2 * n
+                outside[rank, straight] += n
+                outside[rank, straight + 1] += 2 * n
 
 
 @njit(cache=True, nogil=True)
@@ -208,12 +208,12 @@ def _record_rows(
     run_counts: Integers,
     own: tuple[int, int, int, int],
     origin: tuple[int, int, int],
-    newest: Ranks,
+    last_record: Ranks,
     rows: Ranks,
 ) -> int:
     """List (rank, y, first x, last x, previous record of the rank) of every grain and row.
 
-    `newest` receives the last record of each rank.
+    `last_record` receives the last record of each rank.
     """
     y_begin, y_end, x_begin, x_end = own
     filled = 0
@@ -225,14 +225,14 @@ def _record_rows(
             if end <= begin or rank == 0:
                 end = max(begin, end)
                 continue
-            record = newest[rank]
+            record = last_record[rank]
             if record != EMPTY and rows[record, 1] == origin[1] + j:
                 rows[record, 3] = origin[2] + end - 1
                 continue
             rows[filled, 0], rows[filled, 1] = rank, origin[1] + j
             rows[filled, 2], rows[filled, 3] = origin[2] + begin, origin[2] + end - 1
             rows[filled, 4] = record
-            newest[rank] = filled
+            last_record[rank] = filled
             filled += 1
     return filled
 
@@ -286,7 +286,7 @@ def _count_pairs(
             if x_begin < end <= x_end:
                 rank, other = ranks[here, i], ranks[here, i + 1]
                 key = _pair_key(rank, other)
-                slot = _home(key, mask)
+                slot = _hash_slot(key, mask)
                 while slots[slot] != EMPTY and keys[slots[slot]] != key:
                     slot = (slot + ONE) & mask
                 if slots[slot] == EMPTY:
@@ -325,7 +325,7 @@ def _count_pairs(
                             place = following[i]
                         else:
                             key = _pair_key(rank, other)
-                            slot = _home(key, mask)
+                            slot = _hash_slot(key, mask)
                             while slots[slot] != EMPTY and keys[slots[slot]] != key:
                                 slot = (slot + ONE) & mask
                             if slots[slot] == EMPTY:
@@ -381,7 +381,7 @@ def mark_chain(
 
 @njit(cache=True, nogil=True)
 def _collect_corners(
-    newest: Ranks,
+    last_record: Ranks,
     rows: Ranks,
     row_count: int,
     origin: tuple[int, int],
@@ -394,26 +394,26 @@ def _collect_corners(
     """Append the corners of the flat hull of every grain in a plane, by rising y and x.
 
     No other voxel of the plane can be a corner of the hull in space. `rows` are records
-    (rank, y, first x, last x, previous record of the rank), `newest` the last one of each
+    (rank, y, first x, last x, previous record of the rank), `last_record` the last one of each
     rank, which is reset; `origin` the flat index of the plane and the length of a row.
     """
     ys, low, high, stack = scratch[0], scratch[1], scratch[2], scratch[3]
     keep_low, keep_high = keep[0], keep[1]
     for record in range(row_count):
         rank = rows[record, 0]
-        at = newest[rank]
+        at = last_record[rank]
         if at == EMPTY:
             continue
         n = 0
         while at != EMPTY:
             n += 1
             at = rows[at, 4]
-        i, at = n - 1, newest[rank]
+        i, at = n - 1, last_record[rank]
         while at != EMPTY:
             ys[i], low[i], high[i] = rows[at, 1], rows[at, 2], rows[at, 3]
             i -= 1
             at = rows[at, 4]
-        newest[rank] = EMPTY
+        last_record[rank] = EMPTY
         mark_chain(ys, low, n, 1, keep_low, stack)
         mark_chain(ys, high, n, -1, keep_high, stack)
         for i in range(n):
@@ -509,16 +509,16 @@ def scan_block(  # type: ignore[no-untyped-def]
     """Measure the own part (first and end along z, y, x) of a block, in one pass.
 
     Ranks are given in the order in which labels appear, 0 to label 0; `offset` is the place of
-    block[0, 0, 0] in the window. Returns labels by rank, their moments, boxes and pairs beyond
+    block[0, 0, 0] in the window. Returns labels by rank, their moments, boxes and pairs outside
     the window; keys and counts of pairs; faces to label 0; corners, their ranks and number.
     """
     depth, height, width = block.shape
     z_begin, z_end, y_begin, y_end, x_begin, x_end = own
     labels, label_slots = np.zeros(64, np.uint64), np.full(256, EMPTY, np.int32)
     label_slots[0], label_count = 0, 1  # label 0 has rank 0, and hashes to 0
-    sums, beyond = np.zeros((64, 10), np.int64), np.zeros((64, CLASS_COUNT), np.int64)
+    sums, outside = np.zeros((64, 10), np.int64), np.zeros((64, CLASS_COUNT), np.int64)
     lower, upper = np.full((64, 3), max(window), np.int64), np.zeros((64, 3), np.int64)
-    newest = np.full(64, EMPTY, np.int32)
+    last_record = np.full(64, EMPTY, np.int32)
     pair_keys, pair_slots = np.zeros(256, np.uint64), np.full(1024, EMPTY, np.int32)
     pair_counts, used = np.zeros((256, CLASS_COUNT), np.int64), 0
     faces, face_count = np.empty(1024, np.int64), 0
@@ -549,12 +549,12 @@ def scan_block(  # type: ignore[no-untyped-def]
             )
             if next_row < height:
                 before, room = sums.shape[0], label_count + width
-                labels = _longer(labels, room)
-                sums, beyond = _longer(sums, labels.size), _longer(beyond, labels.size)
-                lower, upper = _longer(lower, labels.size), _longer(upper, labels.size)
-                newest = _longer(newest, labels.size)
-                sums[before:], beyond[before:], upper[before:] = 0, 0, 0
-                lower[before:], newest[before:] = max(window), EMPTY
+                labels = _grow(labels, room)
+                sums, outside = _grow(sums, labels.size), _grow(outside, labels.size)
+                lower, upper = _grow(lower, labels.size), _grow(upper, labels.size)
+                last_record = _grow(last_record, labels.size)
+                sums[before:], outside[before:], upper[before:] = 0, 0, 0
+                lower[before:], last_record[before:] = max(window), EMPTY
                 if 2 * labels.size > label_slots.size:
                     label_slots = _larger_table(labels, label_count, 2 * labels.size)
         above = below - 1
@@ -572,7 +572,7 @@ def scan_block(  # type: ignore[no-untyped-def]
             sums,
             lower,
             upper,
-            beyond,
+            outside,
         )
         next_row = y_begin
         while next_row < y_end:
@@ -596,21 +596,21 @@ def scan_block(  # type: ignore[no-untyped-def]
                 break
             room = used + 22 * width  # as many as one row can add
             if room > pair_keys.size:
-                pair_keys = _longer(pair_keys, room)
-                pair_counts = _longer(pair_counts, pair_keys.size)
+                pair_keys = _grow(pair_keys, room)
+                pair_counts = _grow(pair_counts, pair_keys.size)
             if 2 * room > pair_slots.size:
                 pair_slots = _larger_table(pair_keys, used, 2 * room)
             if face_count + 3 * width > faces.size:
-                faces = _longer(faces, face_count + 3 * width)
+                faces = _grow(faces, face_count + 3 * width)
         if with_corners:
             row_count = _record_rows(
-                ends[side], ranks[side], run_counts[side], plane_own, origin, newest, rows
+                ends[side], ranks[side], run_counts[side], plane_own, origin, last_record, rows
             )
             if filled + 2 * row_count > corners.size:
-                corners = _longer(corners, filled + 2 * row_count)
-                owners = _longer(owners, corners.size)
+                corners = _grow(corners, filled + 2 * row_count)
+                owners = _grow(owners, corners.size)
             filled = _collect_corners(
-                newest,
+                last_record,
                 rows,
                 row_count,
                 (z * plane_size, row_length),
@@ -625,7 +625,7 @@ def scan_block(  # type: ignore[no-untyped-def]
         sums[:label_count],
         lower[:label_count],
         upper[:label_count],
-        beyond[:label_count],
+        outside[:label_count],
         pair_keys[:used],
         pair_counts[:used],
         faces[:face_count],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -15,23 +15,26 @@ from numpy.typing import ArrayLike, NDArray
 
 from electrode_grains.descriptors import Grain, computed_descriptors
 from electrode_grains.errors import ComputationError, InputError
-from electrode_grains.morphometry.checks import check_labels, check_spacing
+from electrode_grains.morphometry.block_statistics import (
+    BlockStatistics,
+    Triple,
+    check_place,
+    measure_block,
+    merge_blocks,
+    set_unmeasured_apart,
+)
+from electrode_grains.morphometry.checks import check_labels, check_measured, check_spacing
 from electrode_grains.morphometry.orientations import (
-    LOW_ANGLE,
     add_misorientations,
     describe_orientations,
     low_angle_share,
 )
-from electrode_grains.morphometry.partials import (
-    GrainPartial,
-    Triple,
-    check_place,
-    combine,
-    measure_block,
-)
-from electrode_grains.morphometry.places import particle_center, radial_directions
+from electrode_grains.morphometry.radial_position import particle_center, radial_directions
+from electrode_grains.morphometry.resolution import correct_resolution
+from electrode_grains.morphometry.settings import DEFAULTS, MeasureSettings
+from electrode_grains.morphometry.summary import ParticleSummary
 from electrode_grains.morphometry.table import (
-    sum_up_particle,
+    summarize_statistics,
     tabulate_contacts,
     tabulate_grains,
 )
@@ -53,7 +56,8 @@ def measure_volume(
     threads: int | None = None,
     *,
     hulls: bool = True,
-) -> GrainPartial:
+    measured: ArrayLike | None = None,
+) -> BlockStatistics:
     """Measure a label volume, block by block.
 
     Parameters
@@ -67,36 +71,69 @@ def measure_volume(
         By default the processors that this process may use. The result does not depend on it.
     hulls : bool
         Whether to collect what the convex hulls need.
+    measured : array_like of bool, shape (z, y, x), optional
+        False where nothing was measured: no grain there, whatever the label, and none of
+        the particle's surface, as outside the window.
 
     Returns
     -------
-    GrainPartial
+    BlockStatistics
 
     Raises
     ------
     InputError
-        If the labels are none.
+        If the labels are none, or the measured region does not fit them.
     """
     volume = check_labels(labels)
+    region = check_measured(measured, volume)
     window = (volume.shape[0], volume.shape[1], volume.shape[2])
     threads = threads or available_threads()
     check_place(window, (0, 0, 0), window, ((0, 0),) * 3)
     if block_shape is None:
         block_shape = _slabs(volume, threads)
+    unmeasured = _unused_label(volume) if region is not None else 0
 
-    def measure(offset: Triple) -> GrainPartial:
+    def measure(offset: Triple) -> BlockStatistics:
         margin, cut = [], []
         for first, step, size in zip(offset, block_shape, window, strict=True):
             last = min(first + step, size)
             margin.append((int(first > 0), int(last < size)))
             cut.append(slice(first - margin[-1][0], last + margin[-1][1]))
-        return measure_block(volume[tuple(cut)], offset, window, margin, hulls)
+        block = volume[tuple(cut)]
+        if region is not None:
+            block = _mark_unmeasured(block, region[tuple(cut)], unmeasured)
+        return measure_block(block, offset, window, margin, hulls)
 
     z, y, x = (range(0, max(1, n), step) for n, step in zip(window, block_shape, strict=True))
     if threads == 1:
-        return combine(map(measure, product(z, y, x)))
-    with ThreadPoolExecutor(threads) as pool:
-        return combine(pool.map(measure, product(z, y, x)))
+        whole = merge_blocks(map(measure, product(z, y, x)))
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            whole = merge_blocks(pool.map(measure, product(z, y, x)))
+    return whole if region is None else set_unmeasured_apart(whole, unmeasured, region)
+
+
+def _unused_label(labels: NDArray[Any]) -> int:
+    """Label of 64 bits that no voxel has."""
+    label = int(np.iinfo(np.uint64).max)
+    while labels.dtype.itemsize == 8 and (labels == np.uint64(label)).any():
+        label -= 1
+    return label
+
+
+def _mark_unmeasured(
+    block: NDArray[Any], measured: NDArray[np.bool_], label: int
+) -> NDArray[np.uint64]:
+    """Copy of labels with a label of their own for voxels without measurement."""
+    if np.issubdtype(block.dtype, np.signedinteger) and (block[measured] < 0).any():
+        raise InputError(
+            "labels are not negative",
+            found=f"label {int(block[measured].min())}",
+            expected="0 for no grain, grains from 1",
+        )
+    return np.where(measured, block, 0).astype(np.uint64) + np.where(
+        measured, np.uint64(0), np.uint64(label)
+    )
 
 
 def _slabs(volume: NDArray[Any], threads: int) -> Triple:
@@ -118,24 +155,22 @@ class ParticleMeasurement:
         As from `characterize_grains`.
     contacts : DataFrame
         As from `measure_contacts`.
-    particle : dict
-        As from `summarize_particle`.
+    particle : ParticleSummary
     """
 
     grains: pd.DataFrame
     contacts: pd.DataFrame
-    particle: dict[str, Any]
+    particle: ParticleSummary
 
 
 def measure_particle(
     labels: ArrayLike,
     spacing: Sequence[float],
+    measured: ArrayLike | None = None,
     *,
+    settings: MeasureSettings = DEFAULTS,
     image_quality: ArrayLike | None = None,
     orientations: ArrayLike | None = None,
-    laue: str = "-3m",
-    low_angle: float = LOW_ANGLE,
-    center_nm: ArrayLike | None = None,
     threads: int | None = None,
     hulls: bool = True,
 ) -> ParticleMeasurement:
@@ -147,18 +182,17 @@ def measure_particle(
         0 is no grain; any other numbers, with gaps. May be memory-mapped.
     spacing : sequence of 3 float
         (dz, dy, dx) in nm.
+    measured : array_like of bool, shape (z, y, x), optional
+        False where nothing was measured, as at the edges of aligned slices. Such voxels are
+        no grain, whatever their label, and bound the particle like the window does: grains
+        beside them are cut, and nothing of them is surface.
+    settings : MeasureSettings
+        Laue group, low angle, centre of the particle, correction of the resolution.
     image_quality : array_like, shape (z, y, x), optional
         Adds its mean over the voxels of each grain that have one, `mean_image_quality`.
     orientations : array_like, shape (4, z, y, x), (5, z, y, x) or (z, y, x, 4), optional
         Quaternions from sample to crystal, scalar first, NaN where unknown; a fifth channel
         weighs them. Adds mean orientations and misorientations.
-    laue : str
-        Laue group of the phase.
-    low_angle : float
-        In rad; boundaries of a smaller misorientation are low-angle ones.
-    center_nm : array_like, shape (3,), optional
-        Centre (x, y, z) of the particle, from which radial directions point; by default the
-        centroid of all grains in the window.
     threads : int, optional
         By default the processors that this process may use. The result does not depend on it.
     hulls : bool
@@ -172,41 +206,55 @@ def measure_particle(
     ------
     InputError
         If labels or spacing are impossible, or the shapes differ.
+    ComputationError
+        If the function of a registered descriptor fails.
 
     Examples
     --------
     >>> halves = np.pad(np.repeat([[[1, 1, 2, 2]]], 4, axis=1), 1)
     >>> lattice = np.full((*halves.shape, 4), [1.0, 0, 0, 0])
     >>> lattice[:, :, 3:] = [0.8, 0.6, 0, 0]
-    >>> measured = measure_particle(halves, (50, 50, 50), orientations=lattice)
-    >>> measured.contacts["misorientation_angle"].round(4).tolist()
+    >>> found = measure_particle(halves, (50, 50, 50), orientations=lattice)
+    >>> found.contacts["misorientation_angle"].round(4).tolist()
     [nan, nan, 1.287]
-    >>> measured.particle["low_angle_share"]
+    >>> found.particle.low_angle_share
     0.0
     """
     steps, volume = check_spacing(spacing), check_labels(labels)
+    region = check_measured(measured, volume)
     threads = threads or available_threads()
-    measured = measure_volume(volume, threads=threads, hulls=hulls)
-    grains = tabulate_grains(measured, steps, threads, center_nm=center_nm)
-    contacts, particle = tabulate_contacts(measured, steps), sum_up_particle(measured, steps)
+    statistics = measure_volume(volume, threads=threads, hulls=hulls, measured=region)
+    share = 1.0 if region is None else float(region.mean())
+    particle = summarize_statistics(statistics, steps, share)
+    contacts = tabulate_contacts(statistics, steps)
+    grains = tabulate_grains(
+        statistics, steps, threads, center_nm=settings.center_nm, measured=region
+    )
+    if region is not None:
+        volume = np.where(region, volume, 0).astype(volume.dtype)
     if image_quality is not None:
         quality = np.asanyarray(image_quality)
         _check_shape("image quality", quality, volume)
         grains = grains.assign(mean_image_quality=_means(volume, quality, grains))
     if orientations is not None:
-        grains = grains.assign(
-            **describe_orientations(
-                volume,
-                measured.labels,
-                np.asanyarray(orientations),
-                laue,
-                _radial_directions(grains, center_nm),
-            )
+        lattice = describe_orientations(
+            volume,
+            statistics.labels,
+            np.asanyarray(orientations),
+            settings.laue_group,
+            _radial_directions(grains, settings.center_nm),
         )
-        contacts = add_misorientations(contacts, grains, laue)
-        particle["low_angle_share"] = low_angle_share(contacts, low_angle)
-        particle["low_angle_degrees"] = float(np.degrees(low_angle))
-    if hulls:  # otherwise nobody asked for the grain table
+        grains = grains.assign(**lattice)
+        contacts = add_misorientations(contacts, grains, settings.laue_group)
+        low_angle = float(np.radians(settings.low_angle_degrees))
+        particle = replace(
+            particle,
+            low_angle_share=low_angle_share(contacts, low_angle),
+            low_angle_degrees=settings.low_angle_degrees,
+        )
+    if hulls:  # otherwise nobody asked for the whole grain table
+        if settings.resolution_correction:
+            grains = correct_resolution(grains, steps)
         grains = grains.assign(**_registered(volume, grains, steps))
     return ParticleMeasurement(grains, contacts, particle)
 
@@ -269,7 +317,15 @@ def _means(labels: NDArray[Any], quality: NDArray[Any], table: pd.DataFrame) -> 
 
 
 def characterize_grains(
-    labels: ArrayLike, spacing: Sequence[float], **options: Any
+    labels: ArrayLike,
+    spacing: Sequence[float],
+    measured: ArrayLike | None = None,
+    *,
+    settings: MeasureSettings = DEFAULTS,
+    image_quality: ArrayLike | None = None,
+    orientations: ArrayLike | None = None,
+    threads: int | None = None,
+    hulls: bool = True,
 ) -> pd.DataFrame:
     """Measure size, shape, place and orientation of every grain.
 
@@ -279,14 +335,13 @@ def characterize_grains(
         0 is no grain; any other numbers, with gaps. May be memory-mapped.
     spacing : sequence of 3 float
         (dz, dy, dx) in nm.
-    **options
-        `image_quality`, `orientations`, `laue`, `center_nm`, `threads`, `hulls`, as for
-        `measure_particle`.
+    measured, settings, image_quality, orientations, threads, hulls
+        As for `measure_particle`.
 
     Returns
     -------
     DataFrame
-        One row a grain, in the order of labels; `docs/descriptors` has a page for each
+        One row per grain, in the order of labels; `docs/descriptors` has a page for each
         column. Whatever is not defined for a grain is null, with the reason in
         `degenerate_reason` (shape), `place_reason` or `orientation_reason`.
 
@@ -299,7 +354,8 @@ def characterize_grains(
     -----
     Equations (8) to (14) of Furat et al., J. Power Sources 483 (2021) 229148, with the mean
     over voxels in (11) and (12). Sphericity is reported as estimated: above 1 for small
-    round grains. The paper's sample are the grains with `touches_window` False. Centroids
+    round grains. The paper's sample are the grains with `touches_window` False: no face of
+    theirs lies on the border of the window or at a voxel without measurement. Centroids
     are voxel indices times spacing.
 
     Examples
@@ -311,10 +367,27 @@ def characterize_grains(
     label  voxel_count  convexity
         7           27        1.0
     """
-    return measure_particle(labels, spacing, **options).grains
+    return measure_particle(
+        labels,
+        spacing,
+        measured,
+        settings=settings,
+        image_quality=image_quality,
+        orientations=orientations,
+        threads=threads,
+        hulls=hulls,
+    ).grains
 
 
-def measure_contacts(labels: ArrayLike, spacing: Sequence[float], **options: Any) -> pd.DataFrame:
+def measure_contacts(
+    labels: ArrayLike,
+    spacing: Sequence[float],
+    measured: ArrayLike | None = None,
+    *,
+    settings: MeasureSettings = DEFAULTS,
+    orientations: ArrayLike | None = None,
+    threads: int | None = None,
+) -> pd.DataFrame:
     """Measure the interface of every pair of touching labels.
 
     Parameters
@@ -322,16 +395,17 @@ def measure_contacts(labels: ArrayLike, spacing: Sequence[float], **options: Any
     labels : array_like of integer, shape (z, y, x)
     spacing : sequence of 3 float
         (dz, dy, dx) in nm.
-    **options
-        `orientations`, `laue`, `threads`, as for `measure_particle`.
+    measured, settings, orientations, threads
+        As for `measure_particle`.
 
     Returns
     -------
     DataFrame
         `label_a` < `label_b`, `interface_area_nm2`, `face_contact_count` (pairs of voxels
         that share a face; 0 for grains that touch along an edge or at a corner only) and
-        `touches_window_nm2`, the part of a contact with label 0 that lies on the window.
-        With orientations also angle and axis of the misorientation.
+        `touches_window_nm2`, the part of a contact with label 0 that lies on the window or
+        at voxels without measurement. With orientations also angle and axis of the
+        misorientation.
 
     Raises
     ------
@@ -342,8 +416,8 @@ def measure_contacts(labels: ArrayLike, spacing: Sequence[float], **options: Any
     -----
     Equation (25) of Furat et al., (a(Gi) + a(Gj) - a(Gi u Gj)) / 2, equals the weighted count
     of pairs of neighbours with one end in either grain, exactly, so no union is ever formed.
-    Label 0 takes what lies beyond the window too, so that the areas of a grain's rows add up
-    to its surface; without `touches_window_nm2` only voxels of label 0 remain.
+    Label 0 takes what lies outside the window too, so that the areas of a grain's rows add up
+    to its surface; without `touches_window_nm2` only measured voxels of label 0 remain.
 
     Examples
     --------
@@ -352,11 +426,25 @@ def measure_contacts(labels: ArrayLike, spacing: Sequence[float], **options: Any
     >>> table["face_contact_count"].tolist()  # 0 with 1, 0 with 2, 1 with 2
     [19, 19, 3]
     """
-    return measure_particle(labels, spacing, hulls=False, **options).contacts
+    return measure_particle(
+        labels,
+        spacing,
+        measured,
+        settings=settings,
+        orientations=orientations,
+        threads=threads,
+        hulls=False,
+    ).contacts
 
 
 def summarize_particle(
-    labels: ArrayLike, spacing: Sequence[float], **options: Any
+    labels: ArrayLike,
+    spacing: Sequence[float],
+    measured: ArrayLike | None = None,
+    *,
+    settings: MeasureSettings = DEFAULTS,
+    orientations: ArrayLike | None = None,
+    threads: int | None = None,
 ) -> dict[str, Any]:
     """Sum up the boundary network of a particle.
 
@@ -365,18 +453,13 @@ def summarize_particle(
     labels : array_like of integer, shape (z, y, x)
     spacing : sequence of 3 float
         (dz, dy, dx) in nm.
-    **options
-        `orientations`, `laue`, `low_angle`, `threads`, as for `measure_particle`.
+    measured, settings, orientations, threads
+        As for `measure_particle`.
 
     Returns
     -------
     dict
-        `boundary_area_um2` between grains, each pair once; `particle_volume_um3` observed in
-        the window; their ratio `specific_surface_area_per_um` (null without grains);
-        `outer_surface_um2` of the particle where the window does not cut it; numbers of
-        grains, of those off the border of the window, and of pairs of grains. With
-        orientations `low_angle_share`, the share of `boundary_area_um2` below
-        `low_angle_degrees`.
+        Values of a `ParticleSummary` by name.
 
     Raises
     ------
@@ -393,4 +476,12 @@ def summarize_particle(
     >>> summarize_particle(halves, (50, 50, 50))["particle_volume_um3"]
     0.0015
     """
-    return measure_particle(labels, spacing, hulls=False, **options).particle
+    return measure_particle(
+        labels,
+        spacing,
+        measured,
+        settings=settings,
+        orientations=orientations,
+        threads=threads,
+        hulls=False,
+    ).particle.to_dict()

@@ -22,11 +22,10 @@ from electrode_grains.ebsd.region_orientations import (
     as_points,
     region_orientations,
 )
-from electrode_grains.morphometry.places import axis_angles, join_reasons
+from electrode_grains.morphometry.radial_position import axis_angles, join_reasons
 
 Floats = NDArray[np.float64]
 QUATERNION = [f"orientation_{part}" for part in "wxyz"]
-LOW_ANGLE = np.radians(15.0)  # boundaries below it count as low-angle ones, as is usual
 TIE = 1e-9  # halves of angles alike within it have several axes, of which one is chosen
 
 
@@ -67,11 +66,13 @@ def describe_orientations(
     equivalent c-axes, the one nearest to the radial direction counts.
     """
     ranks = _ranks(labels, names)
-    found = region_orientations(ranks, orientations, laue)
-    mean, share = found.mean[1:], found.share[1:]
+    regions = region_orientations(ranks, orientations, laue)
+    mean, share = regions.mean[1:], regions.share[1:]
     unknown = ~np.isfinite(mean).all(axis=1)
-    torn = ~unknown & (share < MINIMUM_SHARE)
-    mean = np.where((unknown | torn)[:, None], np.nan, reduce_to_fundamental_zone(mean, laue))
+    inconsistent = ~unknown & (share < MINIMUM_SHARE)
+    mean = np.where(
+        (unknown | inconsistent)[:, None], np.nan, reduce_to_fundamental_zone(mean, laue)
+    )
     points, trust = as_points(orientations, ranks.shape, None)
     spread = _spreads(ranks.ravel(), points, trust, mean, laue_group(laue), np.cos(WIDE / 2))
     euler = euler_from_quaternions(mean)
@@ -83,7 +84,7 @@ def describe_orientations(
         "c_axis_radial_angle": _c_axis_angles(mean, laue, radial),
         "orientation_reason": join_reasons(
             (unknown, "no indexed point"),
-            (torn, f"less than {MINIMUM_SHARE:.0%} of the points agree"),
+            (inconsistent, f"less than {MINIMUM_SHARE:.0%} of the points agree"),
             (np.isnan(radial).any(axis=1), "centroid at the centre of the particle"),
         ),
     }
@@ -240,7 +241,7 @@ def add_misorientations(contacts: pd.DataFrame, grains: pd.DataFrame, laue: str)
     )
 
 
-def low_angle_share(contacts: pd.DataFrame, low_angle: float = LOW_ANGLE) -> float | None:
+def low_angle_share(contacts: pd.DataFrame, low_angle: float) -> float | None:
     """Share of the area between grains that is a low-angle boundary.
 
     Parameters

@@ -11,12 +11,12 @@ from hypothesis.extra import numpy as hnp
 
 from electrode_grains.errors import InputError
 from electrode_grains.morphometry import (
-    GrainPartial,
+    BlockStatistics,
     characterize_grains,
-    combine,
     hull_voxel_count,
     measure_contacts,
     measure_volume,
+    merge_blocks,
     summarize_particle,
     tabulate_contacts,
     tabulate_grains,
@@ -31,7 +31,7 @@ small_labels = hnp.arrays(
 
 
 def assert_same(first, second):
-    for field in fields(GrainPartial):
+    for field in fields(BlockStatistics):
         one, other = getattr(first, field.name), getattr(second, field.name)
         assert np.array_equal(one, other), field.name
         assert np.asarray(one).dtype == np.asarray(other).dtype, field.name
@@ -54,7 +54,7 @@ def cut(volume, block_shape):
             last = min(first + step, size)
             margin.append((int(first > 0), int(last < size)))
             place.append(slice(first - margin[-1][0], last + margin[-1][1]))
-        yield GrainPartial.from_block(volume[tuple(place)], offset, volume.shape, margin)
+        yield BlockStatistics.from_block(volume[tuple(place)], offset, volume.shape, margin)
 
 
 @settings(deadline=None, max_examples=40)
@@ -65,7 +65,7 @@ def test_blocks_add_up_in_any_order_and_grouping(labels, step, seed):
     while len(parts) > 1:
         first, second = (parts.pop(rng.integers(len(parts))) for _ in range(2))
         parts.append(first.merge(second))
-    assert_same(parts[0], GrainPartial.from_block(labels))
+    assert_same(parts[0], BlockStatistics.from_block(labels))
 
 
 @pytest.mark.parametrize(
@@ -228,13 +228,13 @@ def test_blocks_that_do_not_fit_are_refused():
     block = np.ones((3, 4, 4), int)
     whole = ((0, 0), (0, 0))
     with pytest.raises(InputError, match=r"margin \(0, 0\)\n.*margin \(1, 0\)"):
-        GrainPartial.from_block(block, (2, 0, 0), (5, 4, 4), ((0, 0), *whole))
+        BlockStatistics.from_block(block, (2, 0, 0), (5, 4, 4), ((0, 0), *whole))
     with pytest.raises(InputError, match="planes 3 to 6 of 5"):
-        GrainPartial.from_block(block, (3, 0, 0), (5, 4, 4), ((0, 0), *whole))
+        BlockStatistics.from_block(block, (3, 0, 0), (5, 4, 4), ((0, 0), *whole))
     with pytest.raises(InputError, match=r"\(3, 4, 4\), \(4, 4, 4\)"):
-        combine([GrainPartial.from_block(np.ones((n, 4, 4), int)) for n in (3, 4)])
+        merge_blocks([BlockStatistics.from_block(np.ones((n, 4, 4), int)) for n in (3, 4)])
     with pytest.raises(InputError, match="windows \\[\\]"):
-        combine([])
+        merge_blocks([])
 
 
 def test_points_too_far_apart_for_whole_numbers_are_refused():

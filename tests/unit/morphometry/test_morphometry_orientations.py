@@ -18,6 +18,7 @@ from electrode_grains.ebsd.orientations import (
 )
 from electrode_grains.errors import InputError
 from electrode_grains.morphometry import (
+    MeasureSettings,
     characterize_grains,
     correct_resolution,
     disorientations,
@@ -29,7 +30,7 @@ from electrode_grains.morphometry import (
     thin_by_weight,
     weighted_means,
 )
-from electrode_grains.morphometry.places import distances_to_surface
+from electrode_grains.morphometry.radial_position import distances_to_surface
 from electrode_grains.phantom import ball
 
 CUBIC = (1.0, 1.0, 1.0)
@@ -77,7 +78,7 @@ def test_another_centre_gives_other_radial_directions():
     labels = np.zeros((3, 9, 9), int)
     labels[1, 4, 1:8] = 1
     for center, angle in (((0, 4, 1), 0), ((4, 0, 1), np.pi / 2), ((0, 0, 1), np.pi / 4)):
-        row = characterize_grains(labels, CUBIC, center_nm=center).loc[0]
+        row = characterize_grains(labels, CUBIC, settings=MeasureSettings(center_nm=center)).loc[0]
         assert row["radial_angle"] == pytest.approx(angle, abs=1e-9)
         assert row["distance_to_center_nm"] == np.hypot(center[0] - 4, center[1] - 4)
 
@@ -171,7 +172,9 @@ def test_the_spread_takes_the_nearest_of_all_equivalents(laue):
     points = multiply(noise, centres[(labels.ravel() == 9).astype(int)])
     points = multiply(group[rng.integers(len(group), size=count)], points)
     field = points.reshape(*labels.shape, 4)
-    table = characterize_grains(labels, CUBIC, orientations=field, laue=laue)
+    table = characterize_grains(
+        labels, CUBIC, orientations=field, settings=MeasureSettings(laue_group=laue)
+    )
     mean = table[[f"orientation_{part}" for part in "wxyz"]].to_numpy()
     expected = [
         misorientation_angle(field[labels == label], mean[place], laue).mean()
@@ -199,7 +202,9 @@ def test_c_axes_along_and_across_the_radius():
     angles = table["c_axis_radial_angle"]
     assert angles.tolist() == pytest.approx([0, np.pi / 2], abs=1e-6)
     # In a cubic lattice one of three equivalent axes lies along x in both.
-    cubic = characterize_grains(labels, CUBIC, orientations=field, laue="m-3m")
+    cubic = characterize_grains(
+        labels, CUBIC, orientations=field, settings=MeasureSettings(laue_group="m-3m")
+    )
     assert cubic["c_axis_radial_angle"].tolist() == pytest.approx([0, 0], abs=1e-6)
 
 
@@ -212,7 +217,7 @@ def test_unindexed_grains_are_null_with_a_reason():
     contacts = measured.contacts.set_index(["label_a", "label_b"])["misorientation_reason"]
     assert contacts.loc[4, 9] == "a grain without orientation"
     assert contacts.loc[0, 4] == "label 0 is no grain"
-    assert measured.particle["low_angle_share"] is None
+    assert measured.particle.low_angle_share is None
 
 
 def test_low_angle_boundaries_by_their_area():
@@ -228,8 +233,9 @@ def test_low_angle_boundaries_by_their_area():
     axis = row[[f"misorientation_axis_{name}" for name in "xyz"]].to_numpy(float)
     assert axis == pytest.approx([1, 0, 0], abs=1e-6)
     # Two equal areas, one of them below 15 degrees; none below 5.
-    for low_angle, share in ((np.radians(15), 0.5), (np.radians(5), 0.0)):
-        summary = summarize_particle(labels, CUBIC, orientations=field, low_angle=low_angle)
+    for low_angle, share in ((15, 0.5), (5, 0.0)):
+        measure = MeasureSettings(low_angle_degrees=low_angle)
+        summary = summarize_particle(labels, CUBIC, settings=measure, orientations=field)
         assert summary["low_angle_share"] == pytest.approx(share)
 
 

@@ -16,12 +16,12 @@ from electrode_grains.morphometry import (
     summarize_particle,
     thin_by_weight,
 )
-from electrode_grains.morphometry.crofton import DIRECTIONS, NEIGHBOUR_CLASSES
+from electrode_grains.morphometry.block_statistics import check_place
+from electrode_grains.morphometry.crofton import DIRECTIONS, FACE_CLASSES, NEIGHBOUR_CLASSES
 from electrode_grains.morphometry.ellipsoids import describe_ellipsoids
-from electrode_grains.morphometry.partials import check_place
-from electrode_grains.morphometry.places import join_reasons
+from electrode_grains.morphometry.radial_position import join_reasons
 from electrode_grains.morphometry.resolution import BIAS, DIAMETERS, SPREAD, voxelization_error
-from electrode_grains.morphometry.table import FACES, tabulate_contacts, tabulate_grains
+from electrode_grains.morphometry.table import tabulate_contacts, tabulate_grains
 
 # --- hulls -----------------------------------------------------------------------------------
 
@@ -275,7 +275,8 @@ def test_a_chessboard_of_grains_has_a_face_to_label_0_on_every_side():
     assert set(zip(inner["label_a"], inner["label_b"], strict=True)) == set(pairs)
     outside = contacts[contacts["label_a"] == 0]
     assert (
-        outside["face_contact_count"].sum() == measured.faces.size + measured.beyond[:, FACES].sum()
+        outside["face_contact_count"].sum()
+        == measured.faces.size + measured.outside_neighbours[:, FACE_CLASSES].sum()
     )
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
 from electrode_grains import morphometry
 from electrode_grains.alignment import SliceTransforms, apply_transforms
 from electrode_grains.descriptors import SCORED
 from electrode_grains.morphometry import (
+    ParticleSummary,
     characterize_grains,
-    correct_resolution,
     resolution_limits,
     weighted_means,
 )
@@ -23,26 +24,33 @@ from electrode_grains.volumes import spacing_of
 
 def measure_particle(
     grain_label_volume: xr.DataArray,
-    image_quality_volume: xr.DataArray,
-    orientation_volume: xr.DataArray,
+    image_quality_volume: xr.DataArray | None,
+    orientation_volume: xr.DataArray | None,
     measure: MeasureSettings,
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, pd.DataFrame, ParticleSummary]:
     """Measure every grain, every contact and their sums in one pass over the labels."""
-    spacing, orientations = spacing_of(grain_label_volume), orientation_volume.to_numpy()
-    measured = morphometry.measure_particle(
+    spacing = spacing_of(grain_label_volume)
+    quality = None if image_quality_volume is None else image_quality_volume.to_numpy()
+    orientations = None if orientation_volume is None else orientation_volume.to_numpy()
+    if orientations is not None and not np.isfinite(orientations[0]).any():
+        orientations = None
+    found = morphometry.measure_particle(
         grain_label_volume.to_numpy(),
         spacing,
-        image_quality=image_quality_volume.to_numpy(),
-        orientations=orientations if np.isfinite(orientations[0]).any() else None,
-        laue=measure.laue_group,
-        low_angle=float(np.radians(measure.low_angle_degrees)),
-        center_nm=measure.center_nm,
+        measured_region(image_quality_volume),
+        settings=measure,
+        image_quality=quality,
+        orientations=orientations,
     )
-    grains = measured.grains
-    if measure.resolution_correction:
-        grains = correct_resolution(grains, spacing)
-    limits = resolution_limits(grains.loc[~grains["touches_window"]], spacing)
-    return grains, measured.contacts, {**measured.particle, "resolution_limits_nm": limits}
+    limits = resolution_limits(found.grains.loc[~found.grains["touches_window"]], spacing)
+    return found.grains, found.contacts, replace(found.particle, resolution_limits_nm=limits)
+
+
+def measured_region(image_quality_volume: xr.DataArray | None) -> NDArray[np.bool_] | None:
+    """Voxels with a source in the scans; None where the particle has no scans."""
+    if image_quality_volume is None:
+        return None
+    return np.isfinite(image_quality_volume.to_numpy())
 
 
 def measure_grains(grain_label_volume: xr.DataArray) -> pd.DataFrame:
@@ -55,6 +63,7 @@ def compare_with_truth(
     true_grain_label_volume: xr.DataArray | None,
     acquired_label_stack: xr.DataArray | None,
     slice_transforms: SliceTransforms,
+    image_quality_volume: xr.DataArray | None,
 ) -> pd.DataFrame:
     """Set measured characteristics beside the true ones, where the truth is known.
 
@@ -66,7 +75,11 @@ def compare_with_truth(
         tables["tessellated"] = measure_grains(true_grain_label_volume)
     if acquired_label_stack is not None:
         aligned = apply_transforms(acquired_label_stack.to_numpy(), slice_transforms, order=0)
-        tables["acquired"] = characterize_grains(aligned, spacing_of(acquired_label_stack))
+        tables["acquired"] = characterize_grains(
+            aligned,
+            spacing_of(acquired_label_stack),
+            measured_region(image_quality_volume),
+        )
     return pd.concat([_describe(table, source) for source, table in tables.items()])
 
 

@@ -27,6 +27,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "true_grain_label_volume",
                     "acquired_label_stack",
                     "slice_transforms",
+                    "image_quality_volume",
                 ],
                 "truth_comparison",
                 name="compare_with_truth",

@@ -12,8 +12,8 @@ import xarray as xr
 from pydantic_core import to_jsonable_python
 
 from electrode_grains.alignment import SliceTransforms
-from electrode_grains.base import Result
 from electrode_grains.boundary.split import AnnotationSplit
+from electrode_grains.morphometry.summary import ParticleSummary
 from electrode_grains.volumes import spacing_of
 
 if TYPE_CHECKING:
@@ -204,6 +204,7 @@ def write_report(
     grain_table: pd.DataFrame,
     grain_sample: pd.DataFrame,
     suspect_table: pd.DataFrame,
+    particle_summary: ParticleSummary,
     describe_run: Callable[[], Mapping[str, Any]] = dict,
     **results: Any,
 ) -> str:
@@ -216,10 +217,9 @@ def write_report(
         suspect_pictures,
     )
 
-    results = {
-        name: result.to_dict() if isinstance(result, Result) else result
-        for name, result in results.items()
-    }
+    figures = {name: results.pop(name) for name in list(results) if name.startswith("figure_")}
+    tables = {name: results.pop(name) for name in list(results) if name.startswith("table_")}
+    results = {name: plain_values(result) for name, result in results.items()}
     settings = to_jsonable_python(parameters)  # Kedro has made models of its leaves
     labels, quality = grain_label_volume.to_numpy(), image_quality_volume.to_numpy()
     laue = results["scan_index"]["laue_group"]
@@ -227,9 +227,6 @@ def write_report(
     quaternions = np.where(labels > 0, orientation_volume.to_numpy()[:4], np.nan)
     colours = ipf_colors(np.moveaxis(quaternions, 0, -1), laue)
     boundary = class_probability_volume.sel(channel="boundary").to_numpy()
-    figures = {name: results.pop(name) for name in list(results) if name.startswith("figure_")}
-    tables = {name: results.pop(name) for name in list(results) if name.startswith("table_")}
-    results = {name: plain_values(result) for name, result in results.items()}
     particle = settings.get("particle", {})
     return report_page(
         ReportContent(
@@ -238,6 +235,7 @@ def write_report(
             figures=figures,
             tables=tables,
             grain_table=grain_table,
+            particle_summary=particle_summary.to_dict(),
             mesh=coloured_mesh(labels, spacing_of(grain_label_volume), grain_table, laue),
             slices=slice_browser(quality, labels, boundary, colours),
             suspects=suspect_table,
@@ -255,7 +253,10 @@ def write_report(
                 },
                 "parameters": settings,
             },
-            warnings=[*collect_warnings(results), *unresolved_grains(grain_table, results)],
+            warnings=[
+                *collect_warnings(results),
+                *unresolved_grains(grain_table, particle_summary),
+            ],
             **results,
         )
     )
@@ -350,12 +351,12 @@ def collect_warnings(results: Mapping[str, Any]) -> list[str]:
     return told
 
 
-def unresolved_grains(grain_table: pd.DataFrame, results: Mapping[str, Any]) -> list[str]:
+def unresolved_grains(grain_table: pd.DataFrame, particle_summary: ParticleSummary) -> list[str]:
     """Say below which diameter voxels decide a shape descriptor, and how many grains it is."""
     from electrode_grains.figures.style import characteristic_name
 
     diameters = grain_table.loc[~grain_table["touches_window"], "equivalent_diameter_nm"]
-    limits = results["particle_summary"].get("resolution_limits_nm", {})
+    limits = particle_summary.resolution_limits_nm or {}
     return [
         f"{characteristic_name(name)} means nothing below d = {limit:.0f} nm, where voxels "
         f"move it by half its standard deviation over grains: {int((diameters < limit).sum())} "

@@ -8,7 +8,6 @@ from electrode_grains import tracking
 from electrode_grains.pipelines.reporting import nodes
 
 RESULTS = (
-    "particle_summary",
     "marginal_fits",
     "copula_fits",
     "derived_distributions",
@@ -32,6 +31,7 @@ SHOWN = (
     "grain_table",
     "grain_sample",
     "suspect_table",
+    "particle_summary",
 )
 FIGURES = (
     "1",

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from electrode_grains.errors import InputError
 from electrode_grains.morphometry import kernels
 from electrode_grains.morphometry.checks import check_labels
-from electrode_grains.morphometry.table import (
-    sum_up_particle,
-    tabulate_contacts,
-    tabulate_grains,
-)
+from electrode_grains.morphometry.crofton import FACE_CLASSES
 
 Integers = NDArray[np.int64]
 Triple = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class GrainPartial:
+class BlockStatistics:
     """Statistics of a part of a label volume: whole numbers, in voxels of the whole volume.
 
     Parts that do not overlap add up with `merge`, in any order and grouping, to exactly what
@@ -39,15 +34,16 @@ class GrainPartial:
         Voxels, sums of z, y, x, sums of zz, zy, zx, yy, yx, xx.
     lower, upper : ndarray of int64, shape (n, 3)
         Bounding box (z, y, x), upper end excluded.
-    beyond : ndarray of int64, shape (n, 7)
-        Pairs of neighbours whose other end lies beyond the window, by class of direction.
+    outside_neighbours : ndarray of int64, shape (n, 7)
+        Pairs of neighbours whose other end lies outside the window, or was not measured, by
+        class of direction.
     pairs : ndarray of int64, shape (m, 2)
         Ranks of touching labels, the smaller first, in lexicographic order; 0 included.
     pair_counts : ndarray of int64, shape (m, 7)
         Unordered pairs of neighbouring voxels in each class of `NEIGHBOUR_CLASSES`: the 13
         directions, those that mirror one another together, since they weigh the same.
     faces : ndarray of int64, shape (f,)
-        Faces between a grain and label 0, sorted: 3 times the flat index of the voxel in
+        Faces between a grain and measured label 0, sorted: 3 times the flat index of the voxel in
         front of the face, plus the axis (0 for z) that it is normal to.
     corners : ndarray of int64, shape (p,)
         Flat indices of the corners of each grain's flat hull in each plane, by grain.
@@ -63,7 +59,7 @@ class GrainPartial:
     sums: Integers
     lower: Integers
     upper: Integers
-    beyond: Integers
+    outside_neighbours: Integers
     pairs: Integers
     pair_counts: Integers
     faces: Integers
@@ -79,10 +75,9 @@ class GrainPartial:
 
     @property
     def touches_window(self) -> NDArray[np.bool_]:
-        """Grains with a voxel on the border of the window."""
-        touches: NDArray[np.bool_] = (self.lower == 0).any(axis=1) | (
-            self.upper == np.array(self.window)
-        ).any(axis=1)
+        """Grains with a face on the border of the window or of the measured region."""
+        faces = self.outside_neighbours[:, FACE_CLASSES].sum(axis=1)
+        touches: NDArray[np.bool_] = faces > 0
         return touches
 
     @classmethod
@@ -93,7 +88,7 @@ class GrainPartial:
         window: Triple | None = None,
         margin: Sequence[tuple[int, int]] = ((0, 0), (0, 0), (0, 0)),
         hulls: bool = True,
-    ) -> GrainPartial:
+    ) -> BlockStatistics:
         """Measure a block of a label volume in one pass.
 
         Parameters
@@ -119,8 +114,8 @@ class GrainPartial:
         --------
         >>> volume = np.arange(27).reshape(3, 3, 3) // 9
         >>> size, whole = (3, 3, 3), (0, 0)
-        >>> top = GrainPartial.from_block(volume[:2], (0, 0, 0), size, ((0, 1), whole, whole))
-        >>> rest = GrainPartial.from_block(volume, (1, 0, 0), size, ((1, 0), whole, whole))
+        >>> top = BlockStatistics.from_block(volume[:2], (0, 0, 0), size, ((0, 1), whole, whole))
+        >>> rest = BlockStatistics.from_block(volume, (1, 0, 0), size, ((1, 0), whole, whole))
         >>> top.merge(rest).counts
         array([9, 9])
         """
@@ -129,41 +124,9 @@ class GrainPartial:
         check_place(block.shape, offset, window, margin)
         return measure_block(block, offset, window, margin, hulls)
 
-    def merge(self, other: GrainPartial) -> GrainPartial:
+    def merge(self, other: BlockStatistics) -> BlockStatistics:
         """Add the statistics of another part of the same volume."""
-        return combine([self, other])
-
-    def finalize(
-        self, spacing: Sequence[float], threads: int = 1
-    ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-        """Make the grain table, the contact table and the particle's summary.
-
-        Here alone whole numbers become lengths, areas and angles.
-
-        Parameters
-        ----------
-        spacing : sequence of 3 float
-            (dz, dy, dx) in nm.
-        threads : int
-            For the hulls; the result does not depend on it.
-
-        Returns
-        -------
-        grains, contacts : DataFrame
-        particle : dict
-
-        Examples
-        --------
-        >>> cubes = np.pad(np.repeat([[[1, 2]]], 2, axis=0), 1)
-        >>> grains, contacts, particle = GrainPartial.from_block(cubes).finalize((50, 50, 50))
-        >>> grains["voxel_count"].tolist(), len(contacts), particle["grain_count"]
-        ([2, 2], 3, 2)
-        """
-        return (
-            tabulate_grains(self, spacing, threads),
-            tabulate_contacts(self, spacing),
-            sum_up_particle(self, spacing),
-        )
+        return merge_blocks([self, other])
 
 
 def check_place(
@@ -193,8 +156,8 @@ def measure_block(
     window: Triple,
     margin: Sequence[tuple[int, int]],
     hulls: bool,
-) -> GrainPartial:
-    """Measure a block whose labels and place were checked; see `GrainPartial.from_block`."""
+) -> BlockStatistics:
+    """Measure a block whose labels and place were checked; see `BlockStatistics.from_block`."""
     if block.size == 0:
         return _without_grains(window, hulls)
     # Labels are not negative, so the unsigned type of the same size holds them; one layout and
@@ -204,7 +167,7 @@ def measure_block(
     depth, height, width = block.shape
     own = (top, depth - bottom, upper_row, height - lower_row, left, width - right)
     origin = (offset[0] - top, offset[1] - upper_row, offset[2] - left)
-    labels, sums, low, high, beyond, keys, counts, faces, corners, owners, filled = (
+    labels, sums, low, high, outside, keys, counts, faces, corners, owners, filled = (
         kernels.scan_block(native.view(f"u{block.dtype.itemsize}"), own, origin, window, hulls)
     )
     if np.issubdtype(block.dtype, np.signedinteger) and labels.max() > np.iinfo(block.dtype).max:
@@ -219,12 +182,12 @@ def measure_block(
     in_order = np.lexsort((ranks[:, 1], ranks[:, 0]))
     faces.sort()  # in place: a copy would count in the peak of memory
     corners, starts = kernels.group_by_owner(corners, owners, filled, rank - 1, labels.size - 1)
-    return GrainPartial(
+    return BlockStatistics(
         labels=labels[grains],
         sums=sums[grains],
         lower=low[grains],
         upper=high[grains],
-        beyond=beyond[grains],
+        outside_neighbours=outside[grains],
         pairs=ranks[in_order],
         pair_counts=counts[in_order],
         faces=faces,
@@ -246,14 +209,14 @@ def _refuse_negative(block: NDArray[Any], origin: Triple) -> None:
     )
 
 
-def _without_grains(window: Triple, hulls: bool) -> GrainPartial:
+def _without_grains(window: Triple, hulls: bool) -> BlockStatistics:
     none = np.zeros(0, np.int64)
-    return GrainPartial(
+    return BlockStatistics(
         labels=np.zeros(0, np.uint64),
         sums=none.reshape(0, 10),
         lower=none.reshape(0, 3),
         upper=none.reshape(0, 3),
-        beyond=none.reshape(0, kernels.CLASS_COUNT),
+        outside_neighbours=none.reshape(0, kernels.CLASS_COUNT),
         pairs=none.reshape(0, 2),
         pair_counts=none.reshape(0, kernels.CLASS_COUNT),
         faces=none,
@@ -264,12 +227,12 @@ def _without_grains(window: Triple, hulls: bool) -> GrainPartial:
     )
 
 
-def combine(partials: Iterable[GrainPartial]) -> GrainPartial:
+def merge_blocks(blocks: Iterable[BlockStatistics]) -> BlockStatistics:
     """Add up parts of one volume that do not overlap.
 
     Parameters
     ----------
-    partials : iterable of GrainPartial
+    blocks : iterable of BlockStatistics
         At least one.
 
     Raises
@@ -277,7 +240,7 @@ def combine(partials: Iterable[GrainPartial]) -> GrainPartial:
     InputError
         If there are none, or they were cut from windows of different shape.
     """
-    parts = list(partials)
+    parts = list(blocks)
     windows = sorted({part.window for part in parts})
     if len(windows) != 1:
         raise InputError(
@@ -288,22 +251,22 @@ def combine(partials: Iterable[GrainPartial]) -> GrainPartial:
     labels = np.unique(np.concatenate([part.labels for part in parts]))
     ranks = [np.searchsorted(labels, part.labels) for part in parts]
     sums = np.zeros((labels.size, 10), np.int64)
-    beyond = np.zeros((labels.size, kernels.CLASS_COUNT), np.int64)
+    outside = np.zeros((labels.size, kernels.CLASS_COUNT), np.int64)
     lower = np.full((labels.size, 3), max(windows[0]), np.int64)
     upper = np.zeros((labels.size, 3), np.int64)
     for part, at in zip(parts, ranks, strict=True):
         sums[at] += part.sums
-        beyond[at] += part.beyond
+        outside[at] += part.outside_neighbours
         lower[at] = np.minimum(lower[at], part.lower)
         upper[at] = np.maximum(upper[at], part.upper)
     pairs, pair_counts = _add_pairs(parts, ranks, labels.size + 1)
     corners, starts = _join_corners(parts, ranks, labels.size)
-    return GrainPartial(
+    return BlockStatistics(
         labels=labels,
         sums=sums,
         lower=lower,
         upper=upper,
-        beyond=beyond,
+        outside_neighbours=outside,
         pairs=pairs,
         pair_counts=pair_counts,
         faces=np.sort(np.concatenate([part.faces for part in parts])),
@@ -315,7 +278,7 @@ def combine(partials: Iterable[GrainPartial]) -> GrainPartial:
 
 
 def _add_pairs(
-    parts: Sequence[GrainPartial], ranks: Sequence[Integers], base: int
+    parts: Sequence[BlockStatistics], ranks: Sequence[Integers], base: int
 ) -> tuple[Integers, Integers]:
     """Pairs of all parts in lexicographic order, each once, and their counts."""
     keys = []
@@ -326,16 +289,16 @@ def _add_pairs(
     joined = np.concatenate(keys)
     order = np.argsort(joined, kind="stable")
     counts = np.concatenate([part.pair_counts for part in parts])[order]
-    found, first = np.unique(joined[order], return_index=True)
-    if found.size:
+    unique, first = np.unique(joined[order], return_index=True)
+    if unique.size:
         counts = np.add.reduceat(counts, first, axis=0)
-    return np.stack(np.divmod(found, base), axis=1), counts
+    return np.stack(np.divmod(unique, base), axis=1), counts
 
 
 def _join_corners(
-    parts: Sequence[GrainPartial], ranks: Sequence[Integers], grain_count: int
+    parts: Sequence[BlockStatistics], ranks: Sequence[Integers], grain_count: int
 ) -> tuple[Integers, Integers]:
-    """Corners of all parts by grain; those of flat hulls that were cut are found again."""
+    """Corners of all parts by grain; those of flat hulls that were cut are reduced again."""
     filled = sorted(
         (place for place, part in enumerate(parts) if part.corners.size),
         key=lambda place: int(parts[place].corners.min()),
@@ -356,3 +319,55 @@ def _join_corners(
     if all(end < first for end, first in zip(ends, firsts, strict=True)):
         return corners, starts  # slabs of whole planes: no flat hull was cut
     return kernels.reduce_corners(corners, starts, height, width)
+
+
+def set_unmeasured_apart(
+    statistics: BlockStatistics, unmeasured_label: int, measured: NDArray[np.bool_]
+) -> BlockStatistics:
+    """Treat voxels without measurement like what lies outside the window.
+
+    Parameters
+    ----------
+    statistics : BlockStatistics
+        Of a whole volume whose voxels without measurement have a label of their own.
+    unmeasured_label : int
+        That label.
+    measured : ndarray of bool, shape (z, y, x)
+
+    Returns
+    -------
+    BlockStatistics
+        Without that label: pairs of a grain with it count as neighbours outside, and its
+        faces to label 0 are none of the particle.
+    """
+    place = int(np.searchsorted(statistics.labels, np.uint64(unmeasured_label)))
+    if place == statistics.labels.size or statistics.labels[place] != unmeasured_label:
+        return statistics
+    rank = place + 1
+    of_it = (statistics.pairs == rank).any(axis=1)
+    touching = statistics.pairs[of_it]
+    grains, counts = touching.sum(axis=1) - rank, statistics.pair_counts[of_it]
+    outside = statistics.outside_neighbours.copy()
+    outside[grains[grains > 0] - 1] += counts[grains > 0]
+    pairs = statistics.pairs[~of_it]
+    voxels, axes = np.divmod(statistics.faces, 3)
+    _, height, width = statistics.window
+    behind = voxels + np.array([height * width, width, 1])[axes]
+    known = measured.ravel()
+    first, last = statistics.corner_starts[rank - 1 : rank + 1]
+    starts = np.delete(statistics.corner_starts, rank)
+    starts[rank:] -= last - first
+    kept = {
+        name: np.delete(getattr(statistics, name), place, axis=0)
+        for name in ("labels", "sums", "lower", "upper")
+    }
+    return replace(
+        statistics,
+        **kept,
+        outside_neighbours=np.delete(outside, place, axis=0),
+        pairs=pairs - (pairs > rank),
+        pair_counts=statistics.pair_counts[~of_it],
+        faces=statistics.faces[known[voxels] & known[behind]],
+        corners=np.delete(statistics.corners, slice(first, last)),
+        corner_starts=starts,
+    )

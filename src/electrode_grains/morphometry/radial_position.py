@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
+from scipy.spatial import cKDTree
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-TINY = np.finfo(float).tiny
 AT_THE_CENTER = 1e-9  # of the particle's extent: no radial direction within it
 
 
@@ -21,7 +20,7 @@ def surface_points(faces: Integers, window: tuple[int, int, int], spacing: Array
     Parameters
     ----------
     faces : ndarray of int64, shape (f,)
-        As in `GrainPartial`.
+        As in `BlockStatistics`.
     window : (int, int, int)
         Shape (z, y, x) of the volume.
     spacing : array_like, shape (3,)
@@ -69,90 +68,8 @@ def distances_to_surface(centroids: Floats, surface: Floats, threads: int = 1) -
     """
     if len(surface) == 0 or len(centroids) == 0:
         return np.full(len(centroids), np.nan)
-    # As many cells along the longest edge as make cells, and points of a cell, about as many.
-    order, starts, boxes = _group_by_cell(surface, len(surface) ** 0.25)
-    points = surface[order]
-    with ThreadPoolExecutor(threads) as pool:
-        squares = pool.map(
-            lambda part: _least_squares(part, points, starts, boxes),
-            np.array_split(centroids, threads),
-        )
-        distances: Floats = np.sqrt(np.concatenate(list(squares)))
-    return distances
-
-
-@njit(cache=True, nogil=True)
-def _group_by_cell(points: Floats, along: float) -> tuple[NDArray[Any], Integers, Floats]:
-    """Sort points into cubic cells, `along` of them along the longest edge of their box.
-
-    Returns places of points by cell, where each cell that has any starts and the last one ends, and
-    the box of the points of each, shape (6, cells): least x, y, z, largest x, y, z.
-    """
-    count = len(points)
-    least, most = points[0].copy(), points[0].copy()
-    for i in range(count):
-        for axis in range(3):
-            least[axis] = min(least[axis], points[i, axis])
-            most[axis] = max(most[axis], points[i, axis])
-    per_length = along / max((most - least).max(), TINY)
-    height, width = (np.floor((most - least) * per_length) + 1).astype(np.int64)[1:]
-    cells = np.empty(count, np.int32)
-    for i in range(count):
-        x = (points[i, 0] - least[0]) * per_length
-        y = (points[i, 1] - least[1]) * per_length
-        z = (points[i, 2] - least[2]) * per_length
-        cells[i] = (int(x) * height + int(y)) * width + int(z)
-    sizes = np.bincount(cells)
-    ends = np.cumsum(sizes)
-    starts = np.append(0, ends[sizes > 0])
-    rank, filled = np.cumsum(sizes > 0) - 1, ends - sizes
-    order = np.empty(count, np.int32)
-    boxes = np.empty((6, starts.size - 1))
-    boxes[:3], boxes[3:] = np.inf, -np.inf
-    for i in range(count):
-        place, box = filled[cells[i]], rank[cells[i]]
-        filled[cells[i]] += 1
-        order[place] = i
-        for axis in range(3):
-            value = points[i, axis]
-            boxes[axis, box] = min(boxes[axis, box], value)
-            boxes[axis + 3, box] = max(boxes[axis + 3, box], value)
-    return order, starts, boxes
-
-
-@njit(cache=True, nogil=True)
-def _least_squares(places: Floats, points: Floats, starts: Integers, boxes: Floats) -> Floats:
-    """Square of the distance of places to the nearest point.
-
-    A cell is left out if its box is no nearer than a point found before. Rounding cannot
-    deceive: differences, squares and sums keep their order when rounded.
-    """
-    cell_count = starts.size - 1
-    bounds, squares = np.empty(cell_count), np.empty(len(places))
-    for i in range(len(places)):
-        x, y, z = places[i, 0], places[i, 1], places[i, 2]
-        bounds[:] = 0.0
-        for axis in range(3):
-            at, low, high = places[i, axis], boxes[axis], boxes[axis + 3]
-            for cell in range(cell_count):
-                below, beyond = low[cell] - at, at - high[cell]
-                away = below if below > beyond else beyond  # max() would see to NaN, and slowly
-                away = away if away > 0 else 0.0
-                bounds[cell] += away * away
-        cell = 0  # whose box is nearest
-        for other in range(cell_count):
-            if bounds[other] < bounds[cell]:
-                cell = other
-        nearest = np.inf
-        for other in range(cell_count + 1):
-            if bounds[cell] < nearest:
-                for k in range(starts[cell], starts[cell + 1]):
-                    dx, dy, dz = points[k, 0] - x, points[k, 1] - y, points[k, 2] - z
-                    square = dx * dx + dy * dy + dz * dz
-                    nearest = square if square < nearest else nearest
-            cell = other
-        squares[i] = nearest
-    return squares
+    distances, _ = cKDTree(surface).query(centroids, workers=threads)
+    return np.asarray(distances, float)
 
 
 def particle_center(centroids: Floats, volumes: Floats) -> Floats:
@@ -216,7 +133,7 @@ def directions(azimuth: Floats, polar: Floats) -> Floats:
     return np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), np.cos(polar)], axis=-1)
 
 
-def describe_places(
+def describe_positions(
     centroids: Floats,
     volumes: Floats,
     axes: Floats,
@@ -249,8 +166,8 @@ def describe_places(
     Notes
     -----
     The surface is every face between a grain and label 0, those of pores included; where the
-    window cuts the particle there is none. A face stands for its centre, which is up to 0.7
-    voxels from its corners.
+    window or a voxel without measurement cuts the particle there is none. A face stands for
+    its centre, which is up to 0.7 voxels from its corners.
     """
     if center is None:
         center = particle_center(centroids, volumes)
@@ -284,7 +201,7 @@ def join_reasons(*cases: tuple[Any, str]) -> NDArray[Any]:
     >>> join_reasons((np.array([True, False]), "small"), (np.array([True, True]), "flat")).tolist()
     ['small; flat', 'flat']
     """
-    told = np.full(len(cases[0][0]), "", object)
+    texts = np.full(len(cases[0][0]), "", object)
     for holds, reason in cases:
-        told[holds] = [f"{text}; {reason}" if text else reason for text in told[holds]]
-    return told
+        texts[holds] = [f"{text}; {reason}" if text else reason for text in texts[holds]]
+    return texts
