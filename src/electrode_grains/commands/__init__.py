@@ -16,7 +16,9 @@ from electrode_grains.errors import UserError
 from electrode_grains.text import printable
 
 REFUSED, FAILED = 2, 1
-NAMES = ("init", "check", "annotate", "run", "proofread", "report", "export", "compare")
+NAMES = (
+    *("init", "check", "settings", "annotate", "run", "proofread", "report", "export", "compare"),
+)
 
 
 class _Commands(click.Group):

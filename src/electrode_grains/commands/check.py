@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -205,10 +205,19 @@ def _inspect_edits(project: Project, shape: tuple[int, ...]) -> tuple[int, list[
         return 0, [trouble_of(name, problem)]
     edits = [*project.config["parameters"]["segmentation"]["manual"]["edits"], *edits]
     nowhere = np.broadcast_to(np.zeros(1, np.uint8), shape)
-    troubles = []
-    for number, edit in enumerate(edits, start=1):
+
+    def wrong(first: int, last: int) -> Iterator[tuple[int, UserError]]:
+        """Edits that are not well formed; halves until each stands alone."""
         try:
-            apply_edits(nowhere, [edit], outdated="report")
+            apply_edits(nowhere, edits[first:last], outdated="report")
         except UserError as problem:
-            troubles.append(trouble_of(f"{name}, edit {number}", problem))
-    return len(edits), troubles
+            if last - first == 1:
+                yield last, problem
+                return
+            middle = (first + last) // 2
+            yield from wrong(first, middle)
+            yield from wrong(middle, last)
+
+    return len(edits), [
+        trouble_of(f"{name}, edit {number}", problem) for number, problem in wrong(0, len(edits))
+    ]

@@ -113,7 +113,9 @@ def project_options(function: Any) -> Any:
     return function
 
 
-def open_project(project: Path | None, env: str | None) -> Project:
+def open_project(
+    project: Path | None, env: str | None, runtime_params: dict[str, Any] | None = None
+) -> Project:
     """Find a project and read its configuration.
 
     Raises
@@ -139,7 +141,10 @@ def open_project(project: Path | None, env: str | None) -> Project:
     # The command itself reports what is wrong, once.
     logging.getLogger("kedro").setLevel(logging.CRITICAL)
     config = settings.CONFIG_LOADER_CLASS(
-        conf_source=str(conf), env=env, **settings.CONFIG_LOADER_ARGS
+        conf_source=str(conf),
+        env=env,
+        runtime_params=runtime_params or {},
+        **settings.CONFIG_LOADER_ARGS,
     )
     entries = {name: _anchored(entry, folder) for name, entry in config["catalog"].items()}
     return Project(folder, env, config, DataCatalog.from_config(entries))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,9 @@ from electrode_grains.datasets.atomic import FileDataset
 from electrode_grains.errors import InputError
 from electrode_grains.runs.writing import atomic_write
 
+LARGEST_BYTES = 2_000_000
+_LINE = re.compile(r"- \{action: (?P<action>[a-z]+), at: (?P<at>\[[-0-9, \[\]]*\])\}\s*(#.*)?")
+_REFERENCE = re.compile(r"^[^#\n]*[&*]", re.MULTILINE)
 CSV_COLUMNS = ("edit", "action", "z", "y", "x")
 
 
@@ -45,26 +51,74 @@ class EditsDataset(FileDataset[None, list[dict[str, Any]]]):
 
 
 def _read_yaml(path: Path) -> list[dict[str, Any]]:
+    text = _text_of(path)
+    if (edits := _read_lines(text)) is not None:
+        return edits
+    if _REFERENCE.search(text):
+        raise InputError(
+            "the file of edits uses anchors or aliases",
+            where=str(path),
+            expected="one edit a line: - {action: remove, at: [z, y, x]}",
+            remedy="write every edit out",
+        )
     try:
-        edits = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(
             "the file of edits is not YAML", where=str(path), found=str(error)
         ) from None
-    if edits is not None and not isinstance(edits, list):
+    if content is not None and not isinstance(content, list):
         raise InputError(
             "the file of edits holds no list",
             where=str(path),
-            found=type(edits).__name__,
+            found=type(content).__name__,
             expected="- {action: remove, at: [z, y, x]}",
         )
-    return edits or []
+    return content or []
+
+
+def _text_of(path: Path) -> str:
+    """Text of a file of edits, refused where it is too large to be one."""
+    size = path.stat().st_size
+    if size > LARGEST_BYTES:
+        raise InputError(
+            "the file of edits is too large",
+            where=str(path),
+            found=f"{size / 1e6:.1f} MB",
+            expected=f"at most {LARGEST_BYTES / 1e6:.0f} MB, which is some 50,000 edits",
+            remedy="segment better before editing: docs/segmentation.md",
+        )
+    try:
+        return path.read_text(encoding="utf-8")
+    except ValueError as error:
+        raise InputError(
+            "the file of edits is not text in UTF-8", where=str(path), found=str(error)
+        ) from None
+
+
+def _read_lines(text: str) -> list[dict[str, Any]] | None:
+    """Edits that stand one a line, as `append_edit` writes them; None in another style.
+
+    A hundred times faster than YAML, which reads the same from these lines.
+    """
+    edits = []
+    for line in text.splitlines():
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if (match := _LINE.fullmatch(line)) is None:
+            return None
+        try:
+            edits.append({"action": match["action"], "at": json.loads(match["at"])})
+        except (ValueError, RecursionError):
+            return None
+    return edits
 
 
 def _read_csv(path: Path) -> list[dict[str, Any]]:
+    text = _text_of(path)
     try:
-        rows = pd.read_csv(path)
-    except ValueError as error:  # pandas' own errors, and bytes that are no text
+        rows = pd.read_csv(io.StringIO(text))
+    except ValueError as error:  # pandas' own errors
         raise InputError(
             "the file of edits is not CSV", where=str(path), found=str(error)
         ) from None
@@ -75,15 +129,18 @@ def _read_csv(path: Path) -> list[dict[str, Any]]:
             found=", ".join(map(str, rows.columns)),
             expected=", ".join(CSV_COLUMNS),
         )
-    edits = []
-    for number, voxels in rows.groupby("edit", sort=True):
-        actions = voxels["action"].unique().tolist()
-        if len(actions) != 1:
+    edits: dict[Any, dict[str, Any]] = {}
+    columns = [rows[name].tolist() for name in CSV_COLUMNS]
+    for number, action, *voxel in zip(*columns, strict=True):
+        edit = edits.setdefault(number, {"action": action, "at": []})
+        if edit["action"] != action:
             raise InputError(
-                f"edit {number} has several actions", where=str(path), found=", ".join(actions)
+                f"edit {number} has several actions",
+                where=str(path),
+                found=f"{edit['action']}, {action}",
             )
-        edits.append({"action": actions[0], "at": voxels[["z", "y", "x"]].to_numpy().tolist()})
-    return edits
+        edit["at"].append(voxel)
+    return [edits[number] for number in sorted(edits)]
 
 
 def append_edit(path: Path, edit: Mapping[str, Any]) -> None:

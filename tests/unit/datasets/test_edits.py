@@ -1,9 +1,14 @@
 """Edits in a file of their own."""
 
+from itertools import pairwise
+
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from kedro.io import DatasetError
 
-from electrode_grains.datasets.edits import EditsDataset, append_edit
+from electrode_grains.datasets.edits import EditsDataset, _read_lines, append_edit
 from electrode_grains.errors import InputError
 
 EDITS = [
@@ -77,3 +82,43 @@ def test_a_list_on_one_line_is_left_alone(tmp_path):
         append_edit(file, EDITS[1])
     assert file.read_bytes() == before
     assert list(tmp_path.iterdir()) == [file]
+
+
+VOXEL = st.tuples(*[st.integers(-3, 500)] * 3).map(list)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["remove", "merge", "split", "join"]), VOXEL | st.lists(VOXEL)),
+        max_size=6,
+    ),
+    st.sampled_from(["", "  # two crystals", "\n# a line of its own", "\n"]),
+)
+def test_lines_are_read_as_yaml_reads_them(edits, comment):
+    text = "".join(f"- {{action: {action}, at: {at}}}{comment}\n" for action, at in edits)
+    assert _read_lines(text) == (yaml.safe_load(text) or [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["- {action: remove, at: [1, 2,]}", "- {action: remove, at: [01, 2, 3]}",
+     "- action: remove\n  at: [1, 2, 3]", "[{action: remove, at: [1, 2, 3]}]"],
+)  # fmt: skip
+def test_another_style_is_left_to_yaml(text):
+    assert _read_lines(text) is None
+
+
+def test_a_file_that_grows_when_it_is_read_is_refused(tmp_path):
+    bomb = "a: &a [x, x]\n" + "".join(
+        f"{name}: &{name} [*{before}, *{before}]\n" for before, name in pairwise("abcdefghijklmnop")
+    )
+    (tmp_path / "edits.yml").write_text(bomb)
+    with pytest.raises(DatasetError, match="anchors or aliases"):
+        EditsDataset(filepath=str(tmp_path / "edits.yml")).load()
+
+
+@pytest.mark.parametrize("name", ["edits.yml", "edits.csv"])
+def test_a_million_edits_are_refused_by_their_size(tmp_path, name):
+    (tmp_path / name).write_text("- {action: remove, at: [1, 2, 3]}\n" * 1_000_000)
+    with pytest.raises(DatasetError, match=r"too large(.|\n)*34\.0 MB"):
+        EditsDataset(filepath=str(tmp_path / name)).load()
