@@ -151,7 +151,7 @@ def test_the_report_says_which_grains_are_too_small_for_a_shape(labels):
         table, ParticleSummary(0, 0, 0, 0, 3, 2, 0, resolution_limits_nm=limits)
     )
     assert len(told) == 1
-    assert "below d = 100 nm" in told[0]
+    assert "smaller than 100 nm" in told[0]
     assert told[0].endswith("1 of 2 whole grains")
 
 
@@ -194,7 +194,11 @@ def test_the_slice_shown_is_the_one_farthest_from_annotations():
     assert farthest_slice([], 64) == 32
 
 
-def test_doubts_of_all_steps_are_told():
+def test_a_step_that_did_not_run_has_no_warnings():
+    assert collect_warnings({}) == []
+
+
+def test_warnings_of_all_steps_are_collected():
     told = collect_warnings(
         {
             "scan_index": {"notes": ["S00: the header says 160 x 140", "S01: the same"]},
@@ -236,8 +240,11 @@ def test_doubts_of_all_steps_are_told():
     assert told[3] == "check slice_numbers"
     assert "single grain" in told[4]
     assert "[4, 8]" in told[5]
-    assert "beta is the best family and yet does not fit (p = 0.03, kolmogorov smirnov)" in told[6]
-    assert "Sphericity and convexity: BB1 (Clayton-Gumbel)" in told[7]
+    assert "the best, beta, is rejected (Kolmogorov-Smirnov, p <= 0.03)" in told[6]
+    assert told[7] == (
+        "No candidate fits sphericity and convexity well: the best, BB1 (Clayton-Gumbel), "
+        "is rejected (Rosenblatt, p <= 0.01)"
+    )
 
 
 def test_laws_of_the_diameter_begin_where_the_sample_was_cut(labels):

@@ -1,4 +1,4 @@
-"""What a report can tell; every part may be missing."""
+"""Content of the report; every part may be missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Picture = Figure | bytes | str
 
 @dataclass(frozen=True)
 class ReportContent:
-    """Material of the report page.
+    """Content of the report page.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class ReportContent:
         Tables ``1`` to ``4``; a leading ``table_`` is ignored. Made from the fits where
         absent.
     grain_table : DataFrame, optional
-        One row a grain, with ``label``.
+        One row per grain, with ``label``.
     mesh : mapping, optional
         Result of `particle_mesh`.
     slices : mapping, optional
@@ -59,7 +59,7 @@ class ReportContent:
     provenance : mapping
         Versions, parameters, git commit, run id; shown as nested lists of values.
     warnings : sequence of str
-        Doubts that the run has about its results.
+        Warnings about the results.
     """
 
     title: str
@@ -92,7 +92,7 @@ class ReportContent:
 
 @dataclass(frozen=True)
 class FigureEntry:
-    """Where a figure stands in the report and what is said below it."""
+    """Where a figure stands in the report, and its caption."""
 
     section: str
     number: str
@@ -126,17 +126,17 @@ FIGURES: Mapping[str, FigureEntry] = {
     "validation": FigureEntry(
         "boundary",
         "Unseen slices",
-        "Networks trained without one annotated slice, judged by it (means dashed), and how often "
-        "a voxel of these slices is boundary where they say so.",
+        "Networks trained without one annotated slice, judged by it (means dashed), and their "
+        "calibration: observed share of boundary voxels against predicted probability.",
     ),
-    "4": FigureEntry("boundary", "Figure 4", "Prediction for a slice that nobody annotated."),
+    "4": FigureEntry("boundary", "Figure 4", "Prediction for a slice without annotation."),
     "depth_curve": FigureEntry(
         "segmentation", "Depth of minima", "What the depth of minima does to the segmentation."
     ),
     "5": FigureEntry(
         "segmentation",
         "Figure 5",
-        "From image quality to grains; regions that do not stay are pale.",
+        "From image quality to grains; discarded regions are shown pale.",
     ),
     "6": FigureEntry("grains", "Figure 6", "The six characteristics, on a grain of this particle."),
     "truth_comparison": FigureEntry(
@@ -150,20 +150,20 @@ FIGURES: Mapping[str, FigureEntry] = {
     "8": FigureEntry(
         "distributions",
         "Figure 8",
-        "Fitted bivariate densities; a dot is a grain, lines bound the smallest regions of "
-        "the probability written on them.",
+        "Fitted bivariate densities; a dot is a grain, contours enclose the densest regions "
+        "of the probability written on them.",
     ),
     "probability": FigureEntry(
         "distributions",
         "Quantiles and probabilities",
         "The sample against its best families; the band holds 95 % of what each order "
-        "statistic takes by chance if the law is right.",
+        "statistic takes by chance if the distribution is right.",
     ),
     "specific_surface": FigureEntry(
         "distributions",
         "Derived quantity",
-        "Specific surface area of grains, 6 / (d s), and what the fitted joint density of "
-        "diameter and sphericity implies for it.",
+        "Surface area per volume of grains, 6 / (d s), and its distribution under the fitted "
+        "joint density of diameter and sphericity.",
     ),
 }
 """Figures that the report knows, in the order of its sections."""

@@ -42,6 +42,15 @@ def test_nothing_fails_and_nothing_leaves_the_page(page):
     assert sum(u.startswith("file:") for u in page.requests) == 1
 
 
+def test_the_browser_runs_no_script_but_those_of_the_page(page):
+    inject = (
+        "(() => {{ const part = document.createElement('script'); part.textContent = {!r};"
+        " document.head.append(part); return window.foreign === undefined; }})()"
+    )
+    assert page.evaluate(inject.format("window.foreign = 1"))
+    assert page.evaluate("typeof Plotly") == "object"
+
+
 def test_hostile_text_is_shown_as_text(page):
     assert page.evaluate("document.querySelector('h1').textContent") == EVIL
     assert page.evaluate("document.querySelectorAll('img[src^=\"http\"], [onerror]').length") == 0

@@ -3,6 +3,7 @@ import io
 import json
 import re
 import zlib
+from hashlib import sha256
 from html.parser import HTMLParser
 
 import numpy as np
@@ -125,7 +126,25 @@ def test_any_title_keeps_the_page_in_shape(text):
 
 
 def test_an_empty_report_says_so():
-    assert report_page({"title": "nothing"}).count("This run left nothing here") == 6
+    empty = report_page({"title": "nothing"})
+    assert empty.count("No results for this section in this run.") == 4
+
+
+def test_a_particle_without_scans_and_network_has_no_sections_for_them(page):
+    grain_map = Page(report_page({"title": "map", "grain_table": content().grain_table}))
+    for section in ("acquisition", "boundary"):
+        assert section in page.ids
+        assert f"#{section}" in page.addresses
+        assert section not in grain_map.ids
+        assert f"#{section}" not in grain_map.addresses
+
+
+def test_the_policy_admits_the_scripts_of_the_page_and_no_other(page):
+    admitted = re.search(r"script-src ([^;]*)", page.policy)[1].split()
+    own = page.scripts[list(page.scripts)[-1]]
+    plotly = zlib.decompress(base64.b64decode(page.scripts["plotly-source"]))
+    digests = [base64.b64encode(sha256(text).digest()).decode() for text in (own.encode(), plotly)]
+    assert admitted == [f"'sha256-{digest}'" for digest in digests]
 
 
 def test_unknown_content_and_a_missing_title_are_refused():

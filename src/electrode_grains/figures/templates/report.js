@@ -11,7 +11,7 @@
     return Object.assign(element, options);
   };
   const listeners = { pick: [], filter: [], place: [] };
-  const tell = (event, value) => listeners[event].forEach((listener) => listener(value));
+  const emit = (event, value) => listeners[event].forEach((listener) => listener(value));
 
   // Arrays and the library for drawing travel compressed.
   const inflate = (text) => {

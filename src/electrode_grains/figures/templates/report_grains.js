@@ -59,7 +59,7 @@
         })));
         if (labelColumn >= 0) {
           line.classList.toggle("picked", row[labelColumn] === state.picked);
-          line.addEventListener("click", () => tell("pick", row[labelColumn]));
+          line.addEventListener("click", () => emit("pick", row[labelColumn]));
         }
         return line;
       }));
@@ -78,7 +78,7 @@
         });
       }
       show();
-      tell("filter", new Set(state.rows.map((row) => row[labelColumn])));
+      emit("filter", new Set(state.rows.map((row) => row[labelColumn])));
     };
     for (const id of ["filter-column", "filter-least", "filter-most", "filter-whole"]) {
       find(id).addEventListener("input", () => { state.page = 0; update(); });

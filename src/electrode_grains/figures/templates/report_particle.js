@@ -261,7 +261,7 @@
     place.addEventListener("pointerup", (event) => {
       const moved = pressed ? Math.hypot(event.clientX - pressed[0], event.clientY - pressed[1]) : Infinity;
       pressed = null;
-      if (below !== null && moved < 4) tell("pick", mesh.labels[below]);
+      if (below !== null && moved < 4) emit("pick", mesh.labels[below]);
     }, true);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
     place.dataset.ready = "yes";

@@ -51,8 +51,8 @@
     for (const line of document.querySelectorAll("#suspects tr[data-label]")) {
       line.addEventListener("click", () => {
         const { label, slice, left, top } = line.dataset;
-        if (left !== "") tell("place", { slice: Number(slice), left: Number(left), top: Number(top) });
-        tell("pick", Number.isSafeInteger(Number(label)) ? Number(label) : label);
+        if (left !== "") emit("place", { slice: Number(slice), left: Number(left), top: Number(top) });
+        emit("pick", Number.isSafeInteger(Number(label)) ? Number(label) : label);
         for (const other of document.querySelectorAll("#suspects tr.picked")) other.classList.remove("picked");
         line.classList.add("picked");
       });

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 from pydantic_core import to_jsonable_python
 
 from electrode_grains.alignment import SliceTransforms
@@ -197,36 +198,38 @@ def tabulate(
 
 def write_report(
     parameters: Mapping[str, Any],
-    image_quality_volume: xr.DataArray,
-    class_probability_volume: xr.DataArray,
-    orientation_volume: xr.DataArray,
+    image_quality_volume: xr.DataArray | None,
+    class_probability_volume: xr.DataArray | None,
+    orientation_volume: xr.DataArray | None,
     grain_label_volume: xr.DataArray,
     grain_table: pd.DataFrame,
     grain_sample: pd.DataFrame,
-    suspect_table: pd.DataFrame,
+    suspect_table: pd.DataFrame | None,
     particle_summary: ParticleSummary,
     describe_run: Callable[[], Mapping[str, Any]] = dict,
     **results: Any,
 ) -> str:
-    """Tell the story of the particle on one page."""
-    from electrode_grains.ebsd import ipf_colors
-    from electrode_grains.figures import (
-        ReportContent,
-        report_page,
-        slice_browser,
-        suspect_pictures,
-    )
+    """Write the report; what a run has not got (scans, network) is left out of it."""
+    from electrode_grains.figures import ReportContent, report_page, slice_browser, suspect_pictures
 
+    results = {name: result for name, result in results.items() if result is not None}
     figures = {name: results.pop(name) for name in list(results) if name.startswith("figure_")}
     tables = {name: results.pop(name) for name in list(results) if name.startswith("table_")}
     results = {name: plain_values(result) for name, result in results.items()}
     settings = to_jsonable_python(parameters)  # Kedro has made models of its leaves
-    labels, quality = grain_label_volume.to_numpy(), image_quality_volume.to_numpy()
-    laue = results["scan_index"]["laue_group"]
-    # Outside the particle orientations are noise, which would be most of the page.
-    quaternions = np.where(labels > 0, orientation_volume.to_numpy()[:4], np.nan)
-    colours = ipf_colors(np.moveaxis(quaternions, 0, -1), laue)
-    boundary = class_probability_volume.sel(channel="boundary").to_numpy()
+    labels = grain_label_volume.to_numpy()
+    quality = None if image_quality_volume is None else image_quality_volume.to_numpy()
+    index = results.get("scan_index") or {}
+    laue = index.get("laue_group") or settings.get("characterization", {}).get("measure", {}).get(
+        "laue_group", "-3m"
+    )
+    colours = orientation_colours(orientation_volume, labels, laue)
+    # The browser needs a picture below the grains, be it an empty one.
+    below = np.zeros(labels.shape, np.float32) if quality is None else quality
+    boundary = None
+    if class_probability_volume is not None:
+        boundary = class_probability_volume.sel(channel="boundary").to_numpy()
+    fits = results.get("marginal_fits"), results.get("copula_fits")
     particle = settings.get("particle", {})
     return report_page(
         ReportContent(
@@ -237,17 +240,17 @@ def write_report(
             grain_table=grain_table,
             particle_summary=particle_summary.to_dict(),
             mesh=coloured_mesh(labels, spacing_of(grain_label_volume), grain_table, laue),
-            slices=slice_browser(quality, labels, boundary, colours),
+            slices=slice_browser(below, labels, boundary, colours),
             suspects=suspect_table,
-            suspect_pictures=suspect_pictures(suspect_table, quality, labels, colours),
-            candidates=evaluate_candidates(
-                grain_sample, results["marginal_fits"], results["copula_fits"]
-            ),
+            suspect_pictures=()
+            if suspect_table is None
+            else suspect_pictures(suspect_table, below, labels, colours),
+            candidates=evaluate_candidates(grain_sample, *fits) if all(fits) else None,
             provenance={
                 **describe_run(),
                 "data_fingerprints": {
-                    "ebsd_scans": results["scan_index"]["fingerprint"],
-                    "image_quality_volume": fingerprint(quality),
+                    **({"ebsd_scans": index["fingerprint"]} if "fingerprint" in index else {}),
+                    **({} if quality is None else {"image_quality_volume": fingerprint(quality)}),
                     "grain_label_volume": fingerprint(labels),
                     "grain_table": fingerprint(pd.util.hash_pandas_object(grain_table).to_numpy()),
                 },
@@ -262,13 +265,26 @@ def write_report(
     )
 
 
+def orientation_colours(
+    orientation_volume: xr.DataArray | None, labels: NDArray[Any], laue: str
+) -> NDArray[np.float64] | None:
+    """Colours of the orientations inside grains; None where there is none."""
+    from electrode_grains.ebsd import ipf_colors
+
+    if orientation_volume is None:
+        return None
+    # Outside the particle orientations are noise, which would be most of the page.
+    quaternions = np.where(labels > 0, orientation_volume.to_numpy()[:4], np.nan)
+    return ipf_colors(np.moveaxis(quaternions, 0, -1), laue)
+
+
 def plain_values(result: Any) -> Any:
     """A result as the page shows it: plain values by name; tables stay as they are."""
     return result if isinstance(result, (Mapping, pd.DataFrame)) else result.to_dict()
 
 
 def coloured_mesh(
-    labels: np.ndarray[Any, Any],
+    labels: NDArray[Any],
     spacing: tuple[float, float, float],
     grain_table: pd.DataFrame,
     laue: str,
@@ -314,41 +330,44 @@ def evaluate_candidates(
     )
 
 
-def fingerprint(values: np.ndarray[Any, Any]) -> str:
+def fingerprint(values: NDArray[Any]) -> str:
     """Digest of an array's bytes, by which two runs can tell whether they saw the same."""
     return sha256(np.ascontiguousarray(values).tobytes()).hexdigest()[:16]
 
 
 def collect_warnings(results: Mapping[str, Any]) -> list[str]:
-    """Gather what the steps before had doubts about."""
+    """Gather the warnings of the steps before; a step that did not run has none."""
     from electrode_grains.figures.style import characteristic_name
 
-    notes = list(results["scan_index"].get("notes", []))
-    told = [f"{len(notes)} scans: {notes[0]}"] if notes else []
-    told += [
+    notes = list((results.get("scan_index") or {}).get("notes", []))
+    warnings = [f"{len(notes)} scans: {notes[0]}"] if notes else []
+    transforms = results.get("slice_transforms") or {}
+    warnings += [
         f"slice {index} of the stack: {flag}"
-        for index, flags in enumerate(results["slice_transforms"]["flags"])
+        for index, flags in enumerate(transforms.get("flags") or ())
         for flag in flags
     ]
-    told += results["slice_transforms"].get("notes") or []
-    told += [fit["doubt"] for fit in results["annotation_checks"]["slices"] if fit["doubt"]]
-    told += results["segmentation_log"]["doubts"]
-    for characteristic, fits in results["marginal_fits"]["characteristics"].items():
+    warnings += transforms.get("notes") or []
+    checked = (results.get("annotation_checks") or {}).get("slices") or ()
+    warnings += [fit["doubt"] for fit in checked if fit["doubt"]]
+    warnings += (results.get("segmentation_log") or {}).get("doubts") or []
+    fitted = (results.get("marginal_fits") or {}).get("characteristics") or {}
+    for characteristic, fits in fitted.items():
         name = characteristic_name(characteristic)
         if fits["excluded_count"]:
             count = fits["excluded_count"]
-            told.append(
+            warnings.append(
                 f"{name}: {count} {'grain' if count == 1 else 'grains'} "
                 f"{fits['excluded_reason']}, left out of all fits: labels {fits['excluded_labels']}"
             )
         tested = fits.get("goodness_of_fit") or {}
-        told += doubt_of_fit(name, fits.get("best"), tested.get("p_values") or {})
-    for pair in results["copula_fits"]["pairs"]:
+        warnings += warn_of_misfit(name, fits.get("best"), tested.get("p_values") or {})
+    for pair in (results.get("copula_fits") or {}).get("pairs") or ():
         family = (pair["best"] or {}).get("family")
         p_value = (pair.get("goodness_of_fit") or {}).get("p_value")
         names = characteristic_name(pair["x"]), characteristic_name(pair["y"]).lower()
-        told += doubt_of_fit(" and ".join(names), family, {"Rosenblatt": p_value})
-    return told
+        warnings += warn_of_misfit(" and ".join(names), family, {"rosenblatt": p_value})
+    return warnings
 
 
 def unresolved_grains(grain_table: pd.DataFrame, particle_summary: ParticleSummary) -> list[str]:
@@ -358,15 +377,15 @@ def unresolved_grains(grain_table: pd.DataFrame, particle_summary: ParticleSumma
     diameters = grain_table.loc[~grain_table["touches_window"], "equivalent_diameter_nm"]
     limits = particle_summary.resolution_limits_nm or {}
     return [
-        f"{characteristic_name(name)} means nothing below d = {limit:.0f} nm, where voxels "
-        f"move it by half its standard deviation over grains: {int((diameters < limit).sum())} "
-        f"of {len(diameters)} whole grains"
+        f"{characteristic_name(name)} is unreliable for grains smaller than {limit:.0f} nm (voxel "
+        f"error exceeds half the spread between grains); this affects "
+        f"{int((diameters < limit).sum())} of {len(diameters)} whole grains"
         for name, limit in limits.items()
         if limit is not None
     ]
 
 
-def doubt_of_fit(subject: str, family: str | None, p_values: Mapping[str, Any]) -> list[str]:
+def warn_of_misfit(subject: str, family: str | None, p_values: Mapping[str, Any]) -> list[str]:
     """Say where even the best family does not fit: AIC always names one."""
     from electrode_grains.figures.style import family_name
 
@@ -374,6 +393,8 @@ def doubt_of_fit(subject: str, family: str | None, p_values: Mapping[str, Any]) 
     if family is None or not known or min(known.values()) > DOUBTFUL_P_VALUE:
         return []
     test = min(known, key=lambda name: known[name])
-    tested = f"p = {known[test]:.2g}, {test.replace('_', ' ')}"
-    named = family_name(family)
-    return [f"{subject}: {named} is the best family and yet does not fit ({tested})"]
+    named = "-".join(part.capitalize() for part in test.split("_"))
+    return [
+        f"No candidate fits {subject.lower()} well: the best, {family_name(family)}, is rejected "
+        f"({named}, p <= {known[test]:.2g})"
+    ]
