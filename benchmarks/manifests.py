@@ -1,7 +1,7 @@
 """Measure what manifests and whole writes cost: their share of the time of a forced run.
 
-`python -m benchmarks.manifests demo` computes the environment anew, from slices to report, and
-adds up the time spent in the ledger (recipes, digests, manifests) and in forcing files to the
+`python -m benchmarks.manifests demo` computes the environment again, from slices to report, and
+adds up the time spent on recipes, digests and manifests, and in forcing files to the
 disk. Both are timed where they are called, so that nothing has to be switched off.
 """
 
@@ -14,8 +14,10 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from electrode_grains.runs import session as run_session
 from electrode_grains.runs import writing
-from electrode_grains.runs.ledger import Ledger
+from electrode_grains.runs.provenance import Provenance
+from electrode_grains.runs.recorder import RunRecorder
 
 PROJECT = Path(__file__).parents[1]
 
@@ -53,8 +55,11 @@ def main() -> None:
 
     bootstrap_project(PROJECT)
     watch = Stopwatch()
-    for name in ("sweep", "check_inputs", "plan", "verify", "record"):
-        watch.attach(Ledger, name, f"ledger: {name}")
+    for name in ("remove_leftovers", "check_inputs", "check_outputs"):
+        watch.attach(Provenance, name, name)
+    watch.attach(run_session, "plan_steps", "plan_steps")
+    for name in ("before_load", "after_load", "begin", "end", "before_save", "after_save"):
+        watch.attach(RunRecorder, name, f"recorder: {name}")
     watch.attach(writing, "force_to_disk", "forcing outputs to the disk")
     options = {"env": environment, "runtime_params": {"force": True}}
     start = time.perf_counter()

@@ -7,6 +7,7 @@ back, so that a file can keep it and a reader knows what it gets.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, Self, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -80,6 +81,25 @@ def setting(default: Any, meaning: str, *, unit: str | None = None, **limits: An
       Input should be greater than 0 ...
     """
     return Field(default, description=meaning, json_schema_extra={"unit": unit}, **limits)
+
+
+def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """List the leaves of nested mappings and models under dotted names.
+
+    Examples
+    --------
+    >>> dict(flatten({"segmentation": {"depth": 0.1, "merge": {"mode": "iq"}}}))
+    {'segmentation.depth': 0.1, 'segmentation.merge.mode': 'iq'}
+    """
+    if isinstance(value, BaseModel):
+        value = value.model_dump()
+    elif isinstance(value, Result):
+        value = value.to_dict()
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from flatten(item, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, value
 
 
 @runtime_checkable

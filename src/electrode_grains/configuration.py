@@ -12,7 +12,10 @@ from kedro.pipeline import Pipeline
 from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
+from electrode_grains import __version__
 from electrode_grains.errors import SettingsError, UserError
+from electrode_grains.runs import ProjectCode
+from electrode_grains.runs.configuration import RunConfiguration
 
 FORMATS = (".yml", ".yaml", ".json")
 # Read by hooks, reports and exports, and no input of a step of its own.
@@ -178,3 +181,17 @@ def _fault_of(file: Path) -> tuple[str, str]:
     if not isinstance(settings, DictConfig):
         return str(file), "a list"
     return "", ""
+
+
+# Packages whose version may change a number or a byte of what is written.
+LIBRARIES = (
+    *("numpy", "scipy", "pandas", "pyarrow", "xarray", "zarr", "scikit-image", "pystackreg"),
+    *("pillow", "tifffile", "h5py", "torch", "safetensors", "numba", "copulae"),
+    *("matplotlib", "plotly", "jinja2"),
+)
+RUNS = RunConfiguration(
+    code=ProjectCode.of("electrode_grains", LIBRARIES),
+    version=__version__,
+    data_folder=data_folder,
+    check_parameters=refuse_unread_parameters,
+)

@@ -1,9 +1,9 @@
-"""Kedro hooks: a line for every step, manifests of what is saved, and a run in MLflow."""
+"""Kedro hooks: results of earlier steps, progress, and a run in MLflow."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,12 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from electrode_grains import __version__, tracking
-from electrode_grains.base import Result
-from electrode_grains.configuration import data_folder
+from electrode_grains.base import flatten
 from electrode_grains.errors import InputError
-from electrode_grains.progress import RunProgress
-from electrode_grains.runs.ledger import Ledger
+from electrode_grains.progress import RunProgress, duration
+from electrode_grains.runs import code_version
+from electrode_grains.runs.recorder import earlier_seconds
+from electrode_grains.runs.store import DatasetStore
 
 logger = logging.getLogger(__name__)
 
@@ -29,11 +30,11 @@ EXPERIMENTS: dict[str, set[str]] = {
     "boundary_model": {"boundary_network"},
     "modelling": {"marginal_fits", "copula_fits"},
 }
-SCORES = {
+SCORES: dict[str, tuple[str, ...]] = {
     "particle": ("segmentation_scores", "particle_summary"),
     "boundary_model": ("boundary_scores", "validation_scores"),
 }
-ARTIFACTS = {
+ARTIFACTS: dict[str, tuple[str, ...]] = {
     "particle": ("report",),
     "boundary_model": (
         "boundary_network",
@@ -45,12 +46,19 @@ ARTIFACTS = {
     "modelling": ("figure_7", "figure_8"),
 }
 
+# What makes the longest steps shorter.
+SHORTER = {
+    "validate_network": "boundary_model.validation.epochs: 0 leaves out the validation",
+    "train_network": "a graphics card, or fewer boundary_model.training.epochs from a network that "
+    "is trained already (boundary_model.training.initial_network)",
+}
+
 
 class Prerequisites:
     """Refuse a run at once if results of earlier steps are missing, not after an hour."""
 
     @hook_impl(tryfirst=True)
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         """Look for every result that the run needs and another step makes."""
         analysis = set(pipelines["__default__"].nodes)
         # Steps of the analysis, in the order in which they are registered.
@@ -81,9 +89,12 @@ class Progress:
     _run: RunProgress | None = None
 
     @hook_impl
-    def before_pipeline_run(self, pipeline: Pipeline) -> None:
-        """Begin to show progress."""
-        self._run = RunProgress([node.name for node in pipeline.nodes], {}, logger)
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+        """Say what the run will roughly take, and begin to show progress."""
+        steps = [node.name for node in pipeline.nodes]
+        before = earlier_seconds(DatasetStore(catalog), pipeline)
+        logger.info("%s", forecast(steps, before))
+        self._run = RunProgress(steps, before, logger)
         self._run.start()
 
     @hook_impl
@@ -105,36 +116,25 @@ class Progress:
             self._run.stop()
 
 
-class Manifests:
-    """Verify what is loaded, and record what is saved with all that it was made from."""
+def forecast(steps: Sequence[str], before: Mapping[str, float]) -> str:
+    """Say what steps will take by what they took before, and what would make it shorter.
 
-    @hook_impl
-    def after_context_created(self, context: KedroContext) -> None:
-        """Remember the parameters, all of them validated."""
-        self._context = context
-
-    @hook_impl
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
-        """Open the ledger of this run."""
-        steps = pipelines["__default__"] + pipeline
-        raw = pipelines["__default__"].inputs()
-        folder = data_folder(Path(self._context.project_path), self._context.config_loader)
-        self._ledger = Ledger(catalog, self._context.params, steps, raw=raw, folder=folder)
-
-    @hook_impl
-    def before_dataset_loaded(self, dataset_name: str) -> None:
-        """Refuse files that are not what their step wrote."""
-        self._ledger.verify(dataset_name)
-
-    @hook_impl
-    def before_dataset_saved(self, dataset_name: str, data: Any) -> None:
-        """Refuse to replace what is not of this project's making; claim the rest."""
-        self._ledger.claim(dataset_name, data)
-
-    @hook_impl
-    def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
-        """Write the manifest."""
-        self._ledger.record(dataset_name, node, data)
+    Examples
+    --------
+    >>> forecast(["read_stack", "train_network"], {"read_stack": 2.0, "train_network": 600.0})
+    '2 steps, about 10 min as in earlier runs on this machine. Shorter: a graphics card...'
+    >>> forecast(["read_stack"], {})
+    '1 steps; how long they take is known once they ran on this machine'
+    """
+    known = [step for step in steps if step in before]
+    if not known:
+        return f"{len(steps)} steps; how long they take is known once they ran on this machine"
+    seconds = sum(before[step] for step in known)
+    text = f"{len(steps)} steps, about {duration(seconds)} as in earlier runs on this machine"
+    if unknown := len(steps) - len(known):
+        text += f", and {unknown} that never ran here"
+    hints = [hint for step, hint in SHORTER.items() if before.get(step, 0.0) > 60 and step in steps]
+    return f"{text}. Shorter: {'; '.join(hints)}" if hints else text
 
 
 class ExperimentTracking:
@@ -149,7 +149,7 @@ class ExperimentTracking:
 
     @hook_impl
     def before_pipeline_run(
-        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
         """Open one run in each experiment that the pipeline contributes to."""
         settings = tracking.TrackingSettings(**self._configuration)
@@ -169,13 +169,13 @@ class ExperimentTracking:
             "kedro.run_id": str(run_params.get("run_id")),
             "kedro.env": str(run_params.get("env") or "local"),
             "electrode_grains.version": __version__,
-            **tracking.code_version(self._project),
+            **code_version(self._project),
         }
         made = pipeline.all_outputs()
         for experiment, openers in EXPERIMENTS.items():
             if experiment == "particle" or openers & made:
                 name = particle if experiment != "particle" else f"{particle} {pipelines}"
-                tracker.start(experiment, name, dict(tracking.flatten(used)), tags)
+                tracker.start(experiment, name, dict(flatten(used)), tags)
 
     @hook_impl
     def after_node_run(self) -> None:
@@ -184,7 +184,7 @@ class ExperimentTracking:
             tracker.open()
 
     @hook_impl
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         """Log scores, figures, network and candidates, then close the runs."""
         tracker = tracking.current()
         if tracker is None:
@@ -193,8 +193,7 @@ class ExperimentTracking:
         for experiment, names in SCORES.items():
             for name in made.intersection(names):
                 scores = catalog.load(name)
-                values = scores.to_dict() if isinstance(scores, Result) else scores
-                tracker.log_metrics(experiment, dict(tracking.flatten(values)))
+                tracker.log_metrics(experiment, dict(flatten(scores)))
         for experiment, names in ARTIFACTS.items():
             for name in made.intersection(names):
                 tracker.log_artifacts(experiment, file_of(catalog, name))
@@ -266,7 +265,7 @@ def _log_candidate(
     )
 
 
-def _fingerprint(catalog: CatalogProtocol) -> str | None:
+def _fingerprint(catalog: CatalogProtocol[Any, Any]) -> str | None:
     """Digest of the scans, None where they were not stacked yet, or by another version."""
     if not catalog.exists("scan_index"):
         return None
@@ -277,7 +276,8 @@ def _fingerprint(catalog: CatalogProtocol) -> str | None:
         return None
 
 
-def file_of(catalog: CatalogProtocol, name: str) -> Path:
+def file_of(catalog: CatalogProtocol[Any, Any], name: str) -> Path:
     """Path of a dataset that keeps one file or folder."""
-    description = catalog.get(name)._describe()
+    dataset = catalog.get(name)
+    description = {} if dataset is None else dataset._describe()
     return Path(str(description.get("filepath") or description.get("path") or name))

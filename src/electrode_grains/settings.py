@@ -7,14 +7,23 @@ import os
 os.environ.setdefault("DO_NOT_TRACK", "true")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
-from electrode_grains.configuration import RefusingConfigLoader
-from electrode_grains.hooks import ExperimentTracking, Manifests, Prerequisites, Progress
+from electrode_grains.configuration import RUNS, RefusingConfigLoader
+from electrode_grains.hooks import ExperimentTracking, Prerequisites, Progress
+from electrode_grains.runs.hooks import ManifestHooks
 from electrode_grains.runs.session import IncrementalSession
 from electrode_grains.text import PrintableRecord
 
 logging.setLogRecordFactory(PrintableRecord)
-HOOKS = (Prerequisites(), Progress(), ExperimentTracking(), Manifests())
-SESSION_CLASS = IncrementalSession
+
+
+class Session(IncrementalSession):
+    """Runs of this project."""
+
+    configuration = RUNS
+
+
+HOOKS = (Prerequisites(), Progress(), ExperimentTracking(), ManifestHooks(RUNS))
+SESSION_CLASS = Session
 CONFIG_LOADER_CLASS = RefusingConfigLoader
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro_telemetry")
 

@@ -12,10 +12,9 @@ import os
 import platform
 import resource
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -24,8 +23,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel
 
 from electrode_grains import __version__
-from electrode_grains.base import Result
 from electrode_grains.errors import SettingsError
+from electrode_grains.runs import code_version
 from electrode_grains.runs.writing import atomic_write, with_filename
 
 if TYPE_CHECKING:
@@ -383,7 +382,8 @@ def make_store(uri: str, artifact_root: Path) -> None:
 
     for suffix in ("-journal", "-wal"):  # of a store that was removed; SQLite would play it back
         place.with_name(place.name + suffix).unlink(missing_ok=True)
-    engine = SqlAlchemyStore(SQLITE + ":memory:", str(artifact_root)).engine
+    new_store: Any = SqlAlchemyStore  # whose constructor has no types
+    engine = new_store(SQLITE + ":memory:", str(artifact_root)).engine
     with engine.connect() as connection, atomic_write(place) as (partial,):
         store: Any = connection.connection.driver_connection
         partial.write_bytes(store.serialize())
@@ -470,39 +470,6 @@ def provenance() -> dict[str, Any]:
         "mlflow_runs": current_run_ids(),
         **code_version(Path.cwd()),
     }
-
-
-def code_version(project: Path) -> dict[str, str]:
-    """Commit of the project and whether the working tree differs from it."""
-
-    def git(*words: str) -> str:
-        return subprocess.run(
-            ["git", *words], cwd=project, capture_output=True, text=True, check=True, timeout=10
-        ).stdout.strip()
-
-    try:
-        return {"git.commit": git("rev-parse", "HEAD"), "git.dirty": str(bool(git("status", "-s")))}
-    except (OSError, subprocess.SubprocessError):
-        return {"git.commit": "not a git checkout"}
-
-
-def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """List the leaves of nested mappings and models under dotted names.
-
-    Examples
-    --------
-    >>> dict(flatten({"segmentation": {"depth": 0.1, "merge": {"mode": "iq"}}}))
-    {'segmentation.depth': 0.1, 'segmentation.merge.mode': 'iq'}
-    """
-    if isinstance(value, BaseModel):
-        value = value.model_dump()
-    elif isinstance(value, Result):
-        value = value.to_dict()
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from flatten(item, f"{prefix}.{key}" if prefix else str(key))
-    else:
-        yield prefix, value
 
 
 def _is_number(value: Any) -> bool:

@@ -4,8 +4,13 @@ import pytest
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
 from pydantic import BaseModel
 
+from electrode_grains.configuration import RUNS
+from electrode_grains.runs.recipes import RecipeBuilder
+from electrode_grains.runs.store import DatasetStore
 from electrode_grains.tracking import TrackingSettings
 
 ENVIRONMENTS = ("base", "demo", "paper", "real", "test")
@@ -88,3 +93,37 @@ def test_the_default_is_the_analysis_and_the_demo_adds_the_acquisition():
     free = {name for name in pipelines["demo"].inputs() if not is_parameter(name)}
     # Written by a person, where no file is no edit; and by a pipeline that is run on demand.
     assert free == {"segmentation_edits", "orientation_annotations"}
+
+
+def changed(value):
+    """Another value of the same kind."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if value == "pandas.ParquetDataset":  # a class, which has to exist
+        return "pandas.CSVDataset"
+    return value[:-1] if isinstance(value, list) else f"{value}_changed"
+
+
+def test_every_option_of_the_catalog_outdates_what_it_shapes(project):
+    """All keys of every entry but its path, its place in Kedro-Viz and its class."""
+    with KedroSession.create(project_path=project, env="demo") as session:
+        context = session.load_context()
+    entries = context.config_loader["catalog"]
+    steps = sum(pipelines.values(), Pipeline([]))
+    tried, as_it_is = 0, builder(entries, context, steps)
+    for name, entry in entries.items():
+        users = [node for node in steps.nodes if name in {*node.inputs, *node.outputs}][:1]
+        for key in entry.keys() - {"type", "path", "filepath", "metadata"}:
+            other = {**entries, name: {**entry, key: changed(entry[key])}}
+            altered = builder(other, context, steps)
+            for node in users:
+                assert as_it_is.settings(node) != altered.settings(node), (name, key)
+            tried += 1
+    assert tried > 20
+
+
+def builder(entries, context, steps):
+    store = DatasetStore(DataCatalog.from_config(entries))
+    return RecipeBuilder(store, context.params, steps, RUNS.code)

@@ -1,6 +1,7 @@
-"""What a file holds, and what it was made from: contents, recipes, manifests, the lock of a run.
+"""Runs that lose nothing: whole writes, manifests, a plan of what is outdated, a lock.
 
-This room knows files and numbers, nothing of Kedro; `electrode_grains.runs.ledger` joins the two.
+This package knows no project: a `RunConfiguration` says whose code counts and where data lie.
+Kedro is imported by `hooks`, `session`, `store` and what builds on them alone.
 """
 
 from electrode_grains.runs.content import (
@@ -11,17 +12,19 @@ from electrode_grains.runs.content import (
 )
 from electrode_grains.runs.lock import one_run, refuse_if_held
 from electrode_grains.runs.manifest import Manifest, Recipe, manifest_path
-from electrode_grains.runs.sources import code_digest, library_versions
+from electrode_grains.runs.sources import ProjectCode, code_version
+from electrode_grains.runs.writing import atomic_write
 
 __all__ = [
     "ABSENT",
     "Manifest",
+    "ProjectCode",
     "Recipe",
+    "atomic_write",
     "changed_files",
-    "code_digest",
+    "code_version",
     "combine_digests",
     "file_digests",
-    "library_versions",
     "manifest_path",
     "one_run",
     "refuse_if_held",

@@ -81,6 +81,8 @@ class Manifest:
         Version and commit of the project.
     schema : mapping
         Shape, columns or keys of the data.
+    cost : mapping
+        What its step took, see `Cost`.
     """
 
     dataset: str
@@ -88,6 +90,7 @@ class Manifest:
     recipe: Recipe | None
     made_by: Mapping[str, str] = field(default_factory=dict)
     schema: Mapping[str, Any] = field(default_factory=dict)
+    cost: Mapping[str, Any] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """Write the manifest in one step."""
@@ -106,6 +109,24 @@ class Manifest:
             return cls(recipe=Recipe(**recipe) if recipe else None, **content)
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
+
+
+def outline(data: Any) -> dict[str, Any]:
+    """Outline of data for a manifest: columns, dimensions or keys, with types.
+
+    Examples
+    --------
+    >>> outline({"b": 1, "a": 2})
+    {'keys': ['a', 'b']}
+    """
+    if hasattr(data, "dtypes") and hasattr(data, "columns"):
+        columns = {str(name): str(kind) for name, kind in data.dtypes.items()}
+        return {"rows": len(data), "columns": columns}
+    if hasattr(data, "dims") and hasattr(data, "dtype"):
+        return {"dims": list(data.dims), "shape": list(data.shape), "dtype": str(data.dtype)}
+    if isinstance(data, Mapping):
+        return {"keys": sorted(map(str, data))}
+    return {"type": type(data).__name__}
 
 
 def manifest_path(dataset: str, place: Path) -> Path:

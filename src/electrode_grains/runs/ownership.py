@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from electrode_grains.errors import RunError
-from electrode_grains.runs.content import file_digests
+from electrode_grains.runs.content import file_digests, named_files
 from electrode_grains.runs.manifest import FOLDER, Manifest
 from electrode_grains.runs.writing import atomic_write
+
+CLAIMED = ".claim"
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A dataset that a run began to write.
+    """A dataset that a run began to write; noted in the data folder until its manifest is there.
 
     Attributes
     ----------
@@ -30,43 +32,48 @@ class Claim:
     """
 
     dataset: str
-    parts: Sequence[str] | None
+    parts: Sequence[str] | None = None
 
     def covers(self, file: str) -> bool:
         """Whether a file may have been written by that run."""
         return self.parts is None or Path(file).stem in self.parts
 
     @classmethod
-    def of(cls, dataset: str, data: Any) -> Claim:
-        """Claim for data that are about to be saved."""
-        parts = sorted(map(str, data)) if isinstance(data, Mapping) else None
+    def of(cls, dataset: str, data: Any, *, by_parts: bool) -> Claim:
+        """Claim for data that are about to be saved, of several parts if they are a mapping."""
+        parts = sorted(map(str, data)) if by_parts and isinstance(data, Mapping) else None
         return cls(dataset, parts)
 
-    def write(self, first: Path) -> None:
-        """Write the claim; `first` is the first path of the dataset."""
-        with atomic_write(_claim_path(self.dataset, first)) as (partial,):
-            partial.write_text(json.dumps({"dataset": self.dataset, "parts": self.parts}), "utf-8")
+    def write(self, folder: Path) -> None:
+        """Write the claim into a data folder."""
+        with atomic_write(_claim_path(folder, self.dataset)) as (partial,):
+            partial.write_text(json.dumps(asdict(self)), "utf-8")
 
     @classmethod
-    def read(cls, dataset: str, first: Path) -> Claim | None:
+    def read(cls, folder: Path, dataset: str) -> Claim | None:
         """Claim on a dataset, None where there is none that can be read."""
         try:
-            content = json.loads(_claim_path(dataset, first).read_text("utf-8"))
+            content = json.loads(_claim_path(folder, dataset).read_text("utf-8"))
             return cls(content["dataset"], content["parts"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def remove(self, first: Path) -> None:
+    def remove(self, folder: Path) -> None:
         """Remove the claim once the manifest is written."""
-        _claim_path(self.dataset, first).unlink(missing_ok=True)
+        _claim_path(folder, self.dataset).unlink(missing_ok=True)
 
 
-def _claim_path(dataset: str, first: Path) -> Path:
-    return first.parent / FOLDER / f"{dataset}.claim"
+def _claim_path(folder: Path, dataset: str) -> Path:
+    return folder / FOLDER / f"{dataset}{CLAIMED}"
 
 
 def refuse_replacing(
-    name: str, paths: Sequence[Path], manifest: Manifest | None, *, changed_too: bool
+    name: str,
+    existing: Sequence[Path],
+    manifest: Manifest | None,
+    *,
+    folder: Path,
+    changed_too: bool,
 ) -> None:
     """Refuse to write over files that are not of this project's making.
 
@@ -74,9 +81,11 @@ def refuse_replacing(
     ----------
     name : str
         Of the dataset.
-    paths : sequence of Path
-        Its files and folders; the first names its manifest.
+    existing : sequence of Path
+        Those of its files and folders that exist.
     manifest : Manifest or None
+    folder : Path
+        The data folder, where claims lie.
     changed_too : bool
         Protect also what was changed since a run wrote it, as raw data are: a person's work. A
         changed result is a damaged one.
@@ -86,21 +95,17 @@ def refuse_replacing(
     RunError
         Naming the first file that no manifest records, that a person put there, or that changed.
     """
-    existing = [path for path in paths if path.exists()]
-    if not existing:
-        return
-    claim = Claim.read(name, paths[0])
+    claim = Claim.read(folder, name)
     if manifest is not None and manifest.recipe is None:
         raise _refusal(name, existing[0], "a person put it there, and --force took it as it was")
     recorded = {} if manifest is None else manifest.files
-    current = file_digests(existing) if changed_too else dict.fromkeys(_file_names(existing), "")
-    for file, digest in current.items():
+    digests = file_digests(existing) if changed_too else {}
+    for file, place in sorted(named_files(existing)):
         if claim is not None and claim.covers(file):
             continue
-        place = paths[0].parent / file
         if file not in recorded:
             raise _refusal(name, place, "a file that no run of this project has recorded")
-        if changed_too and recorded[file] != digest:
+        if changed_too and recorded[file] != digests[file]:
             raise _refusal(name, place, "it was changed since a run wrote it")
 
 
@@ -122,15 +127,6 @@ def refuse_outside(name: str, paths: Sequence[Path], folder: Path) -> None:
                 remedy="leave out the pipeline that makes it (kedro run takes the files as they "
                 "are); a virtual particle has an environment of its own, such as --env demo",
             )
-
-
-def _file_names(paths: Sequence[Path]) -> list[str]:
-    return [
-        file.relative_to(path.parent).as_posix()
-        for path in paths
-        for file in (sorted(path.rglob("*")) if path.is_dir() else [path])
-        if file.is_file()
-    ]
 
 
 def _refusal(name: str, place: Path, found: str) -> RunError:

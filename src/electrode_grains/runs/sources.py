@@ -5,73 +5,103 @@ from __future__ import annotations
 import ast
 import hashlib
 import platform
+import subprocess
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
-
-PACKAGE = "electrode_grains"
-ROOT = Path(__file__).parents[1]
-# Packages whose version may change a number or a byte of what is written.
-LIBRARIES = (
-    *("numpy", "scipy", "pandas", "pyarrow", "xarray", "zarr", "scikit-image", "pystackreg"),
-    *("pillow", "tifffile", "h5py", "torch", "safetensors", "numba", "copulae"),
-    *("matplotlib", "plotly", "jinja2"),
-)
-
 
 BESIDE = (".css", ".j2", ".js", ".json", ".safetensors", ".yml")  # what a package holds beside code
 
 
-def code_digest(modules: Iterable[str]) -> str:
-    """Digest of modules and of all modules of this package that they import, at any depth.
+@dataclass(frozen=True)
+class ProjectCode:
+    """The code of a project, as far as it decides what a step writes.
 
-    Imports inside functions count; so do the templates of a package.
-
-    Examples
-    --------
-    >>> code_digest(["electrode_grains.volumes"]) == code_digest(["electrode_grains.errors"])
-    False
+    Attributes
+    ----------
+    package : str
+        Name of the package whose modules count.
+    root : Path
+        Its folder.
+    libraries : tuple of str
+        Packages whose version may change a number or a byte of what is written.
     """
-    total = hashlib.blake2b(digest_size=20)
-    for file in sorted({file for module in reached_modules(modules) for file in _files(module)}):
-        total.update(file.relative_to(ROOT).as_posix().encode() + b"\0")
-        total.update(_content(file))
-    return total.hexdigest()
+
+    package: str
+    root: Path
+    libraries: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, package: str, libraries: Iterable[str] = ()) -> ProjectCode:
+        """Code of an installed package."""
+        spec = find_spec(package)
+        if spec is None or not spec.submodule_search_locations:
+            raise ModuleNotFoundError(f"{package} is no installed package", name=package)
+        return cls(package, Path(spec.submodule_search_locations[0]), tuple(libraries))
+
+    def digest(self, modules: Iterable[str]) -> str:
+        """Digest of modules and of all modules of the package that they import, at any depth.
+
+        Imports inside functions and those of lazy_loader count; so do the templates of a package.
+        """
+        reached = self.reached_modules(modules)
+        total = hashlib.blake2b(digest_size=20)
+        for file in sorted({file for module in reached for file in _files(self, module)}):
+            total.update(file.relative_to(self.root).as_posix().encode() + b"\0")
+            total.update(_content(file))
+        return total.hexdigest()
+
+    def reached_modules(self, modules: Iterable[str]) -> set[str]:
+        """Modules, and all of the package that they import, at any depth."""
+        reached: set[str] = set()
+        waiting = set(modules)
+        while waiting:
+            module = waiting.pop()
+            reached.add(module)
+            waiting |= _imports(self, module) - reached
+        return reached
+
+    def library_versions(self) -> dict[str, str]:
+        """Versions of Python and of the libraries."""
+        return {"python": platform.python_version(), **_versions(self.libraries)}
+
+    def source(self, module: str) -> Path | None:
+        """File of a module of the package, None where the name is no module."""
+        if module != self.package and not module.startswith(self.package + "."):
+            return None
+        place = self.root.joinpath(*module.removeprefix(self.package).split(".")[1:])
+        for file in (place / "__init__.py", place.with_name(place.name + ".py")):
+            if file.is_file():
+                return file
+        return None
 
 
-def reached_modules(modules: Iterable[str]) -> set[str]:
-    """Modules, and all of this package that they import, at any depth."""
-    reached: set[str] = set()
-    waiting = set(modules)
-    while waiting:
-        module = waiting.pop()
-        reached.add(module)
-        waiting |= _imports(module) - reached
-    return reached
+def code_version(project: Path) -> dict[str, str]:
+    """Commit of a project and whether the working tree differs from it."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", *words], cwd=project, capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+
+    try:
+        return {"git.commit": git("rev-parse", "HEAD"), "git.dirty": str(bool(git("status", "-s")))}
+    except (OSError, subprocess.SubprocessError):
+        return {"git.commit": "not a git checkout"}
 
 
 @cache
-def library_versions() -> dict[str, str]:
-    """Versions of Python and of the packages that compute and write."""
-    found = {"python": platform.python_version()}
-    for name in LIBRARIES:
+def _versions(libraries: tuple[str, ...]) -> dict[str, str]:
+    versions = {}
+    for name in libraries:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
-
-
-def _source(module: str) -> Path | None:
-    """File of a module of this package, None where the name is no module."""
-    if module != PACKAGE and not module.startswith(PACKAGE + "."):
-        return None
-    place = ROOT.joinpath(*module.split(".")[1:])
-    for file in (place / "__init__.py", place.with_name(place.name + ".py")):
-        if file.is_file():
-            return file
-    return None
+            versions[name] = "not installed"
+    return versions
 
 
 @cache
@@ -80,30 +110,29 @@ def _content(file: Path) -> bytes:
 
 
 @cache
-def _files(module: str) -> tuple[Path, ...]:
-    source = _source(module)
+def _files(code: ProjectCode, module: str) -> tuple[Path, ...]:
+    source = code.source(module)
     if source is None:
         return ()
-    if source.name != "__init__.py" or source.parent == ROOT:
+    if source.name != "__init__.py" or source.parent == code.root:
         return (source,)
     beside = (file for file in source.parent.rglob("*") if file.is_file())
-    return (source, *(f for f in beside if f.suffix in BESIDE))
+    return (source, *(file for file in beside if file.suffix in BESIDE))
 
 
 @cache
-def _imports(module: str) -> frozenset[str]:
-    """Modules of this package that a module imports, and the packages that it lies in."""
-    source = _source(module)
+def _imports(code: ProjectCode, module: str) -> frozenset[str]:
+    """Modules of the package that a module imports, and the packages that it lies in."""
+    source = code.source(module)
     if source is None:
         return frozenset()
-    is_package = source.name == "__init__.py"
-    package = module if is_package else module.rpartition(".")[0]
+    package = module if source.name == "__init__.py" else module.rpartition(".")[0]
     names = {module.rpartition(".")[0]}
     for file in (source, source.with_suffix(".pyi")):  # lazy_loader reads what a stub imports
         if file.is_file():
             for statement in ast.walk(ast.parse(file.read_bytes())):
                 names |= _imported(statement, package)
-    return frozenset(name for name in names if _source(name) is not None)
+    return frozenset(name for name in names if code.source(name) is not None)
 
 
 def _imported(statement: ast.AST, package: str) -> set[str]:

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from electrode_grains.configuration import RUNS
 from electrode_grains.errors import RunError
 from electrode_grains.runs import (
     Manifest,
+    ProjectCode,
     Recipe,
-    code_digest,
     combine_digests,
     file_digests,
     one_run,
     refuse_if_held,
 )
 from electrode_grains.runs import lock as lock_module
-from electrode_grains.runs.sources import reached_modules
 
 RECIPE = Recipe("nodes.fit", "aa", {"numpy": "2"}, {"seed": 1}, {"grains": "11"})
 
@@ -62,22 +62,18 @@ def test_the_order_of_a_directory_listing_does_not_count(tmp_path, monkeypatch):
 
 
 def test_a_step_does_not_depend_on_the_code_of_steps_after_it():
-    from electrode_grains.runs import sources
-
-    modules, waiting = set(), {"electrode_grains.pipelines.preprocessing.pipeline"}
-    while waiting:
-        module = waiting.pop()
-        modules.add(module)
-        waiting |= sources._imports(module) - modules
+    modules = RUNS.code.reached_modules(["electrode_grains.pipelines.preprocessing.pipeline"])
     assert "electrode_grains.ebsd.ang" in modules
     assert "electrode_grains.alignment.registration" in modules
     assert not [name for name in modules if "distributions" in name or "figures" in name]
-    assert len(code_digest(modules)) == 40
+    first, second = (
+        RUNS.code.digest([f"electrode_grains.{name}"]) for name in ("volumes", "errors")
+    )
+    assert len(first) == len(second) == 40
+    assert first != second
 
 
-def test_modules_that_a_package_loads_when_they_are_used_are_reached(tmp_path, monkeypatch):
-    from electrode_grains.runs import sources
-
+def test_modules_that_a_package_loads_when_they_are_used_are_reached(tmp_path):
     package = tmp_path / "rooms"
     for name in ("stub", "call", "part"):
         (package / name).mkdir(parents=True)
@@ -93,11 +89,7 @@ def test_modules_that_a_package_loads_when_they_are_used_are_reached(tmp_path, m
     (package / "main.py").write_text(
         "from rooms import stub, call, part\nlater = lazy.load('rooms.later')"
     )
-    monkeypatch.setattr(sources, "PACKAGE", "rooms")
-    monkeypatch.setattr(sources, "ROOT", package)
-    sources._imports.cache_clear()
-    reached = sources.reached_modules(["rooms.main"])
-    sources._imports.cache_clear()
+    reached = ProjectCode("rooms", package).reached_modules(["rooms.main"])
     expected = {"main", "stub", "stub.deep", "call", "call.deep", "call.other"}
     expected |= {"part", "part.near", "alone", "later"}
     assert reached == {"rooms", *(f"rooms.{name}" for name in expected)}
@@ -172,6 +164,6 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
 
 @pytest.mark.parametrize("dataset", ["tables", "results", "volume", "network", "checkpoints"])
 def test_an_edit_of_a_figure_makes_no_result_anew(dataset):
-    reached = reached_modules([f"electrode_grains.datasets.{dataset}"])
+    reached = RUNS.code.reached_modules([f"electrode_grains.datasets.{dataset}"])
     assert f"electrode_grains.datasets.{dataset}" in reached
     assert [module for module in reached if "figures" in module] == []

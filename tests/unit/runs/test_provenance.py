@@ -1,6 +1,7 @@
 """A flow of three steps in a temporary folder: what runs again, what is refused."""
 
 import json
+import os
 import random
 
 import pandas as pd
@@ -11,7 +12,11 @@ from kedro.pipeline import Node, Pipeline
 from electrode_grains.datasets.results import ResultDataset
 from electrode_grains.datasets.tables import ParquetDataset
 from electrode_grains.errors import InputError, RunError
-from electrode_grains.runs.ledger import Ledger
+from electrode_grains.runs import ProjectCode
+from electrode_grains.runs.configuration import RunConfiguration
+from electrode_grains.runs.plan import plan_steps
+from electrode_grains.runs.provenance import Provenance
+from electrode_grains.runs.recorder import InputChangedError, RunRecorder
 
 
 def tabulate(raw, settings):
@@ -39,7 +44,7 @@ LAST = FLOW.filter(node_names=["judge"])
 class Project:
     def __init__(self, folder):
         self.folder = folder
-        self.parameters = {"table": {"factor": 2}}
+        self.parameters, self.options = {"table": {"factor": 2}}, {}
         ResultDataset(filepath=str(folder / "raw.json")).save({"sizes": [1, 2, 3]})
 
     @property
@@ -49,37 +54,57 @@ class Project:
                 "raw": ResultDataset(filepath=str(self.folder / "raw.json")),
                 "table": ParquetDataset(filepath=str(self.folder / "table.parquet")),
                 "summary": ResultDataset(filepath=str(self.folder / "summary.json")),
-                "judgement": ResultDataset(filepath=str(self.folder / "judgement.json")),
+                "judgement": ResultDataset(
+                    filepath=str(self.folder / "judgement.json"), **self.options
+                ),
                 "in_memory": MemoryDataset(),
                 "params:table": MemoryDataset(self.parameters["table"]),
             }
         )
 
     @property
-    def ledger(self):
-        return Ledger(self.catalog, self.parameters, FLOW, raw={"raw"}, folder=self.folder)
+    def provenance(self):
+        return Provenance(
+            self.catalog, self.parameters, FLOW, CONFIGURATION, folder=self.folder, raw={"raw"}
+        )
 
-    def run(self, flow=FLOW, *, force=False, stop_after=99, killed_at=None):
+    def plan(self, flow=FLOW, *, force=False):
+        return plan_steps(self.provenance, flow, force=force)
+
+    def run(self, flow=FLOW, *, force=False, stop_after=99, killed_at=None, on_compute=None):
         """Run as the session does; returns the names of steps that ran."""
-        planner, catalog = self.ledger, self.catalog
-        planner.check_inputs(flow, force=force)
-        reasons = planner.plan(flow, force=force)
+        provenance, catalog = self.provenance, self.catalog
+        provenance.check_inputs(flow.inputs(), force=force)
+        reasons = plan_steps(provenance, flow, force=force)
         nodes = [node for node in flow.nodes if node.name in reasons][:stop_after]
-        planner.check_outputs(name for node in nodes for name in node.outputs)
-        ledger = self.ledger
+        provenance.check_outputs(name for node in nodes for name in node.outputs)
+        recorder = RunRecorder(self.provenance)
         for node in nodes:
+            inputs = {}
             for name in node.inputs:
-                ledger.verify(name)
-            outputs = node.run({name: catalog.load(name) for name in node.inputs})
+                recorder.before_load(node, name)
+                inputs[name] = catalog.load(name)
+                recorder.after_load(node, name)
+            recorder.begin(node)
+            outputs = node.run(inputs)
+            if on_compute is not None:
+                on_compute(node)
+            recorder.end(node)
             for name, data in outputs.items():
-                ledger.claim(name, data)
+                recorder.before_save(node, name, data)
                 catalog.save(name, data)
                 if name == killed_at:  # between the file and its manifest
                     return list(reasons)
-                ledger.record(name, node, data)
+                recorder.after_save(node, name, data)
         return list(reasons)
 
 
+CONFIGURATION = RunConfiguration(
+    code=ProjectCode.of("electrode_grains", ["pandas"]),
+    version="1",
+    data_folder=lambda project, _: project,
+    check_parameters=lambda *_: None,
+)
 ALL = ["tabulate", "summarize", "judge"]
 
 
@@ -100,7 +125,7 @@ def test_force_runs_all(project):
 
 def test_a_changed_parameter_runs_what_takes_it_and_what_follows(project):
     project.parameters = {"table": {"factor": 3}}
-    reasons = project.ledger.plan(FLOW)
+    reasons = project.plan()
     assert reasons["tabulate"] == "table.factor: 2 -> 3"
     assert list(reasons) == ALL
     assert project.run() == ALL
@@ -109,12 +134,12 @@ def test_a_changed_parameter_runs_what_takes_it_and_what_follows(project):
 
 def test_changed_raw_data_run_what_reads_them(project):
     ResultDataset(filepath=str(project.folder / "raw.json")).save({"sizes": [7]})
-    assert project.ledger.plan(FLOW)["tabulate"] == "raw changed"
+    assert project.plan()["tabulate"] == "raw changed"
 
 
 def test_a_lost_result_runs_its_step_and_what_keeps_its_input_in_memory(project):
     (project.folder / "summary.json").unlink()
-    reasons = project.ledger.plan(FLOW)
+    reasons = project.plan()
     assert reasons["summarize"] == "summary is missing"
     assert "which no file keeps" in reasons["tabulate"]
 
@@ -178,11 +203,14 @@ def test_a_file_that_no_run_has_recorded_is_never_replaced(project, manifest, fo
 def test_a_file_put_there_after_the_plan_is_not_replaced(project):
     (project.folder / "judgement.json").unlink()
     (project.folder / ".manifests" / "judgement.json").unlink()
-    ledger = project.ledger
-    ledger.check_outputs(["judgement"])
-    (project.folder / "judgement.json").write_text("{}")
+
+    def put_there(node):
+        if node.name == "judge":
+            (project.folder / "judgement.json").write_text("{}")
+
     with pytest.raises(RunError, match="judgement is not replaced"):
-        ledger.claim("judgement", {})
+        project.run(on_compute=put_there)
+    assert (project.folder / "judgement.json").read_text() == "{}"
 
 
 @pytest.mark.parametrize("first", [True, False])
@@ -217,8 +245,13 @@ def test_raw_data_are_replaced_only_as_this_project_wrote_them(project):
 
 
 def test_raw_data_outside_the_data_folder_are_never_written(project, tmp_path):
-    inner = Ledger(project.catalog, {}, FLOW, raw={"raw"}, folder=tmp_path / "inner")
-    for check in (lambda: inner.check_folders(["raw"]), lambda: inner.claim("raw", {})):
+    inner = Provenance(
+        project.catalog, {}, FLOW, CONFIGURATION, raw={"raw"}, folder=tmp_path / "inner"
+    )
+    for check in (
+        lambda: inner.check_folders(["raw"]),
+        lambda: RunRecorder(inner).before_save(ACQUISITION.nodes[0], "raw", {}),
+    ):
         with pytest.raises(RunError, match="outside the data folder"):
             check()
 
@@ -227,21 +260,80 @@ def test_forced_input_is_used_with_a_warning_and_then_never_replaced(project, ca
     file = project.folder / "summary.json"
     file.write_text(json.dumps({"total": 1}))
     assert project.run(LAST, force=True) == ["judge"]
-    assert "summary is used as it lies there" in caplog.text
+    assert "summary is used as it is" in caplog.text
     assert project.run(LAST) == []
-    assert project.ledger.manifest("summary").recipe is None
-    assert project.ledger.plan(FLOW)["summarize"] == "summary was put there by a person"
+    assert project.provenance.store.manifest("summary").recipe is None
+    assert project.plan()["summarize"] == "summary was put there by a person"
     with pytest.raises(RunError, match="a person put it there"):
         project.run()
     assert json.loads(file.read_text()) == {"total": 1}
 
 
 def test_damage_between_plan_and_load_is_refused_at_the_load(project):
-    ledger = project.ledger
-    ledger.check_inputs(LAST)
+    provenance = project.provenance
+    provenance.check_inputs(LAST.inputs())
     (project.folder / "summary.json").write_text("{}")
-    with pytest.raises(InputError, match=r"summary\.json has other bytes"):
-        ledger.verify("summary")
+    with pytest.raises(InputError, match=r"summary\.json was modified"):
+        provenance.verify("summary")
+
+
+def test_an_input_changed_while_its_step_computes_is_not_taken_for_used(project):
+    """Nothing is written, even where size and time of the file are as before."""
+    raw = project.folder / "raw.json"
+    content, times = raw.read_bytes(), raw.stat()
+
+    def change(node):
+        if node.name == "tabulate":
+            raw.write_bytes(content.replace(b"3", b"8"))
+            os.utime(raw, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    before = bytes_of(project.folder)
+    with pytest.raises(InputChangedError, match="raw was changed while tabulate was at work"):
+        project.run(force=True, on_compute=change)
+    raw.write_bytes(content)
+    assert bytes_of(project.folder) == before
+    assert project.run() == []
+
+
+def test_an_input_changed_while_results_are_written_outdates_them(project):
+    """Recorded is what was loaded, never what lies there at the end."""
+    raw = project.folder / "raw.json"
+    save = ParquetDataset.save
+
+    def change_and_save(dataset, data):
+        raw.write_bytes(raw.read_bytes().replace(b"3", b"8"))
+        save(dataset, data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ParquetDataset, "save", change_and_save)
+        assert project.run(force=True) == ALL
+    assert project.plan()["tabulate"] == "raw changed"
+
+
+def test_a_file_that_a_setting_names_changed_while_its_step_computes(project):
+    network = project.folder / "network"
+    network.write_text("1")
+    project.parameters = {"table": {"factor": 2, "network": str(network)}}
+    with pytest.raises(InputChangedError, match=r"table\.network was changed"):
+        project.run(on_compute=lambda _: network.write_text("2"))
+
+
+def test_a_changed_option_of_the_catalog_is_a_reason(project):
+    """All keys of an entry but where its files lie and how it is shown."""
+    options = project.provenance.store.options("table")
+    assert not {"filepath", "metadata"} & set(options)
+    assert "catalog.table.type" in project.provenance.recipes.settings(FLOW.nodes[0])
+    project.options = {"model": "electrode_grains.alignment.SliceTransforms"}
+    assert project.plan(LAST)["judge"].startswith(
+        "catalog.judgement.model: None -> electrode_grains.alignment.SliceTransforms"
+    )
+
+
+def test_a_manifest_says_what_its_step_took(project):
+    cost = project.provenance.store.manifest("summary").cost
+    assert cost["seconds"] >= 0
+    assert cost["peak_memory_mb"] > 10
+    assert "processors" in cost["machine"]
 
 
 def test_raw_data_may_go_once_their_results_are_there(project):
@@ -289,14 +381,14 @@ def test_parts_of_killed_writers_are_swept_whatever_they_were_to_become(project)
     (project.folder / left[0] / "weights.safetensors").touch()
     (project.folder / left[1]).touch()
     (project.folder / ".hidden.part").touch()  # no writer's name: somebody else's file
-    project.ledger.sweep(FLOW)
+    project.provenance.remove_leftovers(FLOW.all_outputs())
     assert not [name for name in left if (project.folder / name).exists()]
     assert (project.folder / ".hidden.part").exists()
-    assert project.ledger.plan(FLOW) == {}
+    assert project.plan() == {}
 
 
 def test_what_a_killed_run_left_is_swept(project):
     left = project.folder / ".table.parquet.12345.part"
     left.touch()
-    project.ledger.sweep(FLOW)
+    project.provenance.remove_leftovers(FLOW.all_outputs())
     assert not left.exists()
