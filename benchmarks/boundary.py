@@ -44,10 +44,15 @@ from electrode_grains.boundary import (
     train_boundary_network,
 )
 from electrode_grains.boundary.settings import learning_rate_at
-from electrode_grains.grains import score_labels, segment_grains
+from electrode_grains.grains import SegmentationSettings, score_labels, segment_grains
 
 TUNING, UNSEEN, SEEDS = (50, 51, 52), (60, 61, 62), (1, 2, 3)
 MERGING_THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8)
+# The mean along a contact, so that a change of the network alone is seen.
+MERGING = SegmentationSettings(
+    minima_depth=0.002, merge_quantile=None, merge_size_weight=0, merge_slice_weight=0,
+    place_sweeps=0,
+)  # fmt: skip
 BASE = TrainingSettings(
     base_width=12,
     depth=3,
@@ -204,10 +209,8 @@ def judged(probability: NDArray[np.float32], of: Specimen) -> dict[str, float]:
     scores = boundary_scores(probability[:, judges], of.classes[judges])
 
     def scored(threshold: float, mode: str, **more: Any) -> dict[str, Any]:
-        found = segment_grains(
-            probability, 0.002, 0.5, merge_mode=mode, boundary_threshold=threshold,
-            minimum_voxels=34, **more,
-        )  # fmt: skip
+        settings = MERGING.replace(merge_mode=mode, merge_boundary=threshold)
+        found = segment_grains(probability, settings=settings, **more)
         return score_labels(found, of.grains, SPACING)
 
     grains = [scored(threshold, "iq") for threshold in MERGING_THRESHOLDS]

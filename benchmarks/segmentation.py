@@ -17,8 +17,8 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import SimpleITK as sitk  # noqa: N813, the library's own abbreviation
-import yaml
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
 from skimage.filters import threshold_otsu
@@ -32,10 +32,9 @@ from electrode_grains.alignment import SliceTransforms, apply_transforms
 from electrode_grains.datasets.volume import VolumeDataset
 from electrode_grains.ebsd.orientations import misorientation_angle
 from electrode_grains.grains import (
-    BoundaryEvidence,
+    SegmentationSettings,
     adapted_rand_error,
-    choose_boundary_threshold,
-    choose_minima_depth,
+    choose_settings,
     compare_statistics,
     flood_from_minima,
     place_interfaces,
@@ -50,10 +49,7 @@ from electrode_grains.morphometry import characterize_grains, summarize_particle
 DEPTH, SPACING = 0.05, (50.0, 50.0, 50.0)
 ROOT = Path(__file__).parents[1]
 SWEEP_FIGURE = ROOT / "docs" / "images" / "indexing_sweep.png"
-CONFIGURED = yaml.safe_load((ROOT / "conf/base/parameters_segmentation.yml").read_text())[
-    "segmentation"
-]
-GRAINS = CONFIGURED["grains"] | {"laue_group": "-3m"}
+GRAINS = SegmentationSettings()
 TRUTH = "01_raw/acquired_label_stack.ome.zarr"
 STATISTICS = ("equivalent_diameter_nm", "sphericity", "convexity")
 
@@ -174,50 +170,16 @@ def misindexed(orientations, share: float, rng: np.random.Generator):
     return changed
 
 
-def evidence(settings) -> BoundaryEvidence:
-    return BoundaryEvidence(
-        settings["merge_quantile"],
-        settings["merge_size_weight"],
-        settings["merge_reference_voxels"],
-        settings["merge_slice_weight"],
-    )
-
-
 def segmented(case: Case, mode: str, chosen: tuple[float, float], **changed):
     """Grains as the pipeline would find them, up to settings to be changed."""
-    settings = GRAINS | changed
-    return segment_grains(
-        case.probability,
-        chosen[0],
-        settings["background_threshold"],
-        orientations=case.orientations if mode in ("orientation", "combined") else None,
-        merge_mode=mode,
-        boundary_threshold=chosen[1],
-        evidence=evidence(settings),
-        **{
-            k: settings[k]
-            for k in ("place_sweeps", "stiffness", "refine_steps", "join_reach", "minimum_voxels")
-        },
-    )
+    settings = GRAINS.with_choice(*chosen).replace(merge_mode=mode, **changed)
+    return segment_grains(case.probability, settings=settings, orientations=case.orientations)
 
 
-def choose(case: Case, slack: float | None = None):
-    """Depth and boundary threshold as the pipeline chooses them, and the threshold's curve."""
-    options = {
-        "criterion": "interior_information", "merge_mode": "iq", "evidence": evidence(GRAINS),
-        "minimum_voxels": GRAINS["minimum_voxels"],
-    }  # fmt: skip
-    depths, boundaries = CONFIGURED["depths"], CONFIGURED["boundaries"]
-    depth, _ = choose_minima_depth(
-        case.probability, case.annotation, depths["candidates"], GRAINS["background_threshold"],
-        boundary_threshold=float(np.median(boundaries["candidates"])),
-        slack=depths["slack_bits"], prefer="smallest", **options,
-    )  # fmt: skip
-    threshold, curve = choose_boundary_threshold(
-        case.probability, case.annotation, boundaries["candidates"], depth,
-        GRAINS["background_threshold"], slack=boundaries["slack_bits"], prefer="middle", **options,
-    )  # fmt: skip
-    return (depth, threshold), curve
+def choose(case: Case):
+    """Depth and boundary score as the pipeline chooses them, and the score's curve."""
+    choice, _ = choose_settings(case.probability, case.annotation, GRAINS)
+    return (choice.minima_depth, choice.merge_boundary), pd.DataFrame(choice.merge_boundary_curve)
 
 
 def measured(labels, case: Case) -> dict[str, float]:
@@ -302,7 +264,8 @@ def without_network(case: Case, smoothing: float, depth: float):
     dark = np.clip(1 - image / np.quantile(image, 0.99), 0, 1).astype(np.float32)
     outside = (ndimage.gaussian_filter(bright, 2) < threshold_otsu(bright)).astype(np.float32)
     probability = np.stack([dark, 1 - dark, outside])
-    return segment_grains(probability, depth, 0.5, merge_mode="none", minimum_voxels=34)
+    settings = GRAINS.replace(merge_mode="none", place_sweeps=0)
+    return segment_grains(probability, depth, settings=settings)
 
 
 def by_orientation_alone(orientations, particle, laue: str, minimum_voxels: int):
@@ -328,11 +291,8 @@ def from_distances(case: Case, chosen, depth: float):
     """Seeds are the middles of what the boundary leaves, by the distance to the boundary."""
     distance = ndimage.distance_transform_edt(case.probability[0] < 0.5)
     basins = flood_from_minima((-distance).astype(np.float32), depth)
-    settings = {k: GRAINS[k] for k in ("place_sweeps", "stiffness", "minimum_voxels")}
-    return segment_grains_with_report(
-        case.probability, chosen[0], 0.5, basins=basins, merge_mode="iq",
-        boundary_threshold=chosen[1], evidence=evidence(GRAINS), **settings,
-    )[0]  # fmt: skip
+    settings = GRAINS.with_choice(*chosen).replace(merge_mode="iq")
+    return segment_grains_with_report(case.probability, settings=settings, basins=basins)[0]
 
 
 def exactly_bounded(case: Case):
@@ -381,12 +341,15 @@ def compare_baselines(case: Case) -> None:
     ))  # fmt: skip
     particle = segmented(case, "iq", chosen) > 0
     row("points within 5 degrees are linked", measured(
-        by_orientation_alone(case.orientations, particle, "-3m", GRAINS["minimum_voxels"]), case
+        by_orientation_alone(case.orientations, particle, "-3m", GRAINS.minimum_voxels), case
     ))  # fmt: skip
     plain = {"merge_quantile": None, "merge_size_weight": 0.0, "merge_slice_weight": 0.0}
     flood = {"place_sweeps": 0, "refine_steps": 0}
     row("`none`, best of 4 depths by the truth", max(
-        (measured(segmented(case, "none", (d, 0), **flood), case) for d in (0.01, 0.02, 0.05, 0.1)),
+        (
+            measured(segmented(case, "none", (depth, 0.5), **flood), case)
+            for depth in (0.01, 0.02, 0.05, 0.1)
+        ),
         key=lambda one: one["F1"],
     ))  # fmt: skip
     exact = exactly_bounded(case)
@@ -421,7 +384,7 @@ def compare_random_walker(case: Case, labels) -> None:
     for lost in np.setdiff1d(part, seeds):
         seeds[part == lost] = lost
     walked = random_walker(probability[0], seeds, beta=10, mode="cg_j")
-    placed, _ = place_interfaces(part, probability, stiffness=GRAINS["stiffness"])
+    placed, _ = place_interfaces(part, probability, settings=GRAINS)
     print(f"\n| {case.name}, {part.shape} in the middle | ARE |\n| :--- | ---: |")
     for name, found in {
         "plain flood": part,

@@ -123,25 +123,6 @@ def _with_matrices(result: Mapping[str, Any]) -> Mapping[str, Any]:
     return result
 
 
-def segmentation_choice(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The settings that the segmentation runs with, and what chose them."""
-    wanted = ("minima_depth", "merge_boundary", "judged_by_slices", "best")
-    _require("the choice of settings", result, wanted)
-    return result
-
-
-def segmentation_log(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What happened between probabilities and grains, with the fate of every edit."""
-    _require("the log of the segmentation", result, ("basins", "merging", "cleanup", "edits"))
-    return result
-
-
-def segmentation_scores(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Agreement with the annotated slices, and with the truth where there is one."""
-    _require("segmentation scores", result, ("grain_count", "annotation", "truth"))
-    return result
-
-
 def marginal_fits(result: Mapping[str, Any]) -> Mapping[str, Any]:
     """Candidates for each characteristic."""
     _require("marginal fits", result, ("characteristics",))

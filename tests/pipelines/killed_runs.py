@@ -51,7 +51,7 @@ QUICK = (
     Step("predict_probabilities", 40, 1),
     Step("draw_boundary_model", 45, 4),
     Step("find_basins", 25, 1, "segmentation.grains.minima_depth=0.03"),
-    Step("form_grains,set_voids_apart", 70, 2, "segmentation.grains.minimum_voxels=12"),
+    Step("form_grains,separate_voids", 70, 2, "segmentation.grains.minimum_voxels=12"),
     Step("draw_segmentation", 20, 2),
     Step("list_suspects", 10, 1),
     Step("measure_particle", 20, 1, "characterization.measure.low_angle_degrees=14"),

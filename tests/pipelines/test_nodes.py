@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from electrode_grains.boundary import AnnotationSplit
 from electrode_grains.errors import InputError, SettingsError
+from electrode_grains.grains import SegmentationLog
 from electrode_grains.morphometry import ParticleSummary
 from electrode_grains.phantom.annotation import annotate
 from electrode_grains.pipelines.boundary_model.nodes import build_contrast, split_annotations
@@ -40,9 +41,10 @@ from electrode_grains.pipelines.reporting.nodes import (
     farthest_slice,
     unresolved_grains,
 )
-from electrode_grains.pipelines.segmentation.nodes import choose_settings, set_voids_apart
+from electrode_grains.pipelines.segmentation.nodes import choose_settings, separate_voids
 from electrode_grains.pipelines.segmentation.settings import (
-    CandidateSettings,
+    BoundaryCandidates,
+    DepthCandidates,
     SegmentationSettings,
     VoidSettings,
 )
@@ -355,7 +357,7 @@ def hollow_particle():
     names = ("boundary", "interior", "background")
     return (
         as_volume(labels, SPACING, "formed_label_volume"),
-        {"doubts": ["an edit was not applied"]},
+        SegmentationLog.model_construct(warnings=("an edit was not applied",)),
         as_volume(
             np.stack([0 * background, 1 - background, background]), SPACING, "probability", names
         ),
@@ -364,10 +366,7 @@ def hollow_particle():
     ), ball
 
 
-GRAINS = SegmentationSettings(
-    minima_depth="auto", background_threshold=0.5, merge_mode="combined",
-    merge_misorientation_degrees=5.0, merge_boundary="auto", laue_group="-3m", minimum_voxels=8,
-)  # fmt: skip
+GRAINS = SegmentationSettings(minimum_voxels=8)
 
 
 def test_a_setting_to_be_chosen_is_auto_or_a_number_in_range():
@@ -379,17 +378,17 @@ def test_a_setting_to_be_chosen_is_auto_or_a_number_in_range():
 def test_voids_leave_the_grains_and_are_measured(hollow_particle):
     volumes, ball = hollow_particle
 
-    grains, voids, table, log = set_voids_apart(*volumes, GRAINS, VoidSettings())
+    grains, voids, table, log = separate_voids(*volumes, GRAINS, VoidSettings())
 
     assert np.array_equal(voids.to_numpy() > 0, ball)
     assert not grains.to_numpy()[ball].any()
     assert np.array_equal(grains.to_numpy()[~ball], volumes[0].to_numpy()[~ball])
     assert table["voxel_count"].tolist() == [ball.sum()]
-    assert log["voids"]["void_volume_um3"] == pytest.approx(ball.sum() * 0.05**3)
-    surface = log["voids"]["void_surface_area_um2"]
-    assert log["voids"]["added_surface_area_um2"] == pytest.approx(surface)
-    assert log["doubts"][0] == "an edit was not applied"
-    assert "(1) holds 68% of the particle, 5503 of 8063" in log["doubts"][1]
+    assert log.voids.void_volume_um3 == pytest.approx(ball.sum() * 0.05**3)
+    surface = log.voids.void_surface_area_um2
+    assert log.voids.added_surface_area_um2 == pytest.approx(surface)
+    assert log.warnings[0] == "an edit was not applied"
+    assert "(1) holds 68% of the particle, 5503 of 8063" in log.warnings[1]
 
 
 def test_darkness_without_a_confidence_index_is_no_void(hollow_particle):
@@ -397,33 +396,33 @@ def test_darkness_without_a_confidence_index_is_no_void(hollow_particle):
     blind = volumes[4].copy(deep=True)
     blind[:] = np.nan
 
-    _, voids, table, log = set_voids_apart(*volumes[:4], blind, GRAINS, VoidSettings())
+    _, voids, table, log = separate_voids(*volumes[:4], blind, GRAINS, VoidSettings())
 
     assert not voids.to_numpy().any()
     assert table.empty
-    assert log["voids"]["void_count"] == 0
+    assert log.voids.void_count == 0
 
 
 def test_settings_are_chosen_by_annotated_slices_unless_given(particle_probability):
     probability, annotation = particle_probability
     split = AnnotationSplit(train=(4, 8))
-    depths = CandidateSettings(candidates=(0.01, 0.4), slack_bits=0.0)
-    boundaries = CandidateSettings(candidates=(0.05, 0.5, 0.99), slack_bits=0.0)
+    depths = DepthCandidates(candidates=(0.01, 0.4), slack_bits=0.0)
+    boundaries = BoundaryCandidates(candidates=(0.05, 0.5, 0.99), slack_bits=0.0)
 
     free, curve = choose_settings(probability, annotation, split, GRAINS, depths, boundaries)
     given = GRAINS.model_copy(update={"minima_depth": 0.2, "merge_boundary": 0.7})
     fixed, with_given = choose_settings(probability, annotation, split, given, depths, boundaries)
 
     information = curve.set_index("minima_depth")["interior_information"]
-    assert free["minima_depth"] == free["best"]["minima_depth"] == information.idxmin()
-    thresholds = free["merge_boundary_curve"]
+    assert free.minima_depth == free.best["minima_depth"] == information.idxmin()
+    thresholds = free.merge_boundary_curve
     best = int(np.argmin(thresholds["interior_information"]))
-    assert free["merge_boundary"] == thresholds["merge_boundary"][best] < 0.99
-    assert free["judged_by_slices"] == [4, 8]
+    assert free.merge_boundary == thresholds["merge_boundary"][best] < 0.99
+    assert free.judged_by_slices == [4, 8]
     assert curve["minima_depth"].tolist() == [0.01, 0.4]
-    assert (fixed["minima_depth"], fixed["merge_boundary"]) == (0.2, 0.7)
+    assert (fixed.minima_depth, fixed.merge_boundary) == (0.2, 0.7)
     assert with_given["minima_depth"].tolist() == [0.01, 0.2, 0.4]
-    assert fixed["merge_boundary_curve"]["merge_boundary"] == [0.05, 0.5, 0.7, 0.99]
+    assert fixed.merge_boundary_curve["merge_boundary"] == [0.05, 0.5, 0.7, 0.99]
 
 
 @pytest.fixture

@@ -144,7 +144,7 @@ class EditSession:
         manual = project.config["parameters"]["segmentation"]["manual"]["edits"]
         known = [*manual, *project.catalog.load("segmentation_edits")]
         # The labels on disk hold the edits of the last run; later ones are replayed here.
-        done = len(project.load("segmentation_log", STEP)["edits"])
+        done = len(project.load("segmentation_log", STEP).edits)
         self.labels, _ = apply_edits(labels, known[done:], self._boundary, outdated="report")
 
     def try_all(self, asked: Sequence[tuple[str, Sequence[Voxel]]]) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +21,11 @@ from electrode_grains.grains.labelling import (
     label_sizes,
     measure_faces,
 )
+from electrode_grains.grains.results import JsonResult
+from electrode_grains.grains.settings import ParticleRule, SegmentationSettings
 
-ParticleRule = Literal["largest", "most_central", "all"]
 
-
-@dataclass(frozen=True)
-class CleanupReport:
+class CleanupReport(JsonResult):
     """What was removed on the way from basins to grains, and why.
 
     Attributes
@@ -72,6 +70,16 @@ class CleanupReport:
     small_grain_voxels_removed: int
     grains: int
     grain_voxels: int
+
+    def followed_by(self, later: CleanupReport) -> CleanupReport:
+        """Of both together, where the background was removed by the earlier one."""
+        removal = (
+            "regions", "background_voxels", "background_regions", "background_region_voxels",
+            "rim_voxels_joined",
+        )  # fmt: skip
+        update = {name: getattr(self, name) for name in removal}
+        update["split_regions"] = self.split_regions + later.split_regions
+        return later.model_copy(update=update)
 
 
 def remove_background(
@@ -134,12 +142,8 @@ def _background(
 def isolate_particle(
     labels: NDArray[Any],
     background_probability: NDArray[np.floating],
-    threshold: float,
     *,
-    minimum_voxels: int = 10,
-    background_share: float = 0.5,
-    rim_voxels: int = 2,
-    particle: ParticleRule = "largest",
+    settings: SegmentationSettings,
 ) -> tuple[Labels, CleanupReport]:
     """Keep the grains of one particle.
 
@@ -148,21 +152,17 @@ def isolate_particle(
     labels : ndarray of int, shape (z, y, x)
         Regions of the whole window, background included; any ids.
     background_probability : ndarray of float, shape (z, y, x)
-    threshold : float
-        In (0, 1); voxels of a greater probability are background.
-    minimum_voxels : int
-        Smaller grains join the neighbour with which they share most faces (the larger
-        one, then the one of lower label, among equals), or go if they touch none.
-    background_share : float
-        In (0, 1]; a region with at least this share of background voxels is no grain, nor
-        is the shell that the threshold leaves of it, where the probability rises.
-    rim_voxels : int
-        Voxels of that shell up to this many steps from a grain join the nearest grain:
-        they lie between the ridge of the boundary and the surface of the particle.
-    particle : {"largest", "most_central", "all"}
-        Of the bodies that hang together over voxel faces, which one is the particle: the
-        one of most voxels, the one whose centroid is nearest to the centre of the window
-        (of those that have a tenth of the largest one's voxels), or all of them.
+    settings : SegmentationSettings
+        `background_threshold`: voxels of a greater probability are background.
+        `minimum_voxels`: smaller grains join the neighbour with which they share most faces
+        (the larger one, then the one of lower label, among equals), or go if they touch none.
+        `background_share`: a region with at least this share of background voxels is no
+        grain, nor is the remainder that the threshold leaves of it, where the probability
+        rises. `rim_voxels`: voxels of that remainder up to this many steps from a grain join
+        the nearest grain: they lie between the ridge of the boundary and the surface of the
+        particle. `particle`: of the bodies that hang together over voxel faces, the one of
+        most voxels ("largest"), the one whose centroid is nearest to the centre of the window
+        of those that have a tenth of the largest one's voxels ("most_central"), or "all".
 
     Returns
     -------
@@ -175,47 +175,47 @@ def isolate_particle(
     ------
     ComputationError
         If nothing is left.
-    InputError, SettingsError
-        If arrays do not fit each other or a setting is out of range.
+    InputError
+        If arrays do not fit each other.
 
     Notes
     -----
-    The paper removes regions outside the particle by hand (Fig. 5c); this is the rule that
-    stands in for the hand. Pieces of a region that the background cuts apart become grains
+    The paper removes regions outside the particle by hand (Fig. 5c); this rule replaces the
+    manual step. Pieces of a region that the background cuts apart become grains
     of their own when they have `minimum_voxels`, fragments otherwise.
 
     Examples
     --------
     >>> regions = np.array([[[1, 1, 2, 2, 2, 3]]])
     >>> background = np.array([[[0, 0, 0, 0, 0.3, 0.9]]])
-    >>> grains, report = isolate_particle(regions, background, 0.5, minimum_voxels=1)
+    >>> grains, report = isolate_particle(
+    ...     regions, background, settings=SegmentationSettings(minimum_voxels=1))
     >>> grains.tolist(), report.background_regions
     ([[[1, 1, 2, 2, 2, 0]]], 1)
     """
-    array = checked_labels(labels)
-    _check_rules(minimum_voxels, background_share, rim_voxels, particle)
-    outside = _background(array, background_probability, threshold)
+    array, least = checked_labels(labels), settings.minimum_voxels
+    outside = _background(array, background_probability, settings.background_threshold)
     compact, ids = compact_labels(array)
     totals = label_sizes(compact)
-    hidden = np.bincount(compact[outside], minlength=len(totals))
-    mostly = hidden >= background_share * totals
-    mostly[0] = False
-    shells = mostly[compact] & ~outside
+    background_count = np.bincount(compact[outside], minlength=len(totals))
+    is_background_region = background_count >= settings.background_share * totals
+    is_background_region[0] = False
+    remainder = is_background_region[compact] & ~outside
     rim = np.zeros_like(compact)
-    if rim_voxels and shells.any():
-        rim = _grow(np.where(outside | shells, 0, compact), shells, rim_voxels)
+    if settings.rim_voxels and remainder.any():
+        rim = _grow(np.where(outside | remainder, 0, compact), remainder, settings.rim_voxels)
     counts: dict[str, int] = {
         "regions": len(ids) - 1,
         "background_voxels": int((outside & (compact > 0)).sum()),
-        "background_regions": int(mostly.sum()),
-        "background_region_voxels": int((shells & (rim == 0)).sum()),
-        "rim_voxels_joined": int((shells & (rim > 0)).sum()),
+        "background_regions": int(is_background_region.sum()),
+        "background_region_voxels": int((remainder & (rim == 0)).sum()),
+        "rim_voxels_joined": int((remainder & (rim > 0)).sum()),
     }
-    compact[outside | shells] = 0
-    compact[shells] = rim[shells]
-    pieces, fragment = _separate_pieces(compact, minimum_voxels, counts)
-    pieces, fragment = _choose_particle(pieces, fragment, particle, counts)
-    _absorb_small(pieces, fragment, minimum_voxels, counts)
+    compact[outside | remainder] = 0
+    compact[remainder] = rim[remainder]
+    pieces, fragment = _separate_pieces(compact, least, counts)
+    pieces, fragment = _choose_particle(pieces, fragment, settings.particle, counts)
+    _absorb_small(pieces, fragment, least, counts)
     grains, kept = compact_labels(pieces)
     counts |= {"grains": len(kept) - 1, "grain_voxels": int((grains > 0).sum())}
     if counts["grains"] == 0:
@@ -227,28 +227,6 @@ def isolate_particle(
             "the depth of minima where one basin holds particle and background",
         )
     return grains, CleanupReport(**counts)
-
-
-def _check_rules(
-    minimum_voxels: int, background_share: float, rim_voxels: int, particle: str
-) -> None:
-    for name, value in (("minimum size", minimum_voxels), ("width of the rim", rim_voxels)):
-        if value < 0:
-            raise SettingsError(
-                f"the {name} is negative", found=str(value), expected="0 or more voxels"
-            )
-    if not 0 < background_share <= 1:
-        raise SettingsError(
-            "the share of background is out of range",
-            found=str(background_share),
-            expected="in (0, 1]",
-        )
-    if particle not in ("largest", "most_central", "all"):
-        raise SettingsError(
-            "unknown rule for the particle",
-            found=repr(particle),
-            expected="largest, most_central or all",
-        )
 
 
 def _grow(grains: Labels, room: NDArray[np.bool_], steps: int) -> Labels:

@@ -1,4 +1,4 @@
-"""Cut regions that hold several orientations; join grains that a slice out of place tore."""
+"""Cut regions that hold several orientations; join grains that a shifted slice has split."""
 
 from __future__ import annotations
 
@@ -10,19 +10,17 @@ from scipy import sparse
 
 from electrode_grains.ebsd.orientations import laue_group, misorientation_angle
 from electrode_grains.ebsd.region_orientations import as_points, region_orientations
-from electrode_grains.errors import SettingsError
 from electrode_grains.grains.labelling import Labels, compact_labels, facing, joined_groups
+from electrode_grains.grains.settings import SegmentationSettings
 
 
 def cut_by_orientation(
     labels: NDArray[Any],
     orientations: NDArray[np.floating],
     *,
-    misorientation_threshold: float,
-    laue: str = "-3m",
-    minimum_voxels: int = 34,
+    settings: SegmentationSettings,
 ) -> tuple[Labels, int]:
-    """Cut each region into the bodies of one orientation that it holds.
+    """Cut each region into the components of one orientation that it holds.
 
     Parameters
     ----------
@@ -30,26 +28,21 @@ def cut_by_orientation(
         Regions, any ids; 0 takes no part.
     orientations : ndarray of float, shape (4, z, y, x), (5, z, y, x) or (z, y, x, 4)
         Quaternions, scalar first, NaN where unknown.
-    misorientation_threshold : float
-        Radians, greater than 0. Neighbouring voxels of a region that are nearer hang
-        together.
-    laue : str
-        Laue group of the phase.
-    minimum_voxels : int
-        Smaller bodies go to what surrounds them within the region: wrongly indexed points
-        are bodies of one voxel.
+    settings : SegmentationSettings
+        `merge_misorientation_degrees`: neighbouring voxels of a region that are nearer hang
+        together; nothing is cut where it is 0. `minimum_voxels`: smaller
+        components go to what surrounds them within the region, since wrongly indexed points
+        are components of one voxel.
 
     Returns
     -------
     cut : ndarray of int32, shape (z, y, x)
         Regions from 1 in the order of their first voxel.
     count : int
-        Regions that held more than one body.
+        Regions that held more than one component.
 
     Raises
     ------
-    SettingsError
-        If the threshold is not positive.
     InputError
         If shapes do not fit.
 
@@ -64,37 +57,33 @@ def cut_by_orientation(
     >>> field[:, :, 5:] = [0.8, 0.6, 0, 0]
     >>> region = np.full((2, 3, 8), 7)
     >>> cut, count = cut_by_orientation(
-    ...     region, field, misorientation_threshold=0.1, minimum_voxels=4)
+    ...     region, field, settings=SegmentationSettings(minimum_voxels=4))
     >>> cut[0, 0].tolist(), count
     ([1, 1, 1, 1, 1, 2, 2, 2], 1)
     """
-    if not misorientation_threshold > 0:
-        raise SettingsError(
-            "regions cannot be cut by orientation",
-            found=f"threshold {misorientation_threshold}",
-            expected="a positive threshold in radians",
-        )
     regions, ids = compact_labels(labels)
+    threshold = settings.misorientation
+    if not threshold:
+        return regions, 0
     points, _ = as_points(orientations, regions.shape, None)
-    bodies = _bodies(regions, points, misorientation_threshold, laue)
-    large = (np.bincount(bodies)[bodies] >= minimum_voxels) & (regions.ravel() > 0)
-    of_body = np.unique(np.column_stack([bodies[large], regions.ravel()[large]]), axis=0)[:, 1]
-    several = np.bincount(of_body, minlength=len(ids)) > 1
-    open_ = several[regions]
-    seeds = np.where(large.reshape(regions.shape) & open_, bodies.reshape(regions.shape) + 1, 0)
-    grown = _fill_regions(seeds.astype(np.int64), regions, open_)
+    components = _components(regions, points, threshold, settings.laue_group)
+    large = (np.bincount(components)[components] >= settings.minimum_voxels) & (regions.ravel() > 0)
+    owners = np.column_stack([components[large], regions.ravel()[large]])
+    region_of_component = np.unique(owners, axis=0)[:, 1]
+    several = np.bincount(region_of_component, minlength=len(ids)) > 1
+    to_split = several[regions]
+    numbers = components.reshape(regions.shape) + 1
+    seeds = np.where(large.reshape(regions.shape) & to_split, numbers, 0)
+    grown = _fill_regions(seeds.astype(np.int64), regions, to_split)
     cut = np.where(grown > 0, grown + len(ids), regions)
     return compact_labels(cut)[0], int(several.sum())
 
 
-def join_torn_grains(
+def join_split_grains(
     labels: NDArray[Any],
     orientations: NDArray[np.floating],
     *,
-    misorientation_threshold: float,
-    laue: str = "-3m",
-    weights: NDArray[np.floating] | None = None,
-    reach: int = 1,
+    settings: SegmentationSettings,
 ) -> tuple[Labels, int]:
     """Join grains of one orientation that meet at edges or corners of voxels.
 
@@ -102,12 +91,11 @@ def join_torn_grains(
     ----------
     labels : ndarray of int, shape (z, y, x)
         Grains, any ids; 0 takes no part.
-    orientations, laue, weights
+    orientations
         See `merge_regions`.
-    misorientation_threshold : float
-        Radians; grains whose mean orientations are nearer are one.
-    reach : int
-        Voxels, along each axis, over which grains meet.
+    settings : SegmentationSettings
+        `merge_misorientation_degrees`: grains whose mean orientations are nearer are one;
+        `join_reach`: voxels, along each axis, over which grains meet.
 
     Returns
     -------
@@ -132,16 +120,18 @@ def join_torn_grains(
     >>> grains = np.kron([[1, 3], [3, 2]], np.ones((4, 4), int))[None]
     >>> field = np.tile([1.0, 0, 0, 0], (1, 8, 8, 1))
     >>> field[grains == 3] = [0.8, 0.6, 0, 0]
-    >>> joined, count = join_torn_grains(grains, field, misorientation_threshold=0.1)
+    >>> joined, count = join_split_grains(grains, field, settings=SegmentationSettings())
     >>> joined[0, ::4, ::4].tolist(), count
     ([[1, 2], [2, 1]], 1)
     """
     grains, ids = compact_labels(labels)
-    known = region_orientations(grains, orientations, laue, weights)
+    if not settings.join_reach:
+        return grains, 0
+    known = region_orientations(grains, orientations, settings.laue_group)
     mean = np.where(known.reliable[:, None], known.mean, np.nan)
-    first, second = _meeting(grains, reach)
-    angle = misorientation_angle(mean[first], mean[second], laue_group(laue))
-    one = angle < misorientation_threshold  # never where a mean is unknown
+    first, second = _meeting(grains, settings.join_reach)
+    angle = misorientation_angle(mean[first], mean[second], laue_group(settings.laue_group))
+    one = angle < settings.misorientation  # never where a mean is unknown
     groups = joined_groups(len(ids), first[one], second[one])
     joined, left = compact_labels(np.where(grains > 0, groups[grains] + 1, 0))
     return joined, len(ids) - len(left)
@@ -158,20 +148,20 @@ def _meeting(labels: Labels, reach: int) -> tuple[NDArray[np.int64], NDArray[np.
         (dz * padded.shape[1] + dy) * padded.shape[2] + dx
         for dz in steps for dy in steps for dx in steps if (dz, dy, dx) > (0, 0, 0)
     ]  # fmt: skip
-    found = []
+    meetings = []
     for offset in offsets:
         one, other = flat[inside], flat[inside + offset]
         apart = (one != other) & (other > 0)
         pair = np.minimum(one, other)[apart] * scale + np.maximum(one, other)[apart]
-        found.append(np.unique(pair))
-    pairs = np.unique(np.concatenate(found))
+        meetings.append(np.unique(pair))
+    pairs = np.unique(np.concatenate(meetings))
     return pairs // scale, pairs % scale
 
 
-def _bodies(
+def _components(
     regions: Labels, points: NDArray[np.float32], threshold: float, laue: str
 ) -> NDArray[np.int32]:
-    """Number of the body of each voxel, shape (voxels,): linked over faces of like orientation."""
+    """Component of each voxel, shape (voxels,): linked over faces of like orientation."""
     index, group = np.arange(regions.size).reshape(regions.shape), laue_group(laue)
     links = []
     for low, high in facing(3):
@@ -183,8 +173,8 @@ def _bodies(
     graph = sparse.coo_matrix(
         (np.ones(len(first), bool), (first, second)), shape=(regions.size, regions.size)
     )
-    _, bodies = sparse.csgraph.connected_components(graph, directed=False)
-    return np.asarray(bodies, np.int32)
+    _, components = sparse.csgraph.connected_components(graph, directed=False)
+    return np.asarray(components, np.int32)
 
 
 def _fill_regions(

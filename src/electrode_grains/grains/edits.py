@@ -6,7 +6,6 @@ An edit names voxels, never labels: voxels keep their meaning when labels change
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -15,15 +14,15 @@ from skimage.segmentation import watershed
 
 from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.grains.labelling import checked_labels
+from electrode_grains.grains.results import JsonResult
 
 Voxel = tuple[int, int, int]
 Edit = Mapping[str, Any]
 ACTIONS = ("remove", "merge", "split")
 
 
-@dataclass(frozen=True)
-class EditEntry:
-    """What became of one edit.
+class EditEntry(JsonResult):
+    """Outcome of one edit.
 
     Attributes
     ----------
@@ -121,6 +120,10 @@ def apply_edits(
     greatest = int(edited.max())  # ever used: the label of a removed grain is not given again
     for number, (action, voxels) in enumerate(planned, start=1):
         before = _labels_at(edited, voxels)
+        entry = EditEntry(
+            number=number, action=action, at=voxels, applied=False, labels_before=before,
+            labels_after=before, voxels_changed=0,
+        )  # fmt: skip
         try:
             changed = _apply(edited, action, voxels, before, boundary, greatest)
         except _NotApplicableError as reason:
@@ -131,11 +134,12 @@ def apply_edits(
                     found=str(reason),
                     remedy="correct or delete this edit",
                 ) from None
-            log.append(EditEntry(number, action, voxels, False, before, before, 0, str(reason)))
+            log.append(entry.model_copy(update={"reason": str(reason)}))
             continue
         after = _labels_at(edited, voxels)
         greatest = max(greatest, *after)
-        log.append(EditEntry(number, action, voxels, True, before, after, changed))
+        applied = {"applied": True, "labels_after": after, "voxels_changed": changed}
+        log.append(entry.model_copy(update=applied))
     return edited, tuple(log)
 
 

@@ -14,7 +14,7 @@ from scipy import ndimage, sparse
 
 from electrode_grains.errors import InputError
 
-EVIDENCE_LEVELS = 50  # bins of the evidence of faces, in [0, 1]
+LEVELS = 50  # bins of the values of faces, in [0, 1]
 Labels = NDArray[np.int32]
 Slices = tuple[slice, ...]
 
@@ -62,11 +62,11 @@ def compact_labels(labels: NDArray[Any]) -> tuple[Labels, NDArray[Any]]:
     ([[[0, 1, 1, 2, 1]]], [0, 9, 1099511627776])
     """
     array = np.asarray(labels)
-    codes, found = pd.factorize(array.ravel())
-    number = np.zeros(len(found), np.int32)
-    grains = found != 0
+    codes, values = pd.factorize(array.ravel())
+    number = np.zeros(len(values), np.int32)
+    grains = values != 0
     number[grains] = np.arange(1, grains.sum() + 1)
-    ids = np.concatenate([np.zeros(1, array.dtype), np.asarray(found)[grains]])
+    ids = np.concatenate([np.zeros(1, array.dtype), np.asarray(values)[grains]])
     return number[codes].reshape(array.shape), ids
 
 
@@ -101,9 +101,9 @@ class Contacts:
     between_slices : ndarray of int64, shape (n,)
         Those of the shared faces that lie between two slices.
     total : ndarray of float64, shape (n,)
-        Sum over the shared faces of the evidence of each.
-    levels : ndarray of int32, shape (n, EVIDENCE_LEVELS)
-        Faces by their evidence, in equal bins over [0, 1].
+        Sum over the shared faces of the value of each.
+    levels : ndarray of int32, shape (n, LEVELS)
+        Faces by their value, in equal bins over [0, 1].
     """
 
     first: NDArray[np.int32]
@@ -114,14 +114,14 @@ class Contacts:
     levels: NDArray[np.int32]
 
 
-def measure_faces(labels: Labels, evidence: NDArray[np.floating] | None = None) -> Contacts:
+def measure_faces(labels: Labels, field: NDArray[np.floating] | None = None) -> Contacts:
     """List all contacts of a volume with their faces.
 
     Parameters
     ----------
     labels : ndarray of int32, shape (z, y, x)
         Compact labels.
-    evidence : ndarray of float, shape (z, y, x), optional
+    field : ndarray of float, shape (z, y, x), optional
         Per voxel, in [0, 1]; a face counts the greater of its two voxels.
 
     Returns
@@ -134,27 +134,27 @@ def measure_faces(labels: Labels, evidence: NDArray[np.floating] | None = None) 
     >>> contacts.first.tolist(), contacts.second.tolist(), contacts.faces.tolist()
     ([1], [2], [1])
     """
-    keys, found = [], []
+    keys, of_faces = [], []
     scale = int(labels.max(initial=0)) + 1
     for low, high in facing(labels.ndim):
         a, b = labels[low], labels[high]
         apart = (a != b) & (a > 0) & (b > 0)
         one, other = a[apart].astype(np.int64), b[apart].astype(np.int64)
         keys.append(np.minimum(one, other) * scale + np.maximum(one, other))
-        if evidence is not None:
-            found.append(np.maximum(evidence[low][apart], evidence[high][apart]))
+        if field is not None:
+            of_faces.append(np.maximum(field[low][apart], field[high][apart]))
     pairs, place = np.unique(np.concatenate(keys), return_inverse=True)
     count = len(pairs)
-    values = np.concatenate(found).astype(np.float64) if found else np.zeros(len(place))
-    level = np.clip(values * EVIDENCE_LEVELS, 0, EVIDENCE_LEVELS - 1).astype(np.int64)
-    levels = np.bincount(place * EVIDENCE_LEVELS + level, minlength=count * EVIDENCE_LEVELS)
+    values = np.concatenate(of_faces).astype(np.float64) if of_faces else np.zeros(len(place))
+    level = np.clip(values * LEVELS, 0, LEVELS - 1).astype(np.int64)
+    levels = np.bincount(place * LEVELS + level, minlength=count * LEVELS)
     return Contacts(
         first=(pairs // scale).astype(np.int32),
         second=(pairs % scale).astype(np.int32),
         faces=np.bincount(place, minlength=count).astype(np.int64),
         between_slices=np.bincount(place[: len(keys[0])], minlength=count).astype(np.int64),
         total=np.bincount(place, weights=values, minlength=count).astype(np.float64),
-        levels=levels.reshape(count, EVIDENCE_LEVELS).astype(np.int32),
+        levels=levels.reshape(count, LEVELS).astype(np.int32),
     )
 
 

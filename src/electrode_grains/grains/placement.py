@@ -8,21 +8,21 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from electrode_grains.errors import InputError, SettingsError
+from electrode_grains.classes import BOUNDARY_CHANNEL, INTERIOR_CHANNEL
+from electrode_grains.errors import InputError
 from electrode_grains.grains.labelling import Labels, compact_labels
+from electrode_grains.grains.settings import SegmentationSettings
 
-BOUNDARY, INTERIOR = 0, 1
 COLOURS = 5  # voxels of equal (x + 2 y + z) mod 5 do not see each other
 LEAST_PROBABILITY = 1e-3  # so that no single voxel decides
-TOLERANCE = 1e-6  # in nats, lest rounding moves a voxel to and fro
+TOLERANCE = 1e-6  # in nats, so that rounding moves no voxel to and fro
 
 
 def place_interfaces(
     labels: NDArray[Any],
     class_probability: NDArray[np.floating],
     *,
-    stiffness: float = 0.4,
-    sweeps: int = 4,
+    settings: SegmentationSettings,
 ) -> tuple[Labels, int]:
     r"""Move interfaces to where the boundaries they draw in the slices are most probable.
 
@@ -32,10 +32,9 @@ def place_interfaces(
         Grains, any ids; voxels of 0 stay 0 and grains do not grow into them.
     class_probability : ndarray of float, shape (3, z, y, x)
         Probability of boundary, interior, background.
-    stiffness : float
-        0 or more: what a voxel face between two grains costs, in nats.
-    sweeps : int
-        How often every voxel is asked at most; it ends before where none moves.
+    settings : SegmentationSettings
+        `interface_cost` :math:`w`; `place_sweeps`, after which it ends at the latest: it ends
+        before where no voxel moves.
 
     Returns
     -------
@@ -48,28 +47,32 @@ def place_interfaces(
     ------
     InputError
         If shapes do not fit.
-    SettingsError
-        If the stiffness or the number of sweeps is negative.
 
     Notes
     -----
-    A hand draws a boundary of two voxels: both that touch another label within the slice.
-    So labels L imply a class :math:`k_L(x)` of every voxel, and the network says how
-    probable it is. Voxels beside an interface go to the neighbour that lowers
+    Iterated conditional modes on a Potts energy. An annotator draws a boundary of two
+    voxels: both that touch another label within the slice. So labels L imply a class
+    :math:`k_L(x)` of every voxel, and the network gives its probability. Voxels beside an
+    interface go to the neighbour that lowers
 
     .. math:: -\sum_x \log p_{k_L(x)}(x) + w\, |\{\text{faces between two grains}\}|,
 
     if any does. A flood, which sees neither where a line ends nor how thick it is, cuts
-    the corners and tips of grains: it makes them too round. Voxels are asked in five
-    groups whose members do not touch what the others are judged by, so that the result
-    depends on no order within a group.
+    the corners and tips of grains: it makes them too round. Voxels are updated in five
+    colours (a checkerboard for this neighbourhood): no voxel touches what another of its
+    colour is judged by, so that the result depends on no order within a colour.
+
+    References
+    ----------
+    .. [1] J. Besag, "On the statistical analysis of dirty pictures", J. R. Stat. Soc. B 48
+       (1986) 259.
 
     Examples
     --------
     >>> drawn = np.array([[[0, 0, 1, 1, 0, 0]] * 3], float)
     >>> probability = np.stack([drawn, 1 - drawn, np.zeros(drawn.shape)])
     >>> flood = np.array([[[4, 4, 4, 4, 9, 9]] * 3])
-    >>> place_interfaces(flood, probability)[0][0, 1].tolist()
+    >>> place_interfaces(flood, probability, settings=SegmentationSettings())[0][0, 1].tolist()
     [1, 1, 1, 2, 2, 2]
     """
     before, _ = compact_labels(labels)
@@ -79,17 +82,15 @@ def place_interfaces(
             found=f"{before.shape} and {np.shape(class_probability)}",
             expected="(z, y, x) and (3, z, y, x)",
         )
-    if stiffness < 0 or sweeps < 0:
-        raise SettingsError(
-            "interfaces cannot be placed like this",
-            found=f"stiffness {stiffness}, {sweeps} sweeps",
-            expected="0 or more",
-        )
-    pair = np.asarray(class_probability[: INTERIOR + 1], np.float32)
+    pair = np.asarray(class_probability, np.float32)[[BOUNDARY_CHANNEL, INTERIOR_CHANNEL]]
     cost = -np.log(np.clip(pair, LEAST_PROBABILITY, 1))
     placed = before.copy()
-    for _ in range(sweeps):
-        if sum(_ask(placed, cost, stiffness, colour) for colour in range(COLOURS)) == 0:
+    for _ in range(settings.place_sweeps):
+        moved = [
+            _sweep_colour(placed, cost, settings.interface_cost, colour)
+            for colour in range(COLOURS)
+        ]
+        if sum(moved) == 0:
             break
     return compact_labels(placed)[0], int((placed != before).sum())
 
@@ -106,7 +107,7 @@ def _drawn(labels, cost, z, y, x):  # type: ignore[no-untyped-def]
         or (x > 0 and labels[z, y, x - 1] != own)
         or (x + 1 < labels.shape[2] and labels[z, y, x + 1] != own)
     )
-    return cost[BOUNDARY if boundary else INTERIOR, z, y, x]
+    return cost[0 if boundary else 1, z, y, x]
 
 
 @njit(cache=True)
@@ -121,13 +122,13 @@ def _neighbours(labels, z, y, x, near):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _energy(labels, cost, near, stiffness, z, y, x):  # type: ignore[no-untyped-def]
+def _energy(labels, cost, near, interface_cost, z, y, x):  # type: ignore[no-untyped-def]
     """All of the energy that depends on the label of one voxel."""
     own = labels[z, y, x]
     energy = _drawn(labels, cost, z, y, x)
     for face in range(6):
         if near[face] > 0 and near[face] != own:
-            energy += stiffness
+            energy += interface_cost
     if near[2] >= 0:
         energy += _drawn(labels, cost, z, y - 1, x)
     if near[3] >= 0:
@@ -140,8 +141,8 @@ def _energy(labels, cost, near, stiffness, z, y, x):  # type: ignore[no-untyped-
 
 
 @njit(cache=True)
-def _ask(labels, cost, stiffness, colour):  # type: ignore[no-untyped-def]
-    """Let the voxels of one colour choose; in place, returns how many moved."""
+def _sweep_colour(labels, cost, interface_cost, colour):  # type: ignore[no-untyped-def]
+    """Update the voxels of one colour in place; returns how many changed their grain."""
     depth, rows, columns = labels.shape
     near = np.empty(6, np.int32)
     moved = 0
@@ -157,9 +158,9 @@ def _ask(labels, cost, stiffness, colour):  # type: ignore[no-untyped-def]
                     if near[face] <= 0 or near[face] == own:
                         continue
                     if least == np.inf:
-                        least = _energy(labels, cost, near, stiffness, z, y, x) - TOLERANCE
+                        least = _energy(labels, cost, near, interface_cost, z, y, x) - TOLERANCE
                     labels[z, y, x] = near[face]
-                    energy = _energy(labels, cost, near, stiffness, z, y, x)
+                    energy = _energy(labels, cost, near, interface_cost, z, y, x)
                     labels[z, y, x] = own
                     if energy < least:
                         best, least = near[face], energy

@@ -9,18 +9,17 @@ from numpy.typing import NDArray
 
 from electrode_grains.ebsd.orientations import laue_group, misorientation_angle
 from electrode_grains.ebsd.region_orientations import as_points, region_orientations
-from electrode_grains.errors import SettingsError
 from electrode_grains.grains.labelling import Labels, compact_labels, touching_other_grains
+from electrode_grains.grains.settings import SegmentationSettings
+
+FIVE_DEGREES = float(np.radians(5.0))
 
 
 def refine_interfaces(
     labels: NDArray[Any],
     orientations: NDArray[np.floating],
     *,
-    misorientation_threshold: float,
-    laue: str = "-3m",
-    weights: NDArray[np.floating] | None = None,
-    steps: int = 2,
+    settings: SegmentationSettings,
 ) -> tuple[Labels, int]:
     """Move voxels across an interface where their own orientation asks for it.
 
@@ -30,19 +29,14 @@ def refine_interfaces(
         Grains, any ids; 0 takes no part.
     orientations : ndarray of float, shape (4, z, y, x), (5, z, y, x) or (z, y, x, 4)
         Quaternions, scalar first, NaN where unknown; a fifth channel is the confidence
-        index, used as weight where none is given.
-    misorientation_threshold : float
-        Radians, greater than 0. A voxel at least so far from the mean of its grain and
-        nearer than that to the mean of a grain behind one of its faces goes to the latter,
-        to the nearest in orientation where there are several.
-    laue : str
-        Laue group of the phase.
-    weights : ndarray of float, shape (z, y, x), optional
-        Trust in each orientation.
-    steps : int
-        How often all voxels are asked, each time of the labels left by the step before, so
-        that an interface moves by at most so many voxels and the result does not depend
-        on the order of voxels.
+        index, by which points are weighted.
+    settings : SegmentationSettings
+        `merge_misorientation_degrees` (5 where it is 0): a voxel at least so far from the
+        mean of its grain and nearer than that to the mean of a grain behind one of its faces
+        goes to the latter, to the nearest in orientation where there are several.
+        `refine_steps`: how often all voxels are judged, each time by the labels that the step
+        before left, so that an interface moves by at most so many voxels and the result does
+        not depend on the order of voxels.
 
     Returns
     -------
@@ -53,70 +47,63 @@ def refine_interfaces(
 
     Raises
     ------
-    SettingsError
-        If the threshold is not positive or the number of steps is negative.
     InputError
         If shapes do not fit.
 
     Notes
     -----
     The boundary probability is flat over the one or two voxels of a boundary, so that the
-    flood decides by distance which side gets them; a pattern that could be indexed says it
-    itself. A wrongly indexed voxel is near to a neighbour's orientation by chance in about
-    one of a thousand cases, and voxels that match no grain beside them stay.
+    flood decides by distance which side gets them; an indexed pattern tells. A wrongly
+    indexed voxel is near to a neighbour's orientation by chance in about one of a thousand
+    cases, and voxels that match no grain beside them stay.
 
     Examples
     --------
     >>> field = np.tile([1.0, 0, 0, 0], (1, 1, 10, 1))
     >>> field[0, 0, 4:] = [0.8, 0.6, 0, 0]
     >>> grains = np.array([[[1, 1, 1, 1, 1, 2, 2, 2, 2, 2]]])
-    >>> refined, moved = refine_interfaces(grains, field, misorientation_threshold=0.1)
+    >>> refined, moved = refine_interfaces(grains, field, settings=SegmentationSettings())
     >>> refined.tolist(), moved
     ([[[1, 1, 1, 1, 2, 2, 2, 2, 2, 2]]], 1)
     """
-    if not misorientation_threshold > 0 or steps < 0:
-        raise SettingsError(
-            "interfaces cannot be refined like this",
-            found=f"threshold {misorientation_threshold}, {steps} steps",
-            expected="a positive threshold in radians, 0 or more steps",
-        )
     before, _ = compact_labels(labels)
-    points, _ = as_points(orientations, before.shape, weights)
-    known = region_orientations(before, orientations, laue, weights)
+    threshold = settings.misorientation or FIVE_DEGREES
+    points, _ = as_points(orientations, before.shape, None)
+    known = region_orientations(before, orientations, settings.laue_group)
     mean = np.where(known.reliable[:, None], known.mean, np.nan)
-    group, indexed = laue_group(laue), np.isfinite(points[:, 0])
+    group, indexed = laue_group(settings.laue_group), np.isfinite(points[:, 0])
     refined = before
-    for _ in range(steps):
-        asked = np.flatnonzero(touching_other_grains(refined).ravel() & indexed)
-        own = misorientation_angle(points[asked], mean[refined.ravel()[asked]], group)
-        asked = asked[own >= misorientation_threshold]  # never where the mean is unknown
-        refined = _to_best_neighbour(refined, asked, points, mean, group, misorientation_threshold)
+    for _ in range(settings.refine_steps):
+        judged = np.flatnonzero(touching_other_grains(refined).ravel() & indexed)
+        own = misorientation_angle(points[judged], mean[refined.ravel()[judged]], group)
+        apart = judged[own >= threshold]  # never where the mean is unknown
+        refined = _to_best_neighbour(refined, apart, points, mean, group, threshold)
     moved = int((refined != before).sum())
     return compact_labels(refined)[0], moved
 
 
 def _to_best_neighbour(
     labels: Labels,
-    asked: NDArray[np.intp],
+    apart: NDArray[np.intp],
     points: NDArray[np.float32],
     mean: NDArray[np.float64],
     group: NDArray[np.float64],
     threshold: float,
 ) -> Labels:
-    """Labels after the voxels asked went to the grain behind a face that fits them best."""
+    """Labels after the given voxels went to the grain behind a face that fits them best."""
     padded = np.pad(labels, 1)
-    place = np.array(np.unravel_index(asked, labels.shape)) + 1
-    target = labels.ravel()[asked]
-    least = np.full(len(asked), threshold)
+    place = np.array(np.unravel_index(apart, labels.shape)) + 1
+    target = labels.ravel()[apart]
+    least = np.full(len(apart), threshold)
     for axis in range(3):
         for step in (-1, 1):
             beside = place.copy()
             beside[axis] += step
             neighbour = padded[tuple(beside)]
-            angle = misorientation_angle(points[asked], mean[neighbour], group)
+            angle = misorientation_angle(points[apart], mean[neighbour], group)
             better = (neighbour > 0) & (angle < least)
             target = np.where(better, neighbour, target)
             least = np.where(better, angle, least)
     changed = labels.copy()
-    changed.ravel()[asked] = target
+    changed.ravel()[apart] = target
     return changed

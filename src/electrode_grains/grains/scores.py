@@ -1,22 +1,58 @@
-"""How well a segmentation agrees with the truth, or with annotated slices."""
+"""How well a segmentation agrees with the truth."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import ndimage, sparse
+from skimage import metrics
+from typing_extensions import TypedDict  # pydantic wants it before Python 3.12
 
-from electrode_grains.classes import BOUNDARY, INTERIOR
-from electrode_grains.descriptors import SCORED
 from electrode_grains.errors import InputError, SettingsError
-from electrode_grains.grains.labelling import connected_pieces, facing
+from electrode_grains.grains.labelling import facing
 
 IOU_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+class MatchScores(TypedDict):
+    """Grains found with enough overlap, see `matched_grain_scores`."""
+
+    precision: float
+    recall: float
+    f1: float
+    matched: int
+    found: int
+    true: int
+
+
+class PairScores(TypedDict):
+    """Adapted Rand error, and precision and recall of pairs of voxels."""
+
+    adapted_rand_error: float
+    adapted_rand_precision: float
+    adapted_rand_recall: float
+
+
+class BoundaryDistances(TypedDict):
+    """Distances between found and true boundaries, see `boundary_distances`."""
+
+    boundary_distance_mean: float | None
+    boundary_distance_p95: float | None
+
+
+class LabelScores(PairScores, BoundaryDistances):
+    """A segmentation beside the truth, see `score_labels`."""
+
+    variation_of_information: float
+    variation_of_information_split: float
+    variation_of_information_merge: float
+    matched: MatchScores
+    f1_by_iou: dict[str, float]
+    count_error: float
 
 
 class VariationOfInformation(NamedTuple):
@@ -40,7 +76,7 @@ class VariationOfInformation(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Overlaps:
+class Overlaps:
     """Voxels shared by each found label (row) and true label (column)."""
 
     found: NDArray[np.int64]
@@ -49,21 +85,25 @@ class _Overlaps:
     found_ids: NDArray[Any]
     true_ids: NDArray[Any]
 
-    def without_true_zero(self) -> _Overlaps:
+    def without_true_zero(self) -> Overlaps:
+        """Overlaps inside true grains."""
         inside = self.true_ids[self.true] != 0
-        return _Overlaps(
+        return Overlaps(
             self.found[inside], self.true[inside], self.shared[inside],
             self.found_ids, self.true_ids,
         )  # fmt: skip
 
     def found_sizes(self) -> NDArray[np.float64]:
+        """Voxels of each found label."""
         return np.bincount(self.found, self.shared, len(self.found_ids)).astype(np.float64)
 
     def true_sizes(self) -> NDArray[np.float64]:
+        """Voxels of each true label."""
         return np.bincount(self.true, self.shared, len(self.true_ids)).astype(np.float64)
 
 
-def _overlaps(labels: NDArray[Any], truth: NDArray[Any]) -> _Overlaps:
+def overlaps_of(labels: NDArray[Any], truth: NDArray[Any]) -> Overlaps:
+    """Count the voxels that each pair of labels shares."""
     one, other = np.asarray(labels), np.asarray(truth)
     if one.shape != other.shape or one.size == 0:
         raise InputError(
@@ -76,14 +116,15 @@ def _overlaps(labels: NDArray[Any], truth: NDArray[Any]) -> _Overlaps:
     true, true_ids = pd.factorize(other.ravel())
     key = found.astype(np.int64) * len(true_ids) + true
     pairs, counts = np.unique(key, return_counts=True)
-    return _Overlaps(
+    return Overlaps(
         pairs // len(true_ids), pairs % len(true_ids), counts.astype(np.float64),
         np.asarray(found_ids), np.asarray(true_ids),
     )  # fmt: skip
 
 
-def _inside_truth(labels: NDArray[Any], truth: NDArray[Any]) -> _Overlaps:
-    overlaps = _overlaps(labels, truth).without_true_zero()
+def overlaps_inside_truth(labels: NDArray[Any], truth: NDArray[Any]) -> Overlaps:
+    """Overlaps without voxels whose truth is 0; there must be others."""
+    overlaps = overlaps_of(labels, truth).without_true_zero()
     if len(overlaps.shared) == 0:
         raise InputError("the truth holds no grain, so that there is nothing to compare with")
     return overlaps
@@ -124,18 +165,21 @@ def adapted_rand_error(labels: NDArray[Any], truth: NDArray[Any]) -> float:
     >>> adapted_rand_error(np.array([7, 7, 3, 3]), np.array([1, 1, 2, 2]))
     0.0
     """
-    return _pair_scores(_inside_truth(labels, truth))["adapted_rand_error"]
+    return pair_scores(overlaps_inside_truth(labels, truth))["adapted_rand_error"]
 
 
-def _pair_scores(overlaps: _Overlaps) -> dict[str, float]:
-    voxels = overlaps.shared.sum()
-    together = float((overlaps.shared**2).sum() - voxels)
-    found = float((overlaps.found_sizes() ** 2).sum() - voxels)
-    true = float((overlaps.true_sizes() ** 2).sum() - voxels)
-    return {  # without any pair, all grains of one voxel, both partitions agree
-        "adapted_rand_error": 1 - 2 * together / (found + true) if found + true else 0.0,
-        "adapted_rand_precision": together / found if found else 1.0,
-        "adapted_rand_recall": together / true if true else 1.0,
+def pair_scores(overlaps: Overlaps) -> PairScores:
+    """Adapted Rand error with its precision and recall."""
+    shape = len(overlaps.found_ids), len(overlaps.true_ids)
+    table = sparse.csr_array((overlaps.shared, (overlaps.found, overlaps.true)), shape=shape)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scores = metrics.adapted_rand_error(table=table)  # type: ignore[no-untyped-call]
+    # Without any pair, all grains of one voxel, both partitions agree.
+    error, precision, recall = np.where(np.isfinite(scores), scores, (0.0, 1.0, 1.0)).tolist()
+    return {
+        "adapted_rand_error": error,
+        "adapted_rand_precision": precision,
+        "adapted_rand_recall": recall,
     }
 
 
@@ -167,10 +211,11 @@ def variation_of_information(labels: NDArray[Any], truth: NDArray[Any]) -> Varia
     >>> variation_of_information(np.array([1, 1, 2, 2]), np.array([5, 5, 5, 5]))
     VariationOfInformation(split=1.0, merge=0.0)
     """
-    return _information(_inside_truth(labels, truth))
+    return information_of(overlaps_inside_truth(labels, truth))
 
 
-def _information(overlaps: _Overlaps) -> VariationOfInformation:
+def information_of(overlaps: Overlaps) -> VariationOfInformation:
+    """Both conditional entropies in bits."""
     shared, voxels = overlaps.shared, overlaps.shared.sum()
     of_true = shared / overlaps.true_sizes()[overlaps.true]
     of_found = shared / overlaps.found_sizes()[overlaps.found]
@@ -182,7 +227,7 @@ def _information(overlaps: _Overlaps) -> VariationOfInformation:
 
 def matched_grain_scores(
     labels: NDArray[Any], truth: NDArray[Any], iou_threshold: float = 0.5
-) -> dict[str, float | int]:
+) -> MatchScores:
     """Count grains found with enough overlap.
 
     Parameters
@@ -218,10 +263,10 @@ def matched_grain_scores(
             found=str(iou_threshold),
             expected="0.5 or more, where matches are unique, and less than 1",
         )
-    return _matches(_overlaps(labels, truth), iou_threshold)
+    return _matches(overlaps_of(labels, truth), iou_threshold)
 
 
-def _matches(overlaps: _Overlaps, threshold: float) -> dict[str, float | int]:
+def _matches(overlaps: Overlaps, threshold: float) -> MatchScores:
     union = (
         overlaps.found_sizes()[overlaps.found]
         + overlaps.true_sizes()[overlaps.true]
@@ -245,7 +290,7 @@ def boundary_distances(
     labels: NDArray[Any],
     truth: NDArray[Any],
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0),
-) -> dict[str, float | None]:
+) -> BoundaryDistances:
     """Distances between found and true grain boundaries.
 
     Parameters
@@ -266,7 +311,7 @@ def boundary_distances(
     Boundary voxels are those with a neighbour of another label over a face, so that a
     boundary is two voxels thick and a shift by one voxel costs about half a voxel.
     """
-    found, true = _touching_another(np.asarray(labels)), _touching_another(np.asarray(truth))
+    found, true = touching_another(np.asarray(labels)), touching_another(np.asarray(truth))
     if not (found.any() and true.any()):
         return {"boundary_distance_mean": None, "boundary_distance_p95": None}
     to_true = ndimage.distance_transform_edt(~true, sampling=spacing)[found]
@@ -278,7 +323,7 @@ def boundary_distances(
     }
 
 
-def _touching_another(labels: NDArray[Any]) -> NDArray[np.bool_]:
+def touching_another(labels: NDArray[Any]) -> NDArray[np.bool_]:
     """Voxels that share a face with a voxel of another label."""
     touching = np.zeros(labels.shape, bool)
     for low, high in facing(labels.ndim):
@@ -292,7 +337,7 @@ def score_labels(
     labels: NDArray[Any],
     truth: NDArray[Any],
     spacing: tuple[float, float, float] | None = None,
-) -> dict[str, Any]:
+) -> LabelScores:
     """Compare a segmentation with the truth in every way this module knows.
 
     Parameters
@@ -310,29 +355,28 @@ def score_labels(
         `variation_of_information`, `variation_of_information_split`,
         `variation_of_information_merge` (bits), `matched` (scores at intersection over
         union 0.5), `f1_by_iou` (threshold to F1), `count_error` (relative), and
-        with spacing `boundary_distance_mean`, `boundary_distance_p95`.
+        `boundary_distance_mean`, `boundary_distance_p95` (None without spacing).
 
     Raises
     ------
     InputError
         If shapes differ, or the truth holds no grain.
     """
-    overlaps = _overlaps(labels, truth)
-    inside = _inside_truth(labels, truth)
-    information = _information(inside)
+    overlaps = overlaps_of(labels, truth)
+    inside = overlaps_inside_truth(labels, truth)
+    information = information_of(inside)
     matched = _matches(overlaps, IOU_THRESHOLDS[0])
-    scores: dict[str, Any] = {
-        **_pair_scores(inside),
+    unmeasured: BoundaryDistances = {"boundary_distance_mean": None, "boundary_distance_p95": None}
+    return {
+        **pair_scores(inside),
         "variation_of_information": information.total,
         "variation_of_information_split": information.split,
         "variation_of_information_merge": information.merge,
         "matched": matched,
         "f1_by_iou": {str(level): _matches(overlaps, level)["f1"] for level in IOU_THRESHOLDS},
         "count_error": matched["found"] / matched["true"] - 1,
+        **(boundary_distances(labels, truth, spacing) if spacing is not None else unmeasured),
     }
-    if spacing is not None:
-        scores |= boundary_distances(labels, truth, spacing)
-    return scores
 
 
 def equal_up_to_relabelling(labels: NDArray[Any], others: NDArray[Any]) -> bool:
@@ -360,155 +404,7 @@ def equal_up_to_relabelling(labels: NDArray[Any], others: NDArray[Any]) -> bool:
     >>> equal_up_to_relabelling(np.array([4, 4, 0, 2]), np.array([1, 1, 7, 0]))
     False
     """
-    overlaps = _overlaps(labels, others)
+    overlaps = overlaps_of(labels, others)
     one_to_one = len(overlaps.shared) == len(overlaps.found_ids) == len(overlaps.true_ids)
     zero = (overlaps.found_ids[overlaps.found] == 0) == (overlaps.true_ids[overlaps.true] == 0)
     return bool(one_to_one and zero.all())
-
-
-def compare_statistics(
-    found: pd.DataFrame, true: pd.DataFrame
-) -> dict[str, dict[str, dict[str, float | None]]]:
-    """Errors of grain statistics against those of the true grains.
-
-    Parameters
-    ----------
-    found, true : DataFrame
-        Grain tables of `morphometry.characterize_grains`; grains that the window cuts are
-        left out of both.
-
-    Returns
-    -------
-    dict
-        `mean`, `std` of d, s, c, e and `correlation` of their pairs; each entry holds
-        `found`, `true` and `error`: found less true, for means and standard deviations of
-        d over the true value. None where undefined.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"equivalent_diameter_nm": [1.0, 2.0], "touches_window": False})
-    >>> table[["sphericity", "convexity", "elongation"]] = 0.8
-    >>> twice = table.assign(equivalent_diameter_nm=[2.0, 4.0])
-    >>> compare_statistics(twice, table)["mean"]["equivalent_diameter_nm"]["error"]
-    1.0
-    """
-    scored = [name for name in SCORED if name in found and name in true]
-    tables = [table.loc[~table["touches_window"].astype(bool), scored] for table in (found, true)]
-    errors: dict[str, dict[str, dict[str, float | None]]] = {}
-    for statistic in ("mean", "std"):
-        pair = [getattr(table, statistic)() for table in tables]
-        errors[statistic] = {
-            name: _error(pair[0][name], pair[1][name], relative=SCORED[name].length_power > 0)
-            for name in scored
-        }
-    with np.errstate(invalid="ignore", divide="ignore"):
-        matrices = [table.corr().to_numpy(float) for table in tables]
-    errors["correlation"] = {
-        f"{scored[i]}:{scored[j]}": _error(*(float(m[i, j]) for m in matrices))
-        for i, j in combinations(range(len(scored)), 2)
-    }
-    return errors
-
-
-def _error(found: float, true: float, *, relative: bool = False) -> dict[str, float | None]:
-    error = (found - true) / true if relative and true else found - true
-    values = {"found": found, "true": true, "error": error}
-    return {k: float(v) if np.isfinite(v) else None for k, v in values.items()}
-
-
-def boundary_agreement(
-    labels: NDArray[Any], annotation: NDArray[np.integer], tolerance: int = 1
-) -> dict[str, float | int | None]:
-    """Compare a segmentation with annotated slices, without any truth.
-
-    Parameters
-    ----------
-    labels : ndarray of int, shape (z, y, x)
-        0 is no grain.
-    annotation : ndarray of int, shape (z, y, x)
-        0 not annotated, 1 boundary, 2 interior, 3 background.
-    tolerance : int
-        Voxels within the slice by which a boundary may be off and still count.
-
-    Returns
-    -------
-    dict
-        `boundary_precision`, `boundary_recall`, `boundary_f1` of the lines that the
-        segmentation draws in annotated voxels; `interior_rand_error` and
-        `interior_information` (bits), which compare its sections with the connected
-        annotated interiors; `annotated_slices`. None where undefined.
-
-    Raises
-    ------
-    InputError
-        If shapes differ or nothing is annotated.
-    SettingsError
-        If the tolerance is negative.
-
-    Notes
-    -----
-    As a hand would draw them, boundaries are voxels of a grain beside another label within
-    the slice. Interiors are told apart by being connected within the slice, sections of
-    grains too, since a slice cannot say that two of its regions are one grain in space.
-
-    Examples
-    --------
-    >>> slice_ = np.array([[[1, 1, 1, 2, 2, 2]]])
-    >>> drawn = np.array([[[2, 2, 1, 1, 2, 2]]])
-    >>> boundary_agreement(slice_, drawn, tolerance=0)["boundary_f1"]
-    1.0
-    """
-    array, classes = np.asarray(labels), np.asarray(annotation)
-    if array.shape != classes.shape or array.ndim != 3:
-        raise InputError(
-            "labels and annotation cannot be compared",
-            found=f"shapes {array.shape} and {classes.shape}",
-            expected="one shape (z, y, x)",
-        )
-    if tolerance < 0:
-        raise SettingsError(
-            "the tolerance of a boundary is negative", found=str(tolerance), expected="0 or more"
-        )
-    slices = np.flatnonzero((classes > 0).any(axis=(1, 2)))
-    if len(slices) == 0:
-        raise InputError("nothing is annotated, so that there is nothing to compare with")
-    array, classes = array[slices], classes[slices]
-    lines = np.stack([_touching_another(section) for section in array])
-    lines &= (array > 0) & (classes > 0)
-    drawn = classes == BOUNDARY
-    near = np.ones((1, 2 * tolerance + 1, 2 * tolerance + 1), bool)
-    precision = _share(ndimage.binary_dilation(drawn, near), lines)
-    recall = _share(ndimage.binary_dilation(lines, near), drawn)
-    f1: float | None = None
-    if drawn.any():
-        summed = (precision or 0.0) + (recall or 0.0)
-        f1 = 2 * (precision or 0.0) * (recall or 0.0) / summed if summed else 0.0
-    return {
-        "boundary_precision": precision,
-        "boundary_recall": recall,
-        "boundary_f1": f1,
-        **_interior_agreement(array, classes == INTERIOR),
-        "annotated_slices": len(slices),
-    }
-
-
-def _share(hit: NDArray[np.bool_], of: NDArray[np.bool_]) -> float | None:
-    return float(hit[of].mean()) if of.any() else None
-
-
-def _interior_agreement(
-    sections: NDArray[Any], interior: NDArray[np.bool_]
-) -> dict[str, float | None]:
-    if not interior.any():
-        return {"interior_rand_error": None, "interior_information": None}
-    regions, cuts = np.zeros(interior.shape, np.int64), np.zeros(interior.shape, np.int64)
-    for z in range(len(interior)):
-        drawn, _ = connected_pieces(interior[z : z + 1].astype(np.uint8))
-        found, _ = connected_pieces(sections[z : z + 1])
-        regions[z] = np.where(drawn[0] > 0, drawn[0] + regions.max(), 0)
-        cuts[z] = np.where(found[0] > 0, found[0] + cuts.max(), 0)
-    overlaps = _inside_truth(cuts, regions)
-    return {
-        "interior_rand_error": _pair_scores(overlaps)["adapted_rand_error"],
-        "interior_information": _information(overlaps).total,
-    }

@@ -16,9 +16,11 @@ from electrode_grains.ebsd.region_orientations import (
 )
 from electrode_grains.errors import InputError
 from electrode_grains.grains.labelling import Contacts, Labels, compact_labels, measure_faces
+from electrode_grains.grains.settings import SegmentationSettings
 from electrode_grains.morphometry import characterize_grains
 from electrode_grains.volumes import Spacing
 
+DEFAULTS = SegmentationSettings()
 SIZE_DEVIATIONS = 3.0  # of ln volume from its median, in robust standard deviations
 WEAK_SURROUNDINGS = 0.15  # one minus the mean boundary probability over the faces of a grain
 NEIGHBOUR_SHARE = 0.6  # of the median number of neighbours
@@ -27,8 +29,8 @@ DISAGREEING_SHARE = 0.2  # of a grain's trusted points that do not agree on its 
 WEAK_FACES = 20  # smaller contacts say little of the weakest boundary
 SECOND_SHARE = 0.1  # of a grain's trusted points that agree on another orientation
 LOW_CONVEXITY = 0.7
-LARGEST_PART = 2.0  # of any criterion, lest one alone decides
-NAMED_PART = 0.5
+LARGEST_PART = 2.0  # of any criterion, so that none dominates
+MENTION_THRESHOLD = 0.5
 SUSPECT_COLUMNS = (
     "rank", "label", "suspicion", "reason", "z", "y", "x", "voxel_count", "size_deviations",
     "convexity", "surrounding_boundary", "neighbour_count", "nearest_misorientation_degrees",
@@ -43,8 +45,7 @@ def rank_suspects(
     spacing: Spacing,
     orientations: NDArray[np.floating] | None = None,
     *,
-    laue: str = "-3m",
-    misorientation_threshold: float = float(np.radians(5.0)),
+    settings: SegmentationSettings = DEFAULTS,
     least_suspicion: float = 1.0,
 ) -> pd.DataFrame:
     """Rank the grains that look wrong.
@@ -59,10 +60,9 @@ def rank_suspects(
         Distance of voxel centres (dz, dy, dx) in nm.
     orientations : ndarray of float, shape (4, z, y, x), (5, z, y, x) or (z, y, x, 4), optional
         Quaternions, NaN where unknown; a fifth channel is the confidence index.
-    laue : str
-        Laue group of the phase.
-    misorientation_threshold : float
-        Radians, beyond which a point has another orientation than its grain.
+    settings : SegmentationSettings
+        `laue_group`; `merge_misorientation_degrees`, beyond which a point has another
+        orientation than its grain.
     least_suspicion : float
         Grains of no greater suspicion are left out.
 
@@ -112,7 +112,7 @@ def rank_suspects(
         return pd.DataFrame({name: [] for name in SUSPECT_COLUMNS})
     table = characterize_grains(compact, spacing).sort_values("label").reset_index(drop=True)
     whole = ~table["touches_window"].to_numpy(bool)
-    found = pd.DataFrame(
+    grains = pd.DataFrame(
         {
             "label": ids[1:],
             **dict(zip("zyx", _inner_voxels(compact).T, strict=True)),
@@ -120,35 +120,37 @@ def rank_suspects(
             "size_deviations": _robust_deviations(np.log(table["voxel_count"]), whole),
             "convexity": table["convexity"],
             **_surroundings(compact, boundary, ids),
-            **_orientation_doubts(compact, orientations, laue, misorientation_threshold),
+            **_orientation_warnings(compact, orientations, settings),
             "touches_window": ~whole,
         }
     )
-    parts = _parts(found)
-    found["suspicion"] = parts.sum(axis=1)
-    found["reason"] = [", ".join(parts.columns[row >= NAMED_PART]) for row in parts.to_numpy()]
-    found = found.loc[found["suspicion"] > least_suspicion].sort_values(
+    parts = _parts(grains)
+    grains["suspicion"] = parts.sum(axis=1)
+    grains["reason"] = [
+        ", ".join(parts.columns[row >= MENTION_THRESHOLD]) for row in parts.to_numpy()
+    ]
+    suspects = grains.loc[grains["suspicion"] > least_suspicion].sort_values(
         ["suspicion", "label"], ascending=[False, True]
     )
-    found.insert(0, "rank", np.arange(1, len(found) + 1))
-    return found[list(SUSPECT_COLUMNS)].reset_index(drop=True)
+    suspects.insert(0, "rank", np.arange(1, len(suspects) + 1))
+    return suspects[list(SUSPECT_COLUMNS)].reset_index(drop=True)
 
 
-def _parts(found: pd.DataFrame) -> pd.DataFrame:
+def _parts(grains: pd.DataFrame) -> pd.DataFrame:
     """What each criterion adds to the suspicion, 0 where unknown."""
-    deviations = found["size_deviations"] / SIZE_DEVIATIONS
-    typical = NEIGHBOUR_SHARE * found["neighbour_count"].median() or np.nan
-    convexity = found["convexity"].mask(found["touches_window"])
+    deviations = grains["size_deviations"] / SIZE_DEVIATIONS
+    typical = NEIGHBOUR_SHARE * grains["neighbour_count"].median() or np.nan
+    convexity = grains["convexity"].mask(grains["touches_window"])
     parts = {
         "small": -deviations,
-        "weak boundaries": (1 - found["surrounding_boundary"]) / WEAK_SURROUNDINGS,
-        "few neighbours": 1 - found["neighbour_count"] / typical,
+        "weak boundaries": (1 - grains["surrounding_boundary"]) / WEAK_SURROUNDINGS,
+        "few neighbours": 1 - grains["neighbour_count"] / typical,
         "orientation of a neighbour": np.exp(
-            -found["nearest_misorientation_degrees"] / SAME_DEGREES
+            -grains["nearest_misorientation_degrees"] / SAME_DEGREES
         ),
-        "no common orientation": found["disagreeing_share"] / DISAGREEING_SHARE,
+        "no common orientation": grains["disagreeing_share"] / DISAGREEING_SHARE,
         "large": deviations - 1,
-        "two orientations": found["second_orientation_share"] / SECOND_SHARE - 1,
+        "two orientations": grains["second_orientation_share"] / SECOND_SHARE - 1,
         "low convexity": (1 - convexity) / (1 - LOW_CONVEXITY) - 1,
     }
     return pd.DataFrame(parts).fillna(0.0).clip(0.0, LARGEST_PART)
@@ -174,11 +176,10 @@ def _surroundings(
     }
 
 
-def _orientation_doubts(
+def _orientation_warnings(
     labels: Labels,
     orientations: NDArray[np.floating] | None,
-    laue: str,
-    misorientation_threshold: float,
+    settings: SegmentationSettings,
 ) -> dict[str, NDArray[np.float64]]:
     """What the orientations say against each grain; NaN without any."""
     count = int(labels.max()) + 1
@@ -186,6 +187,7 @@ def _orientation_doubts(
     if orientations is None:
         names = ("nearest_misorientation_degrees", "disagreeing_share", "second_orientation_share")
         return dict.fromkeys(names, unknown)
+    laue = settings.laue_group
     known = region_orientations(labels, orientations, laue)
     mean = np.where(known.reliable[:, None], known.mean, np.nan)
     contacts = measure_faces(labels)
@@ -197,7 +199,7 @@ def _orientation_doubts(
         "nearest_misorientation_degrees": nearest[1:],
         "disagreeing_share": 1 - np.asarray(known.share[1:], np.float64),
         "second_orientation_share": second_orientation_share(
-            labels, orientations, laue, misorientation_threshold
+            labels, orientations, settings=settings
         ),
     }
 
@@ -236,8 +238,8 @@ def _weakest_contacts(
 def second_orientation_share(
     labels: Labels,
     orientations: NDArray[np.floating],
-    laue: str = "-3m",
-    misorientation_threshold: float = float(np.radians(5.0)),
+    *,
+    settings: SegmentationSettings = DEFAULTS,
 ) -> NDArray[np.float64]:
     """Share of each grain's trusted points that agree on another orientation than its mean.
 
@@ -245,7 +247,7 @@ def second_orientation_share(
     ----------
     labels : ndarray of int32, shape (z, y, x)
         Compact labels 1 to n.
-    orientations, laue, misorientation_threshold
+    orientations, settings
         See `rank_suspects`.
 
     Returns
@@ -253,13 +255,14 @@ def second_orientation_share(
     ndarray of float64, shape (n,)
         0 where all others disagree among themselves, as wrongly indexed points do.
     """
+    laue = settings.laue_group
     points, _ = as_points(orientations, labels.shape, None)
     first = region_orientations(labels, orientations, laue)
     flat = labels.ravel()
     judged = np.flatnonzero((flat > 0) & np.isfinite(points[:, 0]))
     angle = misorientation_angle(points[judged], first.mean[flat[judged]], laue_group(laue))
     rest = np.zeros_like(flat)
-    apart = judged[angle >= misorientation_threshold]
+    apart = judged[angle >= settings.misorientation]
     rest[apart] = flat[apart]
     count = len(first.weight)
     second = _padded(region_orientations(rest.reshape(labels.shape), orientations, laue), count)

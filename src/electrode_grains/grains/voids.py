@@ -9,16 +9,29 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from electrode_grains.errors import InputError, SettingsError
+from electrode_grains.errors import InputError
 from electrode_grains.grains.labelling import Labels, checked_labels, connected_pieces
+from electrode_grains.grains.results import JsonResult
+from electrode_grains.grains.settings import VoidSettings
 from electrode_grains.morphometry import characterize_grains, measure_contacts
 from electrode_grains.volumes import Spacing
 
+DEFAULTS = VoidSettings()
 NM2_PER_UM2, NM3_PER_UM3 = 1e6, 1e9
 VOID_COLUMNS = (
     "void", "voxel_count", "volume_nm3", "surface_area_nm2", "grain_interface_area_nm2",
     "enclosed", "centroid_x_nm", "centroid_y_nm", "centroid_z_nm",
 )  # fmt: skip
+
+
+class VoidSummary(JsonResult):
+    """Number, volume and surface of all voids, see `measure_voids`."""
+
+    void_count: int
+    void_volume_um3: float
+    void_share: float
+    void_surface_area_um2: float
+    added_surface_area_um2: float
 
 
 def find_voids(
@@ -27,10 +40,8 @@ def find_voids(
     image_quality: NDArray[np.floating] | None = None,
     confidence: NDArray[np.floating] | None = None,
     *,
-    confidence_limit: float = 0.1,
-    crack_voxels: int = 2,
-    minimum_voxels: int = 34,
-    enclosed_only: bool = False,
+    settings: VoidSettings = DEFAULTS,
+    measured: NDArray[np.bool_] | None = None,
 ) -> Labels:
     """Find cavities in the particle.
 
@@ -44,16 +55,14 @@ def find_voids(
         Without it only `background` tells of voids.
     confidence : ndarray of float, shape (z, y, x), optional
         Confidence index, NaN where nothing was indexed.
-    confidence_limit : float
-        A point of a lower confidence index has not been indexed.
-    crack_voxels : int
-        Half the width up to which a gap that opens to the outside is a crack; wider ones
-        are the particle's surface.
-    minimum_voxels : int
-        Smaller cavities are left out.
-    enclosed_only : bool
-        Leave out cavities that touch the outside or the border of the window. Gaps at a
-        rough surface look like the mouths of cracks.
+    settings : VoidSettings
+        A point of a lower confidence index than `confidence_limit` has not been indexed.
+        `crack_voxels`: half the width up to which a gap that opens to the outside is a crack;
+        wider ones are the particle's surface. Cavities of fewer than `minimum_voxels` are left
+        out, with `enclosed_only` those too that touch the outside or the border of the
+        window, since gaps at a rough surface look like the mouths of cracks.
+    measured : ndarray of bool, shape (z, y, x), optional
+        False where there is no measurement, hence no void.
 
     Returns
     -------
@@ -64,8 +73,6 @@ def find_voids(
     ------
     InputError
         If shapes differ.
-    SettingsError
-        If a setting is negative.
 
     Notes
     -----
@@ -73,7 +80,7 @@ def find_voids(
     and the grains themselves. There a voxel is void where it is background, or where its
     image quality is below the middle between the medians of background and grains and
     its confidence below the limit. Grain boundaries are dark and badly indexed too, but
-    thin: of this second evidence only bodies of at least 3 x 3 x 3 voxels count, with what
+    thin: of this second kind only bodies of at least 3 x 3 x 3 voxels count, with what
     lies up to two voxels around them, so that narrower cracks are found through the network
     alone.
 
@@ -81,36 +88,35 @@ def find_voids(
     --------
     >>> grain = np.ones((5, 5, 5), int)
     >>> grain[1:4, 1:4, 1:4] = 0
-    >>> int(find_voids(grain, grain == 0, minimum_voxels=1).sum())
+    >>> int(find_voids(grain, grain == 0, settings=VoidSettings(minimum_voxels=1)).sum())
     27
     """
     array = checked_labels(labels)
-    given = {"background": background, "image quality": image_quality, "confidence": confidence}
+    given = {
+        "background": background, "image quality": image_quality, "confidence": confidence,
+        "measured voxels": measured,
+    }  # fmt: skip
     for name, values in given.items():
         if values is not None and np.shape(values) != array.shape:
             raise InputError(
                 f"labels and {name} have different shapes",
                 found=f"{array.shape} and {np.shape(values)}",
             )
-    if crack_voxels < 0 or minimum_voxels < 0:
-        raise SettingsError(
-            "voids cannot be found with these settings",
-            found=f"width {crack_voxels}, minimum size {minimum_voxels}",
-            expected="0 or more voxels",
-        )
-    evidence = np.asarray(background, bool).copy()
-    if image_quality is not None and evidence.any() and (array > 0).any():
-        dark = image_quality < _middle(image_quality, array > 0, evidence & (array == 0))
+    void_like = np.asarray(background, bool).copy()
+    if image_quality is not None and void_like.any() and (array > 0).any():
+        dark = image_quality < _middle(image_quality, array > 0, void_like & (array == 0))
         if confidence is not None:
-            dark &= ~(confidence >= confidence_limit)
+            dark &= ~(confidence >= settings.confidence_limit)
         thick = ndimage.binary_opening(dark, np.ones((3, 3, 3), bool))
-        evidence |= ndimage.binary_dilation(thick, iterations=2, mask=dark | thick)
-    cavities = evidence & _inside(array > 0, crack_voxels)
+        void_like |= ndimage.binary_dilation(thick, iterations=2, mask=dark | thick)
+    if measured is not None:
+        void_like &= measured
+    cavities = void_like & _inside(array > 0, settings.crack_voxels)
     pieces, count = connected_pieces(cavities.astype(np.uint8))
     sizes = np.bincount(pieces.ravel(), minlength=count + 1)
-    kept = sizes >= max(minimum_voxels, 1)
+    kept = sizes >= max(settings.minimum_voxels, 1)
     kept[0] = False
-    if enclosed_only:
+    if settings.enclosed_only:
         kept[np.unique(pieces[_beside_outside((array == 0) & (pieces == 0))])] = False
     number = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
     return number[pieces]
@@ -146,7 +152,7 @@ def _inside(particle: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
 
 def measure_voids(
     voids: NDArray[np.integer], labels: NDArray[Any], spacing: Spacing
-) -> tuple[pd.DataFrame, dict[str, float | int]]:
+) -> tuple[pd.DataFrame, VoidSummary]:
     """Measure voids and the surface that they add to the particle.
 
     Parameters
@@ -164,7 +170,7 @@ def measure_voids(
         One row per void: `void`, `voxel_count`, `volume_nm3`, `surface_area_nm2`,
         `grain_interface_area_nm2` (its surface that is shared with grains), `enclosed`
         (False where it reaches the outside or the border of the window), and its centroid.
-    summary : dict
+    summary : VoidSummary
         `void_count`, `void_volume_um3`, `void_share` (of particle and voids together),
         `void_surface_area_um2`, and `added_surface_area_um2`: surface of the particle
         less what it would be with all voids filled.
@@ -188,9 +194,8 @@ def measure_voids(
     particle = (array > 0).astype(np.int32)
     share = float((cavity > 0).sum() / max(1, ((cavity > 0) | (array > 0)).sum()))
     if not cavity.any():
-        nothing = dict.fromkeys(("void_volume_um3", "void_share", "void_surface_area_um2"), 0.0)
-        empty = pd.DataFrame({name: [] for name in VOID_COLUMNS})
-        return empty, {"void_count": 0, **nothing, "added_surface_area_um2": 0.0}
+        nothing = dict.fromkeys(VoidSummary.model_fields, 0)
+        return pd.DataFrame({name: [] for name in VOID_COLUMNS}), VoidSummary(**nothing)
     table = characterize_grains(cavity.astype(np.int32), spacing).rename(columns={"label": "void"})
     contacts = measure_contacts(np.where(cavity > 0, cavity + 1, particle), spacing)
     with_grains = contacts.loc[contacts["label_a"] == 1].set_index("label_b")["interface_area_nm2"]
@@ -200,13 +205,13 @@ def measure_voids(
     )
     table["enclosed"] = ~table["void"].isin(outside) & ~table["touches_window"]
     surface = _surface(particle, spacing) - _surface(particle | (cavity > 0), spacing)
-    return table[list(VOID_COLUMNS)].reset_index(drop=True), {
-        "void_count": len(table),
-        "void_volume_um3": float(table["volume_nm3"].sum() / NM3_PER_UM3),
-        "void_share": share,
-        "void_surface_area_um2": float(table["surface_area_nm2"].sum() / NM2_PER_UM2),
-        "added_surface_area_um2": surface / NM2_PER_UM2,
-    }
+    return table[list(VOID_COLUMNS)].reset_index(drop=True), VoidSummary(
+        void_count=len(table),
+        void_volume_um3=float(table["volume_nm3"].sum() / NM3_PER_UM3),
+        void_share=share,
+        void_surface_area_um2=float(table["surface_area_nm2"].sum() / NM2_PER_UM2),
+        added_surface_area_um2=surface / NM2_PER_UM2,
+    )
 
 
 def _surface(body: NDArray[Any], spacing: Spacing) -> float:

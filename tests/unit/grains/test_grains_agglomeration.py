@@ -10,8 +10,15 @@ from electrode_grains.ebsd.orientations import (
     multiply,
     random_orientations,
 )
+from electrode_grains.ebsd.region_orientations import region_orientations
 from electrode_grains.errors import InputError, SettingsError
-from electrode_grains.grains import BoundaryEvidence, merge_regions, region_orientations
+from electrode_grains.grains import SegmentationSettings, merge_regions
+
+# The boundary score is the mean over the faces of a contact alone.
+MEAN = SegmentationSettings(
+    merge_boundary=0.3, merge_quantile=None, merge_size_weight=0, merge_slice_weight=0
+)
+IQ = MEAN.replace(merge_mode="iq")
 
 
 def turned(degrees):
@@ -88,7 +95,9 @@ def test_regions_of_one_orientation_are_one_grain(blocks):
     boundary = np.full(blocks.shape, 0.9)
 
     for mode in ("orientation", "combined"):
-        merged, report = merge_regions(blocks, boundary, field, mode=mode)
+        merged, report = merge_regions(
+            blocks, boundary, field, settings=MEAN.replace(merge_mode=mode)
+        )
 
         assert merged[0, 0].tolist() == [1] * 12 + [2] * 12
         assert report.merged_by_orientation == 2
@@ -98,7 +107,7 @@ def test_regions_of_one_orientation_are_one_grain(blocks):
 def test_orientation_overrules_a_weak_boundary(blocks):
     field = orientation_field(blocks, [turned(angle) for angle in (0, 20, 40, 60)])
 
-    merged, report = merge_regions(blocks, np.zeros(blocks.shape), field)
+    merged, report = merge_regions(blocks, np.zeros(blocks.shape), field, settings=MEAN)
 
     assert merged.max() == 4
     assert report.kept_by_orientation == 3
@@ -107,7 +116,9 @@ def test_orientation_overrules_a_weak_boundary(blocks):
 def test_a_chain_of_small_misorientations_ends_where_the_mean_departs(blocks):
     field = orientation_field(blocks, [turned(angle) for angle in (0, 4, 8, 12)])
 
-    merged, _ = merge_regions(blocks, np.zeros(blocks.shape), field, mode="orientation")
+    merged, _ = merge_regions(
+        blocks, np.zeros(blocks.shape), field, settings=MEAN.replace(merge_mode="orientation")
+    )
 
     assert merged.max() == 2
 
@@ -117,8 +128,10 @@ def test_without_reliable_orientations_combined_is_iq(blocks):
     boundary = rng.random(blocks.shape)
     field = random_orientations(blocks.size, rng).reshape(*blocks.shape, 4)
 
-    merged, report = merge_regions(blocks, boundary, field, boundary_threshold=0.67)
-    expected, _ = merge_regions(blocks, boundary, mode="iq", boundary_threshold=0.67)
+    merged, report = merge_regions(
+        blocks, boundary, field, settings=MEAN.replace(merge_boundary=0.67)
+    )
+    expected, _ = merge_regions(blocks, boundary, settings=IQ.replace(merge_boundary=0.67))
 
     assert np.array_equal(merged, expected)
     assert report.regions_without_orientation == 4
@@ -129,20 +142,19 @@ def test_boundaries_are_averaged_over_united_contacts():
     labels = np.array([[[1, 3], [2, 3], [2, 3], [2, 3]]])
     boundary = np.where(labels == 3, [[[0.1], [0.6], [0.6], [0.6]]], 0.0)
 
-    merged, report = merge_regions(labels, boundary, mode="iq", boundary_threshold=0.5)
+    merged, report = merge_regions(labels, boundary, settings=IQ.replace(merge_boundary=0.5))
 
     # 1 and 2 come first (0 / 0.5); then 3 and the rest meet with a mean of 0.475.
     assert merged.max() == 1
     assert report.merged_by_boundary == 2
-    merged, _ = merge_regions(labels, boundary, mode="iq", boundary_threshold=0.4)
+    merged, _ = merge_regions(labels, boundary, settings=IQ.replace(merge_boundary=0.4))
     assert merged.max() == 2
     assert len(set(merged[:, :, 0].ravel().tolist())) == 1
 
 
-def merged_by(evidence, labels, boundary, threshold):
-    merged, _ = merge_regions(
-        labels, boundary, mode="iq", boundary_threshold=threshold, evidence=evidence
-    )
+def merged_by(rule, labels, boundary, threshold):
+    changed = rule.replace(merge_boundary=min(max(threshold, 1e-9), 1 - 1e-9))
+    merged, _ = merge_regions(labels, boundary, settings=changed)
     return merged.max() == 1
 
 
@@ -153,39 +165,33 @@ def test_the_quantile_of_a_contact_is_that_of_its_faces(seed, quantile):
     labels = np.repeat([[[1, 2]]], 40, axis=1)
     boundary = np.repeat(rng.random((1, 40, 1)), 2, axis=2)
     wanted = np.quantile(boundary[0, :, 0], quantile, method="inverted_cdf")
-    evidence = BoundaryEvidence(quantile)
+    rule = IQ.replace(merge_quantile=quantile)
 
     # Faces are counted in bins of 0.02.
-    assert merged_by(evidence, labels, boundary, min(wanted + 0.021, 1))
-    assert not merged_by(evidence, labels, boundary, max(wanted - 0.021, 0))
+    assert merged_by(rule, labels, boundary, wanted + 0.021)
+    assert not merged_by(rule, labels, boundary, wanted - 0.021)
 
 
 def test_small_regions_merge_more_easily():
     large = np.repeat([[[1] * 10 + [2] * 10]], 30, axis=1)
     small = np.repeat([[[1] * 10 + [2]]], 30, axis=1)
-    evidence = BoundaryEvidence(size_weight=0.4, reference_voxels=300)
+    rule = IQ.replace(merge_size_weight=0.4)
 
     for labels, limit in ((large, 0.7), (small, 0.3)):  # 300 voxels, and 30
         boundary = np.full(labels.shape, 0.7)
-        assert merged_by(evidence, labels, boundary, limit + 0.01)
-        assert not merged_by(evidence, labels, boundary, limit - 0.01)
+        assert merged_by(rule, labels, boundary, limit + 0.01)
+        assert not merged_by(rule, labels, boundary, limit - 0.01)
 
 
-def test_contacts_between_slices_are_kept_with_less_evidence():
-    evidence = BoundaryEvidence(slice_weight=0.3)
+def test_contacts_between_slices_are_kept_at_a_lower_probability():
+    rule = IQ.replace(merge_slice_weight=0.3)
     within = np.repeat([[[1, 2]]], 6, axis=1)
     between = np.moveaxis(within, 2, 0)
 
     for labels, limit in ((within, 0.4), (between, 0.7)):  # 0.5 - 0.3 / 3, 0.5 + 0.3 * 2 / 3
         boundary = np.full(labels.shape, 0.5)
-        assert merged_by(evidence, labels, boundary, limit + 0.01)
-        assert not merged_by(evidence, labels, boundary, limit - 0.01)
-
-
-def test_impossible_evidence_is_refused():
-    for settings_ in ({"quantile": 0.0}, {"quantile": 1.5}, {"reference_voxels": 0}):
-        with pytest.raises(SettingsError, match=str(next(iter(settings_.values())))):
-            BoundaryEvidence(**settings_)
+        assert merged_by(rule, labels, boundary, limit + 0.01)
+        assert not merged_by(rule, labels, boundary, limit - 0.01)
 
 
 @settings(max_examples=25, deadline=None)
@@ -196,8 +202,8 @@ def test_merging_knows_no_names_of_regions(seed, offset):
     boundary = rng.random(labels.shape)
     names = np.concatenate([[0], rng.permutation(8) + 1 + offset])
 
-    merged, report = merge_regions(labels, boundary, mode="iq", boundary_threshold=0.7)
-    renamed, again = merge_regions(names[labels], boundary, mode="iq", boundary_threshold=0.7)
+    merged, report = merge_regions(labels, boundary, settings=IQ.replace(merge_boundary=0.7))
+    renamed, again = merge_regions(names[labels], boundary, settings=IQ.replace(merge_boundary=0.7))
 
     assert np.array_equal(merged, renamed)
     assert report == again
@@ -205,7 +211,9 @@ def test_merging_knows_no_names_of_regions(seed, offset):
 
 
 def test_mode_none_only_renumbers(blocks):
-    merged, report = merge_regions(blocks * 7, np.zeros(blocks.shape), mode="none")
+    merged, report = merge_regions(
+        blocks * 7, np.zeros(blocks.shape), settings=MEAN.replace(merge_mode="none")
+    )
 
     assert np.array_equal(merged, blocks)
     assert report.grains == 4
@@ -214,16 +222,12 @@ def test_mode_none_only_renumbers(blocks):
 def test_what_cannot_be_merged_is_refused(blocks):
     boundary = np.zeros(blocks.shape)
     with pytest.raises(SettingsError, match="'combined' needs orientations"):
-        merge_regions(blocks, boundary)
-    with pytest.raises(SettingsError, match="sideways"):
-        merge_regions(blocks, boundary, mode="sideways")
+        merge_regions(blocks, boundary, settings=MEAN)
+    with pytest.raises(SettingsError, match="merge_boundary is to be chosen"):
+        merge_regions(blocks, boundary, settings=SegmentationSettings(merge_mode="iq"))
     bad = boundary.copy()
     bad[0, 0, 0] = np.nan
     with pytest.raises(InputError, match="1 voxels"):
-        merge_regions(blocks, bad, mode="iq")
+        merge_regions(blocks, bad, settings=IQ)
     with pytest.raises(InputError, match=r"\(3, 6, 6, 24\)"):
-        merge_regions(blocks, boundary, np.zeros((3, *blocks.shape)))
-    with pytest.raises(SettingsError, match=r"1\.2"):
-        merge_regions(blocks, boundary, mode="iq", boundary_threshold=1.2)
-    with pytest.raises(SettingsError, match="5"):
-        merge_regions(blocks, boundary, mode="iq", misorientation_threshold=5.0)
+        merge_regions(blocks, boundary, np.zeros((3, *blocks.shape)), settings=MEAN)

@@ -5,7 +5,16 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from electrode_grains.errors import ComputationError, InputError, SettingsError
-from electrode_grains.grains import flood_from_minima, isolate_particle, remove_background
+from electrode_grains.grains import (
+    SegmentationSettings,
+    flood_from_minima,
+    isolate_particle,
+    remove_background,
+)
+
+
+def isolate(labels, background, **changes):
+    return isolate_particle(labels, background, settings=SegmentationSettings(**changes))
 
 
 def row(*labels):
@@ -28,12 +37,12 @@ def test_no_shell_of_the_background_survives_around_a_ball():
     basins = flood_from_minima(boundary, 0.05)
     assert len(np.unique(remove_background(basins, background, 0.5))) == 3  # ball, shell, 0
 
-    grains, report = isolate_particle(basins, background, 0.5)
+    grains, report = isolate(basins, background)
 
     assert grains.max() == report.grains == 1
     assert report.background_regions == 1
     assert np.array_equal(grains > 0, background <= 0.5)  # the rim went to the grain
-    bare, report = isolate_particle(basins, background, 0.5, rim_voxels=0)
+    bare, report = isolate(basins, background, rim_voxels=0)
     assert report.background_region_voxels == (background <= 0.5).sum() - (bare > 0).sum() > 0
 
 
@@ -41,7 +50,7 @@ def test_a_fragment_joins_the_neighbour_it_touches_most():
     labels = np.repeat(row(1, 1, 1, 0, 1, 2, 2, 2), 3, axis=1)
     background = (labels == 0).astype(float)
 
-    grains, report = isolate_particle(labels, background, 0.5, minimum_voxels=5, particle="all")
+    grains, report = isolate(labels, background, minimum_voxels=5, particle="all")
 
     assert grains[0, 0].tolist() == [1, 1, 1, 0, 2, 2, 2, 2]
     assert (report.fragments_joined, report.fragment_voxels_joined) == (1, 3)
@@ -50,7 +59,7 @@ def test_a_fragment_joins_the_neighbour_it_touches_most():
 def test_large_pieces_of_a_cut_region_become_grains():
     labels = np.repeat(row(1, 1, 1, 0, 1, 1), 4, axis=1)
 
-    grains, report = isolate_particle(labels, 0.0 * labels, 0.5, minimum_voxels=4, particle="all")
+    grains, report = isolate(labels, 0.0 * labels, minimum_voxels=4, particle="all")
 
     assert grains[0, 0].tolist() == [1, 1, 1, 0, 2, 2]
     assert report.split_regions == 1
@@ -59,7 +68,7 @@ def test_large_pieces_of_a_cut_region_become_grains():
 def test_bodies_beside_the_particle_go_and_are_counted():
     labels = row(1, 1, 0, 2, 2, 3, 0, 4)
 
-    grains, report = isolate_particle(labels, 0.0 * labels, 0.5, minimum_voxels=0)
+    grains, report = isolate(labels, 0.0 * labels, minimum_voxels=0)
 
     assert grains.ravel().tolist() == [0, 0, 0, 1, 1, 2, 0, 0]
     assert report.other_particles == report.other_particle_grains == 2
@@ -69,9 +78,7 @@ def test_bodies_beside_the_particle_go_and_are_counted():
 def test_the_most_central_particle_can_be_chosen():
     labels = row(1, 1, 1, 1, 0, 2, 2, 2, 0, 0, 0, 0)
 
-    grains, _ = isolate_particle(
-        labels, 0.0 * labels, 0.5, minimum_voxels=0, particle="most_central"
-    )
+    grains, _ = isolate(labels, 0.0 * labels, minimum_voxels=0, particle="most_central")
 
     assert grains.ravel().tolist() == [0] * 5 + [1] * 3 + [0] * 4
 
@@ -79,7 +86,7 @@ def test_the_most_central_particle_can_be_chosen():
 def test_small_grains_join_in_chains_and_isolated_ones_go():
     labels = row(1, 1, 1, 1, 2, 3, 0, 4)
 
-    grains, report = isolate_particle(labels, 0.0 * labels, 0.5, minimum_voxels=4, particle="all")
+    grains, report = isolate(labels, 0.0 * labels, minimum_voxels=4, particle="all")
 
     assert grains.ravel().tolist() == [1, 1, 1, 1, 1, 1, 0, 0]
     assert (report.small_grains_joined, report.small_grain_voxels_joined) == (2, 2)
@@ -94,9 +101,7 @@ def test_no_voxel_is_lost_without_being_counted(seed, minimum, rim):
     background = rng.random(labels.shape) * 0.7
 
     try:
-        grains, report = isolate_particle(
-            labels, background, 0.5, minimum_voxels=minimum, rim_voxels=rim
-        )
+        grains, report = isolate(labels, background, minimum_voxels=minimum, rim_voxels=rim)
     except ComputationError:
         return
 
@@ -121,9 +126,9 @@ def test_no_voxel_is_lost_without_being_counted(seed, minimum, rim):
 def test_a_clean_result_stays_as_it_is(seed):
     labels = np.random.default_rng(seed).integers(0, 4, (3, 4, 5))
     nothing = np.zeros(labels.shape)
-    grains, _ = isolate_particle(labels, nothing, 0.5, minimum_voxels=3)
+    grains, _ = isolate(labels, nothing, minimum_voxels=3)
 
-    again, report = isolate_particle(grains * 10, nothing, 0.5, minimum_voxels=3)
+    again, report = isolate(grains * 10, nothing, minimum_voxels=3)
 
     assert np.array_equal(again, grains)
     assert report.split_regions == report.small_grains_joined == 0
@@ -133,7 +138,7 @@ def test_what_makes_no_sense_is_refused():
     labels = row(1, 2)
     nothing = 0.0 * labels
     with pytest.raises(ComputationError, match="background_voxels 2"):
-        isolate_particle(labels, nothing + 1, 0.5)
+        isolate(labels, nothing + 1)
     with pytest.raises(SettingsError, match=r"1\.5"):
         remove_background(labels, nothing, 1.5)
     with pytest.raises(InputError, match="2 NaN"):
@@ -142,7 +147,3 @@ def test_what_makes_no_sense_is_refused():
         remove_background(labels, nothing[0], 0.5)
     with pytest.raises(InputError, match="-1"):
         remove_background(-labels + 1, nothing, 0.5)
-    with pytest.raises(SettingsError, match="rim"):
-        isolate_particle(labels, nothing, 0.5, rim_voxels=-1)
-    with pytest.raises(SettingsError, match="smallest"):
-        isolate_particle(labels, nothing, 0.5, particle="smallest")

@@ -7,13 +7,16 @@ from scipy import ndimage
 from electrode_grains.ebsd.orientations import random_orientations
 from electrode_grains.errors import ComputationError, SettingsError
 from electrode_grains.grains import (
+    BoundaryCandidates,
+    SegmentationSettings,
+    VoidSettings,
     adapted_rand_error,
     choose_boundary_threshold,
     compare_statistics,
     cut_by_orientation,
     equal_up_to_relabelling,
     find_voids,
-    join_torn_grains,
+    join_split_grains,
     measure_voids,
     rank_suspects,
     refine_interfaces,
@@ -23,6 +26,8 @@ from electrode_grains.grains import (
 from electrode_grains.morphometry import characterize_grains
 
 SPACING = (50.0, 50.0, 50.0)
+SETTINGS = SegmentationSettings(minima_depth=0.05, merge_boundary=0.3)
+OPEN = VoidSettings(enclosed_only=False)
 
 
 @pytest.fixture
@@ -43,11 +48,11 @@ def test_without_any_orientation_combined_runs_as_iq_and_says_so(two_grains):
     _, probability, field = two_grains
     nothing = np.full_like(field, np.nan)
     labels, report = segment_grains_with_report(
-        probability, 0.05, 0.5, orientations=nothing, merge_mode="combined"
+        probability, settings=SETTINGS, orientations=nothing
     )
-    alone = segment_grains(probability, 0.05, 0.5, merge_mode="iq")
+    alone = segment_grains(probability, settings=SETTINGS.replace(merge_mode="iq"))
     assert report.merging.mode == "iq"
-    assert any("no point has an orientation" in doubt for doubt in report.doubts)
+    assert any("no point has an orientation" in doubt for doubt in report.warnings)
     assert np.array_equal(labels, alone)
 
 
@@ -56,10 +61,8 @@ def test_orientation_mode_needs_orientations(two_grains):
     with pytest.raises(SettingsError, match="orientation"):
         segment_grains(
             probability,
-            0.05,
-            0.5,
+            settings=SETTINGS.replace(merge_mode="orientation"),
             orientations=np.full_like(field, np.nan),
-            merge_mode="orientation",
         )
 
 
@@ -67,7 +70,9 @@ def test_orientation_mode_needs_orientations(two_grains):
 def test_each_mode_finds_the_two_grains_alone(two_grains, mode):
     truth, probability, field = two_grains
     given = field if mode in ("orientation", "combined") else None
-    labels = segment_grains(probability, 0.05, 0.5, orientations=given, merge_mode=mode)
+    labels = segment_grains(
+        probability, settings=SETTINGS.replace(merge_mode=mode), orientations=given
+    )
     assert equal_up_to_relabelling(labels, truth)
 
 
@@ -75,7 +80,7 @@ def test_voxels_on_the_wrong_side_go_back(two_grains):
     truth, _, field = two_grains
     wrong = truth.copy()
     wrong[:, :, 10:12] = 1
-    refined, moved = refine_interfaces(wrong, field, misorientation_threshold=0.1)
+    refined, moved = refine_interfaces(wrong, field, settings=SETTINGS)
     assert moved == 200
     assert equal_up_to_relabelling(refined, truth)
 
@@ -85,7 +90,7 @@ def test_random_orientations_at_an_interface_move_almost_nothing(two_grains):
     rng = np.random.default_rng(3)
     noise = rng.normal(size=(4, 10, 10, 4))
     field[:, :, :, 8:12] = noise / np.linalg.norm(noise, axis=0)
-    _, moved = refine_interfaces(truth, field, misorientation_threshold=np.radians(5))
+    _, moved = refine_interfaces(truth, field, settings=SETTINGS)
     assert moved <= 4  # of 400 voxels, each near to a grain in 0.1 % of the cases
 
 
@@ -108,11 +113,11 @@ def test_a_basin_of_two_orientations_is_cut(two_grains, wrong_share):
     field[:4, wrong] = np.moveaxis(random_orientations(int(wrong.sum()), rng), -1, 0)
     united = np.full(truth.shape, 9)
 
-    cut, count = cut_by_orientation(united, field, misorientation_threshold=0.1)
+    cut, count = cut_by_orientation(united, field, settings=SETTINGS)
 
     assert count == 1
     assert adapted_rand_error(cut, truth) < 0.1 * wrong_share + 1e-9
-    whole, none = cut_by_orientation(truth, field, misorientation_threshold=0.1)
+    whole, none = cut_by_orientation(truth, field, settings=SETTINGS)
     assert none == 0
     assert equal_up_to_relabelling(whole, truth)
 
@@ -124,9 +129,7 @@ def test_cutting_joins_nothing_and_keeps_what_is_no_grain():
     field = np.pad(field, [(0, n - m) for n, m in zip(regions.shape, field.shape, strict=True)])
     turned = np.moveaxis(random_orientations(3, rng)[field], -1, 0)
 
-    cut, _ = cut_by_orientation(
-        regions, turned, misorientation_threshold=0.1, minimum_voxels=1
-    )  # fmt: skip
+    cut, _ = cut_by_orientation(regions, turned, settings=SETTINGS.replace(minimum_voxels=1))
 
     assert np.array_equal(cut > 0, regions > 0)
     inside = regions > 0
@@ -135,7 +138,7 @@ def test_cutting_joins_nothing_and_keeps_what_is_no_grain():
         assert len(np.unique(field[cut == label])) == 1
 
 
-def test_a_grain_torn_by_a_slice_out_of_place_is_one():
+def test_a_grain_split_by_a_shifted_slice_is_one():
     grains = np.ones((9, 12, 12), np.int32)
     grains[:5, 4:6, 4:6], grains[5:, 4:6, 7:9] = 2, 3  # one voxel between them
     grains[0, 10, 10] = 4
@@ -143,8 +146,8 @@ def test_a_grain_torn_by_a_slice_out_of_place_is_one():
     mean[3] = mean[2]
     field = np.moveaxis(mean[grains], -1, 0)
 
-    near, none = join_torn_grains(grains, field, misorientation_threshold=0.05, reach=1)
-    joined, count = join_torn_grains(grains, field, misorientation_threshold=0.05, reach=2)
+    near, none = join_split_grains(grains, field, settings=SETTINGS.replace(join_reach=1))
+    joined, count = join_split_grains(grains, field, settings=SETTINGS)
 
     assert none == 0
     assert equal_up_to_relabelling(near, grains)
@@ -154,8 +157,9 @@ def test_a_grain_torn_by_a_slice_out_of_place_is_one():
 
 def test_a_threshold_of_nothing_cuts_nothing(two_grains):
     truth, _, field = two_grains
-    with pytest.raises(SettingsError, match=r"0\.0"):
-        cut_by_orientation(truth, field, misorientation_threshold=0.0)
+    never = SETTINGS.replace(merge_misorientation_degrees=0)
+    cut, count = cut_by_orientation(np.ones_like(truth), field, settings=never)
+    assert (count, cut.max()) == (0, 1)
 
 
 def test_pieces_and_specks_rank_before_whole_grains():
@@ -191,10 +195,8 @@ def test_a_ball_inside_is_an_enclosed_void_with_its_surface():
     assert np.array_equal(voids > 0, cavity)
     assert table["enclosed"].tolist() == [True]
     sphere = 4 * np.pi * (6 * 0.05) ** 2
-    assert summary["void_surface_area_um2"] == pytest.approx(sphere, rel=0.05)
-    assert summary["added_surface_area_um2"] == pytest.approx(
-        summary["void_surface_area_um2"], rel=1e-9
-    )
+    assert summary.void_surface_area_um2 == pytest.approx(sphere, rel=0.05)
+    assert summary.added_surface_area_um2 == pytest.approx(summary.void_surface_area_um2, rel=1e-9)
 
 
 def test_dark_unindexed_voxels_are_void_where_they_are_thick():
@@ -219,8 +221,8 @@ def test_only_enclosed_voids_are_sure():
     particle[enclosed | crack | at_the_border] = 0
     empty = particle == 0
 
-    every = find_voids(particle, empty)
-    sure = find_voids(particle, empty, enclosed_only=True)
+    every = find_voids(particle, empty, settings=OPEN)
+    sure = find_voids(particle, empty)
 
     assert np.array_equal(sure > 0, enclosed)
     assert (every[crack] > 0).mean() > 0.7
@@ -237,7 +239,7 @@ def test_voids_are_seen_to_their_rim_by_darkness_alone():
     quality = np.where(empty, 70, 200) + rng.normal(0, 16, empty.shape)
     confidence = np.where(empty, 0.04, 0.65) + rng.normal(0, 0.02, empty.shape)
 
-    voids = find_voids(particle, particle == 0, quality, confidence, enclosed_only=True)
+    voids = find_voids(particle, particle == 0, quality, confidence)
 
     assert voids.max() == 1
     assert (voids[ball] > 0).mean() > 0.95
@@ -248,7 +250,7 @@ def test_no_void_adds_no_surface():
     particle = np.ones((8, 8, 8), np.int32)
     table, summary = measure_voids(np.zeros_like(particle), particle, SPACING)
     assert table.empty
-    assert summary["added_surface_area_um2"] == 0
+    assert summary.added_surface_area_um2 == 0
 
 
 def test_statistics_of_the_truth_have_no_error():
@@ -265,7 +267,10 @@ def test_the_boundary_threshold_is_judged_by_the_annotation(two_grains):
     annotation = np.full(truth.shape, 2, np.uint8)
     annotation[:, :, 9:11] = 1
     threshold, curve = choose_boundary_threshold(
-        probability, annotation, [0.3, 0.95], 0.02, merge_mode="iq"
+        probability,
+        annotation,
+        SegmentationSettings(minima_depth=0.02),
+        BoundaryCandidates(candidates=(0.3, 0.99)),
     )
     assert threshold == 0.3
     assert curve["grain_count"].tolist() == [2, 1]

@@ -14,6 +14,7 @@ from pydantic_core import to_jsonable_python
 
 from electrode_grains.alignment import SliceTransforms
 from electrode_grains.boundary.split import AnnotationSplit
+from electrode_grains.grains import SegmentationLog
 from electrode_grains.morphometry.summary import ParticleSummary
 from electrode_grains.volumes import spacing_of
 
@@ -107,7 +108,7 @@ def draw_segmentation(
     grain_label_volume: xr.DataArray,
     annotation_split: AnnotationSplit,
     depth_comparison: pd.DataFrame,
-    segmentation_log: Mapping[str, Any],
+    segmentation_log: SegmentationLog,
 ) -> tuple[Figure, Figure]:
     """Show regions and grains on an unlabelled slice, and what other depths would do."""
     from electrode_grains.figures import depth_curve, segmentation_slice
@@ -119,7 +120,7 @@ def draw_segmentation(
         grain_label_volume.to_numpy(),
         farthest_slice(annotated, len(image_quality_volume)),
         spacing_of(image_quality_volume),
-    ), depth_curve(depth_comparison, segmentation_log["minima_depth"])
+    ), depth_curve(depth_comparison, segmentation_log.minima_depth)
 
 
 def draw_grains(

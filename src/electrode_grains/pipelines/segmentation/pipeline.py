@@ -43,7 +43,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="form_grains",
             ),
             Node(
-                nodes.set_voids_apart,
+                nodes.separate_voids,
                 [
                     "formed_label_volume",
                     "forming_log",
@@ -54,7 +54,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "params:segmentation.voids",
                 ],
                 ["grain_label_volume", "void_label_volume", "void_table", "segmentation_log"],
-                name="set_voids_apart",
+                name="separate_voids",
             ),
             Node(
                 nodes.list_suspects,

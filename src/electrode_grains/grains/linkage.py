@@ -1,0 +1,212 @@
+"""Average linkage of regions on the graph of their contacts."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from electrode_grains.ebsd.orientations import laue_group, misorientation_angle
+from electrode_grains.ebsd.region_orientations import RegionOrientations
+from electrode_grains.grains.labelling import Labels, joined_groups, label_sizes, measure_faces
+from electrode_grains.grains.settings import SegmentationSettings
+
+Criterion = Literal["boundary", "orientation", "none"]
+
+
+@dataclass
+class Contact:
+    """What is known of a contact; all but the angle adds up where contacts unite."""
+
+    faces: int
+    between_slices: int
+    total: float
+    levels: NDArray[np.int64]
+    angle: float
+
+    def united_with(self, other: Contact | None) -> Contact:
+        """Both as one contact, whose angle is not known yet."""
+        if other is None:
+            return self
+        return Contact(
+            self.faces + other.faces,
+            self.between_slices + other.between_slices,
+            self.total + other.total,
+            self.levels + other.levels,
+            np.nan,
+        )
+
+    def quantile(self, share: float) -> float:
+        """Linear within the bins."""
+        rank = share * self.faces
+        summed = np.cumsum(self.levels)
+        level = int(np.searchsorted(summed, rank))
+        inside = (rank - summed[level]) / self.levels[level] + 1
+        return float((level + inside) / len(summed))
+
+
+class Linkage:
+    """Average linkage on the adjacency graph of regions."""
+
+    def __init__(
+        self,
+        labels: Labels,
+        boundary: NDArray[np.floating],
+        known: RegionOrientations | None,
+        settings: SegmentationSettings,
+    ) -> None:
+        contacts = measure_faces(labels, boundary)
+        count = int(labels.max(initial=0)) + 1
+        self.settings, self.mode = settings, settings.merge_mode
+        self.group, self.boundary_threshold = (
+            laue_group(settings.laue_group),
+            settings.number("merge_boundary"),
+        )
+        self.size = np.pad(label_sizes(labels), (0, count))[:count].tolist()
+        self.misorientation_threshold = settings.misorientation
+        self.reliable = np.zeros(count, bool) if known is None else known.reliable
+        self.mean = np.full((count, 4), np.nan) if known is None else known.mean.copy()
+        self.weight = np.zeros(count) if known is None else known.weight.copy()
+        self.first, self.second = contacts.first, contacts.second
+        self.contact_count = len(contacts.first)
+        angle = misorientation_angle(self.mean[self.first], self.mean[self.second], self.group)
+        self.touching: list[dict[int, Contact]] = [{} for _ in range(count)]
+        rows = zip(
+            self.first.tolist(), self.second.tolist(), contacts.faces.tolist(),
+            contacts.between_slices.tolist(), contacts.total.tolist(),
+            contacts.levels.astype(np.int64), angle.tolist(), strict=True,
+        )  # fmt: skip
+        for a, b, *measured in rows:
+            self.touching[a][b] = self.touching[b][a] = Contact(*measured)
+        self.version = [0] * count
+        self.alive = [True] * count
+        self.joined: list[tuple[int, int]] = []
+        self.decided: dict[Criterion, int] = {"boundary": 0, "orientation": 0}
+
+    def kept_by_orientation(self) -> int:
+        """Contacts that boundary would join and orientation does not."""
+        if self.mode != "combined":
+            return 0
+        pairs = zip(self.first.tolist(), self.second.tolist(), strict=True)
+        return sum(
+            self._criterion(a, b) == "orientation"
+            and self.touching[a][b].angle >= self.misorientation_threshold
+            and self.boundary_score(a, b) < self.boundary_threshold
+            for a, b in pairs
+        )
+
+    def _criterion(self, a: int, b: int) -> Criterion:
+        if self.mode == "iq":
+            return "boundary"
+        if self.reliable[a] and self.reliable[b]:
+            return "orientation"
+        return "none" if self.mode == "orientation" else "boundary"
+
+    def boundary_score(self, a: int, b: int) -> float:
+        """How strong the boundary between two regions is, see `merge_regions`."""
+        contact, settings = self.touching[a][b], self.settings
+        if settings.merge_quantile is None:
+            score = contact.total / contact.faces
+        else:
+            score = contact.quantile(settings.merge_quantile)
+        smaller = min(self.size[a], self.size[b])
+        score += settings.merge_size_weight * math.log10(smaller / settings.merge_reference_voxels)
+        return score + settings.merge_slice_weight * (
+            contact.between_slices / contact.faces - 1 / 3
+        )
+
+    def _priority(self, a: int, b: int) -> tuple[float, Criterion]:
+        """Score of a contact over its threshold, 1 where they are equal."""
+        criterion = self._criterion(a, b)
+        if criterion == "boundary":
+            score, limit = self.boundary_score(a, b), self.boundary_threshold
+        elif criterion == "orientation":
+            score, limit = self.touching[a][b].angle, self.misorientation_threshold
+        else:
+            return np.inf, criterion
+        if limit <= 0:
+            return np.inf, criterion
+        return score / limit, criterion
+
+    def run(self) -> None:
+        """Join the weakest contact until all that remain are strong enough."""
+        heap: list[tuple[float, int, int, int, int, Criterion]] = []
+
+        def offer(a: int, b: int) -> None:
+            a, b = min(a, b), max(a, b)
+            priority, criterion = self._priority(a, b)
+            if priority < 1:
+                heapq.heappush(heap, (priority, a, b, self.version[a], self.version[b], criterion))
+
+        for a, b in zip(self.first.tolist(), self.second.tolist(), strict=True):
+            offer(a, b)
+        while heap:
+            _, a, b, version_a, version_b, criterion = heapq.heappop(heap)
+            if not (self.alive[a] and self.alive[b]):
+                continue
+            if (self.version[a], self.version[b]) != (version_a, version_b):
+                continue
+            self.decided[criterion] += 1
+            self._join(a, b)
+            for other in self.touching[a]:
+                offer(a, other)
+
+    def _join(self, a: int, b: int) -> None:
+        """Unite region b with a."""
+        self.joined.append((a, b))
+        self.alive[b] = False
+        self.version[a] += 1
+        self.size[a] += self.size[b]
+        self._average(a, b)
+        del self.touching[a][b]
+        for other, contact in self.touching[b].items():
+            if other == a:
+                continue
+            del self.touching[other][b]
+            united = contact.united_with(self.touching[a].get(other))
+            self.touching[a][other] = self.touching[other][a] = united
+        self.touching[b] = {}
+        near = list(self.touching[a])
+        if near and self.mode != "iq":
+            angles = misorientation_angle(self.mean[a], self.mean[near], self.group)
+            for other, angle in zip(near, angles.tolist(), strict=True):
+                self.touching[a][other].angle = angle
+
+    def _average(self, a: int, b: int) -> None:
+        """Weighted mean of two orientations, the second by its equivalent nearest to the first."""
+        if not self.reliable[b]:
+            return
+        if not self.reliable[a]:
+            self.mean[a], self.weight[a] = self.mean[b], self.weight[b]
+            self.reliable[a] = True
+            return
+        equivalent = _equivalents(self.mean[b], self.group)
+        overlap = equivalent @ self.mean[a]
+        best = int(np.abs(overlap).argmax())
+        mean = self.weight[a] * self.mean[a]
+        mean += self.weight[b] * np.copysign(1.0, overlap[best]) * equivalent[best]
+        self.mean[a] = mean / np.linalg.norm(mean)
+        self.weight[a] += self.weight[b]
+
+    def groups(self) -> Labels:
+        """Label of the united region of each region."""
+        count = len(self.alive)
+        pairs = np.array(self.joined, np.int64).reshape(-1, 2)
+        groups = joined_groups(count, pairs[:, 0], pairs[:, 1])
+        united = groups + 1
+        united[groups == groups[0]] = 0
+        return united
+
+
+def _equivalents(
+    quaternion: NDArray[np.float64], group: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """All S q of one quaternion, shape (n, 4)."""
+    w, x, y, z = quaternion
+    columns = np.array([[w, -x, -y, -z], [x, w, z, -y], [y, -z, w, x], [z, y, -x, w]])
+    products: NDArray[np.float64] = group @ columns.T
+    return products
