@@ -159,18 +159,18 @@ def test_nothing_unmeasured_becomes_a_grain():
 @given(seed=st.integers(0, 2**16), axes=st.permutations([0, 1, 2]))
 def test_grains_do_not_depend_on_the_order_of_axes(seed, axes):
     probability = probability_of(seed)
-    rule = SETTINGS.replace(merge_slice_weight=0)  # the one setting that knows slices
+    probability[0] += 1e-3 * np.random.default_rng(seed).random(probability.shape[1:])  # no ties
+    # Merging has ties by construction: faces of one voxel count the same value.
+    rule = SETTINGS.replace(merge_mode="none")
 
-    turned = segment_grains(
-        np.moveaxis(probability, [1 + a for a in axes], [1, 2, 3]), settings=rule
-    )
+    turned = segment_grains(probability.transpose(0, *(1 + a for a in axes)), settings=rule)
 
-    expected = np.moveaxis(segment_grains(probability, settings=rule), axes, [0, 1, 2])
+    expected = segment_grains(probability, settings=rule).transpose(axes)
     assert equal_up_to_relabelling(turned, expected)
 
 
 @settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 2**16), shift=st.tuples(*[st.integers(-2, 2)] * 3))
+@given(seed=st.integers(0, 2**16), shift=st.tuples(*[st.integers(-1, 1)] * 3))
 def test_grains_move_with_the_particle(seed, shift):
     probability = probability_of(seed)
     rule = SETTINGS.replace(minimum_voxels=3)
