@@ -195,7 +195,7 @@ def test_the_log_comes_back_from_its_json():
     log = SegmentationLog.of(report, choice, entries)
     again = SegmentationLog.from_dict(json.loads(json.dumps(log.to_dict())))
 
-    assert again.to_dict() == json.loads(json.dumps(log.to_dict()))
+    assert json.dumps(again.to_dict()) == json.dumps(log.to_dict())
     assert [entry.applied for entry in again.edits] == [True, False]
     assert "edit 2 (remove at [(0, 0, 0)]) does not fit" in again.warnings[-1]
     assert isinstance(again.choice.merge_boundary_curve["grain_count"][0], int)
