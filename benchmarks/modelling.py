@@ -52,9 +52,9 @@ PAPER_COPULAS = (
     BivariateCopula("bb8", (5.6, 0.52), 180),
     BivariateCopula("bb8", (1.1, 0.82), 270),
 )
-# Laws inside the range of grains, far from the limits where a family becomes another one.
-MARGINAL_LAWS = (
-    *(law for law in PAPER.values() if law.parameters),
+# Distributions inside the range of grains, far from the limits where a family becomes another one.
+MARGINAL_CASES = (
+    *(distribution for distribution in PAPER.values() if distribution.parameters),
     Marginal("lognormal", {"mu": 6.2, "sigma": 0.33}),
     Marginal("gamma", {"shape": 9.0, "scale": 57.0}),
     Marginal("weibull", {"shape": 3.0, "scale": 575.0}),
@@ -77,7 +77,7 @@ MARGINAL_LAWS = (
     Marginal("watson", {"kappa": -2.0}),
     Marginal("beta_cosine", {"a": 1.5, "b": 1.2}),
 )
-COPULA_LAWS = (
+COPULA_CASES = (
     BivariateCopula("ali_mikhail_haq", (0.6,)),
     BivariateCopula("clayton", (1.5,)),
     BivariateCopula("frank", (-5.0,)),
@@ -93,7 +93,7 @@ COPULA_LAWS = (
 def comparisons(make: Callable[..., Any]) -> Any:
     """Tasks and their peers, each made by `make(task, peer_name, ours, peer, ...)`."""
     rng = np.random.default_rng(1)
-    samples = {name: law.sample(1000, rng) for name, law in PAPER.items()}
+    samples = {name: distribution.sample(1000, rng) for name, distribution in PAPER.items()}
     pairs = [copula.sample(1000, rng) for copula in PAPER_COPULAS]
 
     def everything() -> None:
@@ -211,31 +211,31 @@ def _logging(make: Callable[..., Any]) -> Any:
 
 def calibration(replicates: int, sizes: tuple[int, ...] = (239, 1000)) -> None:
     """Print how often intervals of 1.96 standard errors hold the true parameter."""
-    print("| law | n | coverage of each parameter / % | fits at a bound / % | below the truth |")
+    print("| family | n | coverage of each parameter / % | fits at a bound / % | below the truth |")
     print("| :--- | ---: | :--- | ---: | ---: |")
-    for law in (*MARGINAL_LAWS, *COPULA_LAWS):
+    for distribution in (*MARGINAL_CASES, *COPULA_CASES):
         for n in sizes:
-            print(_calibrate(law, n, replicates), flush=True)
+            print(_calibrate(distribution, n, replicates), flush=True)
 
 
-def _calibrate(law: Any, n: int, replicates: int) -> str:
-    is_copula = isinstance(law, BivariateCopula)
+def _calibrate(distribution: Any, n: int, replicates: int) -> str:
+    is_copula = isinstance(distribution, BivariateCopula)
     hits: Counter[str] = Counter()
     told: Counter[str] = Counter()
     held = below = 0
     for seed in range(replicates):
         rng = np.random.default_rng([n, seed])
         if is_copula:
-            pair = law.sample(n, rng)
-            fit = fit_copula(*pair, law.family, law.rotation)
-            truth = law.log_pdf(*pair).sum()
-            true = dict(zip(fit.standard_errors or {}, law.parameters, strict=False))
+            pair = distribution.sample(n, rng)
+            fit = fit_copula(*pair, distribution.family, distribution.rotation)
+            truth = distribution.log_pdf(*pair).sum()
+            true = dict(zip(fit.standard_errors or {}, distribution.parameters, strict=False))
             found = dict(zip(true, fit.parameters or (), strict=False))
         else:
-            sample = law.sample(n, rng)
-            fit = fit_marginal(sample, law.family, law.support)
-            truth = law.log_pdf(sample).sum()
-            true, found = law.parameters, fit.parameters or {}
+            sample = distribution.sample(n, rng)
+            fit = fit_marginal(sample, distribution.family, distribution.support)
+            truth = distribution.log_pdf(sample).sum()
+            true, found = distribution.parameters, fit.parameters or {}
         held += fit.outcome != "converged"
         below += not fit.log_likelihood >= truth - 1e-6
         for name, error in (fit.standard_errors or {}).items():
@@ -243,25 +243,31 @@ def _calibrate(law: Any, n: int, replicates: int) -> str:
                 told[name] += 1
                 hits[name] += abs(found[name] - true[name]) <= 1.959964 * error
     coverage = ", ".join(f"{name} {100 * hits[name] / told[name]:.1f}" for name in told)
-    return f"| {law.family} | {n} | {coverage} | {100 * held / replicates:.1f} | {below} |"
+    return f"| {distribution.family} | {n} | {coverage} | {100 * held / replicates:.1f} | {below} |"
 
 
 def selection(replicates: int, sizes: tuple[int, ...] = (239, 1000)) -> None:
-    """Print how often AIC names the law of the paper, or a family within two units of it."""
-    print("| law | n | named / % | within 2 / % | most frequent others |")
+    """Print how often AIC names the family of the paper, or one within two units of it."""
+    print("| distribution | n | named / % | within 2 / % | most frequent others |")
     print("| :--- | ---: | ---: | ---: | :--- |")
-    for subject, law in (*PAPER.items(), *((None, copula) for copula in PAPER_COPULAS)):
+    for subject, distribution in (*PAPER.items(), *((None, copula) for copula in PAPER_COPULAS)):
         for n in sizes:
             named = within = 0
             others: Counter[str] = Counter()
             for seed in range(replicates):
                 rng = np.random.default_rng([n, seed])
                 if subject is None:
-                    fits: Any = select_copula(*law.sample(n, rng))
-                    same = [fit for fit in fits if fit.model and fit.model.rotation == law.rotation]
+                    fits: Any = select_copula(*distribution.sample(n, rng))
+                    same = [
+                        fit
+                        for fit in fits
+                        if fit.model and fit.model.rotation == distribution.rotation
+                    ]
                 else:
-                    fits = same = select_marginal(law.sample(n, rng), *candidate_families(subject))
-                own = next(fit for fit in same if fit.family == law.family)
+                    fits = same = select_marginal(
+                        distribution.sample(n, rng), *candidate_families(subject)
+                    )
+                own = next(fit for fit in same if fit.family == distribution.family)
                 named += own is fits[0]
                 within += own.aic - fits[0].aic < 2
                 if own is not fits[0]:
@@ -269,7 +275,11 @@ def selection(replicates: int, sizes: tuple[int, ...] = (239, 1000)) -> None:
             shown = ", ".join(
                 f"{name} {100 * count / replicates:.0f}" for name, count in others.most_common(3)
             )
-            title = law.family if subject else f"{law.family} {law.parameters} {law.rotation}°"
+            title = (
+                distribution.family
+                if subject
+                else f"{distribution.family} {distribution.parameters} {distribution.rotation}°"
+            )
             share = f"{100 * named / replicates:.0f} | {100 * within / replicates:.0f}"
             print(f"| {title} | {n} | {share} | {shown} |", flush=True)
 

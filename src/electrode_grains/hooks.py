@@ -15,7 +15,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from electrode_grains import __version__, tracking
-from electrode_grains.base import flatten
+from electrode_grains.base import Result, flatten
 from electrode_grains.errors import InputError
 from electrode_grains.progress import RunProgress, duration
 from electrode_grains.runs import code_version
@@ -202,9 +202,9 @@ class ExperimentTracking:
         if "training_states" in made:
             tracker.set_tag("training.fingerprint", catalog.load("training_states").fingerprint)
         if "marginal_fits" in made:
-            log_marginals(tracker, catalog.load("marginal_fits"))
+            log_marginals(tracker, _plain(catalog.load("marginal_fits")))
         if "copula_fits" in made:
-            log_copulas(tracker, catalog.load("copula_fits"))
+            log_copulas(tracker, _plain(catalog.load("copula_fits")))
         tracker.finish("FINISHED")
         tracking.close_tracker()
 
@@ -216,6 +216,11 @@ class ExperimentTracking:
             tracker.set_tag("failure", f"{type(error).__name__}: {error}")
             tracker.finish("FAILED")
             tracking.close_tracker()
+
+
+def _plain(result: Any) -> Any:
+    """Plain values of a typed result."""
+    return result.to_dict() if isinstance(result, Result) else result
 
 
 def log_marginals(tracker: tracking.Tracker, fits: Mapping[str, Any]) -> None:

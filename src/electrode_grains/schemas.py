@@ -123,36 +123,6 @@ def _with_matrices(result: Mapping[str, Any]) -> Mapping[str, Any]:
     return result
 
 
-def marginal_fits(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Candidates for each characteristic."""
-    _require("marginal fits", result, ("characteristics",))
-    for name, fits in result["characteristics"].items():
-        _require(f"the fit of {name}", fits, ("sample_size", "best", "candidates"))
-    return result
-
-
-def copula_fits(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Candidates for each pair of characteristics."""
-    _require("copula fits", result, ("pairs",))
-    for pair in result["pairs"]:
-        _require("a pair of characteristics", pair, ("x", "y", "pearson_r", "best", "candidates"))
-    return result
-
-
-def derived_distributions(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Derived quantities, each of the sample and of the fits, or null where nothing was fitted."""
-    _require("derived distributions", result, ("specific_surface_area_per_um",))
-    return result
-
-
-def dependence_comparison(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Models of the dependence of all shape characteristics, with AIC and energy distance."""
-    _require("the comparison of dependence", result, ("sample_size", "models"))
-    for name, model in result["models"].items():
-        _require(f"the model {name}", model, ("aic", "energy_distance"))
-    return result
-
-
 def particle_comparison(table: pd.DataFrame) -> pd.DataFrame:
     """One row per pair of particles and subject, with test and effect."""
     wanted = ("first", "second", "subject", "p_value", "adjusted_p_value", "effect")

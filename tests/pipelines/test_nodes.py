@@ -31,8 +31,8 @@ from electrode_grains.pipelines.modelling.nodes import (
     select_grains,
 )
 from electrode_grains.pipelines.modelling.settings import (
+    ComparisonSettings,
     PairSettings,
-    ResamplingSettings,
     SampleSettings,
 )
 from electrode_grains.pipelines.preprocessing.nodes import ORIENTATION_CHANNELS
@@ -249,7 +249,7 @@ def test_warnings_of_all_steps_are_collected():
     )
 
 
-def test_laws_of_the_diameter_begin_where_the_sample_was_cut(labels):
+def test_distributions_of_the_diameter_begin_where_the_sample_was_cut(labels):
     table = measure_grains(labels)
     support = families_above_the_cut("equivalent_diameter_nm", table, 8)[1]
     assert support == (pytest.approx(np.cbrt(6 / np.pi * 50**3 * 7.5)), np.inf)
@@ -284,7 +284,7 @@ def compare(shifts):
             rotations=(0,),
             ties="mean",
         ),
-        ResamplingSettings(replicates=99, seed=1),
+        ComparisonSettings(replicates=99, seed=1),
     )
 
 

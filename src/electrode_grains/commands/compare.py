@@ -90,13 +90,13 @@ def compare_tables(
 
     from electrode_grains.pipelines.modelling.nodes import compare_particles
     from electrode_grains.pipelines.modelling.settings import (
+        ComparisonSettings,
         PairSettings,
-        ResamplingSettings,
         SampleSettings,
     )
 
     settings = _modelling_settings(project, env)
-    comparison = ResamplingSettings(**settings["comparison"])
+    comparison = ComparisonSettings(**settings["comparison"])
     if replicates is not None:
         comparison = comparison.model_copy(update={"replicates": replicates})
     return compare_particles(

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import kendalltau, rankdata
 
 from electrode_grains.distributions.energy import energy_test, rank_energy_test
+from electrode_grains.distributions.records import SampleDifference
 from electrode_grains.errors import InputError
 
 Array = NDArray[np.float64]
 COVERAGE = 0.95
-LEAST_SAMPLE = 30
+MINIMUM_SAMPLE = 30
 
 
 def compare_samples(
@@ -24,13 +24,13 @@ def compare_samples(
     *,
     replicates: int,
     rng: np.random.Generator,
-) -> list[dict[str, Any]]:
+) -> list[SampleDifference]:
     """Compare marginals and dependence of two samples of grains.
 
     Parameters
     ----------
     first, second : mapping of str to ndarray, shape (n,) and (m,)
-        Characteristics of the grains of either particle, one value a grain; values that are
+        Characteristics of the grains of either particle, one value per grain; values that are
         not finite are left out.
     pairs : sequence of (str, str)
         Pairs whose dependence is compared.
@@ -40,10 +40,10 @@ def compare_samples(
 
     Returns
     -------
-    list of dict
-        One row a characteristic: energy distance over the pooled standard deviation, its
+    list of SampleDifference
+        One for each characteristic: energy distance over the pooled standard deviation, its
         p-value by permutation; as effect size the probability that a grain of the second
-        sample exceeds one of the first, ties counted half, with a 95 % interval. One row a
+        sample exceeds one of the first, ties counted half, with a 95 % interval. One for each
         pair: energy distance of the pseudo-observations, its p-value, and the difference of
         Kendall's tau (second less first) with its interval. `adjusted_p_value` is Holm's
         over all rows; `value_first` and `value_second` are means or Kendall's tau.
@@ -61,8 +61,11 @@ def compare_samples(
                             replicates, rng)
         for x, y in pairs
     ]  # fmt: skip
-    adjusted = holm([row["p_value"] for row in rows])
-    return [{**row, "adjusted_p_value": p} for row, p in zip(rows, adjusted, strict=True)]
+    adjusted = holm([row.p_value for row in rows])
+    return [
+        row.model_copy(update={"adjusted_p_value": p})
+        for row, p in zip(rows, adjusted, strict=True)
+    ]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -115,70 +118,63 @@ def bootstrap_interval(
 
 def _compare_marginals(
     name: str, first: Array, second: Array, replicates: int, rng: np.random.Generator
-) -> dict[str, Any]:
+) -> SampleDifference:
     scale = float(np.concatenate([first, second]).std()) or 1.0
     distance, p_value = energy_test(first / scale, second / scale, replicates, rng)
 
     def effect(one: Array, other: Array) -> float:
         return probability_of_exceeding(one[:, 0], other[:, 0])
 
-    return {
-        "subject": name,
-        "kind": "marginal",
-        **_sizes(first, second),
-        "value_first": float(first.mean()),
-        "value_second": float(second.mean()),
-        "energy_distance": distance,
-        "p_value": p_value,
-        "effect_name": "probability of exceeding",
-        **_effect(effect, first, second, replicates, rng),
-    }
+    low, high = bootstrap_interval(effect, first, second, replicates, rng)
+    return SampleDifference(
+        subject=name,
+        kind="marginal",
+        sample_size_first=len(first),
+        sample_size_second=len(second),
+        value_first=float(first.mean()),
+        value_second=float(second.mean()),
+        energy_distance=distance,
+        p_value=p_value,
+        effect_name="probability of exceeding",
+        effect=effect(first, second),
+        effect_low=low,
+        effect_high=high,
+    )
 
 
 def _compare_dependence(
     x: str, y: str, first: Array, second: Array, replicates: int, rng: np.random.Generator
-) -> dict[str, Any]:
+) -> SampleDifference:
     distance, p_value = rank_energy_test(first, second, replicates, rng)
 
     def effect(one: Array, other: Array) -> float:
         return float(kendalltau(*other.T).statistic - kendalltau(*one.T).statistic)
 
-    return {
-        "subject": f"{x} ~ {y}",
-        "kind": "dependence",
-        **_sizes(first, second),
-        "value_first": float(kendalltau(*first.T).statistic),
-        "value_second": float(kendalltau(*second.T).statistic),
-        "energy_distance": distance,
-        "p_value": p_value,
-        "effect_name": "difference of Kendall's tau",
-        **_effect(effect, first, second, replicates, rng),
-    }
-
-
-def _sizes(first: Array, second: Array) -> dict[str, int]:
-    return {"sample_size_first": len(first), "sample_size_second": len(second)}
-
-
-def _effect(
-    statistic: Callable[[Array, Array], float],
-    first: Array,
-    second: Array,
-    replicates: int,
-    rng: np.random.Generator,
-) -> dict[str, float]:
-    low, high = bootstrap_interval(statistic, first, second, replicates, rng)
-    return {"effect": statistic(first, second), "effect_low": low, "effect_high": high}
+    low, high = bootstrap_interval(effect, first, second, replicates, rng)
+    return SampleDifference(
+        subject=f"{x} ~ {y}",
+        kind="dependence",
+        sample_size_first=len(first),
+        sample_size_second=len(second),
+        value_first=float(kendalltau(*first.T).statistic),
+        value_second=float(kendalltau(*second.T).statistic),
+        energy_distance=distance,
+        p_value=p_value,
+        effect_name="difference of Kendall's tau",
+        effect=effect(first, second),
+        effect_low=low,
+        effect_high=high,
+    )
 
 
 def _finite(*columns: Array) -> Array:
     """Rows whose values are all finite, shape (n, number of columns)."""
     table = np.column_stack([np.asarray(column, float) for column in columns])
     kept = np.asarray(table[np.isfinite(table).all(axis=1)])
-    if len(kept) < LEAST_SAMPLE:
+    if len(kept) < MINIMUM_SAMPLE:
         raise InputError(
             "too few grains to compare particles",
             found=f"{len(kept)} grains",
-            expected=f"at least {LEAST_SAMPLE} of each particle",
+            expected=f"at least {MINIMUM_SAMPLE} of each particle",
         )
     return kept

@@ -10,15 +10,15 @@ from itertools import product
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from electrode_grains.distributions.copula_families import CopulaFamily, copula_family_named
 from electrode_grains.distributions.copulas import ROTATIONS, BivariateCopula, unrotated
-from electrode_grains.distributions.likelihood_search import Summit, climb, standard_errors
+from electrode_grains.distributions.family_declaration import CopulaFamily, Parameter
+from electrode_grains.distributions.likelihood_search import Optimum, maximize, standard_errors
+from electrode_grains.distributions.registry import copula_family_named
 from electrode_grains.distributions.results import Fit, Outcome, rank_by_aic
 from electrode_grains.errors import InputError
 
 Array = NDArray[np.float64]
-Bounds = tuple[float, float]
-LEAST_SAMPLE = 30
+MINIMUM_SAMPLE = 30
 GRID_POINTS = {1: 13, 2: 9}
 THINNED_SAMPLE = 400  # pairs that tell where on the grid to begin
 STARTS = 4
@@ -71,24 +71,24 @@ def fit_copula(u: ArrayLike, v: ArrayLike, family: str, rotation: int = 0) -> Fi
         sample_size=len(first),
         parameter_count=len(declared.parameter_names),
     )
-    if len(first) < LEAST_SAMPLE:
-        reason = f"{len(first)} pairs, at least {LEAST_SAMPLE} are needed"
+    if len(first) < MINIMUM_SAMPLE:
+        reason = f"{len(first)} pairs, at least {MINIMUM_SAMPLE} are needed"
         return fit(outcome="insufficient", reason=reason)
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return fit(outcome="degenerate", reason="one characteristic is constant")
-    summit = _maximize(declared, *unrotated(first, second, rotation))
-    if summit is None:
+    optimum = _maximize(declared, *unrotated(first, second, rotation))
+    if optimum is None:
         return fit(outcome="failed", reason="the likelihood is nowhere finite")
-    parameters = _parameters(declared, summit.point)
+    parameters = _parameters(declared, optimum.point)
     held = _at_bound(declared, parameters)
-    errors = standard_errors(summit, partial(_parameters, declared))
+    errors = standard_errors(optimum, partial(_parameters, declared))
     outcome: Outcome = "at_bound" if held else "converged"
-    if not summit.is_converged:
-        held.append(f"a further step promises {summit.promised_gain:.2g} nats")
+    if not optimum.is_converged:
+        held.append(f"a further step promises {optimum.newton_decrement:.2g} nats")
     return fit(
-        outcome=outcome if summit.is_converged else "failed",
+        outcome=outcome if optimum.is_converged else "failed",
         model=BivariateCopula(family, parameters, rotation),
-        log_likelihood=summit.value,
+        log_likelihood=optimum.value,
         reason="; ".join(held),
         standard_errors=dict(zip(declared.parameter_names, errors, strict=True)),
     )
@@ -142,12 +142,12 @@ def _checked(u: ArrayLike, v: ArrayLike) -> tuple[Array, Array]:
     return first, second
 
 
-def _maximize(declared: CopulaFamily, u: Array, v: Array) -> Summit | None:
-    """Climb from the best local maxima of a grid over the whole range of the parameters."""
-    if not declared.bounds:
+def _maximize(declared: CopulaFamily, u: Array, v: Array) -> Optimum | None:
+    """Search from the best local maxima of a grid over the whole range of the parameters."""
+    if not declared.parameters:
         none = np.empty(0)
         value = float(declared.log_density(u, v, ()).sum())
-        return Summit(none, value, 0.0, np.empty((0, 0)), np.empty(0, dtype=bool))
+        return Optimum(none, value, 0.0, np.empty((0, 0)), np.empty(0, dtype=bool))
 
     def likelihood(point: Array, every: int = 1) -> float:
         with np.errstate(all="ignore"):
@@ -155,31 +155,32 @@ def _maximize(declared: CopulaFamily, u: Array, v: Array) -> Summit | None:
         total = float(density.sum())
         return total if math.isfinite(total) else -math.inf
 
-    lower, upper = (
-        np.array([_coordinate(bounds[end], bounds) for bounds in declared.bounds]) for end in (0, 1)
-    )
+    lower, upper = np.array([_coordinate_range(part) for part in declared.parameters]).T
     number = GRID_POINTS[len(lower)]
-    axes = [_grid_axis(bounds, number) for bounds in declared.bounds]
+    axes = [_grid_axis(part, number) for part in declared.parameters]
     grid = np.array(list(product(*axes)))
     every = math.ceil(len(u) / THINNED_SAMPLE)
     rough = np.array([likelihood(point, every) for point in grid])
-    starts = grid[_worth_a_climb(rough.reshape([number] * len(lower))).ravel()]
-    return climb(likelihood, list(starts), lower, upper, STARTS)
+    starts = grid[_local_maxima(rough.reshape([number] * len(lower))).ravel()]
+    return maximize(likelihood, list(starts), lower, upper, STARTS)
 
 
-def _grid_axis(bounds: Bounds, number: int) -> Array:
+def _coordinate_range(parameter: Parameter) -> tuple[float, float]:
+    low, high = parameter.search_range
+    return parameter.to_coordinate(low), parameter.to_coordinate(high)
+
+
+def _grid_axis(parameter: Parameter, number: int) -> Array:
     """Coordinates to begin from, crowded at the end where a parameter means independence."""
-    low, high = (_coordinate(bound, bounds) for bound in bounds)
+    low, high = _coordinate_range(parameter)
     place = np.linspace(0.0, 1.0, number)
-    return np.asarray(
-        low + (high - low) * (place**2 if bounds[1] > 1 and bounds[0] >= 0 else place)
-    )
+    return np.asarray(low + (high - low) * (place**2 if parameter.kind == "excess" else place))
 
 
-def _worth_a_climb(values: Array) -> NDArray[np.bool_]:
+def _local_maxima(values: Array) -> NDArray[np.bool_]:
     """Points of a grid that no neighbour along an axis exceeds, and the best of each edge.
 
-    A parameter at its end is a nested family, whose own maximum may be another summit.
+    A parameter at its end is a nested family, whose own maximum may be another optimum.
     """
     chosen = np.isfinite(values)
     for axis in range(values.ndim):
@@ -194,27 +195,12 @@ def _worth_a_climb(values: Array) -> NDArray[np.bool_]:
     return np.asarray(chosen)
 
 
-def _coordinate(value: float, bounds: Bounds) -> float:
-    """Coordinate of the search, in which the likelihood is equally curved along its range."""
-    low, high = bounds
-    if high <= 1:
-        return value
-    return math.asinh(value) if low < 0 else math.log1p(value - low)
-
-
 def _parameters(declared: CopulaFamily, point: Array) -> tuple[float, ...]:
     """Parameters at coordinates, kept inside their ranges."""
     return tuple(
-        min(max(_from_coordinate(float(place), bounds), bounds[0]), bounds[1])
-        for place, bounds in zip(point, declared.bounds, strict=True)
+        min(max(part.from_coordinate(float(place)), part.search_range[0]), part.search_range[1])
+        for place, part in zip(point, declared.parameters, strict=True)
     )
-
-
-def _from_coordinate(place: float, bounds: Bounds) -> float:
-    low, high = bounds
-    if high <= 1:
-        return place
-    return math.sinh(place) if low < 0 else low + math.expm1(place)
 
 
 def _at_bound(declared: CopulaFamily, parameters: tuple[float, ...]) -> list[str]:

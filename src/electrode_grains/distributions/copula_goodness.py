@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,28 +11,9 @@ from electrode_grains.distributions.copula_fitting import fit_copula
 from electrode_grains.distributions.copulas import BivariateCopula
 from electrode_grains.distributions.goodness import checked_replicates
 from electrode_grains.distributions.pseudo_observations import pseudo_observations
+from electrode_grains.distributions.records import CopulaGoodness
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class CopulaGoodness:
-    """Distance of a pair from a family of copulas, and how often chance makes it as large.
-
-    Attributes
-    ----------
-    cramer_von_mises, p_value : float
-        Of the Rosenblatt transform; NaN where the family cannot be fitted.
-    replicates : int
-        Bootstrap samples that the p-value rests on.
-    bootstrap_errors : dict of str to float
-        Standard deviations of the parameters over the bootstrap samples.
-    """
-
-    cramer_von_mises: float
-    p_value: float
-    replicates: int
-    bootstrap_errors: dict[str, float] = field(default_factory=dict)
 
 
 def rosenblatt_distance(copula: BivariateCopula, u: ArrayLike, v: ArrayLike) -> float:
@@ -101,7 +81,7 @@ def copula_goodness_of_fit(
     checked_replicates(replicates)
     fitted = fit_copula(u, v, family, rotation)
     if fitted.model is None or not fitted.is_ranked:
-        return CopulaGoodness(math.nan, math.nan, 0)
+        return CopulaGoodness(cramer_von_mises=math.nan, p_value=math.nan, replicates=0)
     observed = rosenblatt_distance(fitted.model, u, v)
     exceeded, refits = 0, []
     for _ in range(replicates):
@@ -114,8 +94,8 @@ def copula_goodness_of_fit(
     errors = np.std(refits, axis=0, ddof=1) if len(refits) > 1 else [math.nan] * 2
     names = fitted.standard_errors or {}
     return CopulaGoodness(
-        observed,
-        (1 + exceeded) / (1 + len(refits)),
-        len(refits),
-        {name: float(error) for name, error in zip(names, errors, strict=False)},
+        cramer_von_mises=observed,
+        p_value=(1 + exceeded) / (1 + len(refits)),
+        replicates=len(refits),
+        bootstrap_errors={name: float(e) for name, e in zip(names, errors, strict=False)},
     )

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from electrode_grains.distributions.copula_families import CopulaFamily, copula_family_named
+from electrode_grains.distributions.family_declaration import CopulaFamily
+from electrode_grains.distributions.registry import copula_family_named
 from electrode_grains.errors import SettingsError
 
 Array = NDArray[np.float64]
@@ -121,9 +122,9 @@ class BivariateCopula:
     def _base_conditional(self, u: Array, v: Array) -> Array:
         """dC/du of the unrotated family: P(V <= v | U = u)."""
         if self._family.conditional is not None:
-            return np.clip(self._family.conditional(u, v, self.parameters), 0, 1)
+            return np.asarray(np.clip(self._family.conditional(u, v, self.parameters), 0, 1))
         shifted = self._family.cdf(u + 1j * COMPLEX_STEP, v + 0j, self.parameters)
-        return np.clip(np.imag(shifted) / COMPLEX_STEP, 0, 1)
+        return np.asarray(np.clip(np.imag(shifted) / COMPLEX_STEP, 0, 1))
 
     def conditional_v_given_u(self, u: ArrayLike, v: ArrayLike) -> Array:
         """h-function P(V <= v | U = u)."""

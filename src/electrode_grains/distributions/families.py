@@ -1,39 +1,9 @@
-"""The registry of marginal families, and which of them compete for a characteristic."""
+"""Which marginal families compete for a characteristic of grains."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 from electrode_grains.descriptors import MODELLED
-from electrode_grains.distributions.families_bounded import ANGULAR_FAMILIES, UNIT_FAMILIES
-from electrode_grains.distributions.families_positive import POSITIVE_FAMILIES
-from electrode_grains.distributions.families_real import REAL_FAMILIES
-from electrode_grains.distributions.family_declaration import MarginalFamily
 from electrode_grains.errors import SettingsError
-
-MARGINAL_FAMILIES: Mapping[str, MarginalFamily] = MappingProxyType(
-    {
-        family.name: family
-        for family in (*POSITIVE_FAMILIES, *REAL_FAMILIES, *UNIT_FAMILIES, *ANGULAR_FAMILIES)
-    }
-)
-
-
-def family_named(name: str) -> MarginalFamily:
-    """Look a family up in the registry.
-
-    Raises
-    ------
-    SettingsError
-        If there is none of that name.
-    """
-    try:
-        return MARGINAL_FAMILIES[name]
-    except KeyError:
-        raise SettingsError(
-            "unknown marginal family", found=repr(name), expected=", ".join(MARGINAL_FAMILIES)
-        ) from None
 
 
 def candidate_families(characteristic: str) -> tuple[tuple[str, ...], tuple[float, float]]:
@@ -59,10 +29,10 @@ def candidate_families(characteristic: str) -> tuple[tuple[str, ...], tuple[floa
     Notes
     -----
     Section 2.5 of Furat, Finegan et al., J. Power Sources 483 (2021) 229148 names
-    log-normal, gamma, Weibull, inverse Gaussian, beta, generalized extreme value laws,
+    log-normal, gamma, Weibull, inverse Gaussian, beta, generalized extreme value distributions,
     a truncated mixture of two normals for the azimuth and sin for the polar angle. Its
-    convexity, printed as a generalized extreme value law with k = 0, has the published
-    mean, deviation and correlation only as a Gumbel law of minima, which is a candidate.
+    convexity, printed as a generalized extreme value distribution with k = 0, has the published
+    mean, deviation and correlation only as a Gumbel distribution of minima, which is a candidate.
 
     Examples
     --------
@@ -95,7 +65,7 @@ def smallest_diameter(
     -------
     float
         In nm. Diameters are counts of voxels: the cut lies half a voxel below the least
-        count, so that the smallest grains are inside the support of a truncated law.
+        count, so that the smallest grains are inside the support of a truncated distribution.
 
     Examples
     --------

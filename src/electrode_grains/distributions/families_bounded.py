@@ -30,6 +30,7 @@ from electrode_grains.distributions.family_declaration import (
     minus_log,
     normal_score,
 )
+from electrode_grains.distributions.mixtures import two_components
 
 LOG_2PI = math.log(2.0 * math.pi)
 UNIT = (0.0, 1.0)
@@ -139,21 +140,6 @@ def _axial_starts(sample: Array) -> list[Point]:
     return [(0.5 * float(np.angle(resultant)), _concentration(abs(resultant)))]
 
 
-def _circular_mixture_log_density(
-    x: Array, mu1: float, mu2: float, kappa1: float, kappa2: float, lam: float
-) -> Array:
-    first = _von_mises_log_density(x, mu1, kappa1) + math.log(lam)
-    return np.logaddexp(first, _von_mises_log_density(x, mu2, kappa2) + math.log1p(-lam))
-
-
-def _circular_mixture_tails(
-    x: Array, mu1: float, mu2: float, kappa1: float, kappa2: float, lam: float
-) -> tuple[Array, Array]:
-    first, second = _von_mises_tails(x, mu1, kappa1), _von_mises_tails(x, mu2, kappa2)
-    below, above = (lam * a + (1.0 - lam) * b for a, b in zip(first, second, strict=True))
-    return below, above
-
-
 def _circular_mixture_starts(sample: Array) -> list[Point]:
     """Opposite bumps about the mean direction and the mean axis, and a narrow on a broad one."""
     mean, axis = _von_mises_starts(sample)[0][0], _axial_starts(sample)[0][0]
@@ -245,6 +231,19 @@ UNIT_FAMILIES = (
     ),
 )
 
+VON_MISES = MarginalFamily(
+    name="von_mises",
+    parameters=(
+        Parameter("mu", "angle"),
+        Parameter("kappa", "shape", search=(1e-6, 1e4)),
+    ),
+    natural_support=CIRCLE,
+    log_density=_von_mises_log_density,
+    tails=_von_mises_tails,
+    starts=_von_mises_starts,
+    is_scalable=False,
+)
+
 ANGULAR_FAMILIES = (
     MarginalFamily(
         name="uniform",
@@ -255,18 +254,7 @@ ANGULAR_FAMILIES = (
         quantile=lambda p, q: np.where(p < q, -math.pi + 2 * math.pi * p, math.pi * (1 - 2 * q)),
         is_scalable=False,
     ),
-    MarginalFamily(
-        name="von_mises",
-        parameters=(
-            Parameter("mu", "angle"),
-            Parameter("kappa", "shape", search=(1e-6, 1e4)),
-        ),
-        natural_support=CIRCLE,
-        log_density=_von_mises_log_density,
-        tails=_von_mises_tails,
-        starts=_von_mises_starts,
-        is_scalable=False,
-    ),
+    VON_MISES,
     MarginalFamily(
         name="axial_von_mises",
         parameters=(
@@ -279,24 +267,12 @@ ANGULAR_FAMILIES = (
         starts=_axial_starts,
         is_scalable=False,
     ),
-    MarginalFamily(
-        name="von_mises_mixture",
-        parameters=(
-            Parameter("mu1", "angle"),
-            Parameter("mu2", "angle"),
-            Parameter("kappa1", "shape", search=CONCENTRATION_RANGE),
-            Parameter("kappa2", "shape", search=CONCENTRATION_RANGE),
-            Parameter("lambda", "probability"),
-        ),
-        natural_support=CIRCLE,
-        log_density=_circular_mixture_log_density,
-        tails=_circular_mixture_tails,
+    two_components(
+        "von_mises_mixture",
+        VON_MISES,
+        (Parameter("mu", "angle"), Parameter("kappa", "shape", search=CONCENTRATION_RANGE)),
+        location=lambda mu, kappa: (mu + math.pi) % (2.0 * math.pi) - math.pi,
         starts=_circular_mixture_starts,
-        nested=(
-            Nested("von_mises", lambda values: (values[0], values[0], values[1], values[1], 0.5)),
-        ),
-        is_scalable=False,
-        is_mixture=True,
     ),
     MarginalFamily(
         name="sine",

@@ -20,11 +20,11 @@ from scipy.stats import invgauss
 
 from electrode_grains.distributions.family_declaration import (
     Array,
-    Decoupling,
     MarginalFamily,
     Nested,
     Parameter,
     Point,
+    Reparametrization,
     minus_log,
     normal_score,
 )
@@ -134,7 +134,7 @@ def _stirling(shape: float) -> float:
 
 
 def _generalized_gamma_log_density(x: Array, shape: float, power: float, scale: float) -> Array:
-    # relative to the centre of the law, so that large shapes do not cancel
+    # relative to the centre of the distribution, so that large shapes do not cancel
     offset = power * np.log(x / scale) - math.log(shape)
     peak = math.log(power) + _stirling(shape)
     return np.asarray(peak - np.log(x) + shape * (offset - np.expm1(offset)))
@@ -261,7 +261,9 @@ POSITIVE_FAMILIES = (
             Nested("gamma", lambda values: (values[0], 1.0, values[1])),
             Nested("weibull", lambda values: (1.0, values[0], values[1])),
         ),
-        decoupling=Decoupling(_generalized_gamma_forward, _generalized_gamma_backward),
+        reparametrization=Reparametrization(
+            _generalized_gamma_forward, _generalized_gamma_backward
+        ),
     ),
     MarginalFamily(
         name="burr_xii",
@@ -276,7 +278,7 @@ POSITIVE_FAMILIES = (
         quantile=_burr_quantile,
         starts=_burr_starts,
         nested=(Nested("log_logistic", lambda values: (values[0], 1.0, values[1])),),
-        decoupling=Decoupling(
+        reparametrization=Reparametrization(
             lambda values: (*values[:2], values[2] * values[1] ** (-1.0 / values[0])),
             lambda values: (*values[:2], values[2] * values[1] ** (1.0 / values[0])),
         ),

@@ -16,11 +16,12 @@ from electrode_grains.distributions.family_declaration import (
     minus_log,
     normal_score,
 )
+from electrode_grains.distributions.mixtures import two_components
 
 LOG_2PI = math.log(2.0 * math.pi)
 REAL = (-math.inf, math.inf)
 LOCATION, SCALE = Parameter("mu", "location"), Parameter("sigma", "scale")
-# For k < -1 the likelihood of a generalized extreme value law grows without limit as
+# For k < -1 the likelihood of a generalized extreme value distribution grows without limit as
 # its end point approaches the largest observation, so that no maximum exists there.
 EXTREME_VALUE_SHAPE = Parameter("k", "real", search=(-1.0, 5.0))
 # A component narrower than this share of the standard deviation sits on a single grain.
@@ -84,8 +85,22 @@ def _gev_quantile(p: Array, q: Array, k: float, mu: float, sigma: float) -> Arra
     return np.asarray(mu + sigma * y * exprel(product))
 
 
+def _gev_end_points(k: float, mu: float, sigma: float) -> tuple[float, float]:
+    if k == 0.0:
+        return REAL
+    end = mu - sigma / k
+    return (end, math.inf) if k > 0.0 else (-math.inf, end)
+
+
+def _reflected_end_points(k: float, mu: float, sigma: float) -> tuple[float, float]:
+    if k == 0.0:
+        return REAL
+    end = mu + sigma / k
+    return (-math.inf, end) if k > 0.0 else (end, math.inf)
+
+
 def _gev_starts(sample: Array) -> list[Point]:
-    """Probability-weighted moments (Hosking, 1985), and laws on either side of them."""
+    """Probability-weighted moments (Hosking, 1985), and distributions on either side of them."""
     ordered = np.sort(sample)
     n = ordered.size
     rank = np.arange(n)
@@ -151,29 +166,6 @@ def _skew_normal_starts(sample: Array) -> list[Point]:
     return starts
 
 
-def _mixture_log_density(
-    x: Array, mu1: float, mu2: float, sigma1: float, sigma2: float, lam: float
-) -> Array:
-    first = _normal_log_density(x, mu1, sigma1) + math.log(lam)
-    return np.logaddexp(first, _normal_log_density(x, mu2, sigma2) + math.log1p(-lam))
-
-
-def _mixture_tails(
-    x: Array, mu1: float, mu2: float, sigma1: float, sigma2: float, lam: float
-) -> tuple[Array, Array]:
-    first, second = _normal_tails(x, mu1, sigma1), _normal_tails(x, mu2, sigma2)
-    below, above = (lam * a + (1.0 - lam) * b for a, b in zip(first, second, strict=True))
-    return below, above
-
-
-def _mixture_bracket(
-    p: Array, q: Array, mu1: float, mu2: float, sigma1: float, sigma2: float, lam: float
-) -> tuple[Array, Array]:
-    score = normal_score(p, q)
-    first, second = mu1 + sigma1 * score, mu2 + sigma2 * score
-    return np.minimum(first, second), np.maximum(first, second)
-
-
 def _mixture_starts(sample: Array) -> list[Point]:
     """Two bumps at several places, and a narrow bump on a broad one."""
     sigma = float(sample.std())
@@ -183,17 +175,19 @@ def _mixture_starts(sample: Array) -> list[Point]:
     return two + [(at[share], at[0.5], 0.3 * sigma, sigma, 0.3) for share in (0.25, 0.5, 0.75)]
 
 
+NORMAL = MarginalFamily(
+    name="normal",
+    parameters=(LOCATION, SCALE),
+    natural_support=REAL,
+    log_density=_normal_log_density,
+    tails=_normal_tails,
+    quantile=lambda p, q, mu, sigma: mu + sigma * normal_score(p, q),
+    starts=lambda sample: [_normal_maximum(sample)],
+    closed_form=_normal_maximum,
+)
+
 REAL_FAMILIES = (
-    MarginalFamily(
-        name="normal",
-        parameters=(LOCATION, SCALE),
-        natural_support=REAL,
-        log_density=_normal_log_density,
-        tails=_normal_tails,
-        quantile=lambda p, q, mu, sigma: mu + sigma * normal_score(p, q),
-        starts=lambda sample: [_normal_maximum(sample)],
-        closed_form=_normal_maximum,
-    ),
+    NORMAL,
     MarginalFamily(
         name="logistic",
         parameters=(LOCATION, SCALE),
@@ -230,6 +224,7 @@ REAL_FAMILIES = (
         quantile=_gev_quantile,
         starts=_gev_starts,
         nested=(Nested("gumbel_maximum", lambda values: (0.0, *values)),),
+        end_points=_gev_end_points,
         tail_index=lambda k, mu, sigma: (math.inf, 1.0 / k if k > 0.0 else math.inf),
     ),
     MarginalFamily(
@@ -241,6 +236,7 @@ REAL_FAMILIES = (
         quantile=lambda p, q, k, mu, sigma: -_gev_quantile(q, p, k, -mu, sigma),
         starts=lambda sample: _reflect(_gev_starts(-sample)),
         nested=(Nested("gumbel_minimum", lambda values: (0.0, *values)),),
+        end_points=_reflected_end_points,
         tail_index=lambda k, mu, sigma: (1.0 / k if k > 0.0 else math.inf, math.inf),
     ),
     MarginalFamily(
@@ -257,24 +253,12 @@ REAL_FAMILIES = (
         starts=_skew_normal_starts,
         nested=(Nested("normal", lambda values: (*values, 0.0)),),
     ),
-    MarginalFamily(
-        name="gaussian_mixture",
-        parameters=(
-            Parameter("mu1", "location"),
-            Parameter("mu2", "location"),
-            Parameter("sigma1", "scale", search=(NARROWEST_COMPONENT, 100.0)),
-            Parameter("sigma2", "scale", search=(NARROWEST_COMPONENT, 100.0)),
-            Parameter("lambda", "probability"),
-        ),
-        natural_support=REAL,
-        log_density=_mixture_log_density,
-        tails=_mixture_tails,
-        bracket=_mixture_bracket,
+    two_components(
+        "gaussian_mixture",
+        NORMAL,
+        (LOCATION, Parameter("sigma", "scale", search=(NARROWEST_COMPONENT, 100.0))),
+        location=lambda mu, sigma: mu,
         starts=_mixture_starts,
-        nested=(
-            Nested("normal", lambda values: (values[0], values[0], values[1], values[1], 0.5)),
-        ),
         default_support=(-math.pi, math.pi),
-        is_mixture=True,
     ),
 )

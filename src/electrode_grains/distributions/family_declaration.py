@@ -1,4 +1,8 @@
-"""What a marginal family declares: parameters, density, tails, quantiles and starts."""
+"""What a family declares of itself: parameters, density, tails, special cases, admissibility.
+
+A declaration is all that the rest of the package knows of a family: fits, quantiles, moments,
+rankings and tables read it, and none of them knows a family or a parameter by name.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,11 @@ from scipy.special import logit, ndtri
 
 Array = NDArray[np.float64]
 Point = tuple[float, ...]
-Kind = Literal["location", "scale", "log_location", "shape", "real", "angle", "probability"]
+Kind = Literal[
+    "location", "scale", "log_location", "shape", "real", "angle", "probability", "excess", "signed"
+]
+# A component of a mixture that stands for fewer grains is chance: see `Mixture`.
+MINIMUM_COMPONENT = 30
 
 # Ranges of the search, for data divided by their standard deviation.
 SEARCH_RANGES: dict[str, tuple[float, float]] = {
@@ -36,7 +44,9 @@ class Parameter:
     kind : str
         `location` and `scale` carry the unit of the data, `log_location` is added to
         the logarithm of the data, `angle` is in rad, the others have no unit. `scale`
-        and `shape` are positive and searched in logarithms.
+        and `shape` are positive and searched in logarithms. `excess` (over the lower end
+        of `search`) and `signed` are parameters of copulas, searched in log(1 + excess) and
+        in asinh, where the likelihood is about equally curved along the range.
     lower, upper : float
         Open range of admissible values, for a parameter of kind `real`.
     search : (float, float), optional
@@ -69,6 +79,10 @@ class Parameter:
         """Map a value to the coordinate it is searched in."""
         if self.kind in ("scale", "shape"):
             return math.log(value) if value > 0.0 else -math.inf
+        if self.kind == "excess":
+            return math.log1p(value - self.search_range[0])
+        if self.kind == "signed":
+            return math.asinh(value)
         return float(logit(value)) if self.kind == "probability" else value
 
     def from_coordinate(self, coordinate: float) -> float:
@@ -77,7 +91,9 @@ class Parameter:
             return math.exp(coordinate)
         if self.kind == "probability":
             return 1.0 / (1.0 + math.exp(-coordinate))
-        return coordinate
+        if self.kind == "excess":
+            return self.search_range[0] + math.expm1(coordinate)
+        return math.sinh(coordinate) if self.kind == "signed" else coordinate
 
     def rescale(self, value: float, factor: float) -> float:
         """Return the parameter once the data are multiplied by `factor`."""
@@ -95,11 +111,41 @@ class Nested:
     """A family that is a special case, and where it lies in the larger one."""
 
     family: str
-    lift: Callable[[Point], Point]
+    embed: Callable[[Point], Point]
 
 
 @dataclass(frozen=True)
-class Decoupling:
+class Mixture:
+    """Two components of one family, exchangeable, and the share of the first.
+
+    The parameters of the mixture are those of the first and the second component in turn
+    (mu1, mu2, sigma1, sigma2), then the share.
+
+    Attributes
+    ----------
+    component : str
+        Family of both components.
+    location : callable (*values of a component) -> float
+        By which the components are ordered: the first has the smaller one.
+    """
+
+    component: str
+    location: Callable[..., float]
+
+    def split(self, values: Point) -> tuple[Point, Point, float]:
+        """Parameters of either component, and the share of the first."""
+        return values[0:-1:2], values[1:-1:2], values[-1]
+
+    def admissibility(self, values: Point, sample_size: int) -> str:
+        """Say why the mixture describes no two populations: one is too small."""
+        least = min(values[-1], 1 - values[-1]) * sample_size
+        if least >= MINIMUM_COMPONENT:
+            return ""
+        return f"one of its components stands for {least:.0f} grains only"
+
+
+@dataclass(frozen=True)
+class Reparametrization:
     """Other parameters of the same kinds, which the likelihood hardly couples.
 
     They keep the search from creeping along a ridge towards a limiting family.
@@ -130,12 +176,12 @@ class MarginalFamily:
     bracket : callable (p, q, *parameters) -> (array, array), optional
         Values that enclose the quantile, for numerical inversion.
     starts : callable (sample) -> list of tuples
-        Rough estimates, from which the likelihood is climbed.
+        Rough estimates, where searches begin.
     closed_form : callable (sample) -> tuple, optional
-        The maximum of the untruncated likelihood.
+        Maximum of the untruncated likelihood.
     nested : tuple of Nested
         Special cases, from which the search starts as well.
-    decoupling : Decoupling, optional
+    reparametrization : Reparametrization, optional
         Parameters to search in, where those of the family would make a narrow ridge.
     tail_index : callable (*parameters) -> (float, float)
         Orders below which the moments of the lower and the upper tail are finite.
@@ -143,9 +189,12 @@ class MarginalFamily:
         Truncation that is part of the family unless another support is given.
     is_scalable : bool
         Whether multiples of the variable are in the family again.
-    is_mixture : bool
-        Whether it has two exchangeable components and a share of the first, in the order
-        of `gaussian_mixture`; every start is climbed from, since maxima are many.
+    end_points : callable (*parameters) -> (float, float), optional
+        Ends of the density, where they depend on the parameters.
+    mixture : Mixture, optional
+        Its two components; every start is searched from, since maxima are many.
+    admissibility : callable (values, sample_size) -> str, optional
+        Why a fitted distribution describes no population of grains, empty where it does.
     """
 
     name: str
@@ -158,16 +207,41 @@ class MarginalFamily:
     starts: Callable[[Array], list[Point]] = lambda sample: [()]
     closed_form: Callable[[Array], Point] | None = None
     nested: tuple[Nested, ...] = ()
-    decoupling: Decoupling | None = None
+    reparametrization: Reparametrization | None = None
     tail_index: Callable[..., tuple[float, float]] = lambda *values: (math.inf, math.inf)
     default_support: tuple[float, float] | None = None
     is_scalable: bool = True
-    is_mixture: bool = False
+    end_points: Callable[..., tuple[float, float]] | None = None
+    mixture: Mixture | None = None
+    admissibility: Callable[[Point, int], str] = lambda values, sample_size: ""
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
         """Names of the parameters in the paper's order."""
         return tuple(parameter.name for parameter in self.parameters)
+
+    @property
+    def is_mixture(self) -> bool:
+        """Whether it has two exchangeable components."""
+        return self.mixture is not None
+
+    def ends(self, values: Point, bounds: tuple[float, float]) -> tuple[float, float]:
+        """Ends of the density inside the bounds of a truncation."""
+        first, last = self.end_points(*values) if self.end_points else self.natural_support
+        return max(bounds[0], first), min(bounds[1], last)
+
+    def why_inadmissible(self, values: Point, bounds: tuple[float, float], sample_size: int) -> str:
+        """Say why a fit must not win although its likelihood is high; empty where it may.
+
+        A distribution of infinite variance describes no population of grains.
+        """
+        open_ends = (math.isinf(end) for end in self.ends(values, bounds))
+        tails = zip(open_ends, self.tail_index(*values), strict=True)
+        if any(is_open and index <= 2.0 for is_open, index in tails):
+            return "its standard deviation is infinite"
+        if self.mixture is not None and (reason := self.mixture.admissibility(values, sample_size)):
+            return reason
+        return self.admissibility(values, sample_size)
 
     def tails_between(self, values: Point, lower: float, upper: float) -> tuple[float, float]:
         """Find the probability below `lower` and above `upper`, without truncation."""
@@ -232,3 +306,45 @@ def invert_tails(family: MarginalFamily, p: Array, q: Array, values: Point) -> A
         if np.all((moved <= 4e-16 * np.abs(x)) | (upper - lower <= 4e-16 * np.abs(x))):
             break
     return np.asarray(x)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopulaFamily:
+    """Declaration of a family of bivariate copulas.
+
+    Attributes
+    ----------
+    name : str
+        Key in `COPULA_FAMILIES`.
+    parameters : tuple of Parameter
+        In the paper's order; `search` is the range of a fit.
+    log_density, cdf : callable (u, v, parameters) -> array
+        `cdf` also of a complex u, unless `conditional` is given.
+    tail_dependence : callable (parameters) -> (float, float)
+        Coefficients of the lower and the upper tail.
+    kendall_tau : callable (parameters) -> float, optional
+        None where it is integrated numerically.
+    conditional : callable (u, v, parameters) -> array, optional
+        P(V <= v | U = u); None where the distribution function of a complex u gives it.
+    is_radially_symmetric : bool
+        Whether rotations give nothing that other parameters do not give too.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    log_density: Callable[[Any, Any, Point], Any]
+    cdf: Callable[[Any, Any, Point], Any]
+    tail_dependence: Callable[[Point], tuple[float, float]] = lambda parameters: (0.0, 0.0)
+    kendall_tau: Callable[[Point], float] | None = None
+    conditional: Callable[[Any, Any, Point], Any] | None = None
+    is_radially_symmetric: bool = False
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Names of the parameters in the paper's order."""
+        return tuple(parameter.name for parameter in self.parameters)
+
+    @property
+    def bounds(self) -> tuple[tuple[float, float], ...]:
+        """Range of each parameter in a fit."""
+        return tuple(parameter.search_range for parameter in self.parameters)

@@ -3,68 +3,28 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2
 
-from electrode_grains.distributions.families import family_named
 from electrode_grains.distributions.marginal_fitting import fit_marginal
 from electrode_grains.distributions.marginals import Marginal
+from electrode_grains.distributions.records import AxisUniformity, GoodnessOfFit
+from electrode_grains.distributions.registry import family_named
 from electrode_grains.errors import InputError, SettingsError
 
 STATISTICS = ("kolmogorov_smirnov", "anderson_darling", "cramer_von_mises")
 MINIMUM_AXES = 20  # below, the chi-squared limit of the tests is not close
 
 
-@dataclass(frozen=True)
-class GoodnessOfFit:
-    """Distances of a sample from a law, and how often chance makes them as large.
-
-    Attributes
-    ----------
-    statistics, p_values : dict of str to float
-        By `kolmogorov_smirnov`, `anderson_darling` and `cramer_von_mises`.
-    replicates : int
-        Bootstrap samples that the p-values rest on.
-    bootstrap_errors : dict of str to float
-        Standard deviations of the refitted parameters: standard errors that hold where the
-        observed information does not, as at the end of a range.
-    """
-
-    statistics: dict[str, float]
-    p_values: dict[str, float]
-    replicates: int
-    bootstrap_errors: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class AxisUniformity:
-    """Tests of the hypothesis that all axes are equally likely.
-
-    Attributes
-    ----------
-    bingham, bingham_p_value : float
-        Anisotropy of the orientation tensor, against chi-squared with 5 degrees of freedom.
-    rayleigh, rayleigh_p_value : float
-        Bipolar Rayleigh statistic of the azimuth, 2 n R^2 of doubled angles, against
-        chi-squared with 2 degrees of freedom.
-    """
-
-    bingham: float
-    bingham_p_value: float
-    rayleigh: float
-    rayleigh_p_value: float
-
-
 def edf_statistics(marginal: Marginal, sample: ArrayLike) -> dict[str, float]:
-    """Measure how far the empirical distribution function lies from a law.
+    """Measure how far the empirical distribution function lies from a distribution.
 
     Parameters
     ----------
     marginal : Marginal
-        The law.
+        The distribution.
     sample : array_like of float, shape (n,)
         Values inside its support.
 
@@ -83,7 +43,9 @@ def edf_statistics(marginal: Marginal, sample: ArrayLike) -> dict[str, float]:
     u = np.sort(np.asarray(marginal.cdf(np.asarray(sample, dtype=float)), dtype=float))
     n = u.size
     if n == 0:
-        raise InputError("an empty sample has no distance from a law", found="0 observations")
+        raise InputError(
+            "an empty sample has no distance from a distribution", found="0 observations"
+        )
     rank = np.arange(1, n + 1)
     inner = np.clip(u, 1e-300, 1.0 - 2.0**-53)
     logs = np.log(inner) + np.log1p(-inner[::-1])
@@ -101,7 +63,7 @@ def goodness_of_fit(
     replicates: int,
     rng: np.random.Generator,
 ) -> GoodnessOfFit:
-    """Test a fitted law against its sample by parametric bootstrap.
+    """Test a fitted distribution against its sample by parametric bootstrap.
 
     Parameters
     ----------
@@ -110,7 +72,7 @@ def goodness_of_fit(
     sample : array_like of float, shape (n,)
         Values inside the support.
     replicates : int
-        Samples to draw from the law and to refit, at least 19.
+        Samples to draw from the distribution and to refit, at least 19.
     rng : numpy.random.Generator
         Source of randomness.
 
@@ -146,10 +108,10 @@ def goodness_of_fit(
     used = len(refits)
     p_values = {name: (1 + count) / (1 + used) for name, count in exceeded.items()}
     return GoodnessOfFit(
-        observed,
-        p_values if used else dict.fromkeys(STATISTICS, math.nan),
-        used,
-        _spread(marginal, refits),
+        statistics=observed,
+        p_values=p_values if used else dict.fromkeys(STATISTICS, math.nan),
+        replicates=used,
+        bootstrap_errors=_spread(marginal, refits),
     )
 
 
@@ -237,5 +199,9 @@ def axis_uniformity(azimuthal_angle: ArrayLike, polar_angle: ArrayLike) -> AxisU
     bingham = 7.5 * n * float(np.sum((eigenvalues - 1.0 / 3.0) ** 2))
     rayleigh = 2.0 * n * float(abs(np.mean(np.exp(2j * phi)))) ** 2
     return AxisUniformity(
-        bingham, float(chi2.sf(bingham, 5)), rayleigh, float(chi2.sf(rayleigh, 2))
+        sample_size=n,
+        bingham=bingham,
+        bingham_p_value=float(chi2.sf(bingham, 5)),
+        rayleigh=rayleigh,
+        rayleigh_p_value=float(chi2.sf(rayleigh, 2)),
     )

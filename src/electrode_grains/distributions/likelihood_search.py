@@ -1,4 +1,4 @@
-"""Climbing a log-likelihood inside a box, with a check that the top was reached."""
+"""Maximizing a log-likelihood inside a box, with a check that a maximum was reached."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ POLISHING_ROUNDS = 3
 
 
 @dataclass(frozen=True)
-class Summit:
+class Optimum:
     """Where a search ended.
 
     Attributes
@@ -32,7 +32,7 @@ class Summit:
         Coordinates.
     value : float
         Log-likelihood in nats.
-    promised_gain : float
+    newton_decrement : float
         Nats that a further Newton step promises; 0 at a maximum.
     hessian : ndarray of float, shape (k, k)
         Of the log-likelihood.
@@ -42,20 +42,20 @@ class Summit:
 
     point: Array
     value: float
-    promised_gain: float
+    newton_decrement: float
     hessian: Array
     at_bound: NDArray[np.bool_]
 
     @property
     def is_converged(self) -> bool:
         """Whether the top was reached up to a thousandth of a nat."""
-        return self.promised_gain <= ACCEPTED_GAIN
+        return self.newton_decrement <= ACCEPTED_GAIN
 
 
-def climb(
+def maximize(
     objective: Objective, starts: Sequence[Array], lower: Array, upper: Array, keep: int
-) -> Summit | None:
-    """Climb from the best starts and return the highest summit.
+) -> Optimum | None:
+    """Search from the best starts and return the highest optimum.
 
     Parameters
     ----------
@@ -66,54 +66,56 @@ def climb(
     lower, upper : ndarray of float, shape (k,)
         The box.
     keep : int
-        How many of the starts to climb from, best first.
+        How many of the starts to maximize from, best first.
 
     Returns
     -------
-    Summit or None
+    Optimum or None
         None where no start has a finite log-likelihood.
     """
     points = [np.clip(np.asarray(start, dtype=float), lower, upper) for start in starts]
     rated = sorted(((objective(point), -index) for index, point in enumerate(points)), reverse=True)
     chosen = [points[-index] for value, index in rated if math.isfinite(value)][:keep]
-    best: Summit | None = None
+    best: Optimum | None = None
     for point in chosen:
-        summit = _newton(objective, point, lower, upper)
-        if best is None or summit.value > best.value:
-            best = summit
-    if best is not None and best.promised_gain > CONVERGED_GAIN:
+        optimum = _newton(objective, point, lower, upper)
+        if best is None or optimum.value > best.value:
+            best = optimum
+    if best is not None and best.newton_decrement > CONVERGED_GAIN:
         best = _polish(objective, best, lower, upper)
     return None if best is None else _along_the_bounds(objective, best, lower, upper)
 
 
-def _along_the_bounds(objective: Objective, summit: Summit, lower: Array, upper: Array) -> Summit:
-    """Climb once more with the coordinates at a bound held there.
+def _along_the_bounds(
+    objective: Objective, optimum: Optimum, lower: Array, upper: Array
+) -> Optimum:
+    """Search once more with the coordinates at a bound held there.
 
     At a bound derivatives are taken a step inside the box; where coordinates depend on one
     another, the top along the bound lies elsewhere.
     """
-    free = ~summit.at_bound
+    free = ~optimum.at_bound
     if free.all() or not free.any():
-        return summit
+        return optimum
 
     def reduced(part: Array) -> float:
-        point = summit.point.copy()
+        point = optimum.point.copy()
         point[free] = part
         return objective(point)
 
-    found = _newton(reduced, summit.point[free], lower[free], upper[free])
-    if found.value <= summit.value:
-        return summit
-    point, hessian = summit.point.copy(), summit.hessian.copy()
+    found = _newton(reduced, optimum.point[free], lower[free], upper[free])
+    if found.value <= optimum.value:
+        return optimum
+    point, hessian = optimum.point.copy(), optimum.hessian.copy()
     point[free] = found.point
     hessian[np.ix_(free, free)] = found.hessian
-    at_bound = summit.at_bound.copy()
+    at_bound = optimum.at_bound.copy()
     at_bound[free] = found.at_bound
-    return Summit(point, found.value, found.promised_gain, hessian, at_bound)
+    return Optimum(point, found.value, found.newton_decrement, hessian, at_bound)
 
 
-def _polish(objective: Objective, summit: Summit, lower: Array, upper: Array) -> Summit:
-    """Search without derivatives, where the likelihood has edges, then climb again."""
+def _polish(objective: Objective, optimum: Optimum, lower: Array, upper: Array) -> Optimum:
+    """Search without derivatives, where the likelihood has edges, then maximize again."""
 
     def descent(point: Array) -> float:
         value = objective(point)
@@ -122,25 +124,25 @@ def _polish(objective: Objective, summit: Summit, lower: Array, upper: Array) ->
     for _ in range(POLISHING_ROUNDS):
         result = minimize(
             descent,
-            summit.point,
+            optimum.point,
             method="Nelder-Mead",
             bounds=list(zip(lower, upper, strict=True)),
-            options={"xatol": 1e-9, "fatol": 1e-10, "maxfev": 400 * summit.point.size},
+            options={"xatol": 1e-9, "fatol": 1e-10, "maxfev": 400 * optimum.point.size},
         )
         point = np.clip(result.x, lower, upper)
-        start = point if objective(point) >= summit.value else summit.point
-        gain = objective(start) - summit.value
-        summit = _newton(objective, start, lower, upper)
-        if summit.promised_gain <= CONVERGED_GAIN:
+        start = point if objective(point) >= optimum.value else optimum.point
+        gain = objective(start) - optimum.value
+        optimum = _newton(objective, start, lower, upper)
+        if optimum.newton_decrement <= CONVERGED_GAIN:
             break
         if gain < CONVERGED_GAIN:
             # nothing near is higher: an edge of the likelihood, where no gradient vanishes
-            summit = Summit(summit.point, summit.value, 0.0, summit.hessian, summit.at_bound)
+            optimum = Optimum(optimum.point, optimum.value, 0.0, optimum.hessian, optimum.at_bound)
             break
-    return summit
+    return optimum
 
 
-def _newton(objective: Objective, point: Array, lower: Array, upper: Array) -> Summit:
+def _newton(objective: Objective, point: Array, lower: Array, upper: Array) -> Optimum:
     value = objective(point)
     for _ in range(MAXIMUM_STEPS):
         gradient, hessian = derivatives(objective, point, value, lower, upper)
@@ -158,7 +160,7 @@ def _newton(objective: Objective, point: Array, lower: Array, upper: Array) -> S
             step *= 0.4
         if not accepted:
             break
-    return Summit(point, value, gain, hessian, held)
+    return Optimum(point, value, gain, hessian, held)
 
 
 def _ascent(gradient: Array, hessian: Array, free: NDArray[np.bool_]) -> tuple[Array, float]:
@@ -208,12 +210,12 @@ def derivatives(
     return gradient, hessian
 
 
-def standard_errors(summit: Summit, values: Callable[[Array], Sequence[float]]) -> list[float]:
-    """Standard errors of parameters from the observed information at a summit.
+def standard_errors(optimum: Optimum, values: Callable[[Array], Sequence[float]]) -> list[float]:
+    """Standard errors of parameters from the observed information at a optimum.
 
     Parameters
     ----------
-    summit : Summit
+    optimum : Optimum
         Where the search ended.
     values : callable (point) -> sequence of float
         Parameters at coordinates of the search, one for each coordinate.
@@ -224,22 +226,23 @@ def standard_errors(summit: Summit, values: Callable[[Array], Sequence[float]]) 
         Square roots of the inverse information, carried to the parameters by their slopes;
         NaN for coordinates at a bound, for all of them where the likelihood is not concave.
     """
-    size = summit.point.size
-    free = ~summit.at_bound
+    size = optimum.point.size
+    free = ~optimum.at_bound
     covariance = np.full((size, size), math.nan)
-    information = -summit.hessian[np.ix_(free, free)]
+    information = -optimum.hessian[np.ix_(free, free)]
     holds = bool(free.any()) and bool(np.isfinite(information).all())
     if holds and np.linalg.eigvalsh(information).min() > 0.0:
         covariance[:] = 0.0
         covariance[np.ix_(free, free)] = np.linalg.inv(information)
     slopes = np.array(
         [
-            np.subtract(values(summit.point + unit), values(summit.point - unit)) / (2 * SLOPE_STEP)
+            np.subtract(values(optimum.point + unit), values(optimum.point - unit))
+            / (2 * SLOPE_STEP)
             for unit in SLOPE_STEP * np.eye(size)
         ]
     ).reshape(size, size)
     variances = np.einsum("ip,ij,jp->p", slopes, covariance, slopes)
     return [
         math.nan if held else math.sqrt(max(variance, 0.0))
-        for held, variance in zip(summit.at_bound, variances, strict=True)
+        for held, variance in zip(optimum.at_bound, variances, strict=True)
     ]

@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from electrode_grains.distributions.families import MARGINAL_FAMILIES, family_named
 from electrode_grains.distributions.family_declaration import MarginalFamily, Point
 from electrode_grains.distributions.likelihood_search import (
-    Summit,
-    climb,
+    Optimum,
     derivatives,
+    maximize,
     standard_errors,
 )
 from electrode_grains.distributions.marginals import Marginal, checked_support
+from electrode_grains.distributions.registry import MARGINAL_FAMILIES, family_named
 from electrode_grains.distributions.results import Fit, rank_by_aic
 
 Array = NDArray[np.float64]
@@ -27,9 +27,9 @@ _Done = dict[tuple[str, Support | None], Fit[Marginal]]
 MINIMUM_SAMPLE = 30
 # Below this share of the mean size, a spread is rounding and not a distribution.
 DEGENERATE_SPREAD = 1e-9
-# A law that keeps less than this inside its support is told by its tail alone.
-LEAST_MASS = 1e-6
-STARTS_CLIMBED = 2
+# A distribution that keeps less than this inside its support is determined by its tail alone.
+MIN_PROBABILITY = 1e-6
+STARTS_SEARCHED = 2
 
 
 @dataclass(frozen=True)
@@ -70,17 +70,17 @@ def fit_marginal(sample: ArrayLike, family: str, support: Support | None = None)
 
     .. math:: \ell(\theta) = \sum_i \log f_\theta(x_i) - n \log(F_\theta(b) - F_\theta(a)).
 
-    It is climbed from several starts, among them every nested family's own maximum, and
-    is never below the latter. Inverse Gaussian, log-normal, normal and logit-normal laws
-    have a closed form unless truncated. The shape k of the generalized extreme value law
+    It is maximized from several starts, among them every nested family's own maximum, and
+    is never below the latter. Inverse Gaussian, log-normal, normal and logit-normal distributions
+    have a closed form unless truncated. The shape k of the generalized extreme value distribution
     is kept above -1, beyond which the likelihood has no maximum; components of mixtures
     are kept wider than 0.05 standard deviations (0.1 rad) for the same reason.
 
     Examples
     --------
     >>> rng = np.random.default_rng(7)
-    >>> law = Marginal("inverse_gaussian", {"mu": 513.8, "lambda": 4600})
-    >>> fit = fit_marginal(law.sample(239, rng), "inverse_gaussian")
+    >>> distribution = Marginal("inverse_gaussian", {"mu": 513.8, "lambda": 4600})
+    >>> fit = fit_marginal(distribution.sample(239, rng), "inverse_gaussian")
     >>> fit.outcome, fit.parameter_count
     ('converged', 2)
     >>> abs(fit.model.mean() - 513.8) < 40
@@ -113,7 +113,10 @@ def select_marginal(
     Returns
     -------
     list of Fit of Marginal
-        Best first; those that may not be ranked follow in the order given.
+        Best first; those that may not be ranked follow in the order given. Distributions of
+        infinite variance are `inadmissible`, and so are mixtures a component of which stands
+        for fewer than 30 grains: with the share of a component near 0 its other parameters
+        are free to follow chance, and AIC counts them too low.
 
     Raises
     ------
@@ -122,8 +125,8 @@ def select_marginal(
 
     Examples
     --------
-    >>> law = Marginal("gumbel_minimum", {"mu": 0.82, "sigma": 0.048}, support=(0, 1))
-    >>> sample = law.sample(400, np.random.default_rng(3))
+    >>> distribution = Marginal("gumbel_minimum", {"mu": 0.82, "sigma": 0.048}, support=(0, 1))
+    >>> sample = distribution.sample(400, np.random.default_rng(3))
     >>> names = ("normal", "gumbel_minimum", "gumbel_maximum")
     >>> [fit.family for fit in select_marginal(sample, names, support=(0, 1))]
     ['gumbel_minimum', 'normal', 'gumbel_maximum']
@@ -139,12 +142,23 @@ def select_marginal(
         within = (max(ends[0] for ends in own), min(ends[1] for ends in own)) if own else (0, 0)
     kept = values[inside_support(values, within)]
     done: _Done = {}
-    fits = [_fit(kept, family, support, done) for family in declarations]
+    fits = [_screen(_fit(kept, family, support, done)) for family in declarations]
     return rank_by_aic(_describe_exclusions(fit, values, within) for fit in fits)
 
 
+def _screen(fit: Fit[Marginal]) -> Fit[Marginal]:
+    """Take a fit out of the ranking that its family says describes no population of grains."""
+    if fit.model is None or not fit.is_ranked:
+        return fit
+    reason = fit.model.why_inadmissible(fit.sample_size)
+    if not reason:
+        return fit
+    notes = "; ".join(part for part in (fit.reason, reason) if part)
+    return replace(fit, outcome="inadmissible", reason=notes)
+
+
 def inside_support(values: Array, within: Support) -> NDArray[np.bool_]:
-    """Say which values a law on an interval can have; its ends are not among them."""
+    """Say which values a distribution on an interval can have; its ends are not among them."""
     inside = np.isfinite(values) & (values > within[0]) & (values < within[1])
     if within == (-math.pi, math.pi):
         # the circle [-pi, pi) has no end, so -pi is an angle like any other
@@ -210,15 +224,15 @@ def _search(
         (_fit(sample, family_named(special.family), bounds, done), special)
         for special in family.nested
     ]
-    lifted = [
-        special.lift(_rescaled(fit.model, 1.0 / factor))
+    embedded = [
+        special.embed(_rescaled(fit.model, 1.0 / factor))
         for fit, special in nested
         if fit.model is not None
     ]
     objective = _Objective(family, task)
     lower, upper = _box(family, task.sample)
-    summit = _summit(family, task, objective, lifted, (lower, upper))
-    if summit is None:
+    optimum = _maximize_likelihood(family, task, objective, embedded, (lower, upper))
+    if optimum is None:
         return Fit(
             family=family.name,
             outcome="failed",
@@ -226,36 +240,36 @@ def _search(
             parameter_count=len(family.parameters),
             reason="no start has a finite likelihood",
         )
-    return _finished(family, sample, support, task, _ordered(family, summit))
+    return _finished(family, sample, support, task, _ordered(family, optimum))
 
 
-def _summit(
+def _maximize_likelihood(
     family: MarginalFamily,
     task: _Task,
     objective: _Objective,
-    lifted: list[Point],
+    embedded: list[Point],
     box: tuple[Array, Array],
-) -> Summit | None:
+) -> Optimum | None:
     lower, upper = box
     if not family.parameters:
         value = objective(np.empty(0))
         none = np.empty(0)
-        return Summit(none, value, 0.0, np.empty((0, 0)), np.empty(0, dtype=bool))
+        return Optimum(none, value, 0.0, np.empty((0, 0)), np.empty(0, dtype=bool))
     if family.closed_form is not None and objective.is_complete:
         point = _coordinates(family, family.closed_form(task.sample))
         value = objective(point)
         if math.isfinite(value):
             hessian = derivatives(objective, point, value, lower, upper)[1]
-            return Summit(point, value, 0.0, hessian, np.zeros(point.size, dtype=bool))
+            return Optimum(point, value, 0.0, hessian, np.zeros(point.size, dtype=bool))
     rough = [_coordinates(family, start) for start in family.starts(task.sample)]
-    special = [_coordinates(family, start) for start in lifted]
-    keep = len(rough) if family.is_mixture else STARTS_CLIMBED
-    summits = [
+    special = [_coordinates(family, start) for start in embedded]
+    keep = len(rough) if family.is_mixture else STARTS_SEARCHED
+    optima = [
         found
         for starts, number in ((rough, keep), (special, len(special)))
-        if starts and (found := climb(objective, starts, lower, upper, number)) is not None
+        if starts and (found := maximize(objective, starts, lower, upper, number)) is not None
     ]
-    return max(summits, key=lambda found: found.value, default=None)
+    return max(optima, key=lambda found: found.value, default=None)
 
 
 class _Objective:
@@ -280,7 +294,7 @@ class _Objective:
             try:
                 values = _values(self.family, point)
                 mass = self.mass(values)
-                if not mass >= LEAST_MASS:
+                if not mass >= MIN_PROBABILITY:
                     return -math.inf
                 total = float(np.sum(self.family.log_density(self.sample, *values)))
             except (OverflowError, ValueError):
@@ -292,12 +306,12 @@ class _Objective:
 def _values(family: MarginalFamily, point: Array) -> Point:
     pairs = zip(family.parameters, point, strict=True)
     values = tuple(parameter.from_coordinate(float(value)) for parameter, value in pairs)
-    return family.decoupling.backward(values) if family.decoupling else values
+    return family.reparametrization.backward(values) if family.reparametrization else values
 
 
 def _coordinates(family: MarginalFamily, values: Point) -> Array:
-    if family.decoupling:
-        values = family.decoupling.forward(values)
+    if family.reparametrization:
+        values = family.reparametrization.forward(values)
     pairs = zip(family.parameters, values, strict=True)
     return np.array([parameter.to_coordinate(value) for parameter, value in pairs])
 
@@ -323,64 +337,62 @@ def _box(family: MarginalFamily, sample: Array) -> tuple[Array, Array]:
     return box[:, 0], box[:, 1]
 
 
-def _ordered(family: MarginalFamily, summit: Summit) -> Summit:
+def _ordered(family: MarginalFamily, optimum: Optimum) -> Optimum:
     """Name the component with the smaller location first, as the paper does."""
-    if not family.is_mixture:
-        return summit
-    values = _values(family, summit.point)
-    first, second = (
-        parameter.rescale(value, 1.0)
-        for parameter, value in zip(family.parameters[:2], values[:2], strict=True)
-    )
-    if first <= second:
-        return summit
+    if family.mixture is None:
+        return optimum
+    first, second, _ = family.mixture.split(_values(family, optimum.point))
+    if family.mixture.location(*first) <= family.mixture.location(*second):
+        return optimum
     # the share of the first component, on its logistic scale, changes sign
-    order, sign = [1, 0, 3, 2, 4], np.array([1.0, 1.0, 1.0, 1.0, -1.0])
+    size = optimum.point.size
+    order = [*np.arange(size - 1).reshape(-1, 2)[:, ::-1].ravel(), size - 1]
+    sign = np.r_[np.ones(size - 1), -1.0]
     return replace(
-        summit,
-        point=sign * summit.point[order],
-        hessian=np.outer(sign, sign) * summit.hessian[np.ix_(order, order)],
-        at_bound=summit.at_bound[order],
+        optimum,
+        point=sign * optimum.point[order],
+        hessian=np.outer(sign, sign) * optimum.hessian[np.ix_(order, order)],
+        at_bound=optimum.at_bound[order],
     )
 
 
 def _finished(
-    family: MarginalFamily, sample: Array, support: Support | None, task: _Task, summit: Summit
+    family: MarginalFamily, sample: Array, support: Support | None, task: _Task, optimum: Optimum
 ) -> Fit[Marginal]:
-    """State the summit in the units of the data."""
-    values = _values(family, summit.point)
+    """State the optimum in the units of the data."""
+    values = _values(family, optimum.point)
     names = family.parameter_names
     rescaled = [
         parameter.rescale(value, task.factor)
         for parameter, value in zip(family.parameters, values, strict=True)
     ]
     model = Marginal(family.name, dict(zip(names, rescaled, strict=True)), support)
-    held = [name for name, bound in zip(names, summit.at_bound, strict=True) if bound]
+    held = [name for name, bound in zip(names, optimum.at_bound, strict=True) if bound]
     reasons = [f"{name} is at the end of its range" for name in held]
-    if _Objective(family, task).mass(values) < 10.0 * LEAST_MASS:
-        reasons.append("the support holds only the far tail of the law")
+    if _Objective(family, task).mass(values) < 10.0 * MIN_PROBABILITY:
+        reasons.append("the support holds only the far tail of the distribution")
     outcome = "at_bound" if reasons else "converged"
-    if not summit.is_converged:
+    if not optimum.is_converged:
         reasons.append(
-            f"a further step promises {summit.promised_gain:.2g} nats"
-            if math.isfinite(summit.promised_gain)
-            else "the search still climbed along an edge of the likelihood"
+            f"a further step promises {optimum.newton_decrement:.2g} nats"
+            if math.isfinite(optimum.newton_decrement)
+            else "the likelihood still rose along an edge of the likelihood"
         )
     return Fit(
         family=family.name,
-        outcome=outcome if summit.is_converged else "failed",  # type: ignore[arg-type]
+        outcome=outcome if optimum.is_converged else "failed",  # type: ignore[arg-type]
         sample_size=sample.size,
         parameter_count=len(names),
         model=model,
         log_likelihood=float(np.sum(model.log_pdf(sample))),
         reason="; ".join(reasons),
-        standard_errors=_standard_errors(family, task.factor, summit),
+        standard_errors=_standard_errors(family, task.factor, optimum),
     )
 
 
-def _standard_errors(family: MarginalFamily, factor: float, summit: Summit) -> dict[str, float]:
+def _standard_errors(family: MarginalFamily, factor: float, optimum: Optimum) -> dict[str, float]:
     """Standard errors by parameter, in the units of the data."""
-    errors = standard_errors(summit, lambda point: _values(family, point))
+    errors = standard_errors(optimum, lambda point: _values(family, point))
     return {
         parameter.name: error * (factor if parameter.kind in ("location", "scale") else 1.0)
         for parameter, error in zip(family.parameters, errors, strict=True)

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import quad
 
-from electrode_grains.distributions.families import family_named
 from electrode_grains.distributions.family_declaration import MarginalFamily, Point, invert_tails
+from electrode_grains.distributions.registry import family_named
 from electrode_grains.errors import SettingsError
 
 # Probabilities at which the range is cut for integration.
@@ -30,8 +30,8 @@ class Marginal:
     family : str
         Name in `MARGINAL_FAMILIES`.
     parameters : mapping of str to float
-        In the paper's names, signs and units; `k` of the generalized extreme value law
-        is minus SciPy's `c`, and the Gumbel law of maxima at 0.
+        In the paper's names, signs and units; `k` of the generalized extreme value distribution
+        is minus SciPy's `c`, and the Gumbel distribution of maxima at 0.
     support : (float, float), optional
         Interval to truncate and renormalise to; the family's own without it, which is
         [-pi, pi) for `gaussian_mixture`.
@@ -70,7 +70,7 @@ class Marginal:
             object.__setattr__(self, "support", checked_support(self.support))
         if not self._mass > 0.0:
             raise SettingsError(
-                f"the {self.family} law has no probability on its support",
+                f"the {self.family} distribution has no probability on its support",
                 found=f"{dict(values)} on {self.bounds}",
                 remedy="widen the support or correct the parameters",
             )
@@ -217,16 +217,11 @@ class Marginal:
 
     def _ends(self) -> tuple[float, float]:
         """Find the ends of the density, with the end point that some parameters imply."""
-        lower, upper = self.bounds
-        k = self.parameters.get("k", 0.0)
-        if k == 0.0:
-            return lower, upper
-        reach = self.parameters["sigma"] / k
-        if self.family == "reflected_generalized_extreme_value":
-            end = self.parameters["mu"] + reach
-            return (lower, min(upper, end)) if k > 0.0 else (max(lower, end), upper)
-        end = self.parameters["mu"] - reach
-        return (max(lower, end), upper) if k > 0.0 else (lower, min(upper, end))
+        return self._declaration.ends(self._values, self.bounds)
+
+    def why_inadmissible(self, sample_size: int) -> str:
+        """Say why this fit to a sample must not win, empty where it may."""
+        return self._declaration.why_inadmissible(self._values, self.bounds, sample_size)
 
     def _moment(self, order: int, centre: float) -> float:
         """Integrate (x - centre)^order pdf(x)."""

@@ -87,6 +87,16 @@ def rank_by_aic(fits: Iterable[Fit[Model]]) -> list[Fit[Model]]:
     return ranked + [fit for fit in fits if not fit.is_ranked]
 
 
+def winner(fits: Sequence[Fit[Model]]) -> Fit[Model] | None:
+    """First of ranked fits, None where none may be ranked."""
+    return fits[0] if fits and fits[0].is_ranked else None
+
+
+def least_aic(fits: Sequence[Fit[Model]]) -> float:
+    """AIC of the best fit that may be ranked, NaN without one."""
+    return min((fit.aic for fit in fits if fit.is_ranked), default=math.nan)
+
+
 def best_fit(candidates: Sequence[Fit[Model]]) -> Fit[Model]:
     """Return the ranked fit of least AIC.
 
@@ -112,7 +122,7 @@ def akaike_weights(fits: Sequence[Fit[Model]]) -> list[float]:
     >>> [round(weight, 4) for weight in akaike_weights(pair)]
     [0.7311, 0.2689]
     """
-    least = min((fit.aic for fit in fits if fit.is_ranked), default=math.nan)
+    least = least_aic(fits)
     raw = [math.exp((least - fit.aic) / 2.0) if fit.is_ranked else 0.0 for fit in fits]
     total = sum(raw)
     return [weight / total if total else 0.0 for weight in raw]

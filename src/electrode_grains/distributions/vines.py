@@ -18,14 +18,16 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 from scipy.stats import kendalltau
 
-from electrode_grains.distributions.copula_fitting import LEAST_SAMPLE, select_copula
+from electrode_grains.distributions.copula_fitting import MINIMUM_SAMPLE, select_copula
 from electrode_grains.distributions.copulas import BivariateCopula
-from electrode_grains.distributions.description import (
-    inside_description,
-    marginal_from_description,
-)
 from electrode_grains.distributions.energy import energy_distance
+from electrode_grains.distributions.marginal_fitting import inside_support
 from electrode_grains.distributions.marginals import Marginal
+from electrode_grains.distributions.records import (
+    DependenceComparison,
+    DependenceScore,
+    MarginalFit,
+)
 from electrode_grains.distributions.results import best_fit
 
 Array = NDArray[np.float64]
@@ -167,7 +169,7 @@ def compare_dependence(
     families: Sequence[str],
     rotations: Sequence[int],
     rng: np.random.Generator,
-) -> dict[str, Any]:
+) -> DependenceComparison:
     """Compare models of the dependence of several characteristics.
 
     Parameters
@@ -183,18 +185,14 @@ def compare_dependence(
 
     Returns
     -------
-    dict
-        `models` by name: log-likelihood, number of parameters and AIC over all grains, and
-        `energy_distance` between held-out grains and the model fitted to the others, mean of
-        both halves, in the space of characteristics over their standard deviation. Beside
-        them `energy_of_halves`, the same distance between the halves themselves, and
-        `vine_structure` (None without pyvinecopulib).
+    DependenceComparison
+        Of a Gaussian copula, a tree of pairs, and a vine where pyvinecopulib is installed.
     """
     edge = 1e-9
     u = np.column_stack(
         [
-            np.clip(law.cdf(column), edge, 1 - edge)
-            for law, column in zip(marginals, values.T, strict=True)
+            np.clip(distribution.cdf(column), edge, 1 - edge)
+            for distribution, column in zip(marginals, values.T, strict=True)
         ]
     )
     fits: dict[str, Any] = {
@@ -211,62 +209,67 @@ def compare_dependence(
     def distance(fit: Any, known: NDArray[np.int64], unseen: NDArray[np.int64]) -> float:
         drawn = fit(u[known]).sample(DRAWN, rng)
         pairs = zip(marginals, np.clip(drawn, edge, 1 - edge).T, strict=True)
-        points = np.column_stack([law.quantile(column) for law, column in pairs])
+        points = np.column_stack([distribution.quantile(column) for distribution, column in pairs])
         return energy_distance(values[unseen] / scale, points / scale)
 
     vine = models.get("vine")
-    return {
-        "sample_size": len(u),
-        "models": {
-            name: {
-                "log_likelihood": (likelihood := model.log_likelihood(u)),
-                "parameter_count": model.parameter_count,
-                "aic": 2 * model.parameter_count - 2 * likelihood,
-                "energy_distance": float(
-                    np.mean([distance(fits[name], *halves), distance(fits[name], *halves[::-1])])
-                ),
-            }
-            for name, model in models.items()
-        },
-        "energy_of_halves": energy_distance(*(values[half] / scale for half in halves)),
-        "vine_structure": vine.structure() if isinstance(vine, VineDependence) else None,
-    }
+    scores = {}
+    for name, model in models.items():
+        likelihood = model.log_likelihood(u)
+        scores[name] = DependenceScore(
+            log_likelihood=likelihood,
+            parameter_count=model.parameter_count,
+            aic=2 * model.parameter_count - 2 * likelihood,
+            energy_distance=float(
+                np.mean([distance(fits[name], *halves), distance(fits[name], *halves[::-1])])
+            ),
+        )
+    return DependenceComparison(
+        sample_size=len(u),
+        models=scores,
+        energy_of_halves=energy_distance(*(values[half] / scale for half in halves)),
+        vine_structure=vine.structure() if isinstance(vine, VineDependence) else None,
+    )
 
 
-def describe_joint_models(
+def compare_joint_models(
     sample: pd.DataFrame,
-    marginal_fits: Mapping[str, Any],
+    marginal_fits: Mapping[str, MarginalFit],
     families: Sequence[str],
     rotations: Sequence[int],
     rng: np.random.Generator,
-) -> dict[str, Any]:
+) -> DependenceComparison:
     """Compare models of the dependence of the columns of a sample, where they can be fitted.
 
     Parameters
     ----------
     sample : DataFrame
-        One row a grain, one column a characteristic.
-    marginal_fits : mapping
-        Descriptions of the marginals by characteristic; grains outside a support are left out.
+        One row per grain, one column per characteristic.
+    marginal_fits : mapping of str to MarginalFit
+        By characteristic; grains outside a support are left out.
     families, rotations, rng
         As `compare_dependence` takes them.
 
     Returns
     -------
-    dict
-        What `compare_dependence` returns and the `characteristics`; `models` is empty, with a
-        `reason`, where a marginal is missing or either half would be too small to fit.
+    DependenceComparison
+        `models` is empty, with a `reason`, where a marginal is missing or either half would
+        be too small to fit.
     """
     names = list(sample.columns)
     kept = sample[np.isfinite(sample).all(axis=1)]
     for name in names:
-        kept = kept[inside_description(kept[name].to_numpy(), marginal_fits[name])]
-    missing = [name for name in names if marginal_fits[name]["best"] is None]
-    found: dict[str, Any] = {"characteristics": names, "sample_size": len(kept), "models": {}}
+        kept = kept[inside_support(kept[name].to_numpy(), marginal_fits[name].interval)]
+    missing = [name for name in names if marginal_fits[name].best is None]
+    reason = ""
     if missing:
-        return {**found, "reason": f"no marginal was fitted to {', '.join(missing)}"}
-    if len(kept) < 2 * LEAST_SAMPLE:
-        return {**found, "reason": f"{len(kept)} grains, at least {2 * LEAST_SAMPLE} are needed"}
-    marginals = [marginal_from_description(marginal_fits[name]) for name in names]
+        reason = f"no marginal was fitted to {', '.join(missing)}"
+    elif len(kept) < 2 * MINIMUM_SAMPLE:
+        reason = f"{len(kept)} grains, at least {2 * MINIMUM_SAMPLE} are needed"
+    if reason:
+        return DependenceComparison(
+            characteristics=names, sample_size=len(kept), models={}, reason=reason
+        )
+    marginals = [marginal_fits[name].distribution() for name in names]
     compared = compare_dependence(kept.to_numpy(float), marginals, families, rotations, rng)
-    return {**found, **compared}
+    return compared.model_copy(update={"characteristics": names})

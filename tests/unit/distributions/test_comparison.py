@@ -40,12 +40,12 @@ def test_a_shift_shows_in_its_characteristic_alone():
         grains(5.0), grains(5.0, shift=0.8, seed=1), [("d", "s")], replicates=199,
         rng=np.random.default_rng(2),
     )  # fmt: skip
-    found = {row["subject"]: row for row in rows}
-    assert found["d"]["adjusted_p_value"] < 0.05
-    assert found["d"]["effect"] == pytest.approx(st.norm.cdf(0.8 / np.sqrt(2)), abs=0.1)
-    assert found["d"]["effect_low"] > 0.5
-    assert found["s"]["adjusted_p_value"] > 0.05
-    assert found["d ~ s"]["adjusted_p_value"] > 0.05
+    found = {row.subject: row for row in rows}
+    assert found["d"].adjusted_p_value < 0.05
+    assert found["d"].effect == pytest.approx(st.norm.cdf(0.8 / np.sqrt(2)), abs=0.1)
+    assert found["d"].effect_low > 0.5
+    assert found["s"].adjusted_p_value > 0.05
+    assert found["d ~ s"].adjusted_p_value > 0.05
 
 
 def test_dependence_is_compared_whatever_the_marginals():
@@ -55,17 +55,17 @@ def test_dependence_is_compared_whatever_the_marginals():
         rng=np.random.default_rng(2),
     )  # fmt: skip
     pair = rows[-1]
-    assert pair["kind"] == "dependence"
-    assert pair["p_value"] == pytest.approx(1 / 200)
-    assert pair["effect_low"] > 0.2
-    assert pair["value_second"] - pair["value_first"] == pytest.approx(pair["effect"])
+    assert pair.kind == "dependence"
+    assert pair.p_value == pytest.approx(1 / 200)
+    assert pair.effect_low > 0.2
+    assert pair.value_second - pair.value_first == pytest.approx(pair.effect)
 
 
 def test_undefined_values_are_left_out():
     first, second = grains(2.0), grains(2.0, seed=3)
     first["d"][:7] = np.nan
     rows = compare_samples(first, second, [("d", "s")], replicates=19, rng=np.random.default_rng(0))
-    assert [row["sample_size_first"] for row in rows] == [143, 150, 143]
+    assert [row.sample_size_first for row in rows] == [143, 150, 143]
 
 
 def test_exceeding_is_scored_as_by_mann_and_whitney():
@@ -85,8 +85,8 @@ def test_too_few_grains_are_refused():
 def test_equal_constants_are_not_told_apart():
     same = {"d": np.full(30, 4.0)}
     (row,) = compare_samples(same, same, [], replicates=19, rng=np.random.default_rng(0))
-    assert (row["energy_distance"], row["p_value"], row["effect"]) == (0, 1, 0.5)
-    assert (row["effect_low"], row["effect_high"]) == (0.5, 0.5)
+    assert (row.energy_distance, row.p_value, row.effect) == (0, 1, 0.5)
+    assert (row.effect_low, row.effect_high) == (0.5, 0.5)
 
 
 def test_the_interval_of_an_effect_holds_95_percent_of_its_resamples():

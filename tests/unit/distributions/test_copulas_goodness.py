@@ -7,11 +7,11 @@ import scipy.stats as st
 from electrode_grains.distributions import (
     BivariateCopula,
     Marginal,
+    check_pair,
     copula_goodness_of_fit,
-    describe_dependence,
-    describe_marginals,
-    describe_pair,
+    fit_characteristic,
     fit_copula,
+    fit_pair,
     pseudo_observations,
     tie_share,
 )
@@ -118,33 +118,33 @@ def test_ranks_take_ties_as_told():
 
 
 def test_ranks_find_the_copula_that_a_wrong_marginal_hides():
-    """The marginals are fitted by a normal law, though they are exponential."""
+    """The marginals are fitted by a normal distribution, though they are exponential."""
     rng = np.random.default_rng(4)
     u, v = BivariateCopula("clayton", (2.0,), 180).sample(400, rng)
     x, y = -np.log1p(-u), -np.log1p(-v)
-    marginals = [describe_marginals(values, ["normal"], None) for values in (x, y)]
+    marginals = [fit_characteristic(values, ["normal"], None) for values in (x, y)]
     candidates = ["clayton", "gumbel", "frank"], [0, 180]
-    pair = describe_pair(x, y, *marginals, *candidates)
-    checked = describe_dependence(x, y, pair, *marginals, *candidates, replicates=19, rng=rng)
-    ranks = checked["pseudo_observations"]
-    assert (ranks["best"]["family"], ranks["best"]["rotation"]) == ("clayton", 180)
-    assert ranks["delta_aic"] > 2
-    assert ranks["tie_share_x"] == 0
-    assert checked["goodness_of_fit"]["p_value"] <= 0.1
+    pair = fit_pair(x, y, *marginals, *candidates)
+    checked = check_pair(x, y, pair, *marginals, *candidates, replicates=19, rng=rng)
+    ranks = checked.pseudo_observations
+    assert (ranks.best.family, ranks.best.rotation) == ("clayton", 180)
+    assert ranks.delta_aic > 2
+    assert ranks.tie_share_x == 0
+    assert checked.goodness_of_fit.p_value <= 0.1
 
 
 def test_a_pair_tells_its_credible_regions_and_errors():
     rng = np.random.default_rng(6)
-    law = Marginal("gamma", {"shape": 9.0, "scale": 50.0})
+    distribution = Marginal("gamma", {"shape": 9.0, "scale": 50.0})
     u, v = BivariateCopula("frank", (6.0,)).sample(500, rng)
-    x, y = law.quantile(u), law.quantile(v)
-    marginal = describe_marginals(x, ["gamma"], (0.0, np.inf))
-    pair = describe_pair(x, y, marginal, marginal, ["frank"], [0])
-    assert pair["candidates"][0]["standard_errors"]["theta"] == pytest.approx(0.36, rel=0.2)
-    for region, probability in zip(pair["credible_regions"], (0.5, 0.9), strict=True):
-        assert region["probability"] == probability
-        assert region["sample_share"] == pytest.approx(probability, abs=0.07)
-    assert pair["fitted_spearman_rho"] == pytest.approx(pair["spearman_rho"], abs=0.05)
+    x, y = distribution.quantile(u), distribution.quantile(v)
+    marginal = fit_characteristic(x, ["gamma"], (0.0, np.inf))
+    pair = fit_pair(x, y, marginal, marginal, ["frank"], [0])
+    assert pair.candidates[0].standard_errors["theta"] == pytest.approx(0.36, rel=0.2)
+    for region, probability in zip(pair.credible_regions, (0.5, 0.9), strict=True):
+        assert region.probability == probability
+        assert region.sample_share == pytest.approx(probability, abs=0.07)
+    assert pair.fitted_spearman_rho == pytest.approx(pair.spearman_rho, abs=0.05)
 
 
 def test_too_few_replicates_are_refused():

@@ -8,20 +8,18 @@ import scipy.stats as st
 
 from electrode_grains.distributions import (
     BivariateCopula,
+    CopulaFits,
     JointDensity,
     Marginal,
-    copula_from_description,
-    describe_derived,
-    describe_marginals,
-    describe_pair,
+    MarginalFits,
+    candidate_densities,
+    check_axes,
+    check_characteristic,
+    check_pair,
+    derive_quantity,
+    fit_characteristic,
+    fit_pair,
     joint_density_of,
-    marginal_from_description,
-    pair_candidates,
-)
-from electrode_grains.distributions.description import (
-    describe_axis_uniformity,
-    describe_dependence,
-    describe_goodness,
 )
 from electrode_grains.distributions.goodness import axis_uniformity
 from electrode_grains.distributions.results import Fit, akaike_weights, best_fit, rank_by_aic
@@ -78,63 +76,66 @@ def sample():
 
 @pytest.fixture(scope="module")
 def described(sample):
-    return describe_marginals(np.append(sample, [1.4, -0.2]), ("beta", "normal"), UNIT)
+    return fit_characteristic(np.append(sample, [1.4, -0.2]), ("beta", "normal"), UNIT)
 
 
 def test_moments_and_counts_are_those_of_the_values_inside(sample, described):
-    assert described["sample_size"] == 120
-    assert described["excluded_count"] == 2
-    assert described["mean"] == pytest.approx(sample.mean())
-    assert described["std"] == pytest.approx(sample.std(ddof=1))
-    assert described["support"] == [0.0, 1.0]
-    whole = describe_marginals(sample, ("beta",), UNIT)
-    assert (whole["excluded_count"], whole["excluded_reason"]) == (0, "")
+    assert described.sample_size == 120
+    assert described.excluded_count == 2
+    assert described.mean == pytest.approx(sample.mean())
+    assert described.std == pytest.approx(sample.std(ddof=1))
+    assert described.support == (0.0, 1.0)
+    whole = fit_characteristic(sample, ("beta",), UNIT)
+    assert (whole.excluded_count, whole.excluded_reason) == (0, "")
 
 
 def test_differences_of_aic_begin_at_the_best(described):
-    rows = described["candidates"]
-    assert described["best"] == rows[0]["family"]
-    assert rows[0]["delta_aic"] == 0
-    assert rows[1]["delta_aic"] == pytest.approx(rows[1]["aic"] - rows[0]["aic"])
-    assert rows[1]["delta_aic"] > 0
-    odds = math.exp(rows[1]["delta_aic"] / 2)
-    assert rows[0]["akaike_weight"] == pytest.approx(odds / (1 + odds))
+    rows = described.candidates
+    assert described.best == rows[0].family
+    assert rows[0].delta_aic == 0
+    assert rows[1].delta_aic == pytest.approx(rows[1].aic - rows[0].aic)
+    assert rows[1].delta_aic > 0
+    odds = math.exp(rows[1].delta_aic / 2)
+    assert rows[0].akaike_weight == pytest.approx(odds / (1 + odds))
     for row in rows:
-        law = Marginal(row["family"], row["parameters"], UNIT)
-        assert row["mean"] == pytest.approx(law.mean())
-        assert row["std"] == pytest.approx(law.std())
-        assert row["parameter_order"] == list(row["parameters"])
-        assert row["standard_errors"].keys() == row["parameters"].keys()
-        expected = 2 * row["parameter_count"] - 2 * row["log_likelihood"]
-        assert row["aic"] == pytest.approx(expected)
+        distribution = Marginal(row.family, row.parameters, UNIT)
+        assert row.mean == pytest.approx(distribution.mean())
+        assert row.std == pytest.approx(distribution.std())
+        assert row.parameter_order == list(row.parameters)
+        assert row.standard_errors.keys() == row.parameters.keys()
+        expected = 2 * row.parameter_count - 2 * row.log_likelihood
+        assert row.aic == pytest.approx(expected)
 
 
 def test_moments_need_one_value_and_two():
-    nothing = describe_marginals([], ("beta",), UNIT)
-    assert (nothing["mean"], nothing["std"], nothing["best"]) == (None, None, None)
-    one = describe_marginals([0.5], ("beta",), UNIT)
-    assert (one["mean"], one["std"]) == (0.5, None)
-    two = describe_marginals([0.5, 0.7], ("beta",), UNIT)
-    assert two["std"] == pytest.approx(0.2 / 2**0.5)
-    assert two["candidates"][0]["delta_aic"] is None
+    nothing = fit_characteristic([], ("beta",), UNIT)
+    assert (nothing.mean, nothing.std, nothing.best) == (None, None, None)
+    one = fit_characteristic([0.5], ("beta",), UNIT)
+    assert (one.mean, one.std) == (0.5, None)
+    two = fit_characteristic([0.5, 0.7], ("beta",), UNIT)
+    assert two.std == pytest.approx(0.2 / 2**0.5)
+    assert two.candidates[0].delta_aic is None
 
 
-def test_the_mean_of_a_symmetric_law_is_0_and_that_of_another_is_kept():
+def test_the_mean_of_a_symmetric_distribution_is_0_and_that_of_another_is_kept():
     angles = np.random.default_rng(6).uniform(-math.pi, math.pi, 200)
-    rows = describe_marginals(angles, ("uniform", "von_mises"), None)["candidates"]
-    means = {row["family"]: row["mean"] for row in rows}
+    rows = fit_characteristic(angles, ("uniform", "von_mises"), None).candidates
+    means = {row.family: row.mean for row in rows}
     assert means["uniform"] == 0
     assert means["von_mises"] != 0
 
 
 def test_goodness_is_that_of_the_best_family_on_the_values_inside(sample, described):
     drawn = np.append(sample, 1.4)
-    found = describe_goodness(drawn, described, 19, np.random.default_rng(1))
-    law = marginal_from_description(described)
-    expected = st.kstest(sample, law.cdf).statistic
-    assert found["statistics"]["kolmogorov_smirnov"] == pytest.approx(expected)
-    assert found["replicates"] <= 19
-    assert describe_goodness([], {"best": None}, 19, np.random.default_rng(1)) is None
+    found = check_characteristic(drawn, described, 19, np.random.default_rng(1))
+    distribution = described.distribution()
+    expected = st.kstest(sample, distribution.cdf).statistic
+    assert found.statistics["kolmogorov_smirnov"] == pytest.approx(expected)
+    assert found.replicates <= 19
+    assert (
+        check_characteristic([], fit_characteristic([], (), UNIT), 19, np.random.default_rng(1))
+        is None
+    )
 
 
 # --- axes ------------------------------------------------------------------------------------
@@ -144,17 +145,17 @@ def test_axes_that_are_not_known_are_left_out_pair_by_pair():
     rng = np.random.default_rng(7)
     phi, theta = rng.uniform(-3, 3, 30), rng.uniform(0, 1.5, 30)
     phi[2], theta[5] = np.nan, np.inf
-    found = describe_axis_uniformity(phi, theta)
+    found = check_axes(phi, theta)
     kept = np.delete(np.arange(30), [2, 5])
-    assert found["sample_size"] == 28
-    assert found["bingham"] == pytest.approx(axis_uniformity(phi[kept], theta[kept]).bingham)
+    assert found.sample_size == 28
+    assert found.bingham == pytest.approx(axis_uniformity(phi[kept], theta[kept]).bingham)
 
 
 def test_twenty_axes_are_enough_and_nineteen_are_not():
     rng = np.random.default_rng(7)
     phi, theta = rng.uniform(-3, 3, 20), rng.uniform(0, 1.5, 20)
-    assert describe_axis_uniformity(phi, theta)["sample_size"] == 20
-    assert describe_axis_uniformity(phi[1:], theta[1:]) is None
+    assert check_axes(phi, theta).sample_size == 20
+    assert check_axes(phi[1:], theta[1:]) is None
     with pytest.raises(InputError, match="19 azimuthal"):
         axis_uniformity(phi[1:], theta[1:])
 
@@ -177,67 +178,65 @@ def pair():
     rng = np.random.default_rng(8)
     u, v = BivariateCopula("clayton", (2.0,), 90).sample(150, rng)
     x, y = st.beta(9, 4).ppf(u), st.beta(3, 6).ppf(v)
-    marginals = [describe_marginals(values, ("beta",), UNIT) for values in (x, y)]
+    marginals = [fit_characteristic(values, ("beta",), UNIT) for values in (x, y)]
     x, y = np.append(x, [1.7, 0.5]), np.append(y, [0.5, -0.1])
-    described = describe_pair(x, y, *marginals, ("clayton", "frank"), (0, 90, 180, 270))
+    described = fit_pair(x, y, *marginals, ("clayton", "frank"), (0, 90, 180, 270))
     return x, y, marginals, described
 
 
 def test_correlations_are_those_of_scipy_over_the_pairs_inside(pair):
     x, y, marginals, described = pair
     inside = x[:150], y[:150]
-    assert (described["sample_size"], described["excluded_count"]) == (150, 2)
-    assert described["pearson_r"] == pytest.approx(st.pearsonr(*inside).statistic)
-    assert described["kendall_tau"] == pytest.approx(st.kendalltau(*inside).statistic)
-    assert described["spearman_rho"] == pytest.approx(st.spearmanr(*inside).statistic)
-    copula = copula_from_description(described["best"])
-    joint = JointDensity(*map(marginal_from_description, marginals), copula)
+    assert (described.sample_size, described.excluded_count) == (150, 2)
+    assert described.pearson_r == pytest.approx(st.pearsonr(*inside).statistic)
+    assert described.kendall_tau == pytest.approx(st.kendalltau(*inside).statistic)
+    assert described.spearman_rho == pytest.approx(st.spearmanr(*inside).statistic)
+    copula = described.best.copula()
+    joint = JointDensity(*(m.distribution() for m in marginals), copula)
     assert (copula.family, copula.rotation) == ("clayton", 90)
-    assert described["fitted_correlation"] == pytest.approx(joint.correlation())
-    assert described["fitted_kendall_tau"] == pytest.approx(copula.kendall_tau())
-    assert described["fitted_spearman_rho"] == pytest.approx(copula.spearman_rho())
-    for region in described["credible_regions"]:
-        share = np.mean(joint.pdf(*inside) >= region["level"])
-        assert region["sample_share"] == share
-        assert share == pytest.approx(region["probability"], abs=0.12)
-    rows = described["candidates"]
+    assert described.fitted_correlation == pytest.approx(joint.correlation())
+    assert described.fitted_kendall_tau == pytest.approx(copula.kendall_tau())
+    assert described.fitted_spearman_rho == pytest.approx(copula.spearman_rho())
+    for region in described.credible_regions:
+        share = np.mean(joint.pdf(*inside) >= region.level)
+        assert region.sample_share == share
+        assert share == pytest.approx(region.probability, abs=0.12)
+    rows = described.candidates
     assert len(rows) == 5
-    assert rows[0]["standard_errors"].keys() == {"theta"}
-    assert rows[1]["delta_aic"] == pytest.approx(rows[1]["aic"] - rows[0]["aic"])
+    assert rows[0].standard_errors.keys() == {"theta"}
+    assert rows[1].delta_aic == pytest.approx(rows[1].aic - rows[0].aic)
 
 
 def test_two_pairs_have_no_correlation_and_no_copula():
-    nothing = {"best": None, "support": [0.0, 1.0], "candidates": []}
-    two = describe_pair([0.1, 0.2], [0.3, 0.1], nothing, nothing, ("frank",), (0,))
+    nothing = fit_characteristic([], (), UNIT)
+    two = fit_pair([0.1, 0.2], [0.3, 0.1], nothing, nothing, ("frank",), (0,))
     names = ("pearson_r", "kendall_tau", "spearman_rho", "fitted_correlation", "best")
-    assert [two[name] for name in names] == [None] * 5
-    three = describe_pair([0.1, 0.2, 0.4], [0.3, 0.1, 0.5], nothing, nothing, ("frank",), (0,))
-    assert three["kendall_tau"] == pytest.approx(1 / 3)
-    assert (three["candidates"], three["credible_regions"]) == ([], [])
+    assert [getattr(two, name) for name in names] == [None] * 5
+    three = fit_pair([0.1, 0.2, 0.4], [0.3, 0.1, 0.5], nothing, nothing, ("frank",), (0,))
+    assert three.kendall_tau == pytest.approx(1 / 3)
+    assert (three.candidates, three.credible_regions) == ([], [])
 
 
 def test_ranks_choose_the_same_copula_and_give_nothing_away(pair):
     x, y, marginals, described = pair
-    found = describe_dependence(
+    found = check_pair(
         x, y, described, *marginals, ("clayton", "frank"), (0, 90, 180, 270), 19,
         np.random.default_rng(2),
     )  # fmt: skip
-    ranks = found["pseudo_observations"]
-    assert (ranks["best"]["family"], ranks["best"]["rotation"]) == ("clayton", 90)
-    assert ranks["delta_aic"] == 0
-    assert (ranks["tie_share_x"], ranks["tie_share_y"], ranks["ties"]) == (0, 0, "mean ranks")
-    assert found["goodness_of_fit"]["p_value"] > 0.05
+    ranks = found.pseudo_observations
+    assert (ranks.best.family, ranks.best.rotation) == ("clayton", 90)
+    assert ranks.delta_aic == 0
+    assert (ranks.tie_share_x, ranks.tie_share_y, ranks.ties) == (0, 0, "mean ranks")
+    assert found.goodness_of_fit.p_value > 0.05
 
 
 def test_only_pairs_inside_both_supports_are_shown(pair):
     x, y, marginals, described = pair
-    shown = pair_candidates(x, y, described, *marginals, resolution=5)
+    shown = candidate_densities(x, y, described, *marginals, resolution=5)
     assert shown["x_sample"].tolist() == x[:150].tolist()
     assert shown["y_sample"].tolist() == y[:150].tolist()
     assert [row["family"] for row in shown["candidates"]] == ["clayton", "frank"]
-    joint = JointDensity(
-        *map(marginal_from_description, marginals), copula_from_description(described["best"])
-    )
+    joint = JointDensity(*(m.distribution() for m in marginals), described.best.copula())
     for i, j in ((0, 4), (3, 1)):
         expected = joint.pdf(shown["x_grid"][j], shown["y_grid"][i])
         assert shown["candidates"][0]["density"][i, j] == pytest.approx(float(expected))
@@ -249,8 +248,8 @@ def test_only_pairs_inside_both_supports_are_shown(pair):
 @pytest.mark.parametrize(("first", "second"), [("x", "y"), ("y", "x")])
 def test_a_pair_may_be_asked_for_in_either_order(pair, first, second):
     x, y, marginals, described = pair
-    fits = {"characteristics": dict(zip("xy", marginals, strict=True))}
-    pairs = {"pairs": [{**described, "x": "x", "y": "y"}]}
+    fits = MarginalFits(characteristics=dict(zip("xy", marginals, strict=True)))
+    pairs = CopulaFits(pairs=[described.model_copy(update={"x": "x", "y": "y"})])
     joint = joint_density_of(first, second, fits, pairs)
     values = {"x": x[:5], "y": y[:5]}
     there = joint_density_of("x", "y", fits, pairs)
@@ -258,7 +257,8 @@ def test_a_pair_may_be_asked_for_in_either_order(pair, first, second):
         joint.pdf(values[first], values[second]), there.pdf(values["x"], values["y"])
     )
     assert joint.copula.rotation == (90 if first == "x" else 270)
-    lacking = {"characteristics": {**fits["characteristics"], "x": {"best": None}}}
+    lacking = {**fits.characteristics, "x": marginals[0].model_copy(update={"best": None})}
+    lacking = MarginalFits(characteristics=lacking)
     assert joint_density_of(first, second, lacking, pairs) is None
 
 
@@ -266,18 +266,18 @@ def test_a_derived_quantity_is_described_by_its_moments_and_largest_distance():
     uniform = Marginal("uniform", {}, UNIT)
     joint = JointDensity(uniform, uniform, BivariateCopula("independence"))
     x, y = np.array([0.1, 0.2, 0.3, np.nan]), np.array([0.1, 0.3, 0.2, 0.5])
-    found = describe_derived(lambda a, b: a + b, x, y, joint)
-    assert (found["copula"], found["sample_size"]) == ("independence", 3)
-    assert found["empirical"]["mean"] == pytest.approx(1.2 / 3)
-    assert found["empirical"]["std"] == pytest.approx(np.std([0.2, 0.5, 0.5], ddof=1))
-    assert found["empirical"]["quantiles"]["0.5"] == pytest.approx(0.5)
-    assert found["fitted"]["mean"] == pytest.approx(1, abs=0.01)
-    assert found["fitted"]["std"] == pytest.approx(1 / 6**0.5, abs=0.01)
-    assert list(found["fitted"]["quantiles"]) == ["0.05", "0.25", "0.5", "0.75", "0.95"]
+    found = derive_quantity(lambda a, b: a + b, x, y, joint)
+    assert (found.copula, found.sample_size) == ("independence", 3)
+    assert found.empirical.mean == pytest.approx(1.2 / 3)
+    assert found.empirical.std == pytest.approx(np.std([0.2, 0.5, 0.5], ddof=1))
+    assert found.empirical.quantiles["0.5"] == pytest.approx(0.5)
+    assert found.fitted.mean == pytest.approx(1, abs=0.01)
+    assert found.fitted.std == pytest.approx(1 / 6**0.5, abs=0.01)
+    assert list(found.fitted.quantiles) == ["0.05", "0.25", "0.5", "0.75", "0.95"]
     # F(s) = s^2 / 2: at 0.5 it is 0.125, where the sample has reached 1.
-    assert found["kolmogorov_smirnov"] == pytest.approx(1 - 0.125, abs=0.01)
-    nothing = describe_derived(lambda a, b: a + b, [np.nan], [1.0], joint)
-    assert (nothing["empirical"], nothing["kolmogorov_smirnov"]) == (None, None)
-    one = describe_derived(lambda a, b: a + b, [1.0], [0.9], joint)
-    assert one["empirical"] is None
-    assert one["kolmogorov_smirnov"] == pytest.approx(1 - 0.1**2 / 2, abs=0.01)
+    assert found.kolmogorov_smirnov == pytest.approx(1 - 0.125, abs=0.01)
+    nothing = derive_quantity(lambda a, b: a + b, [np.nan], [1.0], joint)
+    assert (nothing.empirical, nothing.kolmogorov_smirnov) == (None, None)
+    one = derive_quantity(lambda a, b: a + b, [1.0], [0.9], joint)
+    assert one.empirical is None
+    assert one.kolmogorov_smirnov == pytest.approx(1 - 0.1**2 / 2, abs=0.01)

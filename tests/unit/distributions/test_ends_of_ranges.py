@@ -5,20 +5,26 @@ import math
 import numpy as np
 import pytest
 
-from electrode_grains.distributions import COPULA_FAMILIES, BivariateCopula, Marginal
+from electrode_grains.distributions import (
+    COPULA_FAMILIES,
+    BivariateCopula,
+    Marginal,
+    fit_characteristic,
+)
 from electrode_grains.distributions.copula_fitting import (
     _at_bound,
-    _coordinate,
-    _from_coordinate,
     _grid_axis,
-    _worth_a_climb,
+    _local_maxima,
     fit_copula,
 )
 from electrode_grains.distributions.copula_goodness import copula_goodness_of_fit
-from electrode_grains.distributions.description import inside_description, span_of
+from electrode_grains.distributions.densities import span_of
 from electrode_grains.distributions.energy import rank_energy_test
+from electrode_grains.distributions.family_declaration import Parameter
 from electrode_grains.distributions.goodness import edf_statistics, goodness_of_fit
+from electrode_grains.distributions.marginal_fitting import inside_support
 from electrode_grains.distributions.pseudo_observations import pseudo_observations, tie_share
+from electrode_grains.distributions.records import MarginalFit
 from electrode_grains.errors import InputError, SettingsError
 
 MIDDLE = {"clayton": (2.0,), "frank": (5.0,), "gumbel": (2.0,), "joe": (2.0,), "bb1": (1.0, 2.0)}
@@ -103,23 +109,29 @@ def test_spearmans_rho_of_the_gaussian_copula_has_a_closed_form():
     ],
 )
 def test_parameters_of_copulas_are_searched_where_they_bend_alike(bounds, value, coordinate):
-    assert _coordinate(value, bounds) == pytest.approx(coordinate)
-    assert _from_coordinate(coordinate, bounds) == pytest.approx(value)
+    kind = "real" if bounds[1] <= 1 else "signed" if bounds[0] < 0 else "excess"
+    parameter = Parameter("p", kind, search=bounds)
+    assert parameter.to_coordinate(value) == pytest.approx(coordinate)
+    assert parameter.from_coordinate(coordinate) == pytest.approx(value)
 
 
 def test_a_grid_spans_the_range_and_crowds_where_dependence_begins():
-    axis = _grid_axis((1.0, 50.0), 5)
+    axis = _grid_axis(Parameter("p", "excess", search=(1.0, 50.0)), 5)
     assert axis == pytest.approx(math.log(50) * np.array([0, 1, 4, 9, 16]) / 16)
-    assert _grid_axis((-1.0, 1.0), 5) == pytest.approx([-1, -0.5, 0, 0.5, 1])
-    assert _grid_axis((-80.0, 80.0), 3) == pytest.approx([-math.asinh(80), 0, math.asinh(80)])
+    assert _grid_axis(Parameter("p", "real", search=(-1.0, 1.0)), 5) == pytest.approx(
+        [-1, -0.5, 0, 0.5, 1]
+    )
+    assert _grid_axis(Parameter("p", "signed", search=(-80.0, 80.0)), 3) == pytest.approx(
+        [-math.asinh(80), 0, math.asinh(80)]
+    )
 
 
 def test_summits_of_a_grid_and_the_best_of_each_edge_are_climbed():
     one = np.array([1.0, 3.0, 2.0, -math.inf, 5.0, 5.0])
-    assert _worth_a_climb(one).tolist() == [False, True, False, False, True, True]
+    assert _local_maxima(one).tolist() == [False, True, False, False, True, True]
     two = np.array([[0.0, 1.0, 0.0], [2.0, 9.0, 3.0], [0.0, 4.0, 1.0]])
     expected = [[False, True, False], [True, True, True], [False, True, False]]
-    assert _worth_a_climb(two).tolist() == expected
+    assert _local_maxima(two).tolist() == expected
 
 
 def test_parameters_that_end_at_a_limit_are_named():
@@ -231,18 +243,20 @@ def test_descriptions_keep_open_ends_as_null():
         ([None, None], [True] * 4),
         ([0.0, 5.0], [False, False, True, False]),
     ):
-        assert inside_description(values, {"support": support}).tolist() == inside
+        content = fit_characteristic(values, [], None).to_dict() | {"support": support}
+        interval = MarginalFit.from_dict(content).interval
+        assert inside_support(values, interval).tolist() == inside
 
 
 def test_spans_are_a_twentieth_wider_than_the_sample_but_inside_the_support():
     sample = np.array([2.0, 4.0, 3.0])
-    assert span_of(sample, {"support": None}, 3).tolist() == pytest.approx([1.9, 3.0, 4.1])
-    span = span_of(sample, {"support": [1.95, 4.05]}, 5)
+    assert span_of(sample, (-math.inf, math.inf), 3).tolist() == pytest.approx([1.9, 3.0, 4.1])
+    span = span_of(sample, (1.95, 4.05), 5)
     assert span[[0, -1]] == pytest.approx([1.95 + 2e-6, 4.05 - 2e-6])
     assert len(span) == 5
 
 
-def test_distances_from_a_law_survive_values_at_its_ends():
+def test_distances_from_a_distribution_survive_values_at_its_ends():
     unit = Marginal("uniform", {}, (0, 1))
     found = edf_statistics(unit, [0.0, 0.5, 1.0])
     assert all(math.isfinite(value) for value in found.values())
@@ -250,9 +264,9 @@ def test_distances_from_a_law_survive_values_at_its_ends():
 
 
 def test_the_p_value_of_a_bootstrap_is_a_share_of_its_replicates():
-    law = Marginal("normal", {"mu": 0.0, "sigma": 1.0})
-    sample = law.sample(40, np.random.default_rng(1))
-    found = goodness_of_fit(law, sample, replicates=19, rng=np.random.default_rng(2))
+    distribution = Marginal("normal", {"mu": 0.0, "sigma": 1.0})
+    sample = distribution.sample(40, np.random.default_rng(1))
+    found = goodness_of_fit(distribution, sample, replicates=19, rng=np.random.default_rng(2))
     assert found.replicates == 19
     for p_value in found.p_values.values():
         assert p_value * 20 == pytest.approx(round(p_value * 20))

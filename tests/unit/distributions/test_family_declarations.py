@@ -7,9 +7,9 @@ import pytest
 from scipy.integrate import quad
 
 from electrode_grains.distributions.energy import energy_distance, energy_test, rank_energy_test
-from electrode_grains.distributions.families import MARGINAL_FAMILIES
 from electrode_grains.distributions.family_declaration import Parameter
 from electrode_grains.distributions.pseudo_observations import pseudo_observations
+from electrode_grains.distributions.registry import MARGINAL_FAMILIES
 
 # Values of the parameters of every family, away from special cases.
 VALUES = {
@@ -99,32 +99,32 @@ def test_special_cases_are_the_families_they_are_called_after(name, special):
     values = VALUES[special.family]
     points = inner_points(special.family)
     theirs = MARGINAL_FAMILIES[special.family].log_density(points, *values)
-    ours = MARGINAL_FAMILIES[name].log_density(points, *special.lift(values))
+    ours = MARGINAL_FAMILIES[name].log_density(points, *special.embed(values))
     np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", [n for n in VALUES if MARGINAL_FAMILIES[n].decoupling])
+@pytest.mark.parametrize("name", [n for n in VALUES if MARGINAL_FAMILIES[n].reparametrization])
 def test_other_parameters_lead_back(name):
     family, values = MARGINAL_FAMILIES[name], VALUES[name]
-    there = family.decoupling.forward(values)
+    there = family.reparametrization.forward(values)
     assert there != pytest.approx(values)
-    assert family.decoupling.backward(there) == pytest.approx(values)
+    assert family.reparametrization.backward(there) == pytest.approx(values)
 
 
-def test_other_parameters_of_the_burr_law_reach_the_weibull_law():
+def test_other_parameters_of_the_burr_distribution_reach_the_weibull_law():
     burr, weibull = MARGINAL_FAMILIES["burr_xii"], MARGINAL_FAMILIES["weibull"]
     points = inner_points("weibull")
-    limit = burr.decoupling.backward((2.2, 1e9, 3.0))
+    limit = burr.reparametrization.backward((2.2, 1e9, 3.0))
     np.testing.assert_allclose(
         burr.log_density(points, *limit), weibull.log_density(points, 2.2, 3.0), rtol=1e-6
     )
 
 
-def test_other_parameters_of_the_gamma_laws_reach_the_lognormal_law():
+def test_other_parameters_of_the_gamma_distributions_reach_the_lognormal_law():
     # Width and centre of the logarithm stay; the shape goes to infinity.
     wide, lognormal = MARGINAL_FAMILIES["generalized_gamma"], MARGINAL_FAMILIES["lognormal"]
     points = np.linspace(1.5, 8.0, 9)
-    limit = wide.decoupling.backward((1e4, 1 / 0.4, math.exp(1.2)))
+    limit = wide.reparametrization.backward((1e4, 1 / 0.4, math.exp(1.2)))
     np.testing.assert_allclose(
         wide.log_density(points, *limit), lognormal.log_density(points, 1.2, 0.4), atol=0.03
     )

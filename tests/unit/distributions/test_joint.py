@@ -13,8 +13,8 @@ from electrode_grains.distributions import (
 )
 
 UNIT = (0.0, 1.0)
-# Table 1 of Furat et al. 2021; convexity is the Gumbel law of minima, which alone gives the
-# published mean, deviation and correlations.
+# Table 1 of Furat et al. 2021; convexity is the Gumbel distribution of minima, which alone
+# gives the published mean, deviation and correlations.
 TABLE_1 = {
     "d": Marginal("inverse_gaussian", {"mu": 513.8, "lambda": 4600}),
     "s": Marginal("beta", {"a": 40.1, "b": 7.2}),
@@ -159,11 +159,11 @@ def test_the_joint_model_of_the_paper_is_recovered(x, y, family, parameters, rot
     pair = joint(x, y, family, parameters, rotation).sample(1000, np.random.default_rng(1))
     levels = []
     for name, values in zip((x, y), pair, strict=True):
-        law = TABLE_1[name]
+        distribution = TABLE_1[name]
         fits = select_marginal(values, *candidate_families(CHARACTERISTICS[name]))
-        own = next(fit for fit in fits if fit.family == law.family)
+        own = next(fit for fit in fits if fit.family == distribution.family)
         assert own.aic - fits[0].aic < 2
-        for key, true in law.parameters.items():
+        for key, true in distribution.parameters.items():
             assert abs(own.parameters[key] - true) < 3 * own.standard_errors[key]
         levels.append(np.clip(own.model.cdf(values), 1e-9, 1 - 1e-9))
     fits = select_copula(*levels)

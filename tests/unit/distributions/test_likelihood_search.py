@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from electrode_grains.distributions import COPULA_FAMILIES, BivariateCopula
-from electrode_grains.distributions.families import MARGINAL_FAMILIES
 from electrode_grains.distributions.likelihood_search import (
-    Summit,
+    Optimum,
     _ascent,
-    climb,
     derivatives,
+    maximize,
     standard_errors,
 )
 from electrode_grains.distributions.marginals import Marginal
+from electrode_grains.distributions.registry import MARGINAL_FAMILIES
 
 TOP = np.array([0.3, -1.2])
 CURVATURE = np.array([[4.0, 1.0], [1.0, 2.0]])
@@ -35,40 +35,40 @@ def warped(point):
 
 
 def test_a_parabola_is_climbed_to_its_top_with_its_curvature():
-    found = climb(hill, [np.array([8.0, 9.0])], *WIDE, keep=1)
+    found = maximize(hill, [np.array([8.0, 9.0])], *WIDE, keep=1)
     np.testing.assert_allclose(found.point, TOP, atol=1e-6)
     np.testing.assert_allclose(found.hessian, -CURVATURE, atol=1e-4)
     assert found.value == pytest.approx(7.0, abs=1e-9)
     assert found.is_converged
-    assert found.promised_gain <= 1e-9
+    assert found.newton_decrement <= 1e-9
     assert not found.at_bound.any()
 
 
 @pytest.mark.parametrize("start", [(-3.0, 5.0), (9.0, -4.0), (1.5, 2.0)])
 def test_other_hills_are_climbed_from_afar(start):
-    found = climb(warped, [np.array(start)], *WIDE, keep=1)
+    found = maximize(warped, [np.array(start)], *WIDE, keep=1)
     np.testing.assert_allclose(found.point, [1, 2], atol=1e-4)
     assert found.is_converged
 
 
 def test_at_the_edge_of_the_box_the_top_along_the_edge_is_found():
     lower, upper = np.array([1.0, -50.0]), WIDE[1]
-    found = climb(hill, [np.array([8.0, 9.0])], lower, upper, keep=1)
+    found = maximize(hill, [np.array([8.0, 9.0])], lower, upper, keep=1)
     # With x held at 1 the top in y is where the gradient in y vanishes.
     np.testing.assert_allclose(found.point, [1.0, TOP[1] - (1.0 - TOP[0]) / 2], atol=1e-6)
     assert found.at_bound.tolist() == [True, False]
     upper = np.array([50.0, -2.0])
-    found = climb(hill, [np.array([-8.0, -9.0])], WIDE[0], upper, keep=1)
+    found = maximize(hill, [np.array([-8.0, -9.0])], WIDE[0], upper, keep=1)
     np.testing.assert_allclose(found.point, [TOP[0] - (-2.0 - TOP[1]) / 4, -2.0], atol=1e-6)
     assert found.at_bound.tolist() == [False, True]
 
 
 def test_in_a_corner_both_coordinates_are_held():
     lower, upper = np.array([1.0, 0.0]), WIDE[1]
-    found = climb(hill, [np.array([3.0, 3.0])], lower, upper, keep=1)
+    found = maximize(hill, [np.array([3.0, 3.0])], lower, upper, keep=1)
     assert found.point.tolist() == [1.0, 0.0]
     assert found.at_bound.all()
-    assert found.promised_gain == 0
+    assert found.newton_decrement == 0
 
 
 def two_hills(point):
@@ -78,17 +78,17 @@ def two_hills(point):
 def test_the_highest_of_several_summits_is_returned_and_only_the_best_starts_are_climbed():
     starts = [np.array([-3.1]), np.array([2.0]), np.array([-2.5])]
     box = np.array([-9.0]), np.array([9.0])
-    assert climb(two_hills, starts, *box, keep=3).point[0] == pytest.approx(3, abs=1e-6)
+    assert maximize(two_hills, starts, *box, keep=3).point[0] == pytest.approx(3, abs=1e-6)
     # -3.1 begins higher than 2.0, and is the one that is kept.
-    assert climb(two_hills, starts, *box, keep=1).point[0] == pytest.approx(-3, abs=1e-6)
+    assert maximize(two_hills, starts, *box, keep=1).point[0] == pytest.approx(-3, abs=1e-6)
     # Of equal starts the first counts; starts outside move into the box.
     pair = [np.array([20.0]), np.array([-20.0])]
-    assert climb(lambda p: -abs(abs(p[0]) - 8), pair, *box, keep=1).point[0] > 0
+    assert maximize(lambda p: -abs(abs(p[0]) - 8), pair, *box, keep=1).point[0] > 0
 
 
 def test_where_nothing_is_finite_there_is_no_summit():
-    assert climb(lambda _: -math.inf, [np.zeros(2)], *WIDE, keep=3) is None
-    found = climb(
+    assert maximize(lambda _: -math.inf, [np.zeros(2)], *WIDE, keep=3) is None
+    found = maximize(
         lambda p: hill(p) if p[0] < 5 else -math.inf,
         [np.array([9.0, 0.0]), np.array([4.0, 0.0])],
         *WIDE,
@@ -98,7 +98,7 @@ def test_where_nothing_is_finite_there_is_no_summit():
 
 
 def test_an_edge_without_slope_is_a_summit_all_the_same():
-    found = climb(
+    found = maximize(
         lambda p: 5.0 - abs(p[0] - 0.7) - abs(p[1]), [np.array([3.0, -2.0])], *WIDE, keep=1
     )
     np.testing.assert_allclose(found.point, [0.7, 0], atol=1e-6)
@@ -107,8 +107,8 @@ def test_an_edge_without_slope_is_a_summit_all_the_same():
 
 def test_a_promise_beyond_a_thousandth_of_a_nat_is_no_convergence():
     for gain, holds in ((0.0009, True), (0.001, True), (0.0011, False), (math.inf, False)):
-        summit = Summit(TOP, 0.0, gain, -CURVATURE, np.zeros(2, bool))
-        assert summit.is_converged == holds
+        optimum = Optimum(TOP, 0.0, gain, -CURVATURE, np.zeros(2, bool))
+        assert optimum.is_converged == holds
 
 
 @given(seed=st.integers(0, 2**32 - 1), size=st.integers(1, 4))
@@ -180,25 +180,25 @@ def test_derivatives_never_leave_the_box():
 
 
 def test_standard_errors_are_those_of_the_inverse_information():
-    summit = Summit(TOP, 0.0, 0.0, -CURVATURE, np.zeros(2, bool))
+    optimum = Optimum(TOP, 0.0, 0.0, -CURVATURE, np.zeros(2, bool))
     expected = np.sqrt(np.diag(np.linalg.inv(CURVATURE)))
-    assert standard_errors(summit, lambda p: p) == pytest.approx(expected, rel=1e-9)
+    assert standard_errors(optimum, lambda p: p) == pytest.approx(expected, rel=1e-9)
     # Parameters exp(x) and x + y: by their slopes.
-    errors = standard_errors(summit, lambda p: (math.exp(p[0]), p[0] + p[1]))
+    errors = standard_errors(optimum, lambda p: (math.exp(p[0]), p[0] + p[1]))
     slopes = np.array([[math.exp(TOP[0]), 0], [1, 1]])
     expected = np.sqrt(np.diag(slopes @ np.linalg.inv(CURVATURE) @ slopes.T))
     assert errors == pytest.approx(expected, rel=1e-6)
 
 
 def test_held_coordinates_and_saddles_have_no_errors():
-    held = Summit(TOP, 0.0, 0.0, -CURVATURE, np.array([True, False]))
+    held = Optimum(TOP, 0.0, 0.0, -CURVATURE, np.array([True, False]))
     first, second = standard_errors(held, lambda p: p)
     assert math.isnan(first)
     assert second == pytest.approx(math.sqrt(1 / CURVATURE[1, 1]))
     for hessian in (CURVATURE, np.diag([-1.0, 0.0]), np.full((2, 2), np.nan)):
-        saddle = Summit(TOP, 0.0, 0.0, hessian, np.zeros(2, bool))
+        saddle = Optimum(TOP, 0.0, 0.0, hessian, np.zeros(2, bool))
         assert np.isnan(standard_errors(saddle, lambda p: p)).all()
-    corner = Summit(TOP, 0.0, 0.0, -CURVATURE, np.ones(2, bool))
+    corner = Optimum(TOP, 0.0, 0.0, -CURVATURE, np.ones(2, bool))
     assert np.isnan(standard_errors(corner, lambda p: p)).all()
 
 
@@ -241,7 +241,7 @@ def mean_log_density(family, sample, values):
 
 
 @pytest.mark.parametrize(("name", "values"), MOMENTS)
-def test_the_first_start_is_the_law_itself_by_its_moments(name, values):
+def test_the_first_start_is_the_distribution_itself_by_its_moments(name, values):
     family, sample = MARGINAL_FAMILIES[name], sample_of(name, values)
     loss = mean_log_density(family, sample, values) - mean_log_density(
         family, sample, family.starts(sample)[0]

@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from scipy.integrate import quad
 
-from electrode_grains.distributions.families import MARGINAL_FAMILIES, candidate_families
+from electrode_grains.distributions.families import candidate_families
 from electrode_grains.distributions.marginals import Marginal
+from electrode_grains.distributions.registry import MARGINAL_FAMILIES
 from electrode_grains.errors import SettingsError
 
 # Tables 1 and 2 of Furat, Finegan et al., J. Power Sources 483 (2021) 229148: the printed
-# parameters and the moments that they imply. Convexity is a Gumbel law of minima (as
+# parameters and the moments that they imply. Convexity is a Gumbel distribution of minima (as
 # printed, of maxima, its mean would be 0.84 instead of 0.79), and the deviation of the
 # azimuth is 1.706 (1.306 is its square root).
 TABLE_2 = [
@@ -131,7 +132,7 @@ def test_table_2_follows_from_the_printed_parameters(family, parameters, support
     assert marginal.std() == pytest.approx(std, abs=6e-7)
 
 
-def test_size_has_the_mode_and_median_of_the_printed_law_not_400_nm():
+def test_size_has_the_mode_and_median_of_the_printed_distribution_not_400_nm():
     diameter = Marginal("inverse_gaussian", {"mu": 513.8, "lambda": 4600})
     grid = np.linspace(300, 600, 30001)
     assert grid[np.argmax(diameter.pdf(grid))] == pytest.approx(434.9, abs=0.05)
@@ -247,18 +248,18 @@ def test_moments_of_heavy_tails_are_exact_or_infinite(family, parameters, mean, 
     u=some.floats(1e-6, 1 - 1e-6),
 )
 @settings(max_examples=60, deadline=None)
-def test_reflection_turns_one_extreme_value_law_into_the_other(k, mu, sigma, u):
-    law = Marginal("generalized_extreme_value", {"k": k, "mu": mu, "sigma": sigma})
+def test_reflection_turns_one_extreme_value_distribution_into_the_other(k, mu, sigma, u):
+    distribution = Marginal("generalized_extreme_value", {"k": k, "mu": mu, "sigma": sigma})
     mirror = Marginal("reflected_generalized_extreme_value", {"k": k, "mu": -mu, "sigma": sigma})
-    x = law.quantile(u)
-    assert law.cdf(x) == pytest.approx(u, rel=1e-6)
-    assert mirror.log_pdf(-x) == pytest.approx(law.log_pdf(x), rel=1e-9, abs=1e-9)
-    assert mirror.cdf(-x) == pytest.approx(1 - law.cdf(x), abs=1e-9)
+    x = distribution.quantile(u)
+    assert distribution.cdf(x) == pytest.approx(u, rel=1e-6)
+    assert mirror.log_pdf(-x) == pytest.approx(distribution.log_pdf(x), rel=1e-9, abs=1e-9)
+    assert mirror.cdf(-x) == pytest.approx(1 - distribution.cdf(x), abs=1e-9)
 
 
 @given(k=some.floats(-1e-5, 1e-5), z=some.floats(-2, 8))
 @settings(max_examples=60, deadline=None)
-def test_extreme_value_laws_pass_through_gumbel(k, z):
+def test_extreme_value_distributions_pass_through_gumbel(k, z):
     near = Marginal("generalized_extreme_value", {"k": k, "mu": 1.0, "sigma": 2.0})
     gumbel = Marginal("gumbel_maximum", {"mu": 1.0, "sigma": 2.0})
     assert near.log_pdf(1 + 2 * z) == pytest.approx(gumbel.log_pdf(1 + 2 * z), abs=1e-3)
@@ -314,17 +315,17 @@ def test_the_last_quantile_is_the_end_point_of_the_law():
 
 
 def test_equal_seeds_draw_equal_samples_with_the_moments_of_the_law():
-    law = Marginal("gumbel_minimum", {"mu": 0.82, "sigma": 0.048}, (0, 1))
-    first, second = (law.sample(4000, np.random.default_rng(5)) for _ in range(2))
+    distribution = Marginal("gumbel_minimum", {"mu": 0.82, "sigma": 0.048}, (0, 1))
+    first, second = (distribution.sample(4000, np.random.default_rng(5)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
-    assert abs(first.mean() - law.mean()) < 4 * law.std() / math.sqrt(4000)
-    assert st.kstest(first, law.cdf).pvalue > 0.01
+    assert abs(first.mean() - distribution.mean()) < 4 * distribution.std() / math.sqrt(4000)
+    assert st.kstest(first, distribution.cdf).pvalue > 0.01
 
 
 def test_marginals_compare_and_travel_between_processes():
-    law = Marginal("beta", {"b": 7.2, "a": 40.1}, (0, 1))
-    assert pickle.loads(pickle.dumps(law)) == law
-    assert list(law.parameters) == ["a", "b"]
+    distribution = Marginal("beta", {"b": 7.2, "a": 40.1}, (0, 1))
+    assert pickle.loads(pickle.dumps(distribution)) == distribution
+    assert list(distribution.parameters) == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -345,7 +346,7 @@ def test_marginals_compare_and_travel_between_processes():
         ("normal", {"mu": 0.0, "sigma": 1.0}, (60.0, 61.0), "no probability on its support"),
     ],
 )
-def test_impossible_laws_are_refused(family, parameters, support, message):
+def test_impossible_distributions_are_refused(family, parameters, support, message):
     with pytest.raises(SettingsError, match=message):
         Marginal(family, parameters, support)
 

@@ -1,6 +1,7 @@
 """Densities and tails beside those of formulas in 30 digits.
 
-Tails of the skew-normal and of laws on the circle are differences: they hold to 1e-13 of the whole.
+Tails of the skew-normal and of distributions on the circle are differences: they hold to
+1e-13 of the whole.
 """
 
 import math
@@ -11,7 +12,7 @@ import pytest
 from mpmath import mp, mpf
 
 from electrode_grains.distributions import Marginal
-from electrode_grains.distributions.families import family_named
+from electrode_grains.distributions.registry import family_named
 
 REAL = (-math.inf, math.inf)
 
@@ -151,10 +152,12 @@ def law_of(family, values):
 
 @pytest.mark.parametrize(("family", "values", "places"), CASES, ids=IDS)
 def test_log_densities_have_twelve_digits(family, values, places):
-    law = law_of(family, values)
+    distribution = law_of(family, values)
     with mpmath.workdps(40):
         exact = [mp.log(DENSITIES[family](mpf(x), *map(mpf, values))) for x in places]
-    np.testing.assert_allclose(law.log_pdf(np.array(places)), np.array(exact, float), 1e-12, 1e-15)
+    np.testing.assert_allclose(
+        distribution.log_pdf(np.array(places)), np.array(exact, float), 1e-12, 1e-15
+    )
 
 
 def of_normal(z):
@@ -269,11 +272,13 @@ def test_both_tails_have_nine_digits(family, values, places):
 
 @pytest.mark.parametrize(("family", "values", "places"), CASES, ids=IDS)
 def test_quantiles_lead_back_from_either_tail(family, values, places):
-    law = law_of(family, values)
+    distribution = law_of(family, values)
     chances = np.array([1e-12, 1e-4, 0.2, 0.5, 0.7])
-    np.testing.assert_allclose(law.cdf(law.quantile(chances)), chances, 1e-7, 1e-14)
-    upper = family_named(family).tails(law.quantile(np.array([1 - 1e-6])), *values)[1]
+    np.testing.assert_allclose(
+        distribution.cdf(distribution.quantile(chances)), chances, 1e-7, 1e-14
+    )
+    upper = family_named(family).tails(distribution.quantile(np.array([1 - 1e-6])), *values)[1]
     np.testing.assert_allclose(upper, 1e-6, rtol=1e-6)
     for x in places:
-        if 1e-13 < law.cdf(x) < 0.9:
-            assert law.quantile(law.cdf(x)) == pytest.approx(x, rel=1e-6)
+        if 1e-13 < distribution.cdf(x) < 0.9:
+            assert distribution.quantile(distribution.cdf(x)) == pytest.approx(x, rel=1e-6)

@@ -6,20 +6,17 @@ import scipy.stats as st
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from electrode_grains.distributions.families import (
-    MARGINAL_FAMILIES,
-    candidate_families,
-    smallest_diameter,
-)
+from electrode_grains.distributions.families import candidate_families, smallest_diameter
 from electrode_grains.distributions.marginal_fitting import fit_marginal, select_marginal
 from electrode_grains.distributions.marginals import Marginal
+from electrode_grains.distributions.registry import MARGINAL_FAMILIES
 from electrode_grains.errors import SettingsError
 
 UNIT = (0.0, 1.0)
 POLAR = (0.0, math.pi / 2)
 MIXTURE = {"mu1": -1.7, "mu2": 1.6, "sigma1": 1, "sigma2": 0.8, "lambda": 0.4}
 # Table 1 of Furat, Finegan et al., J. Power Sources 483 (2021) 229148, convexity as a
-# Gumbel law of minima, with the column that each belongs to.
+# Gumbel distribution of minima, with the column that each belongs to.
 PAPER = {
     "equivalent_diameter_nm": Marginal("inverse_gaussian", {"mu": 513.8, "lambda": 4600}),
     "sphericity": Marginal("beta", {"a": 40.1, "b": 7.2}, UNIT),
@@ -57,24 +54,24 @@ LAWS = [
 ]
 
 
-@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.family)
-def test_no_fit_lies_below_the_truth(law):
+@pytest.mark.parametrize("distribution", LAWS, ids=lambda distribution: distribution.family)
+def test_no_fit_lies_below_the_truth(distribution):
     rng = np.random.default_rng(239)
     for _ in range(8):
-        sample = law.sample(239, rng)
-        fit = fit_marginal(sample, law.family, law.support)
+        sample = distribution.sample(239, rng)
+        fit = fit_marginal(sample, distribution.family, distribution.support)
         assert fit.outcome in ("converged", "at_bound"), fit.reason
-        assert fit.log_likelihood >= law.log_pdf(sample).sum() - 1e-6
+        assert fit.log_likelihood >= distribution.log_pdf(sample).sum() - 1e-6
 
 
 @pytest.mark.parametrize("characteristic", ["elongation", "equivalent_diameter_nm"])
 def test_no_fit_of_fifty_samples_of_the_paper_lies_below_the_truth(characteristic):
-    law = PAPER[characteristic]
+    distribution = PAPER[characteristic]
     for seed in range(50):
-        sample = law.sample(239, np.random.default_rng(seed))
-        fit = fit_marginal(sample, law.family, law.support)
+        sample = distribution.sample(239, np.random.default_rng(seed))
+        fit = fit_marginal(sample, distribution.family, distribution.support)
         assert fit.is_ranked
-        assert fit.log_likelihood >= law.log_pdf(sample).sum()
+        assert fit.log_likelihood >= distribution.log_pdf(sample).sum()
 
 
 @pytest.mark.parametrize("characteristic", PAPER)
@@ -92,15 +89,15 @@ def test_no_fit_lies_below_a_nested_one(characteristic):
 
 
 @pytest.mark.parametrize("characteristic", PAPER)
-def test_the_law_of_the_paper_is_named_within_two_units_of_aic(characteristic):
+def test_the_distribution_of_the_paper_is_named_within_two_units_of_aic(characteristic):
     families, support = candidate_families(characteristic)
-    law = PAPER[characteristic]
-    sample = law.sample(1000, np.random.default_rng(1))
+    distribution = PAPER[characteristic]
+    sample = distribution.sample(1000, np.random.default_rng(1))
     fits = select_marginal(sample, families, support)
     assert {fit.outcome for fit in fits} <= {"converged", "at_bound"}
-    own = next(fit for fit in fits if fit.family == law.family)
+    own = next(fit for fit in fits if fit.family == distribution.family)
     assert own.aic - fits[0].aic < 2.0
-    for name, value in law.parameters.items():
+    for name, value in distribution.parameters.items():
         assert abs(own.parameters[name] - value) < 3 * own.standard_errors[name]
 
 
@@ -115,10 +112,10 @@ def test_likelihood_reaches_that_of_scipy_with_location_zero(family, reference):
 
 
 def test_truncation_is_part_of_the_likelihood():
-    law = Marginal("normal", {"mu": 0.95, "sigma": 0.2}, UNIT)
+    distribution = Marginal("normal", {"mu": 0.95, "sigma": 0.2}, UNIT)
     scores = []
     for seed in range(20):
-        sample = law.sample(1000, np.random.default_rng(seed))
+        sample = distribution.sample(1000, np.random.default_rng(seed))
         whole, truncated = (fit_marginal(sample, "normal", support) for support in (None, UNIT))
         assert whole.parameters["mu"] == pytest.approx(sample.mean())
         assert whole.parameters["mu"] < 0.85
@@ -225,7 +222,7 @@ def test_the_circle_keeps_its_lower_end():
     assert fit.log_likelihood == pytest.approx(-51 * math.log(2 * math.pi))
 
 
-def test_a_limiting_law_is_flagged_at_its_bound():
+def test_a_limiting_distribution_is_flagged_at_its_bound():
     sample = Marginal("lognormal", {"mu": 6.2, "sigma": 0.33}).sample(
         400, np.random.default_rng(11)
     )
@@ -259,21 +256,23 @@ def test_same_sample_gives_the_same_fit():
     assert fit_marginal(sample, "gaussian_mixture") == fit_marginal(sample, "gaussian_mixture")
 
 
-def test_a_sample_cut_at_a_smallest_size_is_fitted_by_the_law_of_all_sizes():
-    """Ignoring the cut makes grains too equal; truncating the law gives the truth back."""
-    law = PAPER["equivalent_diameter_nm"]
+def test_a_sample_cut_at_a_smallest_size_is_fitted_by_the_distribution_of_all_sizes():
+    """Ignoring the cut makes grains too equal; truncating the distribution gives the truth back."""
+    distribution = PAPER["equivalent_diameter_nm"]
     cut = smallest_diameter(400.0, 268, 200)
     scores = {"mu": [], "lambda": []}
     naive = []
     for seed in range(20):
-        sample = law.sample(1000, np.random.default_rng(seed))
+        sample = distribution.sample(1000, np.random.default_rng(seed))
         kept = sample[sample > cut]
         assert 0.6 < kept.size / sample.size < 0.9
-        fit = fit_marginal(kept, law.family, (cut, math.inf))
+        fit = fit_marginal(kept, distribution.family, (cut, math.inf))
         for name, values in scores.items():
-            values.append((fit.parameters[name] - law.parameters[name]) / fit.standard_errors[name])
-        naive.append(fit_marginal(kept, law.family).parameters["lambda"])
-    assert np.mean(naive) > 1.5 * law.parameters["lambda"]
+            values.append(
+                (fit.parameters[name] - distribution.parameters[name]) / fit.standard_errors[name]
+            )
+        naive.append(fit_marginal(kept, distribution.family).parameters["lambda"])
+    assert np.mean(naive) > 1.5 * distribution.parameters["lambda"]
     for values in scores.values():
         assert abs(np.mean(values)) < 4 / math.sqrt(20)
 

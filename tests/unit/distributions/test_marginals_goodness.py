@@ -15,9 +15,9 @@ from electrode_grains.errors import InputError, SettingsError
 
 
 def test_distances_equal_scipy():
-    law = Marginal("normal", {"mu": 1.0, "sigma": 2.0})
+    distribution = Marginal("normal", {"mu": 1.0, "sigma": 2.0})
     sample = np.random.default_rng(1).normal(1.3, 2.1, 80)
-    values = edf_statistics(law, sample)
+    values = edf_statistics(distribution, sample)
     reference = st.norm(1.0, 2.0)
     assert values["kolmogorov_smirnov"] == pytest.approx(st.kstest(sample, reference.cdf).statistic)
     assert values["cramer_von_mises"] == pytest.approx(
@@ -31,11 +31,11 @@ def test_distances_equal_scipy():
 
 def test_p_values_of_a_right_family_spread_over_the_unit_interval():
     rng = np.random.default_rng(2)
-    law = Marginal("inverse_gaussian", {"mu": 513.8, "lambda": 4600})
+    distribution = Marginal("inverse_gaussian", {"mu": 513.8, "lambda": 4600})
     p_values = []
     for _ in range(40):
-        sample = law.sample(100, rng)
-        model = fit_marginal(sample, law.family).model
+        sample = distribution.sample(100, rng)
+        model = fit_marginal(sample, distribution.family).model
         result = goodness_of_fit(model, sample, replicates=39, rng=rng)
         p_values.append(result.p_values["cramer_von_mises"])
     assert st.kstest(p_values, "uniform").pvalue > 0.001
@@ -92,11 +92,11 @@ def test_a_wrong_family_is_rejected():
 
 
 def test_too_few_replicates_and_empty_samples_are_refused():
-    law = Marginal("sine", {})
+    distribution = Marginal("sine", {})
     with pytest.raises(SettingsError, match=r"found: *5"):
-        goodness_of_fit(law, [0.5] * 30, replicates=5, rng=np.random.default_rng(1))
+        goodness_of_fit(distribution, [0.5] * 30, replicates=5, rng=np.random.default_rng(1))
     with pytest.raises(InputError, match="0 observations"):
-        edf_statistics(law, [])
+        edf_statistics(distribution, [])
 
 
 def test_uniform_axes_are_rejected_as_often_as_announced():
@@ -138,9 +138,9 @@ def test_unusable_angles_are_refused(phi, theta, message):
 
 def test_bootstrap_errors_are_those_of_the_information_and_hold_at_a_bound():
     rng = np.random.default_rng(8)
-    law = Marginal("inverse_gaussian", {"mu": 513.8, "lambda": 4600})
-    sample = law.sample(239, rng)
-    fit = fit_marginal(sample, law.family)
+    distribution = Marginal("inverse_gaussian", {"mu": 513.8, "lambda": 4600})
+    sample = distribution.sample(239, rng)
+    fit = fit_marginal(sample, distribution.family)
     tested = goodness_of_fit(fit.model, sample, replicates=199, rng=rng)
     for name, error in fit.standard_errors.items():
         # 5 % is one standard deviation of a spread over 199 samples
@@ -156,8 +156,8 @@ def test_bootstrap_errors_are_those_of_the_information_and_hold_at_a_bound():
 
 def test_a_mean_direction_at_the_end_of_the_circle_has_a_small_error():
     rng = np.random.default_rng(1)
-    law = Marginal("von_mises", {"mu": math.pi - 0.01, "kappa": 8.0})
-    sample = law.sample(200, rng)
+    distribution = Marginal("von_mises", {"mu": math.pi - 0.01, "kappa": 8.0})
+    sample = distribution.sample(200, rng)
     tested = goodness_of_fit(
         fit_marginal(sample, "von_mises").model, sample, replicates=39, rng=rng
     )

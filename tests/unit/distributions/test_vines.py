@@ -7,10 +7,14 @@ import pyvinecopulib
 
 from electrode_grains.distributions import (
     BivariateCopula,
+    CopulaChoice,
+    CopulaFits,
     Marginal,
-    describe_derived,
-    describe_joint_models,
-    describe_marginals,
+    MarginalFits,
+    compare_joint_models,
+    derive_quantity,
+    fit_characteristic,
+    fit_pair,
     implied_density,
     joint_density_of,
     specific_surface_area,
@@ -53,43 +57,46 @@ def test_a_tree_keeps_the_strongest_pairs_and_draws_them_again():
 
 def described(seed=0, n=400):
     u = three(n, seed)
-    laws = [Marginal("normal", {"mu": mu, "sigma": 1.0}) for mu in (5.0, 0.0, -3.0)]
+    distributions = [Marginal("normal", {"mu": mu, "sigma": 1.0}) for mu in (5.0, 0.0, -3.0)]
     sample = pd.DataFrame(
-        {name: law.quantile(column) for name, law, column in zip(NAMES, laws, u.T, strict=True)}
+        {
+            name: distribution.quantile(column)
+            for name, distribution, column in zip(NAMES, distributions, u.T, strict=True)
+        }
     )
-    fits = {name: describe_marginals(sample[name], ["normal"], None) for name in NAMES}
+    fits = {name: fit_characteristic(sample[name], ["normal"], None) for name in NAMES}
     return sample, fits
 
 
 def test_a_vine_wins_where_the_second_tree_is_dependent():
     sample, fits = described()
-    compared = describe_joint_models(sample, fits, FAMILIES, ROTATIONS, np.random.default_rng(3))
-    models = compared["models"]
-    assert models["vine"]["aic"] < models["gaussian"]["aic"] - 10
-    assert models["vine"]["aic"] < models["pairwise"]["aic"] - 10
-    assert models["vine"]["energy_distance"] < models["pairwise"]["energy_distance"]
-    assert compared["sample_size"] == 400
-    assert any("Frank" in line for line in compared["vine_structure"])
+    compared = compare_joint_models(sample, fits, FAMILIES, ROTATIONS, np.random.default_rng(3))
+    models = compared.models
+    assert models["vine"].aic < models["gaussian"].aic - 10
+    assert models["vine"].aic < models["pairwise"].aic - 10
+    assert models["vine"].energy_distance < models["pairwise"].energy_distance
+    assert compared.sample_size == 400
+    assert any("Frank" in line for line in compared.vine_structure)
 
 
 def test_without_vinecopulib_the_other_models_are_compared(monkeypatch):
     monkeypatch.setattr("electrode_grains.distributions.vines.find_spec", lambda name: None)
     sample, fits = described(n=120)
-    compared = describe_joint_models(sample, fits, FAMILIES, ROTATIONS, np.random.default_rng(3))
-    assert set(compared["models"]) == {"gaussian", "pairwise"}
-    assert compared["vine_structure"] is None
+    compared = compare_joint_models(sample, fits, FAMILIES, ROTATIONS, np.random.default_rng(3))
+    assert set(compared.models) == {"gaussian", "pairwise"}
+    assert compared.vine_structure is None
 
 
-def test_too_few_grains_and_missing_marginals_are_told():
+def test_too_few_grains_and_missing_marginals_are_derived():
     sample, fits = described(n=59)
     rng = np.random.default_rng(3)
-    few = describe_joint_models(sample, fits, FAMILIES, ROTATIONS, rng)
-    assert few["models"] == {}
-    assert "59 grains" in few["reason"]
-    missing = describe_joint_models(
-        sample, {**fits, "s": {**fits["s"], "best": None}}, FAMILIES, ROTATIONS, rng
+    few = compare_joint_models(sample, fits, FAMILIES, ROTATIONS, rng)
+    assert few.models == {}
+    assert "59 grains" in few.reason
+    missing = compare_joint_models(
+        sample, {**fits, "s": fits["s"].model_copy(update={"best": None})}, FAMILIES, ROTATIONS, rng
     )
-    assert missing["reason"].endswith("fitted to s")
+    assert missing.reason.endswith("fitted to s")
 
 
 def test_a_derived_quantity_stands_beside_that_of_the_grains():
@@ -97,22 +104,23 @@ def test_a_derived_quantity_stands_beside_that_of_the_grains():
     u, v = BivariateCopula("frank", (-6.0,)).sample(600, rng)
     d = Marginal("lognormal", {"mu": 6.2, "sigma": 0.3}).quantile(u)
     s = Marginal("beta", {"a": 40.0, "b": 7.0}).quantile(v)
-    fits = {
-        "characteristics": {
-            "d": describe_marginals(d, ["lognormal"], (0, np.inf)),
-            "s": describe_marginals(s, ["beta"], (0.0, 1.0)),
-        }
+    marginals = {
+        "d": fit_characteristic(d, ["lognormal"], (0, np.inf)),
+        "s": fit_characteristic(s, ["beta"], (0.0, 1.0)),
     }
-    pair = {"x": "s", "y": "d", "best": {"family": "frank", "parameters": [-6.0], "rotation": 0}}
-    joint = joint_density_of("d", "s", fits, {"pairs": [pair]})
-    told = describe_derived(specific_surface_area, d, s, joint)
-    assert told["fitted"]["mean"] == pytest.approx(told["empirical"]["mean"], rel=0.02)
-    assert told["fitted"]["std"] == pytest.approx(told["empirical"]["std"], rel=0.1)
-    assert told["kolmogorov_smirnov"] < 1.36 / np.sqrt(600)
-    independent = joint_density_of("d", "s", fits, {"pairs": []})
-    assert describe_derived(specific_surface_area, d, s, independent)["copula"] == "independence"
+    fits = MarginalFits(characteristics=marginals)
+    pair = fit_pair(s, d, marginals["s"], marginals["d"], ["frank"], [0])
+    best = CopulaChoice(family="frank", parameters=[-6.0], rotation=0)
+    pair = pair.model_copy(update={"x": "s", "y": "d", "best": best})
+    joint = joint_density_of("d", "s", fits, CopulaFits(pairs=[pair]))
+    derived = derive_quantity(specific_surface_area, d, s, joint)
+    assert derived.fitted.mean == pytest.approx(derived.empirical.mean, rel=0.02)
+    assert derived.fitted.std == pytest.approx(derived.empirical.std, rel=0.1)
+    assert derived.kolmogorov_smirnov < 1.36 / np.sqrt(600)
+    independent = joint_density_of("d", "s", fits, CopulaFits(pairs=[]))
+    assert derive_quantity(specific_surface_area, d, s, independent).copula == "independence"
     x, density = implied_density(specific_surface_area, joint)
     assert np.trapezoid(density, x) == pytest.approx(1, abs=0.02)
-    unfitted = {"pairs": [{**pair, "best": None}]}
+    unfitted = CopulaFits(pairs=[pair.model_copy(update={"best": None})])
     assert joint_density_of("d", "s", fits, unfitted) is None
     assert implied_density(specific_surface_area, None)[0].size == 0

@@ -10,12 +10,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+import electrode_grains.distributions as distributions
 from electrode_grains.descriptors import MODELLED
+from electrode_grains.distributions.records import (
+    CopulaFits,
+    DependenceComparison,
+    DerivedDistributions,
+    MarginalFits,
+)
 from electrode_grains.errors import InputError
 from electrode_grains.morphometry import thin_by_weight
 from electrode_grains.pipelines.modelling.settings import (
+    ComparisonSettings,
+    GoodnessSettings,
     PairSettings,
-    ResamplingSettings,
     SampleSettings,
 )
 
@@ -47,73 +55,67 @@ def select_grains(grain_table: pd.DataFrame, sample: SampleSettings) -> pd.DataF
 
 
 def fit_marginals(
-    grain_sample: pd.DataFrame, sample: SampleSettings, goodness: ResamplingSettings
-) -> dict[str, Any]:
+    grain_sample: pd.DataFrame, sample: SampleSettings, goodness: GoodnessSettings
+) -> MarginalFits:
     """Fit every candidate family to every characteristic and test the best."""
-    from electrode_grains.distributions import (
-        describe_axis_uniformity,
-        describe_goodness,
-        describe_marginals,
-    )
-
     rng = np.random.default_rng(goodness.seed)
     characteristics = {}
     for name, known in MODELLED.items():
         families, support = families_above_the_cut(name, grain_sample, sample.minimum_voxels)
         measured = grain_sample[name].dropna()
-        result = describe_marginals(
+        fit = distributions.fit_characteristic(
             measured.to_numpy(), families, support, labels=grain_sample.loc[measured.index, "label"]
         )
-        tested = describe_goodness(measured, result, goodness.replicates, rng)
-        found = result["best"] or "no family"
-        p_value = tested["p_values"]["anderson_darling"] if tested else float("nan")
-        logger.info("%s: %s, %d grains, p = %.2f", name, found, result["sample_size"], p_value)
-        characteristics[name] = {"unit": known.unit or "1", "goodness_of_fit": tested, **result}
-    axes = describe_axis_uniformity(grain_sample["azimuthal_angle"], grain_sample["polar_angle"])
-    return {"characteristics": characteristics, "axis_uniformity": axes}
+        tested = distributions.check_characteristic(measured, fit, goodness.replicates, rng)
+        p_value = tested.p_values["anderson_darling"] if tested else float("nan")
+        best = fit.best or "no family"
+        logger.info("%s: %s, %d grains, p = %.2f", name, best, fit.sample_size, p_value)
+        characteristics[name] = fit.model_copy(
+            update={"unit": known.unit or "1", "goodness_of_fit": tested}
+        )
+    axes = distributions.check_axes(grain_sample["azimuthal_angle"], grain_sample["polar_angle"])
+    return MarginalFits(characteristics=characteristics, axis_uniformity=axes)
 
 
 def families_above_the_cut(
     characteristic: str, grain_sample: pd.DataFrame, minimum_voxels: int
 ) -> tuple[tuple[str, ...], tuple[float, float]]:
-    """Candidates of a characteristic; laws of the diameter begin where the sample was cut."""
-    from electrode_grains.distributions import candidate_families, smallest_diameter
-
-    families, (lower, upper) = candidate_families(characteristic)
+    """Candidates of a characteristic; those of the diameter begin where the sample was cut."""
+    families, (lower, upper) = distributions.candidate_families(characteristic)
     if characteristic == "equivalent_diameter_nm" and len(grain_sample):
         grain = grain_sample.iloc[0]
-        lower = smallest_diameter(grain[characteristic], grain["voxel_count"], minimum_voxels)
+        lower = distributions.smallest_diameter(
+            grain[characteristic], grain["voxel_count"], minimum_voxels
+        )
     return families, (lower, upper)
 
 
 def fit_copulas(
     grain_sample: pd.DataFrame,
-    marginal_fits: Mapping[str, Any],
+    marginal_fits: MarginalFits,
     pairs: PairSettings,
-    goodness: ResamplingSettings,
-) -> dict[str, Any]:
+    goodness: GoodnessSettings,
+) -> CopulaFits:
     """Fit every candidate copula to every correlated pair, with the marginals held fixed."""
-    from electrode_grains.distributions import describe_dependence, describe_pair
-
-    fitted = marginal_fits["characteristics"]
+    fitted = marginal_fits.characteristics
     rng = np.random.default_rng(goodness.seed)
     results = []
     for x, y in correlated_pairs(grain_sample, pairs):
         values = grain_sample[[x, y]].dropna().to_numpy().T
         candidates = pairs.families, pairs.rotations
-        result = describe_pair(*values, fitted[x], fitted[y], *candidates)
-        checked = describe_dependence(
-            *(*values, result, fitted[x], fitted[y], *candidates),
+        fit = distributions.fit_pair(*values, fitted[x], fitted[y], *candidates)
+        fit = distributions.check_pair(
+            *(*values, fit, fitted[x], fitted[y], *candidates),
             replicates=goodness.replicates,
             rng=rng,
             break_ties=pairs.ties == "random",
         )
-        best, tested = result["best"], checked["goodness_of_fit"]
-        found = f"{best['family']} rotated by {best['rotation']} degrees" if best else "no copula"
-        p_value = tested["p_value"] if tested else float("nan")
-        logger.info("%s ~ %s: %s, %d grains, p = %.2f", x, y, found, result["sample_size"], p_value)
-        results.append({"x": x, "y": y, **result, **checked})
-    return {"pairs": results}
+        best, tested = fit.best, fit.goodness_of_fit
+        name = f"{best.family} rotated by {best.rotation} degrees" if best else "no copula"
+        p_value = tested.p_value if tested else float("nan")
+        logger.info("%s ~ %s: %s, %d grains, p = %.2f", x, y, name, fit.sample_size, p_value)
+        results.append(fit.model_copy(update={"x": x, "y": y}))
+    return CopulaFits(pairs=results)
 
 
 def correlated_pairs(grain_sample: pd.DataFrame, pairs: PairSettings) -> list[tuple[str, str]]:
@@ -129,35 +131,31 @@ def correlated_pairs(grain_sample: pd.DataFrame, pairs: PairSettings) -> list[tu
 
 
 def derive_distributions(
-    grain_sample: pd.DataFrame, marginal_fits: Mapping[str, Any], copula_fits: Mapping[str, Any]
-) -> dict[str, Any]:
+    grain_sample: pd.DataFrame, marginal_fits: MarginalFits, copula_fits: CopulaFits
+) -> DerivedDistributions:
     """Set what the fits imply for derived quantities beside what the grains have (R27)."""
-    from electrode_grains.distributions import (
-        describe_derived,
-        joint_density_of,
-        specific_surface_area,
-    )
-
     x, y = "equivalent_diameter_nm", "sphericity"
-    joint = joint_density_of(x, y, marginal_fits, copula_fits)
+    joint = distributions.joint_density_of(x, y, marginal_fits, copula_fits)
     if joint is None:
-        return {"specific_surface_area_per_um": None}
-    result = describe_derived(specific_surface_area, grain_sample[x], grain_sample[y], joint)
-    return {"specific_surface_area_per_um": {"of": [x, y], **result}}
+        return DerivedDistributions(specific_surface_area_per_um=None)
+    result = distributions.derive_quantity(
+        distributions.specific_surface_area, grain_sample[x], grain_sample[y], joint
+    )
+    return DerivedDistributions(
+        specific_surface_area_per_um=result.model_copy(update={"of": [x, y]})
+    )
 
 
 def compare_joint_models(
     grain_sample: pd.DataFrame,
-    marginal_fits: Mapping[str, Any],
+    marginal_fits: MarginalFits,
     pairs: PairSettings,
-    goodness: ResamplingSettings,
-) -> dict[str, Any]:
+    goodness: GoodnessSettings,
+) -> DependenceComparison:
     """Compare a vine of all shape characteristics with pairwise fits and a Gaussian copula."""
-    from electrode_grains.distributions import describe_joint_models
-
-    return describe_joint_models(
+    return distributions.compare_joint_models(
         grain_sample[list(pairs.characteristics)],
-        marginal_fits["characteristics"],
+        marginal_fits.characteristics,
         pairs.families,
         pairs.rotations,
         np.random.default_rng(goodness.seed),
@@ -168,11 +166,9 @@ def compare_particles(
     compared_grain_tables: Mapping[str, Any],
     sample: SampleSettings,
     pairs: PairSettings,
-    comparison: ResamplingSettings,
+    comparison: ComparisonSettings,
 ) -> pd.DataFrame:
     """Say in which characteristics and dependences particles differ, two at a time."""
-    from electrode_grains.distributions import compare_samples
-
     particles = {
         name: select_grains(read(), sample)[list(pairs.characteristics)]
         for name, read in sorted(compared_grain_tables.items())
@@ -180,9 +176,9 @@ def compare_particles(
     subjects = tuple(combinations(pairs.characteristics, 2))
     rng = np.random.default_rng(comparison.seed)
     rows = [
-        {"first": first, "second": second, **row}
+        {"first": first, "second": second, **row.to_dict()}
         for first, second in combinations(particles, 2)
-        for row in compare_samples(
+        for row in distributions.compare_samples(
             particles[first], particles[second], subjects, replicates=comparison.replicates, rng=rng
         )
     ]
@@ -195,18 +191,16 @@ def compare_particles(
     return pd.DataFrame(rows)
 
 
-def compare_families(
-    marginal_fits: Mapping[str, Any], copula_fits: Mapping[str, Any]
-) -> pd.DataFrame:
+def compare_families(marginal_fits: MarginalFits, copula_fits: CopulaFits) -> pd.DataFrame:
     """List all candidates of all subjects in one table, best first."""
     rows = [
-        {"subject": name, "kind": "marginal", "rotation": 0, **candidate}
-        for name, fits in marginal_fits["characteristics"].items()
-        for candidate in fits["candidates"]
+        {"subject": name, "kind": "marginal", "rotation": 0, **candidate.to_dict()}
+        for name, fit in marginal_fits.characteristics.items()
+        for candidate in fit.candidates
     ] + [
-        {"subject": f"{pair['x']} ~ {pair['y']}", "kind": "copula", **candidate}
-        for pair in copula_fits["pairs"]
-        for candidate in pair["candidates"]
+        {"subject": f"{pair.x} ~ {pair.y}", "kind": "copula", **candidate.to_dict()}
+        for pair in copula_fits.pairs
+        for candidate in pair.candidates
     ]
     columns = [
         "subject",

@@ -14,6 +14,7 @@ from pydantic_core import to_jsonable_python
 
 from electrode_grains.alignment import SliceTransforms
 from electrode_grains.boundary.split import AnnotationSplit
+from electrode_grains.distributions.records import CopulaFits, MarginalFits
 from electrode_grains.grains import SegmentationLog
 from electrode_grains.morphometry.summary import ParticleSummary
 from electrode_grains.volumes import spacing_of
@@ -142,14 +143,13 @@ def draw_grains(
 
 
 def draw_distributions(
-    grain_sample: pd.DataFrame, marginal_fits: Mapping[str, Any], copula_fits: Mapping[str, Any]
+    grain_sample: pd.DataFrame, marginal_fits: MarginalFits, copula_fits: CopulaFits
 ) -> tuple[Figure, Figure, Figure, Figure]:
     """Show histograms with fitted densities, densities of pairs, how well they fit, and 6/(ds)."""
     from electrode_grains.distributions import (
-        density_panel,
+        fig8_panel,
         implied_density,
         joint_density_of,
-        marginal_from_description,
         specific_surface_area,
     )
     from electrode_grains.figures import (
@@ -159,15 +159,14 @@ def draw_distributions(
         probability_plots,
     )
 
-    marginals = marginal_fits["characteristics"]
-    fitted = {name: fits for name, fits in marginals.items() if fits["best"] is not None}
-    models = {name: marginal_from_description(fits) for name, fits in fitted.items()}
-    families = {name: fits["best"] for name, fits in fitted.items()}
+    marginals = marginal_fits.characteristics
+    fitted = {name: fit for name, fit in marginals.items() if fit.best is not None}
+    models = {name: fit.distribution() for name, fit in fitted.items()}
+    families = {name: fit.best for name, fit in fitted.items()}
     panels = []
-    for pair in copula_fits["pairs"]:
-        x, y = pair["x"], pair["y"]
-        values = grain_sample[[x, y]].dropna().to_numpy().T
-        panels.append(density_panel(*values, pair, marginals[x], marginals[y]))
+    for pair in copula_fits.pairs:
+        values = grain_sample[[pair.x, pair.y]].dropna().to_numpy().T
+        panels.append(fig8_panel(*values, pair, marginals[pair.x], marginals[pair.y]))
     joint = joint_density_of(*DERIVED_FROM, marginal_fits, copula_fits)
     surface = specific_surface_area(*grain_sample[list(DERIVED_FROM)].to_numpy().T)
     return (
@@ -184,17 +183,13 @@ def draw_distributions(
 
 
 def tabulate(
-    marginal_fits: Mapping[str, Any], copula_fits: Mapping[str, Any]
+    marginal_fits: MarginalFits, copula_fits: CopulaFits
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Build Tables 1 to 4 of the paper for this particle."""
     from electrode_grains.figures import table_1, table_2, table_3, table_4
 
-    return (
-        table_1(marginal_fits),
-        table_2(marginal_fits),
-        table_3(copula_fits),
-        table_4(copula_fits),
-    )
+    marginals, copulas = marginal_fits.to_dict(), copula_fits.to_dict()
+    return table_1(marginals), table_2(marginals), table_3(copulas), table_4(copulas)
 
 
 def write_report(
@@ -216,6 +211,8 @@ def write_report(
     results = {name: result for name, result in results.items() if result is not None}
     figures = {name: results.pop(name) for name in list(results) if name.startswith("figure_")}
     tables = {name: results.pop(name) for name in list(results) if name.startswith("table_")}
+    fits = results.get("marginal_fits"), results.get("copula_fits")
+    candidates = evaluate_candidates(grain_sample, *fits) if all(fits) else None
     results = {name: plain_values(result) for name, result in results.items()}
     settings = to_jsonable_python(parameters)  # Kedro has made models of its leaves
     labels = grain_label_volume.to_numpy()
@@ -230,7 +227,6 @@ def write_report(
     boundary = None
     if class_probability_volume is not None:
         boundary = class_probability_volume.sel(channel="boundary").to_numpy()
-    fits = results.get("marginal_fits"), results.get("copula_fits")
     particle = settings.get("particle", {})
     return report_page(
         ReportContent(
@@ -246,7 +242,7 @@ def write_report(
             suspect_pictures=()
             if suspect_table is None
             else suspect_pictures(suspect_table, below, labels, colours),
-            candidates=evaluate_candidates(grain_sample, *fits) if all(fits) else None,
+            candidates=candidates,
             provenance={
                 **describe_run(),
                 "data_fingerprints": {
@@ -304,29 +300,31 @@ def coloured_mesh(
     return mesh
 
 
-def draw_candidates(grain_sample: pd.DataFrame, marginal_fits: Mapping[str, Any]) -> PlotlyFigure:
+def draw_candidates(grain_sample: pd.DataFrame, marginal_fits: MarginalFits) -> PlotlyFigure:
     """Chart the characteristics with their best families, for the node in kedro-viz."""
     from electrode_grains.figures import candidate_chart
 
-    return candidate_chart(evaluate_candidates(grain_sample, marginal_fits, {"pairs": ()}))
+    return candidate_chart(evaluate_candidates(grain_sample, marginal_fits, CopulaFits(pairs=[])))
 
 
 def evaluate_candidates(
-    grain_sample: pd.DataFrame, marginal_fits: Mapping[str, Any], copula_fits: Mapping[str, Any]
+    grain_sample: pd.DataFrame, marginal_fits: MarginalFits, copula_fits: CopulaFits
 ) -> dict[str, Any]:
     """Evaluate the densities of all candidates for Figs. 7 and 8 as pages show them."""
-    from electrode_grains.distributions import marginal_candidates, pair_candidates
+    from electrode_grains.distributions import candidate_densities, marginal_candidate_densities
     from electrode_grains.figures import distribution_payload
 
-    marginals = marginal_fits["characteristics"]
+    marginals = marginal_fits.characteristics
     pairs = []
-    for pair in copula_fits["pairs"]:
-        names = pair["x"], pair["y"]
-        values = grain_sample[list(names)].dropna().to_numpy().T
-        panel = pair_candidates(*values, pair, *(marginals[name] for name in names))
-        pairs.append({"x": pair["x"], "y": pair["y"], **panel})
+    for pair in copula_fits.pairs:
+        values = grain_sample[[pair.x, pair.y]].dropna().to_numpy().T
+        panel = candidate_densities(*values, pair, marginals[pair.x], marginals[pair.y])
+        pairs.append({"x": pair.x, "y": pair.y, **panel})
     return distribution_payload(
-        {name: marginal_candidates(grain_sample[name], fits) for name, fits in marginals.items()},
+        {
+            name: marginal_candidate_densities(grain_sample[name], fit)
+            for name, fit in marginals.items()
+        },
         pairs,
     )
 

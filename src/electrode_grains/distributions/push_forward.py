@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import gaussian_kde
 
 from electrode_grains.distributions.copulas import BivariateCopula
-from electrode_grains.distributions.description import (
-    copula_from_description,
-    marginal_from_description,
-)
 from electrode_grains.distributions.joint import JointDensity, SampledDistribution
+from electrode_grains.distributions.records import (
+    CopulaFits,
+    DerivedQuantity,
+    MarginalFits,
+    Moments,
+)
 
 NM_PER_UM = 1000.0
 KERNEL_SAMPLE = 20_000
@@ -49,9 +51,9 @@ def specific_surface_area(diameter_nm: ArrayLike, sphericity: ArrayLike) -> NDAr
 
 
 def joint_density_of(
-    x: str, y: str, marginal_fits: Mapping[str, Any], copula_fits: Mapping[str, Any]
+    x: str, y: str, marginal_fits: MarginalFits, copula_fits: CopulaFits
 ) -> JointDensity | None:
-    """Fitted joint density of two characteristics, from the descriptions of the fits.
+    """Fitted joint density of two characteristics.
 
     Returns
     -------
@@ -59,23 +61,23 @@ def joint_density_of(
         With independence where the pair was not modelled, because it is hardly correlated;
         None where a marginal or the copula of the pair could not be fitted.
     """
-    fits = [marginal_fits["characteristics"][name] for name in (x, y)]
-    if any(fit["best"] is None for fit in fits):
+    fits = [marginal_fits.characteristics[name] for name in (x, y)]
+    if any(fit.best is None for fit in fits):
         return None
     copula = BivariateCopula("independence")
-    for pair in copula_fits["pairs"]:
-        if {pair["x"], pair["y"]} == {x, y}:
-            if pair["best"] is None:
+    for pair in copula_fits.pairs:
+        if {pair.x, pair.y} == {x, y}:
+            if pair.best is None:
                 return None
-            found = copula_from_description(pair["best"])
-            copula = found if pair["x"] == x else found.swapped()
-    first, second = map(marginal_from_description, fits)
+            fitted = pair.best.copula()
+            copula = fitted if pair.x == x else fitted.swapped()
+    first, second = (fit.distribution() for fit in fits)
     return JointDensity(first, second, copula)
 
 
-def describe_derived(
+def derive_quantity(
     function: Callable[[Any, Any], ArrayLike], x: ArrayLike, y: ArrayLike, joint: JointDensity
-) -> dict[str, Any]:
+) -> DerivedQuantity:
     """Set a function of two characteristics as the grains have it beside what the fit implies.
 
     Parameters
@@ -86,12 +88,6 @@ def describe_derived(
         Values of the grains; pairs that are not finite are left out.
     joint : JointDensity
         Fitted to them.
-
-    Returns
-    -------
-    dict
-        `copula`; `empirical` and `fitted`, each with `mean`, `std` and `quantiles`; and
-        `kolmogorov_smirnov`, the largest distance of their distribution functions.
     """
     values = np.asarray(function(np.asarray(x, float), np.asarray(y, float)), float)
     values = np.sort(values[np.isfinite(values)])
@@ -99,22 +95,22 @@ def describe_derived(
     steps = np.arange(values.size + 1) / max(values.size, 1)
     reached = implied.cdf(values)
     distance = np.maximum(steps[1:] - reached, reached - steps[:-1])
-    return {
-        "copula": joint.copula.family,
-        "sample_size": int(values.size),
-        "empirical": _moments(SampledDistribution(values)) if values.size > 1 else None,
-        "fitted": _moments(implied),
-        "kolmogorov_smirnov": float(distance.max()) if values.size else None,
-    }
+    return DerivedQuantity(
+        copula=joint.copula.family,
+        sample_size=int(values.size),
+        empirical=_moments(SampledDistribution(values)) if values.size > 1 else None,
+        fitted=_moments(implied),
+        kolmogorov_smirnov=float(distance.max()) if values.size else None,
+    )
 
 
-def _moments(distribution: SampledDistribution) -> dict[str, Any]:
+def _moments(distribution: SampledDistribution) -> Moments:
     levels = distribution.quantile(PROBABILITIES)
-    return {
-        "mean": distribution.mean(),
-        "std": distribution.std(),
-        "quantiles": {f"{p:g}": float(q) for p, q in zip(PROBABILITIES, levels, strict=True)},
-    }
+    return Moments(
+        mean=distribution.mean(),
+        std=distribution.std(),
+        quantiles={f"{p:g}": float(q) for p, q in zip(PROBABILITIES, levels, strict=True)},
+    )
 
 
 def implied_density(

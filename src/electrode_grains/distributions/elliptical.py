@@ -1,8 +1,8 @@
-"""Gaussian and Student copulas, the elliptical baselines: the adapter to copulae.
+"""Gaussian and Student copulas, by the densities of copulae.
 
 Their densities are those of copulae, which takes a second to import and is therefore
 imported where it is called. Its Archimedean families cannot be fitted next to NumPy 2.4, and
-it knows neither rotations nor the other six families of the paper: see `copula_families`.
+it knows neither rotations nor the other six families of the paper: see `registry`.
 """
 
 from __future__ import annotations
@@ -59,6 +59,11 @@ def student_conditional(u: Array, v: Array, parameters: Parameters) -> Array:
 def student_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
     """C(u, v), by integrating the conditional distribution."""
     return _integrate(student_conditional, u, v, parameters)
+
+
+def kendall_tau(parameters: Parameters) -> float:
+    """Kendall's tau, the same for all elliptical copulas of a correlation."""
+    return float(2 / np.pi * np.arcsin(parameters[0]))
 
 
 def student_tails(parameters: Parameters) -> tuple[float, float]:

@@ -1,0 +1,229 @@
+"""Copula families of two parameters, kappa and delta; notation as in `copula_families_simple`."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.integrate import quad
+
+from electrode_grains.distributions.copula_terms import (
+    Array,
+    Parameters,
+    log1p,
+    log_add,
+    log_expm1,
+    log_sum_minus_one,
+    upper_tail,
+)
+from electrode_grains.distributions.family_declaration import CopulaFamily, Kind, Parameter
+
+
+def _bb1_density(u: Array, v: Array, parameters: Parameters) -> Array:
+    t, d = parameters
+    x, y = -np.log(u), -np.log(v)
+    lx, ly = log_expm1(t * x), log_expm1(t * y)
+    log_r = log_add(d * lx, d * ly) / d
+    last = math.log(t * d + 1) + log_r
+    if d > 1:
+        last = log_add(np.full_like(last, math.log(t * (d - 1))), last)
+    return np.asarray(
+        -(1 / t + 2) * log_add(np.zeros_like(log_r), log_r)
+        + (1 - 2 * d) * log_r
+        + last
+        + (d - 1) * (lx + ly)
+        + (t + 1) * (x + y)
+    )
+
+
+def _bb1_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
+    t, d = parameters
+    log_r = log_add(d * log_expm1(-t * np.log(u)), d * log_expm1(-t * np.log(v))) / d
+    return np.exp(-log_add(np.zeros_like(log_r), log_r) / t)
+
+
+def _bb1_conditional(u: Array, v: Array, parameters: Parameters) -> Array:
+    t, d = parameters
+    x, y = -np.log(u), -np.log(v)
+    lx, ly = log_expm1(t * x), log_expm1(t * y)
+    log_r = log_add(d * lx, d * ly) / d
+    outer = log_add(np.zeros_like(log_r), log_r)
+    return np.exp((d - 1) * (lx - log_r) - (1 / t + 1) * outer + (t + 1) * x)
+
+
+def _bb8_parts(u: Array, v: Array, parameters: Parameters) -> tuple[Array, Array, Array, float]:
+    """Terms log p, log q, log R and eta of the Joe-Frank family."""
+    t, d = parameters
+    log_e = t * math.log1p(-d) if d < 1 else -math.inf
+    log_p, log_q = t * log1p(-d * u), t * log1p(-d * v)
+    eta = -math.expm1(log_e)
+    # The larger of p and q is taken out of R = (p (1 - q) + q - e) / eta, lest it underflow.
+    larger = np.maximum(np.real(log_p), np.real(log_q))
+    inner = np.exp(log_p - larger) * np.expm1(log_q)
+    inner = inner + np.exp(log_q - larger) * np.expm1(log_e - log_q)
+    return log_p, log_q, larger + np.log(-inner / eta), eta
+
+
+def _bb8_density(u: Array, v: Array, parameters: Parameters) -> Array:
+    t, d = parameters
+    log_p, log_q, log_r, eta = _bb8_parts(u, v, parameters)
+    return np.asarray(
+        math.log(d / eta)
+        + (1 / t - 2) * log_r
+        + (np.log(t - 1 + np.exp(log_r)) if t > 1 else log_r)
+        + (1 - 1 / t) * (log_p + log_q)
+    )
+
+
+def _bb8_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
+    t, d = parameters
+    _, _, log_r, _ = _bb8_parts(u, v, parameters)
+    return -np.expm1(log_r / t) / d
+
+
+def _bb8_conditional(u: Array, v: Array, parameters: Parameters) -> Array:
+    t, _ = parameters
+    log_p, log_q, log_r, eta = _bb8_parts(u, v, parameters)
+    return -np.expm1(log_q) / eta * np.exp((1 - 1 / t) * (log_p - log_r))
+
+
+def _bb8_tau(parameters: Parameters) -> float:
+    t, d = parameters
+    eta = -np.expm1(t * np.log1p(-d)) if d < 1 else 1.0
+
+    def ratio(s: float) -> float:
+        rest = (1 - d * s) ** t
+        if s <= 0 or rest <= 0:
+            return 0.0
+        return float(np.log((1 - rest) / eta) * (1 - rest) / (t * d * (1 - d * s) ** (t - 1)))
+
+    return float(1 + 4 * quad(ratio, 0, 1, limit=200)[0])
+
+
+def _bb3_density(u: Array, v: Array, parameters: Parameters) -> Array:
+    t, d = parameters
+    x, y = -np.log(u), -np.log(v)
+    lx, ly = np.log(x), np.log(y)
+    big_x, big_y = d * np.exp(t * lx), d * np.exp(t * ly)
+    w = log_sum_minus_one(big_x, big_y)
+    # X + Y - 2 w without its cancellation where X and Y are large
+    larger = np.maximum(big_x, big_y)
+    apart = -larger * np.expm1(-t * np.abs(lx - ly))
+    balance = -apart - 2 * np.log1p(np.exp(-apart) - np.exp(-larger))
+    log_g = (np.log(w) - math.log(d)) / t
+    g = np.exp(log_g)
+    return np.asarray(
+        -g
+        + balance
+        + 2 * math.log(d * t)
+        + (t - 1) * (lx + ly)
+        + x
+        + y
+        + log_g
+        - math.log(t)
+        - np.log(w)
+        + np.log(g / (t * w) + (1 - 1 / t) / w + 1)
+    )
+
+
+def _bb3_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
+    t, d = parameters
+    big_x, big_y = d * (-np.log(u)) ** t, d * (-np.log(v)) ** t
+    return np.exp(-((log_sum_minus_one(big_x, big_y) / d) ** (1 / t)))
+
+
+def _bb3_tau(parameters: Parameters) -> float:
+    t, d = parameters
+
+    def ratio(s: float) -> float:
+        if not 0 < s < 1:
+            return 0.0
+        x = -np.log(s)
+        return float(np.expm1(-d * x**t) * s * x ** (1 - t) / (d * t))
+
+    return float(1 + 4 * quad(ratio, 0, 1, limit=200)[0])
+
+
+def _bb5_parts(
+    lx: Array, ly: Array, parameters: Parameters
+) -> tuple[Array, Array, Array, Array, Array]:
+    """Terms log X, log Y, softplus and log s of the family, from log x and log y."""
+    t, d = parameters
+    log_x, log_y = t * lx, t * ly
+    soft_x = log_add(np.zeros_like(log_x), d * (log_x - log_y))
+    soft_y = log_add(np.zeros_like(log_y), d * (log_y - log_x))
+    smaller = np.real(log_x) < np.real(log_y)
+    low, high = np.where(smaller, log_x, log_y), np.where(smaller, log_y, log_x)
+    soft = np.where(smaller, soft_x, soft_y)
+    log_s = high + log1p(np.exp(low - high) * -np.expm1(-soft / d))
+    return log_x, log_y, soft_x, soft_y, log_s
+
+
+def _log_share(difference: Array, soft: Array, d: float) -> Array:
+    """log(1 - (h / X)^(1 + d)), by its first term where it is tiny."""
+    k = (1 + d) / d
+    with np.errstate(divide="ignore"):
+        usual = np.log(-np.expm1(-k * soft))
+    return np.where(difference < -36, np.log(k) + difference, usual)
+
+
+def _bb5_density(u: Array, v: Array, parameters: Parameters) -> Array:
+    t, d = parameters
+    x, y = -np.log(u), -np.log(v)
+    lx, ly = np.log(x), np.log(y)
+    log_x, log_y, soft_x, soft_y, log_s = _bb5_parts(lx, ly, parameters)
+    log_h = log_x - soft_x / d
+    share_x = _log_share(d * (log_x - log_y), soft_x, d)
+    share_y = _log_share(d * (log_y - log_x), soft_y, d)
+    g = np.exp(log_s / t)
+    mixed = np.log1p(d) + (2 * d + 1) * log_h - (d + 1) * (log_x + log_y)
+    bracket = log_add(np.log(g + t - 1) + share_x + share_y, np.log(t) + log_s + mixed)
+    return np.asarray(-g + (1 / t - 2) * log_s + (t - 1) * (lx + ly) + bracket + x + y)
+
+
+def _bb5_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
+    t, _ = parameters
+    *_, log_s = _bb5_parts(np.log(-np.log(u)), np.log(-np.log(v)) + 0 * u, parameters)
+    return np.exp(-np.exp(log_s / t))
+
+
+def _ranges(kappa: tuple[float, float], delta: tuple[float, float]) -> tuple[Parameter, ...]:
+    kind: Kind = "real" if delta[1] <= 1 else "excess"
+    return Parameter("kappa", "excess", search=kappa), Parameter("delta", kind, search=delta)
+
+
+TWO_PARAMETER_FAMILIES = (
+    CopulaFamily(
+        name="bb1",
+        parameters=_ranges((1e-10, 15.0), (1.0, 30.0)),
+        log_density=_bb1_density,
+        cdf=_bb1_cdf,
+        kendall_tau=lambda p: 1 - 2 / (p[1] * (p[0] + 2)),
+        tail_dependence=lambda p: (2 ** (-1 / (p[0] * p[1])), upper_tail(p[1])),
+        conditional=_bb1_conditional,
+    ),
+    CopulaFamily(
+        name="bb8",
+        parameters=_ranges((1.0, 60.0), (1e-3, 1.0)),
+        log_density=_bb8_density,
+        cdf=_bb8_cdf,
+        kendall_tau=_bb8_tau,
+        tail_dependence=lambda p: (0.0, upper_tail(p[0]) if p[1] == 1 else 0.0),
+        conditional=_bb8_conditional,
+    ),
+    CopulaFamily(
+        name="bb3",
+        parameters=_ranges((1.0, 20.0), (1e-10, 30.0)),
+        log_density=_bb3_density,
+        cdf=_bb3_cdf,
+        kendall_tau=_bb3_tau,
+        tail_dependence=lambda p: (1.0 if p[0] > 1 else 2 ** (-1 / p[1]), upper_tail(p[0])),
+    ),
+    CopulaFamily(
+        name="bb5",
+        parameters=_ranges((1.0, 20.0), (1e-2, 30.0)),
+        log_density=_bb5_density,
+        cdf=_bb5_cdf,
+        tail_dependence=lambda p: (0.0, float(2 - (2 - 2 ** (-1 / p[1])) ** (1 / p[0]))),
+    ),
+)

@@ -1,0 +1,190 @@
+"""All copulas of a pair of characteristics: fitted, ranked, tested, recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import kendalltau, spearmanr
+
+from electrode_grains.distributions.copula_fitting import select_copula
+from electrode_grains.distributions.copula_goodness import copula_goodness_of_fit
+from electrode_grains.distributions.copulas import BivariateCopula
+from electrode_grains.distributions.joint import JointDensity
+from electrode_grains.distributions.marginal_fitting import inside_support
+from electrode_grains.distributions.pseudo_observations import pseudo_observations, tie_share
+from electrode_grains.distributions.records import (
+    Candidate,
+    CopulaCandidate,
+    CopulaChoice,
+    CredibleRegion,
+    MarginalFit,
+    PairFit,
+    RankCheck,
+)
+from electrode_grains.distributions.results import Fit, akaike_weights, least_aic, winner
+
+Array = NDArray[np.float64]
+# Probabilities enter copulas strictly inside (0, 1): half of a part in a billion.
+PROBABILITY_MARGIN = 5e-10
+CREDIBLE_PROBABILITIES = (0.5, 0.9)
+
+
+def fit_pair(
+    x: ArrayLike,
+    y: ArrayLike,
+    marginal_x: MarginalFit,
+    marginal_y: MarginalFit,
+    families: Sequence[str],
+    rotations: Sequence[int],
+) -> PairFit:
+    """Fit all copulas to a pair with fixed fitted marginals.
+
+    Parameters
+    ----------
+    x, y : array_like of float, shape (n,)
+        Values of both characteristics, one pair per grain.
+    marginal_x, marginal_y : MarginalFit
+        Pairs outside either support are left out and counted. Where either has no best
+        family, no copula is fitted.
+    families : sequence of str
+        Names in `COPULA_FAMILIES`.
+    rotations : sequence of int
+        Among 0, 90, 180, 270 degrees.
+
+    Returns
+    -------
+    PairFit
+        Empirical and fitted correlation, the best copula, all candidates, best first, and
+        the shares of pairs inside the credible regions of the fitted density.
+
+    Notes
+    -----
+    Inference functions for margins (eq. 15-16 of Furat et al., J. Power Sources 483,
+    2021): the copula alone is fitted, at u = F1(x), v = F2(y). Its standard errors hold
+    for known marginals.
+    """
+    first, second, excluded = inside_both(x, y, marginal_x, marginal_y)
+    fits: list[Fit[BivariateCopula]] = []
+    joint = None
+    if marginal_x.best is not None and marginal_y.best is not None:
+        models = marginal_x.distribution(), marginal_y.distribution()
+        u, v = (
+            np.clip(model.cdf(values), PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
+            for model, values in zip(models, (first, second), strict=True)
+        )
+        fits = select_copula(u, v, families, rotations)
+        best = winner(fits)
+        if best is not None and best.model is not None:
+            joint = JointDensity(*models, best.model)
+    known = first.size > 2
+    return PairFit(
+        sample_size=int(first.size),
+        excluded_count=excluded,
+        pearson_r=float(np.corrcoef(first, second)[0, 1]) if known else None,
+        kendall_tau=float(kendalltau(first, second).statistic) if known else None,
+        spearman_rho=float(spearmanr(first, second).statistic) if known else None,
+        fitted_correlation=None if joint is None else joint.correlation(),
+        fitted_kendall_tau=None if joint is None else joint.copula.kendall_tau(),
+        fitted_spearman_rho=None if joint is None else joint.copula.spearman_rho(),
+        credible_regions=[] if joint is None else _credible_regions(joint, first, second),
+        best=None if joint is None else CopulaChoice.of(joint.copula),
+        candidates=[
+            _candidate(fit, least_aic(fits), weight)
+            for fit, weight in zip(fits, akaike_weights(fits), strict=True)
+        ],
+    )
+
+
+def _candidate(fit: Fit[BivariateCopula], least: float, weight: float) -> CopulaCandidate:
+    return CopulaCandidate(
+        **Candidate.criteria_of(fit, least, weight),
+        rotation=fit.model.rotation if fit.model else 0,
+        parameters=list(fit.model.parameters) if fit.model else [],
+        standard_errors=dict(fit.standard_errors or {}) if fit.model else {},
+    )
+
+
+def check_pair(
+    x: ArrayLike,
+    y: ArrayLike,
+    pair: PairFit,
+    marginal_x: MarginalFit,
+    marginal_y: MarginalFit,
+    families: Sequence[str],
+    rotations: Sequence[int],
+    replicates: int,
+    rng: np.random.Generator,
+    break_ties: bool = False,
+) -> PairFit:
+    """Check the best copula of a pair by ranks, which no misfit of a marginal reaches.
+
+    Parameters
+    ----------
+    x, y, marginal_x, marginal_y, families, rotations
+        As `fit_pair` took them.
+    pair : PairFit
+        What `fit_pair` returned.
+    replicates : int
+        Bootstrap samples of the test, see `copula_goodness_of_fit`.
+    rng : Generator
+    break_ties : bool
+        Break ties at random, instead of sharing mean ranks.
+
+    Returns
+    -------
+    PairFit
+        The same with `goodness_of_fit` of the best family (None where there is none) and
+        `pseudo_observations`.
+    """
+    first, second, _ = inside_both(x, y, marginal_x, marginal_y)
+    u, v = (pseudo_observations(values, rng if break_ties else None) for values in (first, second))
+    fits = select_copula(u, v, families, rotations) if pair.best is not None else []
+    chosen = winner(fits)
+    ranks = RankCheck(
+        tie_share_x=tie_share(first),
+        tie_share_y=tie_share(second),
+        ties="broken at random" if break_ties else "mean ranks",
+        best=None,
+        delta_aic=None,
+    )
+    if chosen is None or chosen.model is None or pair.best is None:
+        return pair.model_copy(update={"pseudo_observations": ranks})
+    key = pair.best.family, pair.best.rotation
+    same = next(fit for fit in fits if fit.model and (fit.family, fit.model.rotation) == key)
+    return pair.model_copy(
+        update={
+            "goodness_of_fit": copula_goodness_of_fit(u, v, *key, replicates=replicates, rng=rng),
+            "pseudo_observations": ranks.model_copy(
+                update={
+                    "best": CopulaChoice.of(chosen.model),
+                    "delta_aic": same.aic - chosen.aic,
+                }
+            ),
+        }
+    )
+
+
+def inside_both(
+    x: ArrayLike, y: ArrayLike, marginal_x: MarginalFit, marginal_y: MarginalFit
+) -> tuple[Array, Array, int]:
+    """Pairs inside both supports, and how many are not."""
+    first, second = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    inside = inside_support(first, marginal_x.interval) & inside_support(
+        second, marginal_y.interval
+    )
+    return first[inside], second[inside], int((~inside).sum())
+
+
+def _credible_regions(joint: JointDensity, x: Array, y: Array) -> list[CredibleRegion]:
+    """Smallest regions of given probability, and the share of the sample inside each."""
+    density = joint.pdf(x, y)
+    return [
+        CredibleRegion(
+            probability=probability,
+            level=(level := joint.credible_level(probability)),
+            sample_share=float(np.mean(density >= level)),
+        )
+        for probability in CREDIBLE_PROBABILITIES
+    ]
