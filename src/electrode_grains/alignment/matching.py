@@ -128,6 +128,18 @@ def match_neighbours(slices: Slices, report_progress: Progress) -> list[Match]:
     return matches
 
 
+def match_unmoved(slices: Slices, report_progress: Progress) -> list[Match]:
+    """Leave every slice where it is, with its correlation to the one before."""
+    matches = [_first_match(slices)]
+    for z in range(1, len(slices.images)):
+        pair = slices.pair(z - 1, z)
+        blank = ("no contrast",) * (slices.images[z] is None)
+        correlation = float("nan") if pair is None else pair.after
+        matches.append(Match(np.eye(3), z - 1, correlation, correlation, blank))
+        report_progress(z, len(slices.images) - 1)
+    return matches
+
+
 def _usual_significance(slices: Slices) -> float:
     """Median significance of the single steps, 0 if there is none."""
     steps = [slices.pair(z - 1, z) for z in range(1, len(slices.images))]

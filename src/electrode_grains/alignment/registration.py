@@ -11,7 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from electrode_grains.alignment.drift import center_frame, regularise_drift, remove_trend
 from electrode_grains.alignment.evidence import Evidence, weigh_steps
-from electrode_grains.alignment.matching import Match, Slices, match_earlier, match_neighbours
+from electrode_grains.alignment.matching import (
+    Match,
+    Slices,
+    match_earlier,
+    match_neighbours,
+    match_unmoved,
+)
 from electrode_grains.alignment.pairs import (
     LEAST_OVERLAP,
     correlation,
@@ -20,7 +26,9 @@ from electrode_grains.alignment.pairs import (
     prepare_slices,
 )
 from electrode_grains.alignment.precision import step_errors
+from electrode_grains.alignment.seams import find_seams, seam_warnings
 from electrode_grains.alignment.settings import AlignmentSettings, Mode
+from electrode_grains.alignment.symmetries import TurnedSlices, possible_symmetries, set_upright
 from electrode_grains.alignment.transforms import (
     Matrices,
     SliceTransforms,
@@ -28,13 +36,14 @@ from electrode_grains.alignment.transforms import (
     rigid_matrix,
     window_center,
 )
-from electrode_grains.errors import InputError
+from electrode_grains.errors import InputError, SettingsError
 
 
 class SettingChanges(TypedDict, total=False):
     """Single settings of the alignment as keywords; their meaning is in `AlignmentSettings`."""
 
     mode: Mode
+    undo: tuple[TurnedSlices, ...]
     require_evidence: bool
     reference: Literal["previous", "neighbours", "first"]
     smoothing: float
@@ -121,6 +130,7 @@ def estimate_transforms(
         raise InputError("a stack has dimensions (z, y, x)", found=f"shape {values.shape}")
     center = window_center(values.shape)
     mode = "rigid_body" if settings.mode == "auto" else settings.mode
+    values = _upright(values, settings.undo)
     slices = Slices(
         images=prepare_slices(values, settings.smoothing, settings.mask_background),
         mode=mode,
@@ -129,10 +139,13 @@ def estimate_transforms(
         center=center,
     )
     report_progress = progress or (lambda done, total: None)
-    if settings.reference == "neighbours":
+    if mode == "none":
+        matches = match_unmoved(slices, report_progress)
+    elif settings.reference == "neighbours":
         matches = match_neighbours(slices, report_progress)
     else:
         matches = match_earlier(slices, settings.reference, report_progress)
+    matches = _flag_seams(slices, matches)
     evidence = None if mode == "none" else _weigh(slices, matches)
     if evidence and settings.require_evidence and not evidence.moves:
         matches = _keep_significant(slices, matches, evidence)
@@ -148,10 +161,41 @@ def estimate_transforms(
         matrices = remove_trend(matrices, center)
     transforms = replace(
         _result(matrices, mode, matches, values.shape, center, notes), evidence=evidence
-    )
+    ).turned_back(settings.undo)
     if settings.strict:
         _refuse_flagged(transforms)
     return transforms
+
+
+def _upright(values: NDArray[np.float64], undo: Sequence[TurnedSlices]) -> NDArray[np.float64]:
+    """The stack with its turned slices upright."""
+    if not undo:
+        return values
+    upright = values.copy()
+    for turned in undo:
+        if max(turned.first, turned.last or 0) >= len(values):
+            raise SettingsError(
+                "undo names slices that the stack does not have",
+                found=f"{turned.first} to {turned.last}",
+                expected=f"0 to {len(values) - 1}",
+            )
+        if turned.symmetry not in possible_symmetries(values.shape):
+            raise SettingsError(
+                "a window that is no square cannot be turned by 90 degrees",
+                found=f"{turned.symmetry} of {values.shape[1]} x {values.shape[2]} points (y, x)",
+                expected=" or ".join(possible_symmetries(values.shape)),
+            )
+        for z in turned.slices(len(values)):
+            upright[z] = set_upright(upright[z], turned.symmetry)
+    return upright
+
+
+def _flag_seams(slices: Slices, matches: Sequence[Match]) -> list[Match]:
+    """Matches whose slices carry the warnings of the seams before them."""
+    flagged = list(matches)
+    for z, warning in seam_warnings(find_seams(slices, matches)).items():
+        flagged[z] = replace(flagged[z], flags=(warning, *flagged[z].flags))
+    return flagged
 
 
 def _steps(matches: Sequence[Match], center: tuple[float, float]) -> NDArray[np.float64]:

@@ -109,7 +109,7 @@ def rotate_orientations(
     quaternions : ndarray of float, shape (z, y, x, 4)
         Orientations (sample to crystal, scalar first), already moved to the aligned frame.
     transforms : SliceTransforms
-        Their in-plane rotations.
+        Their in-plane rotations, turns and mirror images.
 
     Returns
     -------
@@ -121,17 +121,15 @@ def rotate_orientations(
     With R the rotation of aligned to scanned coordinates of a slice, a vector v of the
     aligned frame is R v in the scan's, so the orientation g becomes g R.
     """
-    half = transforms.rotation / 2
-    cosine = np.cos(half)[:, None, None]
-    sine = np.sin(half)[:, None, None]
     w, x, y, z = np.moveaxis(np.asarray(quaternions, float), -1, 0)
-    # Hamilton product with (cosine, 0, 0, sine): the active rotation R about z.
+    a, b, c, d = transforms.lattice_turns.T[:, :, None, None]
+    # Hamilton product with the turns of the lattices.
     return np.stack(
         [
-            w * cosine - z * sine,
-            x * cosine + y * sine,
-            y * cosine - x * sine,
-            z * cosine + w * sine,
+            w * a - x * b - y * c - z * d,
+            w * b + x * a + y * d - z * c,
+            w * c - x * d + y * a + z * b,
+            w * d + x * c - y * b + z * a,
         ],
         axis=-1,
     ).astype(np.float32)

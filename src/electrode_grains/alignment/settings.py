@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import model_validator
 
+from electrode_grains.alignment.symmetries import TurnedSlices
 from electrode_grains.base import Settings, setting
 
 Mode = Literal["auto", "none", "translation", "rigid_body"]
@@ -25,6 +26,9 @@ class AlignmentSettings(Settings):
         "auto",
         "motions of a slice: none, translation, rigid_body (with rotation); "
         "auto: none for slices of one volume file, else rigid_body",
+    )
+    undo: tuple[TurnedSlices, ...] = setting(
+        (), "ranges of slices that were scanned turned or mirrored, set upright with all channels"
     )
     require_evidence: bool = setting(
         True, "correct only what is the stage's motion beyond errors and the shape of grains"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from electrode_grains.alignment.evidence import Evidence
+from electrode_grains.alignment.symmetries import TurnedSlices, symmetry_matrix
 
 Matrices = NDArray[np.float64]
 
@@ -38,6 +39,8 @@ class SliceTransforms:
         Index of the slice that each was registered to.
     evidence : Evidence, optional
         Whether the stage moved; None where nothing was registered.
+    turned : tuple of TurnedSlices
+        Ranges of slices that were scanned turned or mirrored; `matrices` undo that too.
     notes : tuple of str
         Warnings about the stack as a whole.
     """
@@ -52,21 +55,57 @@ class SliceTransforms:
     registered_to: NDArray[np.int_] | None = None
     notes: tuple[str, ...] = ()
     evidence: Evidence | None = None
+    turned: tuple[TurnedSlices, ...] = ()
+
+    @property
+    def motions(self) -> NDArray[np.float64]:
+        """Motions of the upright slices, shape (n, 3, 3): without turns and mirror images."""
+        return np.linalg.inv(self._symmetries()) @ self.matrices
 
     @property
     def shift_x(self) -> NDArray[np.float64]:
         """Displacement of the centre along x in pixels, shape (n,)."""
-        return center_motion(self.matrices, self.center)[:, 0]
+        return center_motion(self.motions, self.center)[:, 0]
 
     @property
     def shift_y(self) -> NDArray[np.float64]:
         """Displacement of the centre along y in pixels, shape (n,)."""
-        return center_motion(self.matrices, self.center)[:, 1]
+        return center_motion(self.motions, self.center)[:, 1]
 
     @property
     def rotation(self) -> NDArray[np.float64]:
         """Rotation from x towards y in radians, shape (n,)."""
-        return np.asarray(np.arctan2(self.matrices[:, 1, 0], self.matrices[:, 0, 0]))
+        return center_motion(self.motions, self.center)[:, 2]
+
+    @property
+    def lattice_turns(self) -> NDArray[np.float64]:
+        """Unit quaternions (scalar first) by which crystals turn with their slices, shape (n, 4).
+
+        A turn about z; for a slice that was mirrored since the sample was turned over, half a
+        turn about an axis in its plane.
+        """
+        followed = np.array([turned.lattice_turned for turned in self.turned], bool)
+        linear = (self._symmetries(followed) @ self.motions)[:, :2, :2]
+        half = np.arctan2(linear[:, 1, 0], linear[:, 0, 0]) / 2
+        cosine, sine, zero = np.cos(half), np.sin(half), np.zeros(len(half))
+        about_z = np.stack([cosine, zero, zero, sine], 1)
+        over = np.stack([zero, cosine, sine, zero], 1)
+        return np.where(np.linalg.det(linear)[:, None] > 0, about_z, over)
+
+    def _symmetries(self, chosen: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+        """Matrices of the turns and mirror images of all slices, or of the chosen ranges."""
+        matrices = np.tile(np.eye(3), (len(self.matrices), 1, 1))
+        for index, turned in enumerate(self.turned):
+            if chosen is None or chosen[index]:
+                matrix = symmetry_matrix(turned.symmetry, self.center)
+                for z in turned.slices(len(matrices)):
+                    matrices[z] = matrices[z] @ matrix
+        return matrices
+
+    def turned_back(self, turned: tuple[TurnedSlices, ...]) -> SliceTransforms:
+        """Transforms of slices as scanned, from those of the slices that were set upright."""
+        whole = replace(self, turned=turned)
+        return replace(whole, matrices=whole._symmetries() @ self.matrices) if turned else self
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; not a number becomes None."""
@@ -87,6 +126,7 @@ class SliceTransforms:
             "flags": [list(flags) for flags in self.flags],
             "registered_to": None if self.registered_to is None else self.registered_to.tolist(),
             "notes": list(self.notes),
+            "turned": [turned.model_dump() for turned in self.turned],
             "evidence": None if self.evidence is None else self.evidence.to_dict(),
         }
 
@@ -120,6 +160,7 @@ class SliceTransforms:
             registered_to=None if references is None else np.asarray(references, int),
             notes=tuple(values.get("notes") or ()),
             evidence=Evidence.from_dict(evidence) if evidence else None,
+            turned=tuple(TurnedSlices(**turned) for turned in values.get("turned") or ()),
         )
 
 
