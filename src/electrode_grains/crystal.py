@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
 
 from electrode_grains.errors import SettingsError
 
@@ -84,6 +85,11 @@ def laue_group_of_tsl_symmetry(code: str | int) -> LaueGroup:
             found=repr(code),
             expected=", ".join(_TSL_SYMMETRIES),
         ) from None
+
+
+def laue_group_of_phase(phase: Mapping[str, Any]) -> LaueGroup | None:
+    """Laue group of a phase as readers describe it; None where its symmetry is not known."""
+    return _TSL_SYMMETRIES.get(str(phase.get("symmetry", "")).strip())
 
 
 def tsl_symmetry_of_laue_group(name: str) -> str:

@@ -275,7 +275,7 @@ def _fingerprint(catalog: CatalogProtocol[Any, Any]) -> str | None:
     if not catalog.exists("scan_index"):
         return None
     try:
-        return str(catalog.load("scan_index")["fingerprint"])
+        return str(catalog.load("scan_index").fingerprint)
     except InputError as problem:
         logger.warning("the run gets no fingerprint of its data: %s", problem.message)
         return None

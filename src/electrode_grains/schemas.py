@@ -96,12 +96,6 @@ def family_comparison(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def scan_index(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Names of the slices in their order, doubts of their readers, symmetry, digest of the data."""
-    _require("the index of scans", result, ("slices", "notes", "laue_group", "fingerprint"))
-    return result
-
-
 def annotation_checks(result: Mapping[str, Any]) -> Mapping[str, Any]:
     """How each annotation fits its own slice and its neighbours."""
     _require("the checks of the annotations", result, ("source", "slices"))

@@ -161,7 +161,7 @@ def read_slices(project: Project, annotation: AnnotationSettings) -> LabellingSt
         quality = project.load(
             f"image_quality_{which}", "preprocessing --to-nodes align_image_quality"
         )
-        names = project.load("scan_index", "preprocessing")["slices"]
+        names = project.load("scan_index", "preprocessing").slices
         orientations = None
         if project.exists(f"orientation_{which}"):
             orientations = project.catalog.load(f"orientation_{which}").to_numpy()

@@ -210,7 +210,7 @@ def _orientation_colours(project: Project) -> NDArray[np.float64] | None:
     quaternions = project.load("orientation_volume", "preprocessing").to_numpy()[:4]
     if not np.isfinite(quaternions[0]).any():
         return None
-    laue = project.load("scan_index", "preprocessing")["laue_group"]
+    laue = project.load("scan_index", "preprocessing").laue_group
     return ipf_colors(np.moveaxis(quaternions, 0, -1), laue)
 
 

@@ -1,7 +1,8 @@
 from .ang import write_scan
 from .annotation import annotate_from_orientations
-from .fields import orientations_of_stack, stack_orientations, symmetry_doubts
+from .fields import check_symmetry, orientations_of_stack, stack_orientations
 from .formats import SUFFIXES, read_scan, scan_readers
+from .frames import FRAME_PRESETS, FrameChoice, FrameRotations
 from .orientation_field import (
     ORIENTATION_CHANNELS,
     OrientationField,
@@ -14,7 +15,6 @@ from .placement import (
     classes_of_colours,
     place_annotations,
 )
-from .points import ReadingOptions
 from .proposal import propose_slices, slice_information
 from .region_means import RegionOrientations
 from .scan import (
@@ -27,15 +27,22 @@ from .scan import (
     trouble_of,
     trouble_table,
 )
+from .scan_index import ScanIndex
+from .settings import ReadingOptions, StackSettings
 
 __all__ = [
+    "FRAME_PRESETS",
     "LAUE_GROUPS",
+    "FrameChoice",
+    "FrameRotations",
     "SUFFIXES",
     "LaueGroup",
     "ORIENTATION_CHANNELS",
     "OrientationField",
     "RegionOrientations",
     "ReadingOptions",
+    "ScanIndex",
+    "StackSettings",
     "Trouble",
     "annotate_from_orientations",
     "as_orientation_field",
@@ -55,7 +62,7 @@ __all__ = [
     "stack_fingerprint",
     "stack_orientations",
     "stack_scans",
-    "symmetry_doubts",
+    "check_symmetry",
     "trouble_of",
     "trouble_table",
     "write_scan",

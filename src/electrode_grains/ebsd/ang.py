@@ -15,16 +15,17 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from electrode_grains.ebsd.frames import FrameChoice, Frames, from_map_frame
+from electrode_grains.ebsd.header_grid import DeclaredGrid
 from electrode_grains.ebsd.points import (
     NM_PER_UM,
     NO_SOLUTION,
-    STRICT,
-    DeclaredGrid,
     Points,
-    ReadingOptions,
     edax_indexed,
-    scan_of_points,
+    edax_measured,
+    points_to_scan,
 )
+from electrode_grains.ebsd.settings import STRICT, ReadingOptions
 from electrode_grains.ebsd.text_table import TextTable, header_number, read_head, read_table
 from electrode_grains.errors import InputError
 
@@ -116,12 +117,16 @@ def read_ang(path: str | os.PathLike[str], options: ReadingOptions = STRICT) -> 
         phase=values["phase"],
         indexed=edax_indexed(euler, values["CI"]),
         declared=header.declared(),
+        maker="edax",
         phases=tuple(header.phases),
+        measured=edax_measured(values["IQ"], values["CI"]),
     )
-    return scan_of_points(points, file.name, file.stem, options, table.line_of, tuple(notes))
+    return points_to_scan(points, file.name, file.stem, options, table.line_of, tuple(notes))
 
 
-def write_scan(scan: xr.Dataset, path: str | os.PathLike[str]) -> None:
+def write_scan(
+    scan: xr.Dataset, path: str | os.PathLike[str], frames: Frames | None = None
+) -> None:
     """Write a scan as an `.ang` file, in one step.
 
     Parameters
@@ -130,6 +135,9 @@ def write_scan(scan: xr.Dataset, path: str | os.PathLike[str]) -> None:
         As `read_scan` returns it; `phases` and `step_nm` come from its attributes.
     path : path-like
         File to write or to replace.
+    frames : Frames, optional
+        Frames of the file, whose orientations are turned back into them from the frame of the
+        map. By default the attribute `file_frames` of the scan, or else EDAX's default.
 
     Notes
     -----
@@ -142,12 +150,15 @@ def write_scan(scan: xr.Dataset, path: str | os.PathLike[str]) -> None:
     y, x = np.meshgrid(np.arange(rows) * dy, np.arange(columns) * dx, indexing="ij")
     euler = scan["euler_angles"].to_numpy().astype(float).reshape(-1, 3)
     confidence = scan["confidence_index"].to_numpy().astype(float).ravel()
-    euler = np.where(np.isfinite(euler), euler, NO_SOLUTION)
+    choice = FrameChoice.of("edax", frames or scan.attrs.get("file_frames"), None)
+    known = np.isfinite(euler).all(axis=1)
+    euler[known] = from_map_frame(euler[known], choice, np.zeros(int(known.sum()), bool))
+    euler[~known] = NO_SOLUTION
     phase = scan["phase"].to_numpy().ravel()
     quality = np.nan_to_num(scan["image_quality"].to_numpy().astype(float).ravel())
     # No SEM signal, and a fit of one degree, follow the columns that we know.
-    known = [*euler.T, x.ravel(), y.ravel(), quality, confidence, phase]
-    table = np.column_stack([*known, np.zeros(phase.size), np.ones(phase.size)])
+    columns_known = [*euler.T, x.ravel(), y.ravel(), quality, confidence, phase]
+    table = np.column_stack([*columns_known, np.zeros(phase.size), np.ones(phase.size)])
     formats = ["%9.5f"] * 3 + ["%12.5f"] * 2 + ["%8.3f", "%7.3f", "%2d", "%4d", "%6.3f"]
     body = io.StringIO()
     np.savetxt(body, table, fmt=formats)

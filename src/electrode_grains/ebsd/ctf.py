@@ -13,14 +13,9 @@ import numpy as np
 import xarray as xr
 
 from electrode_grains.crystal import LAUE_GROUPS, tsl_symmetry_of_laue_group
-from electrode_grains.ebsd.points import (
-    NOT_INDEXED,
-    STRICT,
-    DeclaredGrid,
-    Points,
-    ReadingOptions,
-    scan_of_points,
-)
+from electrode_grains.ebsd.header_grid import DeclaredGrid
+from electrode_grains.ebsd.points import NOT_INDEXED, Points, points_to_scan
+from electrode_grains.ebsd.settings import STRICT, ReadingOptions
 from electrode_grains.ebsd.text_table import TextTable, header_number, read_head, read_table
 from electrode_grains.errors import InputError
 
@@ -89,7 +84,7 @@ def read_ctf(path: str | os.PathLike[str], options: ReadingOptions = STRICT) -> 
     angles = np.degrees(points.euler_angles[points.indexed])
     if len(angles) > 100 and np.abs(angles).max() <= RADIANS_UP_TO:
         notes.append("no angle exceeds 6.3 degrees: the file may hold radians instead of degrees")
-    return scan_of_points(points, file.name, file.stem, options, table.line_of, tuple(notes))
+    return points_to_scan(points, file.name, file.stem, options, table.line_of, tuple(notes))
 
 
 def _points(table: TextTable, header: _Header) -> Points:
@@ -111,6 +106,7 @@ def _points(table: TextTable, header: _Header) -> Points:
             dy=header.numbers["YStep"] or None,
             dx=header.numbers["XStep"] or None,
         ),
+        maker="oxford",
         phases=tuple(header.phases),
         channels={
             "bands": values["Bands"],

@@ -18,17 +18,16 @@ from electrode_grains.crystal import (
     tsl_symmetry_of_laue_group,
 )
 from electrode_grains.ebsd import hdf5
+from electrode_grains.ebsd.header_grid import DeclaredGrid
 from electrode_grains.ebsd.points import (
     NM_PER_UM,
     NOT_INDEXED,
-    STRICT,
-    DeclaredGrid,
     Points,
-    ReadingOptions,
     ScanReader,
     edax_indexed,
-    scan_of_points,
+    points_to_scan,
 )
+from electrode_grains.ebsd.settings import STRICT, ReadingOptions
 from electrode_grains.errors import InputError
 
 SUFFIXES = (".dream3d", *hdf5.SUFFIXES)
@@ -128,7 +127,9 @@ def read_slice(file: Path, z: int, source: str, options: ReadingOptions = STRICT
     with hdf5.opened(file) as root:
         volume = _find_volume(root)
         points = _points(volume, z)
-    scan = scan_of_points(points, f"{file.name}, slice {z}", source, options, notes=volume.notes)
+    scan = points_to_scan(
+        points, f"{file.name}, slice {z}", source, options, reader_notes=volume.notes
+    )
     scan.attrs["slice_spacing_nm"] = round(volume.spacing[0] * NM_PER_UM, 6)
     return scan
 
@@ -156,6 +157,7 @@ def _points(volume: _Volume, z: int) -> Points:
         phase=phase,
         indexed=indexed,
         declared=DeclaredGrid(rows=rows, columns=columns, dy=dy, dx=dx),
+        maker="dream3d",
         phases=_read_phases(volume.ensembles),
     )
 

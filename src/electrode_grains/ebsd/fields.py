@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from electrode_grains.crystal import LaueGroup, laue_group_of_tsl_symmetry
+from electrode_grains.crystal import LaueGroup, laue_group_of_phase
 from electrode_grains.ebsd import orientations as crystals
 from electrode_grains.ebsd.orientation_field import OrientationField
-from electrode_grains.errors import SettingsError
 
 SMALLEST_PHASE = 0.01
 
@@ -54,14 +50,14 @@ def stack_orientations(scans: xr.Dataset, laue: LaueGroup) -> NDArray[np.float32
     return orientations_of_stack(scans, laue).to_channels()
 
 
-def symmetry_doubts(scans: xr.Dataset, laue: str) -> list[str]:
+def check_symmetry(scans: xr.Dataset, laue_group: LaueGroup) -> list[str]:
     """Compare the symmetry that the scans give their phases with the one that is used.
 
     Parameters
     ----------
     scans : xr.Dataset
         Stack with the variable `phase` (z, y, x) and the attribute `phases`.
-    laue : str
+    laue_group : LaueGroup
         Laue group that all orientations are reduced with.
 
     Returns
@@ -71,21 +67,14 @@ def symmetry_doubts(scans: xr.Dataset, laue: str) -> list[str]:
     """
     phase = scans["phase"].to_numpy()
     listed = list(scans.attrs.get("phases") or ())
-    doubts = []
+    warnings = []
     for entry in listed:
         # Scans of a single phase number it 0 or 1.
         share = 1.0 if len(listed) == 1 else float((phase == int(entry["id"])).mean())
-        group = _group_of(entry)
-        if share > SMALLEST_PHASE and group not in (None, laue):
-            doubts.append(
+        group = laue_group_of_phase(entry)
+        if share > SMALLEST_PHASE and group not in (None, laue_group):
+            warnings.append(
                 f"phase {entry['id']} ({entry.get('material_name', '')}, {share:.0%} of the "
-                f"points) has Laue group {group}, but orientations are compared with {laue}"
+                f"points) has Laue group {group}, but orientations are compared with {laue_group}"
             )
-    return doubts
-
-
-def _group_of(phase: Mapping[str, Any]) -> str | None:
-    try:
-        return laue_group_of_tsl_symmetry(str(phase.get("symmetry", "")))
-    except SettingsError:
-        return None
+    return warnings

@@ -12,7 +12,8 @@ from pathlib import Path
 import xarray as xr
 
 from electrode_grains.ebsd import ang, ctf, dream3d, h5oina, hdf5, images, oim_hdf5
-from electrode_grains.ebsd.points import STRICT, ReadingOptions, ScanReader
+from electrode_grains.ebsd.points import ScanReader
+from electrode_grains.ebsd.settings import STRICT, ReadingOptions
 from electrode_grains.errors import InputError
 
 HEAD_BYTES = 64

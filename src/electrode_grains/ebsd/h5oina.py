@@ -12,15 +12,9 @@ from numpy.typing import NDArray
 
 from electrode_grains.crystal import LAUE_GROUPS, tsl_symmetry_of_laue_group
 from electrode_grains.ebsd import hdf5
-from electrode_grains.ebsd.points import (
-    NOT_INDEXED,
-    STRICT,
-    DeclaredGrid,
-    Points,
-    ReadingOptions,
-    ScanReader,
-    scan_of_points,
-)
+from electrode_grains.ebsd.header_grid import DeclaredGrid
+from electrode_grains.ebsd.points import NOT_INDEXED, Points, ScanReader, points_to_scan
+from electrode_grains.ebsd.settings import STRICT, ReadingOptions
 from electrode_grains.errors import InputError
 
 SUFFIXES = (".h5oina", *hdf5.SUFFIXES)
@@ -99,7 +93,9 @@ def read_h5oina(file: Path, name: str, source: str, options: ReadingOptions = ST
     with hdf5.opened(file) as root:
         ebsd = hdf5.read_group(hdf5.read_group(root, name), "EBSD")
         points = _points(hdf5.read_group(ebsd, "Data"), hdf5.read_group(ebsd, "Header"), notes)
-    return scan_of_points(points, f"{file.name}, {name}", source, options, notes=tuple(notes))
+    return points_to_scan(
+        points, f"{file.name}, {name}", source, options, reader_notes=tuple(notes)
+    )
 
 
 def _points(data: h5py.Group, header: h5py.Group, notes: list[str]) -> Points:
@@ -120,6 +116,7 @@ def _points(data: h5py.Group, header: h5py.Group, notes: list[str]) -> Points:
         phase=phase,
         indexed=indexed,
         declared=declared,
+        maker="oxford",
         phases=_read_phases(hdf5.read_group(header, "Phases")),
         channels={
             variable: hdf5.read_points(data, name, count)

@@ -15,7 +15,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from electrode_grains.ebsd.hdf5_trial import SECONDS, comes_back
-from electrode_grains.ebsd.points import DeclaredGrid, ReadingOptions, ScanReader
+from electrode_grains.ebsd.header_grid import DeclaredGrid
+from electrode_grains.ebsd.points import ScanReader
+from electrode_grains.ebsd.settings import ReadingOptions
 from electrode_grains.ebsd.sizes import can_hold
 from electrode_grains.errors import InputError
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from electrode_grains.ebsd import tiff
 from electrode_grains.ebsd.image_files import opened_image
-from electrode_grains.ebsd.points import STRICT, ReadingOptions, clean_quality
+from electrode_grains.ebsd.points import clean_quality
+from electrode_grains.ebsd.settings import STRICT, ReadingOptions
 from electrode_grains.errors import InputError, SettingsError
 
 SUFFIXES = (".png", ".tif", ".tiff")

@@ -11,15 +11,15 @@ import xarray as xr
 
 from electrode_grains.crystal import laue_group_of_tsl_symmetry
 from electrode_grains.ebsd import hdf5
+from electrode_grains.ebsd.header_grid import DeclaredGrid
 from electrode_grains.ebsd.points import (
-    STRICT,
-    DeclaredGrid,
     Points,
-    ReadingOptions,
     ScanReader,
     edax_indexed,
-    scan_of_points,
+    edax_measured,
+    points_to_scan,
 )
+from electrode_grains.ebsd.settings import STRICT, ReadingOptions
 from electrode_grains.errors import InputError, SettingsError
 
 SUFFIXES = (".oh5", *hdf5.SUFFIXES)
@@ -89,13 +89,13 @@ def read_oim_hdf5(
     Notes
     -----
     Points are indexed as in `.ang` files, see `electrode_grains.ebsd.ang.read_ang`, but for
-    those of phase 0 beside others, and those of `Valid` 0 beside others: some programs write
-    0 for all points, which then says nothing.
+    those of `Valid` 0 beside others: some programs write 0 for all points, which then says
+    nothing.
     """
     with hdf5.opened(file) as root:
         ebsd = hdf5.read_group(hdf5.read_group(root, path or "/"), "EBSD")
         points = _points(hdf5.read_group(ebsd, "Data"), hdf5.read_group(ebsd, "Header"))
-    return scan_of_points(points, f"{file.name}, {path or '/'}", source, options)
+    return points_to_scan(points, f"{file.name}, {path or '/'}", source, options)
 
 
 def _points(data: h5py.Group, header: h5py.Group) -> Points:
@@ -106,22 +106,23 @@ def _points(data: h5py.Group, header: h5py.Group) -> Points:
         [hdf5.read_points(data, name, count) for name in ("Phi1", "Phi", "Phi2")]
     )
     confidence = hdf5.read_points(data, "CI", count)
-    phase = hdf5.read_points(data, "Phase", count)
-    # A single phase may be called 0 everywhere; beside other phases 0 is none.
-    indexed = edax_indexed(euler, confidence) & ((phase > 0) | (phase <= 0).all())
+    phase, quality = (hdf5.read_points(data, name, count) for name in ("Phase", "IQ"))
+    indexed = edax_indexed(euler, confidence)
     if hdf5.holds(data, "Valid"):
         valid = hdf5.read_points(data, "Valid", count) != 0
         indexed &= valid | (not valid.any())
     return Points(
         x=x,
         y=y,
-        image_quality=hdf5.read_points(data, "IQ", count),
+        image_quality=quality,
         confidence_index=confidence,
         euler_angles=euler,
         phase=phase,
         indexed=indexed,
         declared=declared,
+        maker="edax",
         phases=_read_phases(hdf5.read_group(header, "Phase")),
+        measured=edax_measured(quality, confidence),
     )
 
 

@@ -10,19 +10,20 @@ import numpy as np
 import xarray as xr
 from numpy.typing import DTypeLike, NDArray
 
+from electrode_grains.crystal import laue_group_of_phase
+from electrode_grains.ebsd.frames import HEXAGONAL_GROUPS, FrameChoice, Maker, to_map_frame
 from electrode_grains.ebsd.grid import (
-    SPARSEST,
     SquareGrid,
     hexagonal_to_square,
     place_of,
     refuse_hexagonal,
     square_grid,
 )
+from electrode_grains.ebsd.header_grid import DeclaredGrid, check_hexagonal, fit_header
+from electrode_grains.ebsd.settings import STRICT, ReadingOptions
 from electrode_grains.errors import InputError
 
 NM_PER_UM = 1000.0
-STEP_TOLERANCE = 0.02
-BAD_QUALITY_SHARE = 0.01
 NOT_INDEXED = -1.0
 # Angles of an orientation beyond two turns are no radians; EDAX marks "no solution" by 4 pi.
 NO_SOLUTION = 4 * np.pi
@@ -30,51 +31,14 @@ ANGLE_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
-class ReadingOptions:
-    """What a reader may accept, and what an image cannot tell of itself.
-
-    Attributes
-    ----------
-    accept_missing : bool
-        Mask points that are missing from a file, as after a killed copy, instead of refusing it.
-    resample_hexagonal : bool
-        Bring hexagonal grids to square ones, each pixel from its nearest point.
-    largest_bad_share : float
-        Share of the points of a slice whose image quality may be NaN, infinite or negative.
-    step_nm : float, optional
-        Distance of the pixels of plain images, in nm.
-    """
-
-    accept_missing: bool = False
-    resample_hexagonal: bool = False
-    largest_bad_share: float = BAD_QUALITY_SHARE
-    step_nm: float | None = None
-
-
-STRICT = ReadingOptions()
-
-
-@dataclass(frozen=True)
 class ScanReader:
-    """Reads one scan when it is called; what it doubts is among the `notes` of the scan."""
+    """Reads one scan when it is called; what is doubtful is among the `notes` of the scan."""
 
     read: Callable[[ReadingOptions], xr.Dataset]
 
     def __call__(self, options: ReadingOptions = STRICT) -> xr.Dataset:
         """Read the scan."""
         return self.read(options)
-
-
-@dataclass(frozen=True)
-class DeclaredGrid:
-    """What the header of a file says of its grid; None where it says nothing. Steps in µm."""
-
-    rows: int | None = None
-    columns: int | None = None
-    columns_even: int | None = None
-    dy: float | None = None
-    dx: float | None = None
-    hexagonal: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +62,10 @@ class Points:
         `id`, `material_name`, `formula`, `symmetry` (TSL code), `lattice_constants`.
     channels : mapping of str to ndarray of float64, shape (n,)
         What else the format tells, by the name of its variable.
+    maker : Maker
+        Whose frames the orientations have.
+    measured : ndarray of bool, shape (n,), optional
+        False for points of the grid that the microscope did not come to; without it all are.
     """
 
     x: NDArray[np.float64]
@@ -108,15 +76,26 @@ class Points:
     phase: NDArray[np.float64]
     indexed: NDArray[np.bool_]
     declared: DeclaredGrid
+    maker: Maker
     phases: tuple[dict[str, Any], ...] = ()
     channels: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    measured: NDArray[np.bool_] | None = None
 
     def take(self, index: NDArray[np.intp], **changes: Any) -> Points:
         """Points of an index, with other fields exchanged."""
         names = ("x", "y", "image_quality", "confidence_index", "euler_angles", "phase", "indexed")
         taken = {name: getattr(self, name)[index] for name in names}
+        taken["measured"] = None if self.measured is None else self.measured[index]
         taken["channels"] = {name: values[index] for name, values in self.channels.items()}
         return replace(self, **{**taken, **changes})
+
+
+def edax_measured(
+    image_quality: NDArray[np.float64], confidence_index: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Points that the microscope came to: OIM writes IQ -1 and CI -2 for others, shape (n,)."""
+    measured: NDArray[np.bool_] = ~((image_quality == -1) & (confidence_index == -2))
+    return measured
 
 
 def edax_indexed(
@@ -135,13 +114,13 @@ def edax_indexed(
     return solved & (confidence_index > 0) & np.isfinite(confidence_index)
 
 
-def scan_of_points(
+def points_to_scan(
     points: Points,
     file_name: str,
     source: str,
     options: ReadingOptions = STRICT,
     line_of: Callable[[int], int] | None = None,
-    notes: tuple[str, ...] = (),
+    reader_notes: tuple[str, ...] = (),
 ) -> xr.Dataset:
     """Put points on their grid, or refuse them.
 
@@ -155,8 +134,8 @@ def scan_of_points(
     options : ReadingOptions
     line_of : callable, optional
         Line of the file that holds a point, for refusals.
-    notes : tuple of str
-        Doubts that the reader had already.
+    reader_notes : tuple of str
+        What the reader noticed already.
 
     Returns
     -------
@@ -169,23 +148,33 @@ def scan_of_points(
         If points lie off the grid, are doubled or missing, contradict the header, belong to
         no phase, carry angles that are no radians, or too many useless image qualities.
     """
-    told = list(notes)
+    notes = list(reader_notes)
     place = place_of(file_name, line_of)
     _refuse_degrees(points, file_name, place)
     _check_phases(points, file_name, place)
+    points = _without_phaseless(points, notes)
     if points.declared.hexagonal:
-        points = _resample(points, file_name, options, line_of, told)
+        points = _resample(points, file_name, options, line_of, notes)
         line_of = None
     grid = square_grid(points.x, points.y, file_name, line_of, options.accept_missing)
-    grid = _fit_declared(grid, points, file_name, options, told)
-    quality = clean_quality(points.image_quality, file_name, options.largest_bad_share, told)
+    grid = fit_header(
+        grid, points.x, points.y, points.declared, file_name, options.accept_missing, notes
+    )
+    points = _without_unmeasured(points, notes)
+    measured = slice(None) if points.measured is None else points.measured
+    quality = np.full(len(points.x), np.nan, np.float32)
+    quality[measured] = clean_quality(
+        points.image_quality[measured], file_name, options.largest_bad_share, notes
+    )
     if grid.gaps:
         total = grid.rows * grid.columns
-        told.append(f"{grid.gaps} of {total} points are missing and were masked")
+        notes.append(f"{grid.gaps} of {total} points are missing and were masked")
     share = 1 - points.indexed.mean()
     if share > 0.5:
-        told.append(f"{share:.0%} of the points are not indexed")
-    return _as_dataset(points, quality, grid, source, told)
+        notes.append(f"{share:.0%} of the points are not indexed")
+    choice = FrameChoice.of(points.maker, options.frames, options.hexagonal_x)
+    points = _in_map_frame(points, choice)
+    return _as_dataset(points, quality, grid, source, notes).assign_attrs(frames=choice)
 
 
 def _refuse_degrees(points: Points, file_name: str, place: Callable[[int], str]) -> None:
@@ -220,161 +209,72 @@ def _check_phases(points: Points, file_name: str, place: Callable[[int], str]) -
         )
 
 
+def _without_phaseless(points: Points, notes: list[str]) -> Points:
+    """Points of no listed phase beside others that have one are not indexed.
+
+    A single phase may be called 0, or -1, everywhere; the header's list decides, not the number.
+    """
+    listed = np.isin(points.phase, [int(phase["id"]) for phase in points.phases])
+    if len(points.phases) < 2 or not listed.any():
+        return points
+    lost = points.indexed & ~listed
+    if lost.any():
+        notes.append(f"{int(lost.sum())} points belong to no listed phase and are not indexed")
+    return replace(points, indexed=points.indexed & listed)
+
+
+def _without_unmeasured(points: Points, notes: list[str]) -> Points:
+    if points.measured is None or points.measured.all():
+        return replace(points, measured=None)
+    missing = ~points.measured
+    if missing.all():
+        raise InputError("no point of the scan was measured", found=f"{missing.size} points")
+    notes.append(f"{int(missing.sum())} points were not measured")
+    return replace(
+        points,
+        indexed=points.indexed & points.measured,
+        confidence_index=np.where(missing, NOT_INDEXED, points.confidence_index),
+        channels={name: np.where(missing, np.nan, v) for name, v in points.channels.items()},
+    )
+
+
+def _in_map_frame(points: Points, choice: FrameChoice) -> Points:
+    """Turn the orientations of indexed points into the frame of the map."""
+    hexagonal = [
+        int(phase["id"])
+        for phase in points.phases
+        if laue_group_of_phase(phase) in HEXAGONAL_GROUPS
+    ]
+    single = len(points.phases) == 1 and bool(hexagonal)  # which may be called 0
+    known = points.indexed
+    euler = points.euler_angles.copy()
+    euler[known] = to_map_frame(
+        euler[known], choice, single | np.isin(points.phase[known], hexagonal)
+    )
+    return replace(points, euler_angles=euler)
+
+
 def _resample(
     points: Points,
     file_name: str,
     options: ReadingOptions,
     line_of: Callable[[int], int] | None,
-    told: list[str],
+    notes: list[str],
 ) -> Points:
     """Square points from hexagonal ones, if the user wants that."""
     if not options.resample_hexagonal:
         refuse_hexagonal(file_name, "HexGrid")
     source, x, y = hexagonal_to_square(points.x, points.y, file_name, line_of)
-    _compare_hexagonal(points, file_name)
-    told.append(
+    check_hexagonal(points.declared, len(points.x), file_name)
+    notes.append(
         f"hexagonal grid of {len(points.x)} points resampled to {len(x)} square ones, "
         "each from its nearest point"
     )
     return points.take(source, x=x, y=y, declared=DeclaredGrid())
 
 
-def _compare_hexagonal(points: Points, file_name: str) -> None:
-    said = points.declared
-    if said.rows is None or said.columns is None:
-        return
-    even = said.columns if said.columns_even is None else said.columns_even
-    expected = said.columns * ((said.rows + 1) // 2) + even * (said.rows // 2)
-    if expected != len(points.x):
-        raise InputError(
-            "points are missing from the scan, or the header counts others",
-            where=file_name,
-            found=f"{len(points.x)} points",
-            expected=f"{expected}: {said.rows} rows of {said.columns} and {even} in turn",
-            remedy="export or copy the file again; it may have been cut short",
-        )
-
-
-def _fit_declared(
-    grid: SquareGrid, points: Points, file_name: str, options: ReadingOptions, told: list[str]
-) -> SquareGrid:
-    """Compare the grid of the coordinates with that of the header."""
-    said = points.declared
-    grid = _steps_of_single_lines(grid, said)
-    steps_agree = all(
-        step is None or abs(step - seen) <= STEP_TOLERANCE * seen
-        for step, seen in ((said.dy, grid.dy), (said.dx, grid.dx))
-    )
-    counts_agree = all(
-        count is None or count == seen
-        for count, seen in (
-            (said.rows, grid.rows),
-            (said.columns, grid.columns),
-            (said.columns_even, grid.columns),
-        )
-    )
-    if steps_agree and counts_agree:
-        return grid
-    header = f"{said.rows} x {said.columns} points at {said.dy} x {said.dx} um"
-    seen = f"{grid.rows} x {grid.columns} points at {grid.dy:g} x {grid.dx:g} um"
-    cut = steps_agree or _lost_after_decimation(grid, said)
-    if cut and not options.accept_missing:
-        raise InputError(
-            "points are missing from the scan, or the header counts others",
-            where=file_name,
-            found=f"{grid.rows * grid.columns} points: {seen}",
-            expected=_expected(grid, said, steps_agree, header),
-            remedy="export or copy the file again; it may have been cut short, "
-            "or set accept_missing to mask what is missing",
-        )
-    if steps_agree:
-        return _extend(grid, points, said, file_name, told)
-    told.append(
-        f"the header says {header}, the coordinates {seen} (y, x); the coordinates are used"
-    )
-    return grid
-
-
-def _expected(grid: SquareGrid, said: DeclaredGrid, steps_agree: bool, header: str) -> str:
-    if not steps_agree:
-        rows, columns = _decimated_counts(grid, said)
-        return f"{rows * columns} points: {rows} x {columns}, every so many of the header's"
-    if said.rows is None or said.columns is None:
-        return f"as the header says, {header}"
-    return f"{said.rows * said.columns} points: {header}"
-
-
-def _steps_of_single_lines(grid: SquareGrid, said: DeclaredGrid) -> SquareGrid:
-    """A single row or column has no step of its own."""
-    if grid.rows == 1:
-        grid = replace(grid, dy=said.dy or grid.dx)
-    if grid.columns == 1:
-        grid = replace(grid, dx=said.dx or grid.dy)
-    return grid
-
-
-def _decimated_counts(grid: SquareGrid, said: DeclaredGrid) -> tuple[int, int]:
-    """Rows and columns if every k-th point of the header's grid was kept; 0 where unknown."""
-    counts = []
-    for count, step, seen in (
-        (said.rows, said.dy, grid.dy),
-        (said.columns, said.dx, grid.dx),
-    ):
-        ratio = round(seen / step) if step else 0
-        whole = step is not None and ratio > 1 and abs(ratio * step - seen) <= STEP_TOLERANCE * seen
-        counts.append(-(-count // ratio) if count and whole else 0)
-    return counts[0], counts[1]
-
-
-def _lost_after_decimation(grid: SquareGrid, said: DeclaredGrid) -> bool:
-    """A decimated scan that has as many columns as it should but fewer rows, or the reverse.
-
-    Decimation that keeps the header explains another step and fewer points, and says how many
-    there must be; where one side fits exactly and the other falls short, the file was cut.
-    """
-    rows, columns = _decimated_counts(grid, said)
-    if not (rows and columns):
-        return False
-    return (grid.columns == columns and grid.rows < rows) or (
-        grid.rows == rows and grid.columns < columns
-    )
-
-
-def _extend(
-    grid: SquareGrid, points: Points, said: DeclaredGrid, file_name: str, told: list[str]
-) -> SquareGrid:
-    """Enlarge a grid to the size that the header gives; what lies outside is missing."""
-    rows, columns = said.rows or grid.rows, said.columns or grid.columns
-    if rows < grid.rows or columns < grid.columns:
-        told.append(
-            f"the header counts {rows} x {columns} points, the coordinates "
-            f"{grid.rows} x {grid.columns}; the coordinates are used"
-        )
-        return grid
-    if rows * columns > SPARSEST * len(points.x):
-        raise InputError(
-            "the header counts far more points than there are",
-            where=file_name,
-            found=f"{len(points.x)} points",
-            expected=f"{rows} x {columns} points",
-            remedy="export the scan again",
-        )
-    down = _offset(float(points.y.min()), grid.dy, rows - grid.rows)
-    right = _offset(float(points.x.min()), grid.dx, columns - grid.columns)
-    row, column = np.divmod(grid.position, grid.columns)
-    position = (row + down) * columns + column + right
-    count = np.bincount(position, minlength=rows * columns)
-    first = divmod(int(np.flatnonzero(count == 0)[0]), columns)
-    return SquareGrid(rows, columns, grid.dy, grid.dx, position, int((count == 0).sum()), first)
-
-
-def _offset(lowest: float, step: float, room: int) -> int:
-    """Lines that are missing before the first, if scans begin at coordinate 0."""
-    return int(np.clip(round(lowest / step), 0, room))
-
-
 def clean_quality(
-    quality: NDArray[np.float64], file_name: str, largest_share: float, told: list[str]
+    quality: NDArray[np.float64], file_name: str, largest_share: float, notes: list[str]
 ) -> NDArray[np.float32]:
     """Mask what is NaN, infinite or negative, shape (n,); refuse more than a share of it."""
     with np.errstate(over="ignore"):
@@ -391,13 +291,13 @@ def clean_quality(
             "raise largest_bad_share",
         )
     if share > 0:
-        told.append(f"{int(bad.sum())} points have no usable image quality and were masked")
+        notes.append(f"{int(bad.sum())} points have no usable image quality and were masked")
     kept[bad] = np.nan
     return kept
 
 
 def _as_dataset(
-    points: Points, quality: NDArray[np.float32], grid: SquareGrid, source: str, told: list[str]
+    points: Points, quality: NDArray[np.float32], grid: SquareGrid, source: str, notes: list[str]
 ) -> xr.Dataset:
     shape = (grid.rows, grid.columns)
 
@@ -433,6 +333,6 @@ def _as_dataset(
             "source": source,
             "step_nm": step_nm,
             "phases": points.phases,
-            "notes": tuple(told),
+            "notes": tuple(notes),
         },
     )

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from electrode_grains.ebsd.points import STRICT, ReadingOptions, ScanReader
+from electrode_grains.ebsd.points import ScanReader
+from electrode_grains.ebsd.settings import STRICT, ReadingOptions
 from electrode_grains.errors import InputError, SettingsError, UserError
 
 Scan = xr.Dataset | Callable[[], xr.Dataset]
@@ -47,6 +48,7 @@ class _Kind(NamedTuple):
     step: tuple[float, ...]
     phases: tuple[tuple[int, str, str], ...]
     channels: tuple[str, ...]
+    frames: str
 
 
 def slice_number(name: str) -> int:
@@ -88,6 +90,7 @@ def stack_scans(
     slice_spacing_nm: float | None = None,
     first_slice: int | None = None,
     options: ReadingOptions = STRICT,
+    falling: bool = False,
 ) -> xr.Dataset:
     """Stack scans along the milling direction.
 
@@ -103,12 +106,15 @@ def stack_scans(
         noticed too; without it the lowest number found is the first.
     options : ReadingOptions
         What readers of files may accept.
+    falling : bool
+        Slice numbers fall along milling: the stack begins with the highest.
 
     Returns
     -------
     xr.Dataset
         Variables of the scans with dimensions `(z, y, x)`, coordinates in nm; attributes
-        `spacing_nm` (dz, dy, dx), `slices` (names), `phases` and `notes`.
+        `spacing_nm` (dz, dy, dx), `slices` (names), `phases`, `frames` (a `FrameChoice`, None
+        for images) and `notes`.
 
     Raises
     ------
@@ -138,6 +144,9 @@ def stack_scans(
             f"{trouble_table(troubles)}",
             remedy="put right or remove the files named; the stack is read only when all agree",
         )
+    if falling:
+        stack = stack.isel(z=slice(None, None, -1))
+        stack.attrs["slices"] = stack.attrs["slices"][::-1]
     dy, dx = stack.attrs.pop("step_nm")
     told = stack.attrs.pop("slice_spacing_nm")
     dz = float(slice_spacing_nm or told or dy)
@@ -234,6 +243,7 @@ def _room_for(scan: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
             "slice_spacing_nm": scan.attrs.get("slice_spacing_nm"),
             "slices": tuple(names),
             "phases": tuple(scan.attrs.get("phases") or ()),
+            "frames": scan.attrs.get("frames"),
         },
     )
 
@@ -245,6 +255,7 @@ def _kind_of(scan: xr.Dataset) -> _Kind:
         step=tuple(float(f"{step:.4g}") for step in scan.attrs["step_nm"]),
         phases=_phase_names(scan),
         channels=tuple(sorted(map(str, scan.data_vars))),
+        frames=frames.describe() if (frames := scan.attrs.get("frames")) else "",
     )
 
 
@@ -316,6 +327,8 @@ def _uniformity_troubles(kinds: Mapping[str, _Kind]) -> list[Trouble]:
         if kind.channels != usual.channels:
             found, expected = ", ".join(kind.channels), ", ".join(usual.channels)
             troubles.append(Trouble(name, "", "other channels", found, expected, SAME_SCAN))
+        if kind.frames != usual.frames:
+            troubles.append(Trouble(name, "", "other frames", kind.frames, usual.frames, SAME_SCAN))
     return troubles
 
 

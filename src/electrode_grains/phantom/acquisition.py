@@ -35,7 +35,7 @@ class Acquisition:
     ----------
     image_quality, confidence_index : ndarray of float32, shape (z, y, x)
     euler_angles : ndarray of float32, shape (z, y, x, 3)
-        Bunge, radians.
+        Bunge, radians; in the frame of the map: x right, y down, z along milling.
     phase : ndarray of int16, shape (z, y, x)
     label_stack : ndarray of int32, shape (z, y, x)
         True grain of each scanned point.
@@ -91,7 +91,7 @@ def acquire(
     labels, points = _sample(particle, matrices, depths)
     below = particle.label_at(points + np.array([0, 0, particle.spacing[0]]))
     blur = _boundary_strength(labels, below.reshape(labels.shape))
-    euler, confidence = _index(particle, points, labels, blur, settings, rng)
+    euler, confidence = _index(particle, points, labels, blur, matrices, settings, rng)
     annotations = {
         z: annotate(labels[z], settings.annotation_error, rng) for z in settings.annotated_slices
     }
@@ -124,6 +124,12 @@ def _drift(
     matrices[:, 1, 0], matrices[:, 1, 1] = sine, cosine
     matrices[:, :2, 2] = center + motion[:, :2] - matrices[:, :2, :2] @ center
     return matrices
+
+
+def _rotations(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rotation of each slice in its plane in rad, from x towards y."""
+    rotations: NDArray[np.float64] = np.arctan2(matrices[:, 1, 0], matrices[:, 0, 0])
+    return rotations
 
 
 def _sample(
@@ -192,12 +198,20 @@ def _index(
     points: NDArray[np.float64],
     labels: NDArray[np.int32],
     blur: NDArray[np.float64],
+    matrices: NDArray[np.float64],
     settings: AcquisitionSettings,
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Orientation and confidence of each point; wrong more often across boundaries."""
+    """Orientation and confidence of each point; wrong more often across boundaries.
+
+    The lattice is seen turned as its slice is: it lies in the frame of the scan.
+    """
     flat, strength = labels.ravel(), blur.ravel()
     quaternions = particle.orientation_at(points, flat)
+    half_turns = np.repeat(_rotations(matrices) / 2, labels[0].size)
+    turned_back = np.zeros((len(flat), 4))
+    turned_back[:, 0], turned_back[:, 3] = np.cos(half_turns), -np.sin(half_turns)
+    quaternions = multiply(quaternions, turned_back)
     half = rng.normal(0, np.radians(ANGULAR_NOISE_DEGREES) / 2 / np.sqrt(3), (len(flat), 3))
     noise = np.column_stack([np.ones(len(flat)), half])
     quaternions = multiply(noise / np.linalg.norm(noise, axis=1, keepdims=True), quaternions)

@@ -105,6 +105,7 @@ def virtual_particle(
     spacing: tuple[float, float, float],
     rng: np.random.Generator,
     settings: ArchitectureSettings | None = None,
+    radial_texture: float = 0.0,
 ) -> VirtualParticle:
     """Grow a particle that the window cuts at its ends, and a second one at the edge.
 
@@ -115,6 +116,9 @@ def virtual_particle(
     rng : Generator
     settings : ArchitectureSettings, optional
         Sizes and shapes of the grains; those of the paper by default.
+    radial_texture : float
+        Share of the grains whose c axis lies exactly along the radius from the particle's
+        centre; 0 draws all orientations at random.
 
     Returns
     -------
@@ -139,16 +143,43 @@ def virtual_particle(
     label_of_grain = _follow(grains, labels, len(body_of_grain))
     count = int(labels.max())
     gradients = rng.standard_normal((count + 1, 3, 3)) * np.radians(GRADIENT_DEGREES_PER_UM) / 1e3
+    centroids = _centroids(labels, points)
+    main = int(label_of_grain[body_of_grain == 1].max())
     return VirtualParticle(
         labels=labels,
         spacing=spacing,
-        orientations=random_orientations(count + 1, rng),
+        orientations=_orientations(centroids, labels, points, main, radial_texture, rng),
         gradients=gradients / np.sqrt(3),
-        centroids=_centroids(labels, points),
-        main_grain_count=int(label_of_grain[body_of_grain == 1].max()),
+        centroids=centroids,
+        main_grain_count=main,
         architecture=architecture,
         label_of_grain=label_of_grain,
     )
+
+
+def _orientations(
+    centroids: NDArray[np.float64],
+    labels: NDArray[np.int32],
+    points: NDArray[np.float64],
+    main_count: int,
+    radial_share: float,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Random orientations, a share of them with the c axis along the radius, shape (n, 4)."""
+    drawn = random_orientations(len(centroids), rng)
+    if radial_share == 0:  # no draw without it, so that seeds keep their particles
+        return drawn
+    in_particle = (labels.ravel() > 0) & (labels.ravel() <= main_count)
+    radius = centroids - points[in_particle].mean(axis=0)
+    radius /= np.maximum(np.linalg.norm(radius, axis=1, keepdims=True), 1e-9)
+    # Sample to crystal: the shortest rotation that takes the radius to z, then a turn about z.
+    to_z = np.column_stack([1 + radius[:, 2], radius[:, 1], -radius[:, 0], np.zeros(len(radius))])
+    to_z[to_z[:, 0] < 1e-9] = [0, 1, 0, 0]  # along -z
+    to_z /= np.linalg.norm(to_z, axis=1, keepdims=True)
+    half = rng.uniform(0, np.pi, len(radius))
+    about_z = np.column_stack([np.cos(half), np.zeros((len(half), 2)), np.sin(half)])
+    radial = rng.random(len(radius)) < radial_share
+    return np.where(radial[:, None], multiply(about_z, to_z), drawn)
 
 
 def _bodies(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from electrode_grains.base import Settings, setting
+from electrode_grains.ebsd.frames import FramePreset
 from electrode_grains.tessellation import ArchitectureSettings
 
 
@@ -12,6 +13,9 @@ class ParticleSettings(ArchitectureSettings):
     shape: tuple[int, int, int] = setting((64, 128, 128), "voxels (z, y, x) of the window")
     spacing_nm: tuple[float, float, float] = setting(
         (50.0, 50.0, 50.0), "voxel size (dz, dy, dx), the step of the paper", unit="nm"
+    )
+    radial_texture: float = setting(
+        0.0, "share of the grains whose c axis points to the centre of the particle", ge=0, le=1
     )
     seed: int = setting(20, "of the particle", ge=0)
 
@@ -48,6 +52,9 @@ class AcquisitionSettings(Settings):
 
 
 class ScanSettings(AcquisitionSettings):
-    """The same with the seed of all random draws."""
+    """The same with the frames of the files and the seed of all random draws."""
 
+    frames: FramePreset = setting(
+        "edax_2", "frames of Euler angles and map that the files have, see preprocessing.stack"
+    )
     seed: int = setting(21, "of the acquisition", ge=0)

@@ -54,7 +54,7 @@ def written(tmp_path):
 
 
 def test_every_value_finds_its_place(written):
-    values, scan = known_values(), read_scan(written)
+    values, scan = known_values(), read_scan(written, ReadingOptions(frames="same"))
     shape = (ROWS, COLUMNS)
     indexed = (values["error"] == 0) & (values["phase"] > 0)
 

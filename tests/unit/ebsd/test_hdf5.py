@@ -33,6 +33,9 @@ NOT_INDEXED = (1, 2)  # row, column
 TEXT = h5py.string_dtype()
 
 
+SAME = ReadingOptions(frames="same")  # angles as the file holds them
+
+
 @dataclass(frozen=True)
 class Phase:
     name: str
@@ -240,7 +243,7 @@ def write(layout: str, folder: Path, stem="slice_007", **truths) -> Path:
 def read_quietly(path: Path, *args) -> xr.Dataset:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return read_scan(path, *args)
+        return read_scan(path, *(args or (SAME,)))
 
 
 def assert_equals_truth(scan: xr.Dataset, truth: Truth, layout: str, lacking=frozenset()) -> None:
@@ -317,7 +320,7 @@ def test_a_scan_is_read_as_it_was_written(layout, tmp_path):
 
 @every_layout
 def test_only_a_volume_without_length_unit_leaves_a_doubt(layout, tmp_path):
-    notes = scan_readers(write(layout, tmp_path))["slice_007"](ReadingOptions()).attrs["notes"]
+    notes = scan_readers(write(layout, tmp_path))["slice_007"](SAME).attrs["notes"]
     assert (notes != ()) == (layout == "dream3d")
     assert all("micrometres" in note for note in notes)
 
@@ -362,11 +365,11 @@ def test_several_scans_of_a_file_are_a_stack(layout, tmp_path):
     numbers = ("0000", "0001", "0002") if layout.startswith("dream3d") else ("1", "2", "3")
     assert list(readers) == [f"slice_007_{number}" for number in numbers]
     for name, truth in zip(readers, truths.values(), strict=True):
-        scan = read_quietly(path, ReadingOptions(), name)
+        scan = read_quietly(path, SAME, name)
         assert_equals_truth(scan, truth, layout)
         assert scan.attrs["source"] == name
     with pytest.raises(InputError, match="several scans"):
-        read_scan(path)
+        read_scan(path, SAME)
     stack = stack_scans(readers)
     depth = 25.0 if layout.startswith("dream3d") else 50.0
     assert stack.attrs["spacing_nm"] == pytest.approx((depth, 50.0, 100.0))
@@ -377,7 +380,7 @@ def test_edax_scans_are_found_below_projects_and_areas(tmp_path):
     write_oim(path, {"Particle/Area 1/OIM Map 1": make_truth(0), "Particle/Area 2": make_truth(1)})
     names = ["project_Particle_Area 1_OIM Map 1", "project_Particle_Area 2"]
     assert list(scan_readers(path)) == names
-    assert_equals_truth(read_scan(path, ReadingOptions(), names[1]), make_truth(1), "oim")
+    assert_equals_truth(read_scan(path, SAME, names[1]), make_truth(1), "oim")
 
 
 def test_an_ang_file_of_the_same_scan_says_the_same(tmp_path):
@@ -404,7 +407,7 @@ def test_orix_reads_the_same_from_the_layout_of_edax(tmp_path):
         data["Phase"][...] = np.minimum(data["Phase"][...], 1)
         del root[" Manufacturer"]
         root["Manufacturer"] = fixed("EMEBSDDictionaryIndexing.f90")
-    scan, theirs = read_scan(path), orix_io.load(path, refined=True)
+    scan, theirs = read_scan(path, SAME), orix_io.load(path, refined=True)
 
     assert theirs.shape == scan["phase"].shape
     assert theirs.dx * 1000 == pytest.approx(scan.attrs["step_nm"][1])
@@ -447,7 +450,7 @@ def test_hexagonal_grids_are_resampled_if_the_user_wants_it(tmp_path):
     path = tmp_path / "hex.h5"
     quality = write_hexagonal(path)
     with pytest.raises(InputError, match="hexagonal"):
-        read_scan(path)
+        read_scan(path, SAME)
     scan = read_quietly(path, ReadingOptions(resample_hexagonal=True))
     assert scan.attrs["step_nm"] == pytest.approx((100.0, 100.0), rel=1e-5)
     np.testing.assert_array_equal(scan["image_quality"][0], quality[:3])
@@ -488,7 +491,7 @@ def test_newer_edax_files_name_the_laue_group_apart_from_the_symmetry(tmp_path):
     with h5py.File(path, "r+") as root:
         root["1/EBSD/Header/Phase/1/LGsymID"] = np.array([43])
         root["1/EBSD/Header/Phase/1/Symmetry"][...] = 131
-    assert read_scan(path).attrs["phases"][0]["symmetry"] == "43"
+    assert read_scan(path, SAME).attrs["phases"][0]["symmetry"] == "43"
 
 
 @pytest.mark.parametrize(
@@ -514,7 +517,7 @@ def test_points_that_oxford_did_not_index_have_no_orientation(tmp_path, change, 
 def test_without_error_codes_the_phase_tells_what_is_indexed(tmp_path):
     path = write("h5oina", tmp_path)
     remove(path, "Error")
-    assert_equals_truth(read_scan(path), make_truth(), "h5oina")
+    assert_equals_truth(read_scan(path, SAME), make_truth(), "h5oina")
 
 
 @pytest.mark.parametrize(
@@ -525,13 +528,13 @@ def test_positions_that_lack_follow_from_rows_and_columns(tmp_path, layout, x, y
     for name in (x, y):  # outside an irregular area positions are NaN
         edit(path, name, lambda values: np.where(np.arange(values.size) == 5, np.nan, values.T).T)
         edit(path, name, lambda values: values + 3.5)
-    assert_equals_truth(read_scan(path), make_truth(), layout)
+    assert_equals_truth(read_scan(path, SAME), make_truth(), layout)
     for name in (x, y):
         edit(path, name, lambda values: np.full_like(values, np.nan))
-    assert_equals_truth(read_scan(path), make_truth(), layout)
+    assert_equals_truth(read_scan(path, SAME), make_truth(), layout)
     for name in (x, y):
         remove(path, name)
-    assert_equals_truth(read_scan(path), make_truth(), layout)
+    assert_equals_truth(read_scan(path, SAME), make_truth(), layout)
 
 
 def test_missing_points_are_masked_if_the_user_wants_it(tmp_path):
@@ -541,8 +544,8 @@ def test_missing_points_are_masked_if_the_user_wants_it(tmp_path):
     for name in names:
         edit(path, name, lambda values: values[:-2])
     with pytest.raises(InputError, match="missing"):
-        read_scan(path)
-    scan = read_quietly(path, ReadingOptions(accept_missing=True))
+        read_scan(path, SAME)
+    scan = read_quietly(path, ReadingOptions(accept_missing=True, frames="same"))
     missing = np.isnan(scan["image_quality"].to_numpy()).ravel()
     assert np.flatnonzero(missing).tolist() == [10, 11]
 
@@ -556,7 +559,7 @@ def test_volumes_may_list_their_cells_in_one_row(tmp_path, nx):
         edit(path, name, lambda values: values.reshape(-1, values.shape[-1]))
     edit(path, "Phases", np.ravel)
     for z, truth in enumerate(truths.values()):
-        scan = read_quietly(path, ReadingOptions(), f"volume_{z:04d}")
+        scan = read_quietly(path, SAME, f"volume_{z:04d}")
         assert_equals_truth(scan, truth, "dream3d")
 
 
@@ -614,7 +617,7 @@ def test_metres_that_nobody_chose_are_taken_as_micrometres_with_a_doubt(tmp_path
     with h5py.File(path, "r+") as root:
         root["DataStructure/DataContainer"].attrs["Units"] = np.uint32(10)
     with pytest.warns(UserWarning, match="taken as micrometres"):
-        scan = read_scan(path)
+        scan = read_scan(path, SAME)
     assert scan.attrs["step_nm"] == pytest.approx((50.0, 100.0))
 
 
@@ -622,7 +625,7 @@ def test_phases_of_a_volume_may_lie_beside_it(tmp_path):
     path = write("dream3d_nx", tmp_path)
     with h5py.File(path, "r+") as root:
         root.move("DataStructure/DataContainer/CellEnsembleData", "DataStructure/Phases of all")
-    assert_equals_truth(read_scan(path), make_truth(), "dream3d_nx")
+    assert_equals_truth(read_scan(path, SAME), make_truth(), "dream3d_nx")
 
 
 def test_truth_values_serve_as_numbers(tmp_path):
@@ -630,11 +633,11 @@ def test_truth_values_serve_as_numbers(tmp_path):
     path = write("dream3d_nx", tmp_path)
     set_geometry(path, "_DIMENSIONS", np.array([True, True, True]))
     with pytest.raises(InputError, match=r"EulerAngles\n.*\(1, 4, 3, 3\)"):
-        read_scan(path)
+        read_scan(path, SAME)
     path = write("oim", tmp_path)
     replace(path, "nRows", [True])
     with pytest.raises(InputError, match="3 points"):
-        read_scan(path)
+        read_scan(path, SAME)
 
 
 def test_every_crystal_structure_of_dream3d_has_its_laue_group(tmp_path):
@@ -642,7 +645,7 @@ def test_every_crystal_structure_of_dream3d_has_its_laue_group(tmp_path):
     replace(path, "CrystalStructures", [999, *range(11), 999])
     remove(path, "MaterialName")
     remove(path, "LatticeConstants")
-    symmetries = [phase["symmetry"] for phase in read_scan(path).attrs["phases"]]
+    symmetries = [phase["symmetry"] for phase in read_scan(path, SAME).attrs["phases"]]
     assert symmetries == ["62", "43", "6", "23", "1", "20", "22", "4", "42", "3", "32"]
 
 
@@ -745,7 +748,7 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, layout, damage, says):
     path = write(layout, tmp_path)
     damage(path)
     with pytest.raises(InputError, match=says) as told:
-        read_scan(path)
+        read_scan(path, SAME)
     assert path.name in str(told.value)
 
 
@@ -754,7 +757,7 @@ def test_the_formula_of_a_phase_is_kept_where_there_is_one(tmp_path):
     replace(path, "Formula", fixed("LiNiO2"))
     with h5py.File(path, "r+") as root:
         del root["1/EBSD/Header/Phase/2/Formula"]
-    assert [phase["formula"] for phase in read_scan(path).attrs["phases"]] == ["LiNiO2", ""]
+    assert [phase["formula"] for phase in read_scan(path, SAME).attrs["phases"]] == ["LiNiO2", ""]
 
 
 def test_every_laue_group_of_oxford_has_its_symmetry(tmp_path):
@@ -762,7 +765,7 @@ def test_every_laue_group_of_oxford_has_its_symmetry(tmp_path):
     for number, symmetry in enumerate(symmetries, 1):
         path = write("h5oina", tmp_path)
         replace(path, "Laue Group", [[number]])
-        assert read_scan(path).attrs["phases"][0]["symmetry"] == symmetry
+        assert read_scan(path, SAME).attrs["phases"][0]["symmetry"] == symmetry
 
 
 def test_two_laue_groups_of_a_phase_are_refused(tmp_path):
@@ -770,7 +773,7 @@ def test_two_laue_groups_of_a_phase_are_refused(tmp_path):
     with h5py.File(path, "r+") as root:
         root["1/EBSD/Header/Phases/1/Laue Group"].attrs["Symbol"] = "m-3m"
     with pytest.raises(InputError, match="number 7, symbol m-3m"):
-        read_scan(path)
+        read_scan(path, SAME)
 
 
 def test_a_volume_of_two_geometries_is_refused(tmp_path):
@@ -778,7 +781,7 @@ def test_a_volume_of_two_geometries_is_refused(tmp_path):
     with h5py.File(path, "r+") as root:
         root.copy("DataContainers/ImageDataContainer", "DataContainers/Second")
     with pytest.raises(InputError, match=r"2 times(.|\n)*Second"):
-        read_scan(path)
+        read_scan(path, SAME)
 
 
 @every_layout
@@ -804,7 +807,7 @@ def test_sizes_that_a_file_only_announces_are_never_allocated(layout, tmp_path):
         replace(path, rows, [10 * side])
         replace(path, columns, [side])
     with pytest.raises(InputError, match="announces more values than the file holds"):
-        read_scan(path)
+        read_scan(path, SAME)
 
 
 @every_layout
@@ -814,7 +817,7 @@ def test_a_file_that_was_cut_anywhere_is_refused(layout, tmp_path):
     for share in np.linspace(0, 0.999, 12):
         path.write_bytes(whole[: int(share * len(whole))])
         with pytest.raises(InputError, match=re.escape(path.name)):
-            read_scan(path)
+            read_scan(path, SAME)
 
 
 def test_other_hdf5_files_are_refused_with_what_they_hold(tmp_path):
@@ -918,7 +921,7 @@ def test_a_file_of_other_bytes_is_read_or_refused(tmp_path, layout, count):
     sound = path.read_bytes()
     damaged = ((path, change_bytes(sound, random.Random(seed))) for seed in range(count))
     places = places_of_refusals(
-        damaged, lambda file: [read(ReadingOptions()) for read in scan_readers(file).values()]
+        damaged, lambda file: [read(SAME) for read in scan_readers(file).values()]
     )
     assert len(places) > count / 10
     assert [place for place in places if path.name not in place] == []

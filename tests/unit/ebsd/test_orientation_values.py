@@ -15,7 +15,7 @@ from electrode_grains.crystal import (
     tsl_symmetry_of_laue_group,
 )
 from electrode_grains.ebsd import orientations as crystals
-from electrode_grains.ebsd.fields import stack_orientations, symmetry_doubts
+from electrode_grains.ebsd.fields import check_symmetry, stack_orientations
 from electrode_grains.errors import SettingsError
 
 IDENTITY = np.array([1.0, 0, 0, 0])
@@ -197,21 +197,21 @@ def scans(symmetry="32", share=0.5, count=2):
 
 
 def test_a_phase_of_another_symmetry_is_doubted_from_one_percent_on():
-    assert symmetry_doubts(scans(), "-3m") == []
-    (doubt,) = symmetry_doubts(scans("43", 0.25), "-3m")
+    assert check_symmetry(scans(), "-3m") == []
+    (doubt,) = check_symmetry(scans("43", 0.25), "-3m")
     assert doubt == (
         "phase 2 (other, 25% of the points) has Laue group m-3m, but orientations are compared "
         "with -3m"
     )
-    assert symmetry_doubts(scans("43", 0.01), "-3m") == []
-    assert len(symmetry_doubts(scans("43", 0.015), "-3m")) == 1
-    assert symmetry_doubts(scans("no code"), "-3m") == []
+    assert check_symmetry(scans("43", 0.01), "-3m") == []
+    assert len(check_symmetry(scans("43", 0.015), "-3m")) == 1
+    assert check_symmetry(scans("no code"), "-3m") == []
 
 
 def test_a_single_phase_is_that_of_all_points():
-    (doubt,) = symmetry_doubts(scans(share=1.0, count=1), "m-3m")
+    (doubt,) = check_symmetry(scans(share=1.0, count=1), "m-3m")
     assert doubt.startswith("phase 1 (NMC, 100% of the points) has Laue group -3m")
-    assert symmetry_doubts(xr.Dataset({"phase": scans()["phase"]}), "-3m") == []
+    assert check_symmetry(xr.Dataset({"phase": scans()["phase"]}), "-3m") == []
 
 
 def test_orientations_of_a_stack_are_reduced_and_known_where_the_index_is_above_0():

@@ -10,7 +10,7 @@ from electrode_grains.ebsd.points import (
     Points,
     clean_quality,
     edax_indexed,
-    scan_of_points,
+    points_to_scan,
 )
 from electrode_grains.errors import InputError
 
@@ -31,6 +31,7 @@ def points(rows=range(4), columns=range(3), declared=DECLARED, **changes):
         "phase": np.ones(count),
         "indexed": np.ones(count, bool),
         "declared": declared,
+        "maker": "dream3d",
         "phases": ({"id": 1}, {"id": 3}),
         "channels": {"bands": np.arange(count, dtype=float)},
     }
@@ -38,7 +39,7 @@ def points(rows=range(4), columns=range(3), declared=DECLARED, **changes):
 
 
 def scan_of(points, options=STRICT, notes=()):
-    return scan_of_points(points, "a.ang", "a", options, lambda point: point + 100, notes)
+    return points_to_scan(points, "a.ang", "a", options, lambda point: point + 100, notes)
 
 
 WHOLE = np.arange(12.0).reshape(4, 3)

@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from electrode_grains.ebsd.orientations import misorientation_angle, quaternions_from_euler
+from electrode_grains.ebsd import OrientationField
+from electrode_grains.ebsd.orientations import (
+    misorientation_angle,
+    multiply,
+    quaternions_from_euler,
+)
 from electrode_grains.errors import SettingsError
 from electrode_grains.phantom import AcquisitionSettings, acquire, virtual_particle
 from electrode_grains.tessellation import ArchitectureSettings
@@ -111,3 +116,36 @@ def test_equal_seeds_give_equal_stacks(particle):
 def test_a_slice_that_does_not_exist_cannot_be_annotated(particle):
     with pytest.raises(SettingsError, match=r"\[16\]"):
         acquire(particle, np.random.default_rng(0), AcquisitionSettings(annotated_slices=(3, 16)))
+
+
+def test_the_lattice_is_scanned_turned_like_its_slice(particle):
+    settings = PERFECT.replace(rotation_degrees=2.0)
+    scanned = acquire(particle, np.random.default_rng(7), settings)
+    straight = acquire(particle, np.random.default_rng(7), PERFECT)
+    rotations = np.arctan2(scanned.true_matrices[:, 1, 0], scanned.true_matrices[:, 0, 0])
+    z = int(np.abs(rotations).argmax())
+    assert np.degrees(abs(rotations[z])) > 2
+    middle = (z, SHAPE[1] // 2, SHAPE[2] // 2)  # where a turn of the slice moves least
+    assert scanned.label_stack[middle] == straight.label_stack[middle] > 0
+    seen, true = (quaternions_from_euler(a.euler_angles[middle]) for a in (scanned, straight))
+    # What points along v in the particle points along R v in the scan: g becomes g R^-1.
+    turn = np.array([np.cos(rotations[z] / 2), 0, 0, np.sin(rotations[z] / 2)])
+    assert np.degrees(misorientation_angle(multiply(seen, turn), true, "-3m")) < 1.0
+    assert np.degrees(misorientation_angle(seen, true, "-3m")) > 1.5
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_radial_texture_puts_c_axes_along_the_radius(share):
+    settings = ArchitectureSettings(mean_diameter_nm=300.0, diameter_shape_nm=2700.0)
+    textured = virtual_particle(SHAPE, SPACING, np.random.default_rng(1), settings, share)
+    grains = np.arange(1, textured.main_grain_count + 1)
+    inside = np.isin(textured.labels, grains)
+    centre = (np.argwhere(inside) * SPACING).mean(axis=0)[::-1]
+    radius = textured.centroids[grains] - centre
+    radius /= np.linalg.norm(radius, axis=1, keepdims=True)
+    field = OrientationField(textured.orientations[grains])
+    cosine = np.abs((field.directions([0, 0, 1]) * radius).sum(axis=1))
+    radial = np.degrees(np.arccos(np.minimum(cosine, 1))) < 1e-3
+    assert radial.mean() == pytest.approx(share, abs=0.0 if share == 1 else 0.15)
+    plain = virtual_particle(SHAPE, SPACING, np.random.default_rng(1), settings)
+    np.testing.assert_array_equal(plain.labels, textured.labels)

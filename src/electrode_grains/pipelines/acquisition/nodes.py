@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from electrode_grains.ebsd.frames import FramePreset
 from electrode_grains.phantom import (
     Acquisition,
     VirtualParticle,
@@ -34,6 +35,7 @@ def grow_particle(settings: ParticleSettings) -> tuple[VirtualParticle, xr.DataA
         settings.spacing_nm,
         np.random.default_rng(settings.seed),
         settings,
+        settings.radial_texture,
     )
     truth = _of_the_particle(particle.labels, particle)
     return particle, as_volume(truth, settings.spacing_nm, "true_grain_label_volume")
@@ -50,7 +52,10 @@ def scan_particle(
     )
     spacing = virtual_particle.spacing
     return (
-        {slice_name(z): _scan(acquisition, z, spacing) for z in range(len(acquisition.phase))},
+        {
+            slice_name(z): _scan(acquisition, z, spacing, settings.frames)
+            for z in range(len(acquisition.phase))
+        },
         {slice_name(z): classes for z, classes in acquisition.annotations.items()},
         as_volume(
             _of_the_particle(acquisition.label_stack, virtual_particle),
@@ -71,7 +76,9 @@ def slice_name(z: int) -> str:
     return f"slice_{z:03d}"
 
 
-def _scan(acquisition: Acquisition, z: int, spacing: tuple[float, float, float]) -> xr.Dataset:
+def _scan(
+    acquisition: Acquisition, z: int, spacing: tuple[float, float, float], frames: FramePreset
+) -> xr.Dataset:
     return xr.Dataset(
         {
             "image_quality": (("y", "x"), acquisition.image_quality[z]),
@@ -79,7 +86,12 @@ def _scan(acquisition: Acquisition, z: int, spacing: tuple[float, float, float])
             "euler_angles": (("y", "x", "angle"), acquisition.euler_angles[z]),
             "phase": (("y", "x"), acquisition.phase[z]),
         },
-        attrs={"step_nm": spacing[1:], "phases": (NMC532,), "source": slice_name(z)},
+        attrs={
+            "step_nm": spacing[1:],
+            "phases": (NMC532,),
+            "source": slice_name(z),
+            "file_frames": frames,
+        },
     )
 
 

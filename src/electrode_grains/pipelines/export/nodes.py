@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from electrode_grains.ebsd import ScanIndex
 from electrode_grains.ebsd.orientations import euler_from_quaternions
 from electrode_grains.exports import ExportedParticle
 from electrode_grains.volumes import spacing_of
@@ -19,7 +20,7 @@ def gather_particle(
     grain_table: pd.DataFrame,
     image_quality_volume: xr.DataArray,
     orientation_volume: xr.DataArray,
-    scan_index: Mapping[str, Any],
+    scan_index: ScanIndex,
     parameters: Mapping[str, Any],
 ) -> ExportedParticle:
     """Put together what other programs need to know of the particle."""
@@ -32,7 +33,7 @@ def gather_particle(
         grains=grain_table,
         name=str(particle["name"]),
         material=str(particle.get("material", "")),
-        laue_group=scan_index["laue_group"],
+        laue_group=scan_index.laue_group,
         image_quality=image_quality_volume.to_numpy(),
         euler_angles=euler_from_quaternions(quaternions) if indexed else None,
     )

@@ -18,12 +18,11 @@ from electrode_grains.alignment import (
 )
 from electrode_grains.ebsd import (
     ORIENTATION_CHANNELS,
+    ScanIndex,
     annotation_fits,
     orientations_of_stack,
     place_annotations,
-    stack_fingerprint,
     stack_scans,
-    symmetry_doubts,
 )
 from electrode_grains.ebsd.scan import Scan
 from electrode_grains.errors import InputError
@@ -40,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 def read_stack(
     ebsd_scans: Mapping[str, Scan], stack: StackSettings
-) -> tuple[xr.DataArray, xr.DataArray, dict[str, Any]]:
+) -> tuple[xr.DataArray, xr.DataArray, ScanIndex]:
     """Read all slices in natural order; split image quality from orientations."""
     logger.info("reading %d slices", len(ebsd_scans))
     scans = stack_scans(
@@ -48,19 +47,15 @@ def read_stack(
         slice_spacing_nm=stack.slice_spacing_nm,
         first_slice=stack.first_slice,
         options=stack.reading_options(),
+        falling=stack.slice_order == "falling",
     )
     spacing = scans.attrs["spacing_nm"]
     orientations = orientations_of_stack(scans, stack.laue_group)
-    index = {
-        "slices": list(scans.attrs["slices"]),
-        "notes": [*scans.attrs["notes"], *symmetry_doubts(scans, stack.laue_group)],
-        "laue_group": stack.laue_group,
-        "indexed_share": float(orientations.known.mean()),
-        "fingerprint": stack_fingerprint(scans),
-        "from_volume": scans.attrs["from_volume"],
-    }
-    if index["notes"]:
-        logger.warning("notes on %d scans, the first: %s", len(index["notes"]), index["notes"][0])
+    index = ScanIndex.of_stack(scans, orientations)
+    if index.frames is not None:
+        logger.info("frames of the orientations: %s", index.frames.describe())
+    if index.notes:
+        logger.warning("notes on %d scans, the first: %s", len(index.notes), index.notes[0])
     return (
         as_volume(scans["image_quality"], spacing, "image_quality_stack"),
         as_volume(orientations.to_channels(), spacing, "orientation_stack", ORIENTATION_CHANNELS),
@@ -69,10 +64,10 @@ def read_stack(
 
 
 def register_slices(
-    image_quality_stack: xr.DataArray, scan_index: Mapping[str, Any], alignment: AlignmentSettings
+    image_quality_stack: xr.DataArray, scan_index: ScanIndex, alignment: AlignmentSettings
 ) -> SliceTransforms:
     """Estimate how each slice must move to fit its neighbours; slices of a volume file do not."""
-    if alignment.mode == "auto" and scan_index.get("from_volume"):
+    if alignment.mode == "auto" and scan_index.from_volume:
         alignment = alignment.replace(mode="none")
     transforms = estimate_transforms(
         image_quality_stack.to_numpy(),
@@ -117,7 +112,7 @@ def align_orientations(
 def align_annotations(
     slice_annotations: Mapping[str, NDArray[np.uint8]],
     orientation_annotations: Mapping[str, NDArray[np.uint8]],
-    scan_index: Mapping[str, Any],
+    scan_index: ScanIndex,
     image_quality_stack: xr.DataArray,
     image_quality_volume: xr.DataArray,
     slice_transforms: SliceTransforms,
@@ -141,7 +136,7 @@ def align_annotations(
     )
     logger.info("%d labelled slices, from: %s", len(annotations), source)
     raw, aligned = image_quality_stack.to_numpy(), image_quality_volume.to_numpy()
-    placed = moved = place_annotations(annotations, scan_index["slices"], raw.shape, numbers)
+    placed = moved = place_annotations(annotations, scan_index.slices, raw.shape, numbers)
     if frame == "raw":
         moved = apply_transforms(placed, slice_transforms, order=0)
     fits = annotation_fits(placed, raw, aligned, frame)

@@ -4,28 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from electrode_grains.alignment.settings import AlignmentSettings
-from electrode_grains.crystal import LaueGroup
-from electrode_grains.ebsd import ReadingOptions
-
-
-class StackSettings(BaseModel, frozen=True, extra="forbid"):
-    """How slices become a stack."""
-
-    slice_spacing_nm: float = Field(gt=0)
-    laue_group: LaueGroup
-    first_slice: int | None
-    step_nm: float | None = Field(gt=0)
-    accept_missing: bool
-    resample_hexagonal: bool
-    largest_bad_share: float = Field(ge=0, le=1)
-
-    def reading_options(self) -> ReadingOptions:
-        """What readers of scans may accept."""
-        own = {"slice_spacing_nm", "laue_group", "first_slice"}
-        return ReadingOptions(**self.model_dump(exclude=own))
+from electrode_grains.ebsd.settings import StackSettings
 
 
 class AnnotationSettings(BaseModel, frozen=True, extra="forbid"):

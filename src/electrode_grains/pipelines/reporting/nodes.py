@@ -15,6 +15,7 @@ from pydantic_core import to_jsonable_python
 from electrode_grains.alignment import SliceTransforms
 from electrode_grains.boundary.split import AnnotationSplit
 from electrode_grains.distributions.records import CopulaFits, MarginalFits
+from electrode_grains.ebsd import ScanIndex
 from electrode_grains.grains import SegmentationLog
 from electrode_grains.morphometry.summary import ParticleSummary
 from electrode_grains.volumes import spacing_of
@@ -41,7 +42,7 @@ def draw_alignment(
     orientation_stack: xr.DataArray,
     orientation_volume: xr.DataArray,
     slice_transforms: SliceTransforms,
-    scan_index: Mapping[str, Any],
+    scan_index: ScanIndex,
 ) -> tuple[Figure, Figure, Figure]:
     """Show the stack before and after alignment, its middle slice, and what moved."""
     from electrode_grains.ebsd import ipf_colors
@@ -50,7 +51,7 @@ def draw_alignment(
     before, after = image_quality_stack.to_numpy(), image_quality_volume.to_numpy()
     spacing = spacing_of(image_quality_volume)
     middle = len(before) // 2
-    laue = scan_index["laue_group"]
+    laue = scan_index.laue_group
     fields = orientation_stack[:4, middle], orientation_volume[:4, middle]
     maps = [ipf_colors(np.moveaxis(field.to_numpy(), 0, -1), laue) for field in fields]
     return (

@@ -1,0 +1,78 @@
+"""What a run keeps of its scans beside their volumes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import xarray as xr
+
+from electrode_grains.crystal import LaueGroup, check_laue_group
+from electrode_grains.ebsd.fields import check_symmetry
+from electrode_grains.ebsd.frames import FrameChoice
+from electrode_grains.ebsd.orientation_field import OrientationField
+from electrode_grains.ebsd.scan import stack_fingerprint
+
+
+@dataclass(frozen=True)
+class ScanIndex:
+    """Names, symmetry, frames and digest of a stack.
+
+    Attributes
+    ----------
+    slices : tuple of str
+        Names in the order of the stack.
+    notes : tuple of str
+        What is doubtful about the scans.
+    laue_group : LaueGroup
+        Symmetry with which orientations are compared.
+    indexed_share : float
+        Share of the points that have an orientation.
+    fingerprint : str
+        See `stack_fingerprint`.
+    from_volume : bool
+        The slices are layers of a volume, which are aligned already.
+    frames : FrameChoice or None
+        How orientations came into the frame of the map; None for images.
+    """
+
+    slices: tuple[str, ...]
+    notes: tuple[str, ...]
+    laue_group: LaueGroup
+    indexed_share: float
+    fingerprint: str
+    from_volume: bool
+    frames: FrameChoice | None
+
+    @classmethod
+    def of_stack(cls, stack: xr.Dataset, orientations: OrientationField) -> Self:
+        """Index of what `stack_scans` and `orientations_of_stack` returned."""
+        group = orientations.laue_group
+        return cls(
+            slices=tuple(stack.attrs["slices"]),
+            notes=(*stack.attrs["notes"], *check_symmetry(stack, group)),
+            laue_group=group,
+            indexed_share=float(orientations.known.mean()),
+            fingerprint=stack_fingerprint(stack),
+            from_volume=bool(stack.attrs.get("from_volume", False)),
+            frames=stack.attrs.get("frames"),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values by name."""
+        frames = None if self.frames is None else self.frames.to_dict()
+        return {**asdict(self), "frames": frames}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Self:
+        """Index from what `to_dict` returned."""
+        frames = content["frames"]
+        return cls(
+            slices=tuple(content["slices"]),
+            notes=tuple(content["notes"]),
+            laue_group=check_laue_group(content["laue_group"]),
+            indexed_share=float(content["indexed_share"]),
+            fingerprint=str(content["fingerprint"]),
+            from_volume=bool(content["from_volume"]),
+            frames=None if frames is None else FrameChoice.from_dict(frames),
+        )

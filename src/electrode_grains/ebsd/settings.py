@@ -1,0 +1,66 @@
+"""Settings of reading and stacking scans."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from electrode_grains.base import Settings, setting
+from electrode_grains.crystal import LaueGroup
+from electrode_grains.ebsd.frames import Frames, HexagonalAxis
+
+
+class ReadingOptions(Settings):
+    """What a reader may accept, and what a file cannot tell of itself."""
+
+    step_nm: float | None = setting(
+        None, "distance of the pixels of plain images, which do not tell it", unit="nm"
+    )
+    accept_missing: bool = setting(
+        False, "mask points that are missing from a file instead of refusing it"
+    )
+    resample_hexagonal: bool = setting(
+        False, "bring hexagonal grids to square ones by the nearest point"
+    )
+    largest_bad_share: float = setting(
+        0.01, "share of the points of a slice that may lack a usable image quality", ge=0, le=1
+    )
+    frames: Frames | None = setting(
+        None,
+        "frames of Euler angles and map: edax_1 to edax_4, oxford, bruker, same, or rotations; "
+        "null: the maker's default",
+    )
+    hexagonal_x: HexagonalAxis | None = setting(
+        None, "axis of hexagonal crystals along x: a or a*; null: the maker's default"
+    )
+
+
+class StackSettings(ReadingOptions):
+    """How slices become a stack."""
+
+    slice_spacing_nm: float | None = setting(
+        50.0,
+        "thickness milled away between scans; null: what the files tell",
+        unit="nm",
+        gt=0,
+    )
+    step_nm: float | None = setting(
+        None,
+        "distance of the pixels of plain images, which do not tell it",
+        unit="nm",
+        gt=0,
+        allow_inf_nan=False,
+    )
+    laue_group: LaueGroup = setting("-3m", "symmetry with which orientations are compared")
+    first_slice: int | None = setting(
+        None, "number that the first slice must have; null: the lowest"
+    )
+    slice_order: Literal["rising", "falling"] = setting(
+        "rising", "whether slice numbers rise or fall along milling, into the sample"
+    )
+
+    def reading_options(self) -> ReadingOptions:
+        """What readers of scans may accept."""
+        return ReadingOptions(**{name: getattr(self, name) for name in ReadingOptions.model_fields})
+
+
+STRICT = ReadingOptions()
