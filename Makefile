@@ -12,7 +12,7 @@ export NO_MKDOCS_2_WARNING := 1
 export COLUMNS ?= 140
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types contracts bench audit soak mutants docs dist viz mlflow lock clean
+.PHONY: help setup run test lint types contracts bench audit validation soak mutants docs dist viz mlflow lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,10 @@ dist: $(STAMP) ## a wheel in dist/, which installs anywhere and works as a libra
 
 audit: $(TEST_STAMP) ## known vulnerabilities of the pinned packages
 	$(BIN)/python -m benchmarks.audit
+
+validation: $(TEST_STAMP) ## the proof of every number, from the tests
+	$(BIN)/python -m pytest -n 2 --proofs benchmarks/validation.json tests/unit
+	$(BIN)/python -m benchmarks.validation
 
 soak: $(TEST_STAMP) ## a hundred runs in one process
 	$(BIN)/python -m benchmarks.soak 100

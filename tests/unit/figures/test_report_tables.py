@@ -5,6 +5,7 @@ import pytest
 from electrode_grains.distributions import COPULA_FAMILIES, MARGINAL_FAMILIES
 from electrode_grains.figures import table_1, table_2, table_3, table_4, to_latex, to_markdown
 from electrode_grains.figures.tables import display_cell
+from proofs import proves
 
 MARGINALS = {
     "schema_version": 1,
@@ -51,6 +52,7 @@ COPULAS = {
 }
 
 
+@proves("report_tables", "table_1", oracle="closed form", by="given fits, cell by cell")
 def test_table_1_follows_the_order_of_the_paper_and_keeps_failures():
     table = table_1(MARGINALS)
 
@@ -59,6 +61,7 @@ def test_table_1_follows_the_order_of_the_paper_and_keeps_failures():
     assert table["parameters"].tolist() == ["", "a = 40.1, b = 7.2"]
 
 
+@proves("report_tables", "table_2", oracle="closed form", by="given fits, cell by cell")
 def test_table_2_takes_moments_from_the_best_family():
     row = table_2(MARGINALS).set_index("characteristic").loc["sphericity"]
 
@@ -66,6 +69,7 @@ def test_table_2_takes_moments_from_the_best_family():
     assert table_2(MARGINALS)["mean_fitted"].isna().tolist() == [True, False]
 
 
+@proves("report_tables", "table_3", oracle="closed form", by="given fits, cell by cell")
 def test_table_3_sets_correlations_side_by_side():
     table = table_3(COPULAS)
 
@@ -73,6 +77,7 @@ def test_table_3_sets_correlations_side_by_side():
     assert np.isnan(table["correlation_empirical"].iloc[1])
 
 
+@proves("report_tables", "table_4", oracle="closed form", by="given fits, cell by cell")
 def test_table_4_names_family_parameters_and_rotation():
     table = table_4(COPULAS)
 

@@ -18,6 +18,7 @@ from electrode_grains.morphometry import (
 )
 from electrode_grains.morphometry.crofton import DIRECTIONS
 from electrode_grains.phantom import ball
+from proofs import agree, proves, record
 
 CUBIC = (1.0, 1.0, 1.0)
 small_labels = hnp.arrays(
@@ -60,22 +61,31 @@ def test_areas_of_one_transition():
 # --- surfaces --------------------------------------------------------------------------------
 
 
+@proves(
+    "grain_table",
+    "surface_area_nm2",
+    oracle="closed form",
+    by="4 π r² of spheres of 3 to 10 voxels radius",
+)
 @pytest.mark.parametrize(("radius", "error"), [(3, 0.075), (4, -0.039), (5, 0.0065), (10, 0.0047)])
 def test_surface_of_centred_balls(radius, error):
     size = 2 * radius + 3
     body = ball((size,) * 3, (radius + 1,) * 3, radius).astype(int)
     surface = characterize_grains(body, CUBIC).loc[0, "surface_area_nm2"]
     assert surface / (4 * np.pi * radius**2) - 1 == pytest.approx(error, abs=6e-4)
+    record("surface_area_nm2", abs(error))
 
 
+@proves("grain_table", "sphericity", oracle="closed form", by="Crofton weights of a cube")
 @pytest.mark.parametrize(
     ("size", "sphericity"), [(5, 0.978), (10, 0.922), (20, 0.895), (40, 0.883)]
 )
 def test_sphericity_of_cubes(size, sphericity):
     cube = np.pad(np.ones((size,) * 3, int), 1)
-    assert characterize_grains(cube, CUBIC).loc[0, "sphericity"] == pytest.approx(
-        sphericity, abs=6e-4
-    )
+    row = characterize_grains(cube, CUBIC).loc[0]
+    agree("sphericity", row["sphericity"], sphericity, abs=6e-4)
+    closed = (36 * np.pi * size**6) ** (1 / 3) / row["surface_area_nm2"]
+    assert row["sphericity"] == pytest.approx(closed, rel=1e-12)
 
 
 def test_a_single_voxel_is_rounder_than_a_ball_and_said_so():
@@ -127,6 +137,13 @@ def test_areas_of_a_small_image():
     )
 
 
+@proves(
+    "contact_table",
+    "interface_area_nm2",
+    oracle="high precision",
+    by="unions of eq. 25, pair by pair",
+)
+@proves("grain_table", "surface_area_nm2", oracle="high precision", by="transitions, one by one")
 @settings(deadline=None, max_examples=30)
 @given(labels=small_labels, spacing=spacings)
 def test_one_pass_equals_the_unions_of_equation_25(labels, spacing):
@@ -136,9 +153,11 @@ def test_one_pass_equals_the_unions_of_equation_25(labels, spacing):
         if a == 0:
             continue
         union = brute_force_surface((labels == a) | (labels == b), spacing)
-        assert area == pytest.approx((grains[a] + grains[b] - union) / 2, abs=1e-9 * union)
+        expected = (grains[a] + grains[b] - union) / 2
+        assert area == pytest.approx(expected, abs=1e-9 * union)
+        agree("interface_area_nm2", area, expected, rel=1e-6)
     for label, area in grains.items():
-        assert area == pytest.approx(brute_force_surface(labels == label, spacing), rel=1e-9)
+        agree("surface_area_nm2", area, brute_force_surface(labels == label, spacing), rel=1e-9)
 
 
 def test_what_lies_on_the_window_is_not_surface_of_the_particle():

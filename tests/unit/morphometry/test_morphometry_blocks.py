@@ -23,6 +23,7 @@ from electrode_grains.morphometry import (
     transition_areas,
 )
 from electrode_grains.morphometry.crofton import DIRECTIONS
+from proofs import proves
 
 CUBIC = (1.0, 1.0, 1.0)
 small_labels = hnp.arrays(
@@ -174,6 +175,7 @@ def test_far_apart_ids_measure_the_same(labels, top):
     assert small.drop(columns="label").equals(large.drop(columns="label"))
 
 
+@proves("grain_table", "mean_image_quality", oracle="high precision", by="mean over a mask")
 def test_mean_image_quality_of_each_grain():
     labels = np.zeros((2, 2, 3), np.int32)
     labels[0, :, :2], labels[1, :, 2] = 9, 2**31 - 1
@@ -193,6 +195,9 @@ def test_rows_of_the_contact_table_add_up_to_the_surface_of_a_grain():
         assert contacts.loc[own, "interface_area_nm2"].sum() == pytest.approx(surface, rel=1e-12)
 
 
+@proves(
+    "grain_table", "degenerate_reason", "place_reason", oracle="closed form", by="degenerate grains"
+)
 def test_reasons_name_all_that_is_null():
     labels = np.zeros((12, 12, 12), int)
     labels[1, 1, 1] = 1

@@ -32,6 +32,7 @@ from electrode_grains.morphometry import (
 )
 from electrode_grains.morphometry.radial_position import distances_to_surface
 from electrode_grains.phantom import ball
+from proofs import agree, proves
 
 CUBIC = (1.0, 1.0, 1.0)
 
@@ -63,6 +64,7 @@ def test_distances_to_the_surface_are_those_of_a_tree_to_the_last_bit(count, sha
     assert np.array_equal(found, cKDTree(surface).query(centroids)[0])
 
 
+@proves("grain_table", "radial_angle", oracle="closed form", by="radial and tangential rods")
 def test_radial_rods_point_away_from_the_centre_and_tangential_ones_do_not():
     labels = np.zeros((9, 21, 21), int)
     labels[4, 10, 1:8] = 1
@@ -70,8 +72,7 @@ def test_radial_rods_point_away_from_the_centre_and_tangential_ones_do_not():
     labels[4, 7:14, 0] = 3
     labels[4, 7:14, 20] = 4
     table = characterize_grains(labels, CUBIC).set_index("label")
-    assert table.loc[[1, 2], "radial_angle"].tolist() == pytest.approx([0, 0], abs=1e-9)
-    assert table.loc[[3, 4], "radial_angle"].tolist() == pytest.approx([np.pi / 2] * 2)
+    agree("radial_angle", table["radial_angle"], [0, 0, np.pi / 2, np.pi / 2], abs=1e-9)
 
 
 def test_another_centre_gives_other_radial_directions():
@@ -113,6 +114,12 @@ def test_weights_count_the_places_of_a_box_in_the_window():
     assert inclusion_weights(lower, upper, window) == pytest.approx([6 * 7 * 9 / places])
 
 
+@proves(
+    "grain_table",
+    "edge_weight",
+    oracle="simulated truth",
+    by="60,000 cubes in a window thrown at random",
+)
 def test_a_window_thrown_at_random_favours_small_grains_and_weights_mend_that():
     rng = np.random.default_rng(0)
     edges = rng.integers(2, 12, 60_000)
@@ -123,7 +130,8 @@ def test_a_window_thrown_at_random_favours_small_grains_and_weights_mend_that():
     weights = inclusion_weights(first[whole], last[whole], (20, 20, 20))
     mean = weighted_means(pd.DataFrame({"edge": edges[whole]}), pd.Series(weights))["edge"]
     assert edges[whole].mean() < 0.85 * edges[corner].mean()
-    assert mean == pytest.approx(edges[corner].mean(), rel=0.03)  # of the largest, 1 in 16 is whole
+    # Of the largest, 1 in 16 is whole.
+    agree("edge_weight", mean, edges[corner].mean(), rel=0.03)
     thinned = edges[whole][thin_by_weight(weights, rng)]
     assert thinned.mean() == pytest.approx(edges[corner].mean(), rel=0.05)
 
@@ -137,6 +145,19 @@ def test_grains_on_the_border_have_no_weight():
 # --- lattices --------------------------------------------------------------------------------
 
 
+@proves(
+    "grain_table",
+    "orientation_w",
+    "orientation_x",
+    "orientation_y",
+    "orientation_z",
+    "bunge_phi1",
+    "bunge_Phi",
+    "bunge_phi2",
+    "orientation_share",
+    oracle="closed form",
+    by="one lattice, in equivalent orientations",
+)
 def test_grains_of_one_lattice_have_that_mean_and_no_spread():
     labels, rng = halves(), np.random.default_rng(1)
     wanted = random_orientations(2, rng)
@@ -144,21 +165,25 @@ def test_grains_of_one_lattice_have_that_mean_and_no_spread():
     field = lattice(labels, dict(zip((4, 9), equivalent, strict=True)))
     table = characterize_grains(labels, CUBIC, orientations=field)
     mean = table[[f"orientation_{part}" for part in "wxyz"]].to_numpy()
-    assert misorientation_angle(mean, wanted, "-3m") == pytest.approx([0, 0], abs=1e-5)
+    for part in "wxyz":
+        agree(f"orientation_{part}", misorientation_angle(mean, wanted, "-3m"), [0, 0], abs=1e-5)
     euler = table[["bunge_phi1", "bunge_Phi", "bunge_phi2"]].to_numpy()
     turned = quaternions_from_euler(euler)
-    assert misorientation_angle(turned, wanted, "-3m") == pytest.approx([0, 0], abs=1e-5)
+    for angle in ("phi1", "Phi", "phi2"):
+        agree(f"bunge_{angle}", misorientation_angle(turned, wanted, "-3m"), [0, 0], abs=1e-5)
     assert table["grain_orientation_spread"].tolist() == pytest.approx([0, 0], abs=1e-6)
-    assert table["orientation_share"].tolist() == [1, 1]
+    agree("orientation_share", table["orientation_share"], [1, 1], abs=1e-12)
 
 
+@proves("grain_table", "grain_orientation_spread", oracle="closed form", by="tilts of ±.02 rad")
 def test_the_spread_is_the_mean_angle_to_the_mean():
     labels = halves()
     tilts = np.where(np.indices(labels.shape)[1] % 2, 0.02, -0.02)
     field = np.zeros((*labels.shape, 4))
     field[..., 0], field[..., 1] = np.cos(tilts / 2), np.sin(tilts / 2)
     table = characterize_grains(labels, CUBIC, orientations=field)
-    assert table["grain_orientation_spread"].tolist() == pytest.approx([0.02] * 2, rel=1e-4)
+    name = "grain_orientation_spread"
+    agree(name, table[name], [0.02] * 2, rel=1e-4)
 
 
 @pytest.mark.parametrize("laue", ["-3m", "m-3m"])
@@ -183,6 +208,13 @@ def test_the_spread_takes_the_nearest_of_all_equivalents(laue):
     assert table["grain_orientation_spread"].tolist() == pytest.approx(expected, rel=1e-4)
 
 
+@proves(
+    "grain_table",
+    "orientation_w",
+    "orientation_share",
+    oracle="simulated truth",
+    by="30 % of the points wrong",
+)
 def test_wrongly_indexed_points_decide_neither_mean_nor_spread():
     labels, rng = halves(), np.random.default_rng(2)
     field = lattice(labels, {4: [1.0, 0, 0, 0], 9: [1.0, 0, 0, 0]})
@@ -194,13 +226,19 @@ def test_wrongly_indexed_points_decide_neither_mean_nor_spread():
     assert table["orientation_share"].between(0.5, 0.9).all()
 
 
+@proves(
+    "grain_table",
+    "c_axis_radial_angle",
+    oracle="closed form",
+    by="c-axes along and across the radius",
+)
 def test_c_axes_along_and_across_the_radius():
     labels = halves()  # centroids lie along x from the centre
     along = quaternions_from_euler([np.pi / 2, np.pi / 2, 0])  # the c-axis along x
     field = lattice(labels, {4: along, 9: [1.0, 0, 0, 0]})
     table = characterize_grains(labels, CUBIC, orientations=field).set_index("label")
     angles = table["c_axis_radial_angle"]
-    assert angles.tolist() == pytest.approx([0, np.pi / 2], abs=1e-6)
+    agree("c_axis_radial_angle", angles, [0, np.pi / 2], abs=1e-6)
     # In a cubic lattice one of three equivalent axes lies along x in both.
     cubic = characterize_grains(
         labels, CUBIC, orientations=field, settings=MeasureSettings(laue_group="m-3m")
@@ -208,6 +246,15 @@ def test_c_axes_along_and_across_the_radius():
     assert cubic["c_axis_radial_angle"].tolist() == pytest.approx([0, 0], abs=1e-6)
 
 
+@proves(
+    "grain_table", "orientation_reason", oracle="closed form", by="a grain without indexed point"
+)
+@proves(
+    "contact_table",
+    "misorientation_reason",
+    oracle="closed form",
+    by="a grain without indexed point",
+)
 def test_unindexed_grains_are_null_with_a_reason():
     labels = halves()
     measured = measure_particle(labels, CUBIC, orientations=lattice(labels, {4: [1.0, 0, 0, 0]}))
@@ -220,6 +267,22 @@ def test_unindexed_grains_are_null_with_a_reason():
     assert measured.particle.low_angle_share is None
 
 
+@proves(
+    "particle_summary",
+    "low_angle_share",
+    "low_angle_degrees",
+    oracle="closed form",
+    by="two equal areas, one of 10 degrees",
+)
+@proves(
+    "contact_table",
+    "misorientation_angle",
+    "misorientation_axis_x",
+    "misorientation_axis_y",
+    "misorientation_axis_z",
+    oracle="closed form",
+    by="a tilt of 10 degrees about x",
+)
 def test_low_angle_boundaries_by_their_area():
     labels = np.pad(np.repeat([[[1, 1, 2, 2, 3, 3]]], 4, axis=1), 1)
     tilt = np.radians(10)
@@ -229,16 +292,27 @@ def test_low_angle_boundaries_by_their_area():
     )
     contacts = measure_contacts(labels, CUBIC, orientations=field)
     row = contacts.set_index(["label_a", "label_b"]).loc[(1, 2)]
-    assert row["misorientation_angle"] == pytest.approx(tilt, abs=1e-6)
+    agree("misorientation_angle", row["misorientation_angle"], tilt, abs=1e-6)
     axis = row[[f"misorientation_axis_{name}" for name in "xyz"]].to_numpy(float)
-    assert axis == pytest.approx([1, 0, 0], abs=1e-6)
+    for name, found, expected in zip("xyz", axis, [1, 0, 0], strict=True):
+        agree(f"misorientation_axis_{name}", found, expected, abs=1e-6)
     # Two equal areas, one of them below 15 degrees; none below 5.
     for low_angle, share in ((15, 0.5), (5, 0.0)):
         measure = MeasureSettings(low_angle_degrees=low_angle)
         summary = summarize_particle(labels, CUBIC, settings=measure, orientations=field)
-        assert summary["low_angle_share"] == pytest.approx(share)
+        agree("low_angle_share", summary["low_angle_share"], share, abs=1e-12)
+        assert summary["low_angle_degrees"] == low_angle
 
 
+@proves(
+    "contact_table",
+    "misorientation_angle",
+    "misorientation_axis_x",
+    "misorientation_axis_y",
+    "misorientation_axis_z",
+    oracle="another program",
+    by="orix Misorientation",
+)
 @pytest.mark.parametrize(("laue", "symmetry"), [("-3m", D3d), ("m-3m", Oh)])
 def test_disorientations_are_those_of_orix(laue, symmetry):
     rng = np.random.default_rng(5)
@@ -246,14 +320,15 @@ def test_disorientations_are_those_of_orix(laue, symmetry):
     angles, axes = disorientations(first, second, laue)
     one, other = (Orientation(q, symmetry=symmetry) for q in (first, second))
     peer = one.angle_with(other)
-    assert angles == pytest.approx(peer, abs=1e-6)
+    agree("misorientation_angle", angles, peer, abs=1e-6)
     assert angles == pytest.approx(misorientation_angle(first, second, laue), abs=1e-6)
     # The rotation by that angle about that axis leads from one crystal to an equivalent of
     # the other, up to the symmetries of both sides.
     turned = np.column_stack([np.cos(angles / 2), np.sin(angles / 2)[:, None] * axes])
     given = Misorientation((other * ~one).data, symmetry=(symmetry, symmetry)).reduce()
     again = Misorientation(turned, symmetry=(symmetry, symmetry)).reduce()
-    assert again.angle == pytest.approx(given.angle, abs=1e-6)
+    for name in "xyz":
+        agree(f"misorientation_axis_{name}", again.angle, given.angle, abs=1e-6)
 
 
 @settings(deadline=None, max_examples=25)
@@ -283,6 +358,9 @@ def test_threads_and_channels_change_no_orientation():
         measure_particle(labels, CUBIC, orientations=field[1:])
 
 
+@proves(
+    "grain_table", "mean_image_quality", oracle="closed form", by="a grain with a missing value"
+)
 def test_mean_image_quality_leaves_out_what_is_not_known():
     labels = np.array([[[1, 1, 2]]])
     quality = np.array([[[3.0, np.nan, np.nan]]])
@@ -294,6 +372,12 @@ def test_mean_image_quality_leaves_out_what_is_not_known():
 # --- resolution ------------------------------------------------------------------------------
 
 
+@proves(
+    "particle_summary",
+    "resolution_limits_nm",
+    oracle="metamorphic",
+    by="twice the voxel, twice the diameter",
+)
 def test_coarser_voxels_need_larger_grains():
     rng = np.random.default_rng(0)
     names = ("sphericity", "convexity", "elongation")

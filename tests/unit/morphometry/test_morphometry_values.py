@@ -22,6 +22,7 @@ from electrode_grains.morphometry.ellipsoids import describe_ellipsoids
 from electrode_grains.morphometry.radial_position import join_reasons
 from electrode_grains.morphometry.resolution import BIAS, DIAMETERS, SPREAD, voxelization_error
 from electrode_grains.morphometry.table import tabulate_contacts, tabulate_grains
+from proofs import agree, proves
 
 # --- hulls -----------------------------------------------------------------------------------
 
@@ -95,6 +96,19 @@ def described(sets, spacing):
     return describe_ellipsoids(np.array(rows), np.array(lower), np.array(upper), spacing)
 
 
+@proves(
+    "grain_table",
+    "half_axis_short_nm",
+    "half_axis_middle_nm",
+    "half_axis_long_nm",
+    "elongation",
+    "flatness",
+    "azimuthal_angle",
+    "polar_angle",
+    "degenerate_reason",
+    oracle="high precision",
+    by="eigenvalues of the covariance",
+)
 @settings(deadline=None, max_examples=40)
 @given(
     seed=st.integers(0, 2**32 - 1),
@@ -123,10 +137,12 @@ def test_half_axes_and_direction_are_those_of_the_covariance(seed, rank, size, o
     half_axes = np.sqrt(5 * np.maximum(values, 0))
     half_axes[: 3 - true_rank] = 0
     names = ("half_axis_short_nm", "half_axis_middle_nm", "half_axis_long_nm")
-    assert [found[name] for name in names] == pytest.approx(half_axes, rel=1e-7, abs=1e-7)
-    assert found["elongation"] == pytest.approx(half_axes[0] / half_axes[2], abs=1e-7)
+    for name, half_axis in zip(names, half_axes, strict=True):
+        assert found[name] == pytest.approx(half_axis, rel=1e-7, abs=1e-7)
+        agree(name, found[name] / half_axes[2], half_axis / half_axes[2], abs=2e-7)
+    agree("elongation", found["elongation"], half_axes[0] / half_axes[2], abs=1e-7)
     if true_rank > 1:
-        assert found["flatness"] == pytest.approx(half_axes[0] / half_axes[1], abs=1e-7)
+        agree("flatness", found["flatness"], half_axes[0] / half_axes[1], abs=1e-7)
     else:
         assert np.isnan(found["flatness"])
     if half_axes[1] < 0.9 * half_axes[2]:
@@ -154,6 +170,13 @@ def test_moments_beyond_64_bits_lose_no_digit():
         assert found["half_axis_long_nm"][index] == pytest.approx(np.sqrt(5 * values[2]), rel=1e-12)
 
 
+@proves(
+    "grain_table",
+    "azimuthal_angle",
+    "polar_angle",
+    oracle="closed form",
+    by="directions of the lattice",
+)
 @pytest.mark.parametrize(
     ("direction", "azimuth", "polar"),
     [
@@ -172,8 +195,8 @@ def test_moments_beyond_64_bits_lose_no_digit():
 )
 def test_the_longest_half_axis_points_up_or_else_to_positive_x_or_y(direction, azimuth, polar):
     found = described([np.outer(np.arange(4), direction)], (1.0, 1.0, 1.0))
-    assert found["azimuthal_angle"][0] == pytest.approx(azimuth, abs=1e-9)
-    assert found["polar_angle"][0] == pytest.approx(polar, abs=1e-9)
+    agree("azimuthal_angle", found["azimuthal_angle"], [azimuth], abs=1e-9)
+    agree("polar_angle", found["polar_angle"], [polar], abs=1e-9)
 
 
 def test_sheets_across_every_axis_are_flat_and_lines_along_them_straight():
@@ -280,6 +303,18 @@ def test_a_chessboard_of_grains_has_a_face_to_label_0_on_every_side():
     )
 
 
+@proves(
+    "particle_summary",
+    "boundary_area_um2",
+    "particle_volume_um3",
+    "specific_surface_area_per_um",
+    "outer_surface_um2",
+    "grain_count",
+    "whole_grain_count",
+    "contact_count",
+    oracle="closed form",
+    by="three boxes",
+)
 def test_a_particle_of_three_grains_is_summed_up_in_micrometres():
     labels = np.zeros((4, 5, 8), int)
     labels[1:3, 1:4, 1:3], labels[1:3, 1:4, 3:5], labels[1:3, 1:4, 6:] = 1, 2, 3
@@ -287,13 +322,14 @@ def test_a_particle_of_three_grains_is_summed_up_in_micrometres():
     contacts = measure_contacts(labels, (50.0, 40.0, 30.0)).set_index(["label_a", "label_b"])
     areas = contacts["interface_area_nm2"]
     assert set(areas.index) == {(0, 1), (0, 2), (0, 3), (1, 2)}
-    assert found["particle_volume_um3"] == pytest.approx(36 * 50 * 40 * 30 * 1e-9)
-    assert found["boundary_area_um2"] == pytest.approx(areas[1, 2] * 1e-6)
+    agree("particle_volume_um3", found["particle_volume_um3"], 36 * 6e4 * 1e-9, rel=1e-12)
+    agree("boundary_area_um2", found["boundary_area_um2"], areas[1, 2] * 1e-6, rel=1e-12)
     ratio = found["boundary_area_um2"] / found["particle_volume_um3"]
-    assert found["specific_surface_area_per_um"] == pytest.approx(ratio)
+    name = "specific_surface_area_per_um"
+    agree(name, found[name], ratio, rel=1e-12)
     # Label 3 reaches the window, where it has no surface of the particle.
     outer = areas[0].sum() - contacts["touches_window_nm2"].sum()
-    assert found["outer_surface_um2"] == pytest.approx(outer * 1e-6)
+    agree("outer_surface_um2", found["outer_surface_um2"], outer * 1e-6, rel=1e-12)
     assert contacts["touches_window_nm2"].to_numpy().nonzero()[0].tolist() == [2]
     assert (found["grain_count"], found["whole_grain_count"], found["contact_count"]) == (3, 2, 1)
     grains = characterize_grains(labels, (50.0, 40.0, 30.0))
