@@ -147,13 +147,14 @@ def _inspect_scans(
     project: Project, settings: StackSettings
 ) -> tuple[xr.Dataset | None, list[Trouble]]:
     from electrode_grains.commands.console import progress
-    from electrode_grains.ebsd import inspect_scans, trouble_of
+    from electrode_grains.ebsd import inspect_scans, probing_files, trouble_of
 
     try:
-        readers = project.catalog.get("ebsd_scans").load()
+        with probing_files():
+            readers = project.catalog.get("ebsd_scans").load()
     except InputError as problem:
         return None, [trouble_of("ebsd_scans", problem)]
-    with progress("reading slices") as report_progress:
+    with probing_files(), progress("reading slices") as report_progress:
         return inspect_scans(
             readers, settings.first_slice, settings.reading_options(), report_progress
         )

@@ -229,11 +229,17 @@ def prompt_float(question: str, option: str) -> float:
 def _read(source: Path, step_nm: float | None) -> xr.Dataset:
     from electrode_grains.commands.console import progress
     from electrode_grains.datasets.folders import ScanFolderDataset
-    from electrode_grains.ebsd import ReadingOptions, inspect_scans, stack_scans
+    from electrode_grains.ebsd import (
+        ReadingOptions,
+        inspect_scans,
+        probing_files,
+        stack_scans,
+    )
 
     options = ReadingOptions(step_nm=step_nm)
-    readers = ScanFolderDataset(path=str(source)).load()
-    with progress("reading slices") as report_progress:
+    with probing_files():
+        readers = ScanFolderDataset(path=str(source)).load()
+    with probing_files(), progress("reading slices") as report_progress:
         stack, troubles = inspect_scans(readers, options=options, progress=report_progress)
     if troubles:
         stack_scans(readers, options=options)  # refuses with all of them in a table

@@ -3,6 +3,7 @@ from .annotation import annotate_from_orientations
 from .fields import check_symmetry, orientations_of_stack, stack_orientations
 from .formats import SUFFIXES, read_scan, scan_readers
 from .frames import FRAME_PRESETS, FrameChoice, FrameRotations
+from .hdf5_probe import probing_files
 from .orientation_field import (
     ORIENTATION_CHANNELS,
     OrientationField,
@@ -54,6 +55,7 @@ __all__ = [
     "ipf_colors",
     "natural_order",
     "place_annotations",
+    "probing_files",
     "propose_slices",
     "read_scan",
     "scan_readers",

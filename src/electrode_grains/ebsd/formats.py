@@ -89,6 +89,7 @@ def find_format(path: str | os.PathLike[str]) -> Format:
         If the file is of no known kind, or of another than its suffix says.
     """
     file = Path(path)
+    _refuse_special(file)
     try:
         with file.open("rb") as stream:
             head = stream.read(HEAD_BYTES)
@@ -111,6 +112,16 @@ def find_format(path: str | os.PathLike[str]) -> Format:
             remedy="export the scan again, or give the file the suffix of its kind",
         )
     return likely[0]
+
+
+def _refuse_special(file: Path) -> None:
+    """Refuse what is there but no file: a pipe would be waited for without end."""
+    if file.exists() and not file.is_file():
+        raise InputError(
+            "a scan is read from a file",
+            where=str(file),
+            found="a folder" if file.is_dir() else "a pipe, socket or device",
+        )
 
 
 def _describe(head: bytes, file: Path, likely: Iterable[Format]) -> str:

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import h5py
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from electrode_grains.ebsd.hdf5_trial import SECONDS, comes_back
+from electrode_grains.ebsd.hdf5_probe import SECONDS, is_readable
 from electrode_grains.ebsd.header_grid import DeclaredGrid
 from electrode_grains.ebsd.points import ScanReader
 from electrode_grains.ebsd.settings import ReadingOptions
@@ -24,6 +24,7 @@ from electrode_grains.errors import InputError
 SUFFIXES = (".h5", ".hdf5")
 _MARK = b"\x89HDF\r\n\x1a\n"
 _NUMBERS = "biuf"
+_MOST_LINKS = 16  # what the library follows too
 # Positions are float32 in um; what lies below a thousandth of a nm is rounding.
 _POSITION_DECIMALS = 6
 # What h5py raises on damage, by the place of the damage.
@@ -46,11 +47,11 @@ def opened(file: Path) -> Iterator[h5py.File]:
         If it is damaged or cut short.
     """
     with _refusing(file.name):
-        if not comes_back(file):
+        if not is_readable(file):
             raise InputError(
-                "an HDF5 file is damaged: the library does not come back from it",
+                "an HDF5 file is damaged: reading hangs or crashes",
                 where=file.name,
-                found=f"more than {SECONDS} s of computing over one object, or a crash",
+                found=f"no end after {SECONDS:g} s, or a crash of the library",
                 remedy="export or copy the file again",
             )
         root = h5py.File(file, "r", locking="best-effort")
@@ -142,8 +143,7 @@ def find_groups(root: h5py.Group, accept: Callable[[h5py.Group], bool]) -> list[
 
 def holds_group(parent: h5py.Group, name: str) -> bool:
     """Tell whether a group holds a group of a name."""
-    with _refusing(place(parent, name)):
-        return isinstance(parent.get(name), h5py.Group)
+    return isinstance(_get(parent, name), h5py.Group)
 
 
 def read_group(parent: h5py.Group, name: str) -> h5py.Group:
@@ -157,9 +157,43 @@ def read_group(parent: h5py.Group, name: str) -> h5py.Group:
     return _member(parent, name, h5py.Group, "group")
 
 
-def _member(parent: h5py.Group, name: str, kind: type, noun: str) -> Any:
+def _get(parent: h5py.Group, name: str) -> h5py.HLObject | None:
+    """Object of a group, reached without leaving the file; None if there is none."""
     with _refusing(place(parent, name)):
-        node = parent.get(name)
+        _refuse_links_outside(parent, name, place(parent, name))
+        return parent.get(name)
+
+
+def _refuse_links_outside(parent: h5py.Group, path: str, where: str, depth: int = 0) -> None:
+    """Follow a path link by link, as the library would, and refuse a link to another file."""
+    group = parent.file if path.startswith("/") else parent
+    for name in filter(None, path.split("/")):
+        if not isinstance(group, h5py.Group) or name not in names(
+            group
+        ):  # `in group` follows links
+            return
+        link = group.get(name, getlink=True)
+        if isinstance(link, h5py.ExternalLink):
+            _refuse_outside(where, f"a link to {link.filename!r}")
+        if isinstance(link, h5py.SoftLink):
+            if depth >= _MOST_LINKS:
+                _refuse_outside(where, f"{depth} links in turn")
+            _refuse_links_outside(group, link.path, where, depth + 1)
+        group = group.get(name)
+
+
+def _refuse_outside(where: str, found: str) -> NoReturn:
+    raise InputError(
+        "an HDF5 file holds values of another file",
+        where=where,
+        found=found,
+        expected="all values in the file itself",
+        remedy="copy what it refers to into one file (h5repack, or export the scan again)",
+    )
+
+
+def _member(parent: h5py.Group, name: str, kind: type, noun: str) -> Any:
+    node = _get(parent, name)
     if not isinstance(node, kind):
         raise InputError(
             f"a {noun} is missing",
@@ -186,6 +220,9 @@ def find_dataset(
         shape, kind, dtype = dataset.shape, dataset.dtype.kind, dataset.dtype
         needed = dataset.size * dtype.itemsize if dataset.size else 0
         stored = dataset.id.get_storage_size()
+        if dataset.external or dataset.is_virtual:
+            kept = "external" if dataset.external else "virtual"
+            _refuse_outside(place(parent, name), f"a dataset whose storage is {kept}")
     if kind not in kinds:
         raise InputError(
             "a dataset holds something else than it should",
@@ -302,7 +339,7 @@ def read_attribute(parent: h5py.Group, name: str, count: int) -> list[float] | N
 def read_text_attribute(parent: h5py.Group, name: str, attribute: str) -> str | None:
     """Text in an attribute of a dataset; None if it is missing or no text."""
     with _refusing(place(parent, name)):
-        values = np.ravel(parent[name].attrs.get(attribute, default=()))
+        values = np.ravel(_member(parent, name, h5py.Dataset, "dataset").attrs.get(attribute, ()))
     text = values[0] if values.size == 1 else None
     return _text(text) if isinstance(text, bytes | str) else None
 

@@ -1,10 +1,12 @@
 """HDF5 layouts as their makers document them, written from a known scan and read back."""
 
+import os
 import random
 import re
 import struct
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from orix import io as orix_io
 from damaged_files import places_of_refusals
 from electrode_grains.ebsd import (
     ReadingOptions,
+    hdf5_probe,
+    probing_files,
     read_scan,
     scan_readers,
     stack_scans,
@@ -883,6 +887,8 @@ def test_a_mutated_file_is_read_as_the_truth_or_refused(tmp_path_factory, data, 
         for _ in range(data.draw(st.integers(1, 2))):
             nodes: list[str] = []
             root.visit(nodes.append)
+            if not nodes:  # the first mutation took all
+                break
             name = data.draw(st.sampled_from(sorted(nodes)))
             mutation = data.draw(st.sampled_from(sorted(MUTATIONS)))
             mutate(root, name, mutation)
@@ -920,22 +926,109 @@ def test_a_file_of_other_bytes_is_read_or_refused(tmp_path, layout, count):
     path = write(layout, tmp_path)
     sound = path.read_bytes()
     damaged = ((path, change_bytes(sound, random.Random(seed))) for seed in range(count))
-    places = places_of_refusals(
-        damaged, lambda file: [read(SAME) for read in scan_readers(file).values()]
-    )
+    with probing_files():
+        places = places_of_refusals(
+            damaged, lambda file: [read(SAME) for read in scan_readers(file).values()]
+        )
     assert len(places) > count / 10
     assert [place for place in places if path.name not in place] == []
 
 
-def test_a_file_from_which_the_library_does_not_come_back_is_refused(tmp_path):
+def test_a_file_over_which_the_library_hangs_is_refused_by_the_probe(tmp_path, monkeypatch):
     """A heap of texts whose objects have no size: the library looks for the next one for ever."""
+    monkeypatch.setattr(hdf5_probe, "SECONDS", 3.0)
     path = write("h5oina", tmp_path)
     content = path.read_bytes()
     heap = content.index(b"GCOL") + 16
     path.write_bytes(content[:heap] + bytes(4096 - 16) + content[heap + 4096 - 16 :])
-    with pytest.raises(InputError, match="does not come back") as refusal:
+    with probing_files(), pytest.raises(InputError, match="hangs or crashes") as refusal:
         scan_readers(path)
     assert refusal.value.where == path.name
+    sound = write("h5oina", tmp_path)  # another process goes on with the next file
+    with probing_files():
+        assert list(scan_readers(sound)) == [sound.stem]
+
+
+def replace_by(kind: str, root: h5py.File, name: str, other: Path) -> None:
+    """Put values of another file in the place of a dataset."""
+    values = root[name][()]
+    del root[name]
+    if kind == "external link":
+        root[name] = h5py.ExternalLink(other.name, "/values")
+    elif kind == "soft link through an external one":
+        root["elsewhere"] = h5py.ExternalLink(other.name, "/")
+        root[name] = h5py.SoftLink("/elsewhere/values")
+    elif kind == "external storage":
+        bytes_of = [(str(other), 0, values.nbytes)]
+        root.create_dataset(name, values.shape, values.dtype, external=bytes_of)
+    else:
+        layout = h5py.VirtualLayout(values.shape, values.dtype)
+        layout[...] = h5py.VirtualSource(str(other), "values", values.shape)
+        root.create_virtual_dataset(name, layout)
+
+
+OUTSIDE = (
+    "external link",
+    "soft link through an external one",
+    "external storage",
+    "virtual dataset",
+)
+
+
+@pytest.mark.parametrize("kind", OUTSIDE)
+@every_layout
+def test_values_of_another_file_are_refused(tmp_path, layout, kind):
+    path = write(layout, tmp_path)
+    secret = tmp_path / "secret.h5"
+    with h5py.File(path, "r+") as root:
+        found: list[str] = []
+        root.visititems(lambda name, node: found.append(name) if is_values(node) else None)
+        with h5py.File(secret, "w") as other:
+            other["values"] = root[found[0]][()]
+        replace_by(kind, root, found[0], secret)
+    for probe in (False, True):
+        with probing_files() if probe else nullcontext(), pytest.raises(InputError) as refusal:
+            [read() for read in scan_readers(path).values()]
+        assert refusal.value.message == "an HDF5 file holds values of another file"
+        assert found[0].split("/")[-1] in refusal.value.where
+
+
+def is_values(node: h5py.HLObject) -> bool:
+    """Whether a node is an array that every reader reads."""
+    name = str(node.name).split("/")[-1]
+    return isinstance(node, h5py.Dataset) and name in ("IQ", "Band Contrast", "Image Quality")
+
+
+def test_a_link_to_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    path = write("h5oina", tmp_path)
+    os.mkfifo(tmp_path / "pipe.h5")
+    with h5py.File(path, "r+") as root:
+        del root["1/EBSD/Data"]
+        root["1/EBSD/Data"] = h5py.ExternalLink("pipe.h5", "/")
+    with pytest.raises(InputError, match=r"a link to 'pipe\.h5'"):
+        read_scan(path)
+
+
+@pytest.mark.parametrize("suffix", [".ang", ".ctf", ".h5oina", ".tif"])
+def test_a_pipe_is_no_scan(tmp_path, suffix):
+    pipe = tmp_path / f"slice_1{suffix}"
+    os.mkfifo(pipe)
+    with pytest.raises(InputError, match="a pipe, socket or device"):
+        scan_readers(pipe)
+
+
+def test_links_within_the_file_are_followed(tmp_path):
+    path = write("h5oina", tmp_path)
+    with h5py.File(path, "r+") as root:
+        root.move("1/EBSD/Data", "kept")
+        root["1/EBSD/Data"] = h5py.SoftLink("/kept")
+    assert_equals_truth(read_scan(path, SAME), make_truth(), "h5oina")
+    with h5py.File(path, "r+") as root:
+        root["round"] = h5py.SoftLink("/round")
+        del root["1/EBSD/Data"]
+        root["1/EBSD/Data"] = h5py.SoftLink("/round")
+    with pytest.raises(InputError):
+        read_scan(path, SAME)
 
 
 def test_scans_that_would_share_a_name_are_refused(tmp_path):
