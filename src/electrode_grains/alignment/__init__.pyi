@@ -1,4 +1,5 @@
 from .accuracy import alignment_error
+from .lattice import LatticeField
 from .registration import estimate_transforms
 from .resampling import apply_transforms, rotate_orientations
 from .settings import AlignmentSettings
@@ -6,6 +7,7 @@ from .transforms import SliceTransforms, rigid_matrix
 
 __all__ = [
     "AlignmentSettings",
+    "LatticeField",
     "SliceTransforms",
     "alignment_error",
     "apply_transforms",

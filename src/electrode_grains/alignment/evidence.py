@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,12 @@ WINDOW = 7
 FEW_STEPS = 4  # which show no trend: all of them counts
 # Rms of steps in their own errors: 43 aligned volumes had at most 1.6, see benchmarks.alignment.
 LEAST_ROUGHNESS = 1.75
+# With orientations as a witness a smaller roughness will do, if they gain so many errors.
+LEAST_HEARD, WITNESS_ERRORS = 1.2, 3.0
 CLIPPED_AT = 4.0  # lest one torn slice make a stage of it
 # A single step that is so significant, and so large, is a jump of the stage.
 JUMP_ERRORS, LEAST_JUMP_PX, LEAST_JUMP_DEGREES = 6.0, 1.0, 1.0
+LEAST_JUMP_GAIN = 0.1  # in correlation; chance matches far away gain less
 # A steady motion larger than this is no lean of grains: 56 degrees from the milling direction.
 LARGEST_LEAN_PX = 1.5
 NOTED_LEAN_PX = 0.1
@@ -38,6 +41,9 @@ class Evidence:
         Slices before which it jumped, though it does not move otherwise.
     lean_px : float
         Length of the median step, in pixels per slice.
+    agreement_before, agreement_after : float, optional
+        Share of neighbouring points of two slices whose orientations agree, as scanned and after
+        the motion is corrected for, where there are orientations.
     """
 
     shift_roughness: float
@@ -46,6 +52,8 @@ class Evidence:
     turns: bool
     jumps: tuple[int, ...]
     lean_px: float
+    agreement_before: float | None = None
+    agreement_after: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -72,22 +80,46 @@ class Evidence:
     def verdict(self) -> str:
         """What is corrected, and why, in one sentence."""
         amount = f"{self.shift_roughness:.1f} times what errors and the shape of grains explain"
-        if self.moves:
-            return f"the stage moves: shifts vary by {amount}"
-        parts = [f"the slices stay where they are: shifts vary by {amount}"]
-        if self.turns:
+        parts = [
+            ("the stage moves" if self.moves else "the slices stay where they are")
+            + f": shifts vary by {amount}"
+        ]
+        if self.turns and not self.moves:
             parts.append("rotations are corrected")
-        if self.jumps:
+        if self.jumps and not self.moves:
             parts.append(f"jumps before slices {', '.join(map(str, self.jumps))} are corrected")
-        if self.lean_px > NOTED_LEAN_PX:
+        if self.lean_px > NOTED_LEAN_PX and not self.moves:
             parts.append(
                 f"a lean of {self.lean_px:.2f} pixels per slice is left to the object; if the "
                 "stage crept, set require_evidence to false"
             )
+        if self.agreement_after is not None:
+            parts.append(
+                f"orientations of neighbouring slices agree in {self.agreement_before:.1%} of the "
+                f"points as scanned, in {self.agreement_after:.1%} as registered"
+            )
         return "; ".join(parts)
 
+    def heard(self, before: float, after: float, error: float) -> Evidence:
+        """The verdict after the witness, the orientations, has been heard.
 
-def weigh_steps(steps: NDArray[np.float64], errors: NDArray[np.float64]) -> Evidence:
+        Shifts that make orientations agree less are none of the stage; those that are not
+        significant by themselves are, where they make orientations agree more.
+        """
+        if not np.isfinite(error):
+            return self
+        gain = after - before
+        moves = self.moves and gain > -WITNESS_ERRORS * error
+        if self.shift_roughness > LEAST_HEARD:
+            moves = moves or gain > WITNESS_ERRORS * error
+        return replace(self, moves=moves, agreement_before=before, agreement_after=after)
+
+
+def weigh_steps(
+    steps: NDArray[np.float64],
+    errors: NDArray[np.float64],
+    gains: NDArray[np.float64] | None = None,
+) -> Evidence:
     """Judge the steps of a stack by their errors.
 
     Parameters
@@ -95,6 +127,8 @@ def weigh_steps(steps: NDArray[np.float64], errors: NDArray[np.float64]) -> Evid
     steps, errors : ndarray of float64, shape (n - 1, 3)
         Shift along x and y (pixels) and rotation (radians) from each slice to the next, and
         their standard errors; NaN where there is no registration.
+    gains : ndarray of float64, shape (n - 1,), optional
+        What each step adds to the correlation; a jump adds much.
 
     Notes
     -----
@@ -119,6 +153,8 @@ def weigh_steps(steps: NDArray[np.float64], errors: NDArray[np.float64]) -> Evid
     excess = np.abs(steps[known] - smooth)
     limits = (LEAST_JUMP_PX, LEAST_JUMP_PX, np.radians(LEAST_JUMP_DEGREES))
     jumped = ((np.abs(rough) > JUMP_ERRORS) & (excess > limits)).any(axis=1)
+    if gains is not None:
+        jumped &= gains[known] > LEAST_JUMP_GAIN
     return Evidence(
         shift_roughness,
         rotation_roughness,
@@ -127,3 +163,69 @@ def weigh_steps(steps: NDArray[np.float64], errors: NDArray[np.float64]) -> Evid
         tuple(int(z) + 1 for z in np.flatnonzero(known)[jumped]),
         lean,
     )
+
+
+WITH, AGAINST, UNKNOWN = "with the images", "against the images", "cannot be told"
+# Log-likelihood by which one sense must be better, and what a step may add to it: wrong
+# registrations are no vote.
+CLEAR, LARGEST_VOTE = 8.0, 8.0
+MOSTLY = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class LatticeTurns:
+    """Turns of all slices but the first, each against the slice that it was registered to.
+
+    Attributes
+    ----------
+    turns, errors : ndarray of float64, shape (n - 1, 3)
+        Rotation vectors (x, y, z) in radians by the lattice, in the frame of the map, and their
+        standard errors; NaN where the lattice cannot tell.
+    image_rotations, image_errors : ndarray of float64, shape (n - 1,)
+        Rotations in the plane by registration of the images, and their standard errors.
+    """
+
+    turns: NDArray[np.float64]
+    errors: NDArray[np.float64]
+    image_rotations: NDArray[np.float64]
+    image_errors: NDArray[np.float64]
+
+    @property
+    def votes(self) -> float:
+        """Log-likelihood that lattices turn with the images, less that they turn against them."""
+        known = np.isfinite(self.turns[:, 2]) & np.isfinite(self.image_errors)
+        image, lattice = self.image_rotations[known], self.turns[known, 2]
+        variance = self.image_errors[known] ** 2 + self.errors[known, 2] ** 2
+        apart = ((image + lattice) ** 2 - (image - lattice) ** 2) / (2 * variance)
+        return float(np.clip(apart, -LARGEST_VOTE, LARGEST_VOTE).sum())
+
+    @property
+    def sense(self) -> str:
+        """Whether lattices turn with the images, as they do in the frame of the map."""
+        return WITH if self.votes > CLEAR else AGAINST if self.votes < -CLEAR else UNKNOWN
+
+    @property
+    def leads(self) -> bool:
+        """Whether most rotations are taken from the lattice."""
+        return self.sense != AGAINST and bool(np.isfinite(self.turns).mean() > MOSTLY)
+
+    @property
+    def tilts(self) -> NDArray[np.float64]:
+        """Tilts about x and y of each slice but the first, shape (n - 1, 2), in radians."""
+        return self.turns[:, :2]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; not a number becomes None."""
+
+        def listed(values: NDArray[np.float64]) -> list[Any]:
+            nothing = values.astype(object)
+            nothing[~np.isfinite(values)] = None
+            return list(nothing.tolist())
+
+        return {**{name: listed(v) for name, v in vars(self).items()}, "sense": self.sense}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> LatticeTurns:
+        """Rebuild from `to_dict`."""
+        names = ("turns", "errors", "image_rotations", "image_errors")
+        return cls(*(np.array(values[name], float) for name in names))

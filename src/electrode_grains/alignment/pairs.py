@@ -186,6 +186,14 @@ def register_pair(reference: Image, moving: Image, mode: str, initial_guess: boo
     )
 
 
+def refine_shift(reference: Image, moving: Image, step: Matrix) -> Matrix:
+    """Register the shift of a step again, with its rotation as it is."""
+    shift = StackReg(StackReg.TRANSLATION).register(reference, warp_image(moving, step))
+    refined: Matrix = step @ shift
+    better = correlation(reference, moving, refined) >= correlation(reference, moving, step)
+    return refined if better else step
+
+
 def warp_image(image: Image, matrix: Matrix) -> Image:
     """Sample an image at matrix @ (x, y, 1) for every pixel (x, y); edges are repeated."""
     swap = matrix[[1, 0]][:, [1, 0, 2]]  # to (y, x)

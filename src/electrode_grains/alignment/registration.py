@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from electrode_grains.alignment.drift import center_frame, regularise_drift, remove_trend
-from electrode_grains.alignment.evidence import Evidence, weigh_steps
+from electrode_grains.alignment.evidence import AGAINST, Evidence, LatticeTurns, weigh_steps
+from electrode_grains.alignment.lattice import (
+    LatticeField,
+    step_agreement,
+    turn_by_lattice,
+    witness,
+)
 from electrode_grains.alignment.matching import (
     Match,
     Slices,
@@ -38,6 +44,12 @@ from electrode_grains.alignment.transforms import (
 )
 from electrode_grains.errors import InputError, SettingsError
 
+LATTICE_AGAINST = (
+    "where slices are turned, lattices turn against the images: the orientations are not in the "
+    "frame of the map. Rotations are taken from the images; set preprocessing.stack.frames"
+)
+LEAST_TURN = np.radians(0.03)  # by the lattice; less moves no point by a tenth of a pixel
+
 
 class SettingChanges(TypedDict, total=False):
     """Single settings of the alignment as keywords; their meaning is in `AlignmentSettings`."""
@@ -50,6 +62,7 @@ class SettingChanges(TypedDict, total=False):
     mask_background: bool
     rotation_correlation_length: float | None
     shift_correlation_length: float | None
+    lattice_rotation: bool
     detrend: Literal["linear"] | None
     initial_guess: bool
     strict: bool
@@ -59,6 +72,7 @@ def estimate_transforms(
     stack: ArrayLike,
     settings: AlignmentSettings | None = None,
     *,
+    lattice: LatticeField | None = None,
     progress: Callable[[int, int], None] | None = None,
     **changes: Unpack[SettingChanges],
 ) -> SliceTransforms:
@@ -70,6 +84,8 @@ def estimate_transforms(
         Image quality as scanned; NaN where there is none.
     settings : AlignmentSettings, optional
         How slices are registered; the defaults are those of the pipeline.
+    lattice : LatticeField, optional
+        Orientations of the stack as scanned: the ruler of rotations, and a witness of shifts.
     progress : callable, optional
         Called with the number of slices done and their total.
     **changes
@@ -145,22 +161,31 @@ def estimate_transforms(
         matches = match_neighbours(slices, report_progress)
     else:
         matches = match_earlier(slices, settings.reference, report_progress)
-    matches = _flag_seams(slices, matches)
-    evidence = None if mode == "none" else _weigh(slices, matches)
+    matches = _flag_seams(slices, matches, lattice)
+    turns = None
+    if lattice and mode == "rigid_body" and settings.lattice_rotation:
+        matches, turns = turn_by_lattice(slices, matches, lattice)
+    evidence = None if mode == "none" else _weigh(slices, matches, turns, lattice)
     if evidence and settings.require_evidence and not evidence.moves:
         matches = _keep_significant(slices, matches, evidence)
-    matrices = np.tile(np.eye(3), (len(values), 1, 1))
-    for z, match in enumerate(matches[1:], 1):
-        matrices[z] = match.step @ matrices[match.reference]
-    _place_between(matrices, matches, center)
+    matrices = _chain(matches, center)
+    # Rotations by the lattice have no errors that add up to anything.
+    by_lattice = turns is not None and turns.leads
     matrices, notes = regularise_drift(
-        matrices, center, settings.shift_correlation_length, settings.rotation_correlation_length
+        matrices,
+        center,
+        settings.shift_correlation_length,
+        None if by_lattice else settings.rotation_correlation_length,
     )
+    if turns is not None and turns.sense == AGAINST:
+        notes += (LATTICE_AGAINST,)
     matrices = center_frame(matrices, center)
     if settings.detrend == "linear":
         matrices = remove_trend(matrices, center)
     transforms = replace(
-        _result(matrices, mode, matches, values.shape, center, notes), evidence=evidence
+        _result(matrices, mode, matches, values.shape, center, notes),
+        evidence=evidence,
+        lattice=turns,
     ).turned_back(settings.undo)
     if settings.strict:
         _refuse_flagged(transforms)
@@ -190,10 +215,13 @@ def _upright(values: NDArray[np.float64], undo: Sequence[TurnedSlices]) -> NDArr
     return upright
 
 
-def _flag_seams(slices: Slices, matches: Sequence[Match]) -> list[Match]:
+def _flag_seams(
+    slices: Slices, matches: Sequence[Match], lattice: LatticeField | None
+) -> list[Match]:
     """Matches whose slices carry the warnings of the seams before them."""
     flagged = list(matches)
-    for z, warning in seam_warnings(find_seams(slices, matches)).items():
+    known = None if lattice is None else step_agreement(lattice, matches)
+    for z, warning in seam_warnings(find_seams(slices, matches, known)).items():
         flagged[z] = replace(flagged[z], flags=(warning, *flagged[z].flags))
     return flagged
 
@@ -205,15 +233,36 @@ def _steps(matches: Sequence[Match], center: tuple[float, float]) -> NDArray[np.
     return steps[1:]
 
 
-def _weigh(slices: Slices, matches: Sequence[Match]) -> Evidence:
-    """Judge the motions of a stack by their errors."""
+def _chain(matches: Sequence[Match], center: tuple[float, float]) -> Matrices:
+    """Motions of all slices against the first, from their steps."""
+    matrices = np.tile(np.eye(3), (len(matches), 1, 1))
+    for z, match in enumerate(matches[1:], 1):
+        matrices[z] = match.step @ matrices[match.reference]
+    _place_between(matrices, matches, center)
+    return matrices
+
+
+def _weigh(
+    slices: Slices,
+    matches: Sequence[Match],
+    turns: LatticeTurns | None,
+    lattice: LatticeField | None,
+) -> Evidence:
+    """Judge the motions of a stack by their errors, and by the orientations."""
     steps = _steps(matches, slices.center)
     errors = np.full_like(steps, np.nan)
     for z, match in enumerate(matches[1:], 1):
         reference, moving = slices.images[match.reference], slices.images[z]
         if np.isfinite(steps[z - 1]).all() and reference is not None and moving is not None:
             errors[z - 1] = step_errors(reference, moving, match.step)
-    return weigh_steps(steps, errors)
+    if turns is not None and turns.sense != AGAINST:
+        measured = np.isfinite(turns.errors[:, 2])
+        errors[measured, 2] = np.maximum(turns.errors[measured, 2], LEAST_TURN)
+    gains = np.array([match.after - match.before for match in matches[1:]])
+    evidence = weigh_steps(steps, errors, gains)
+    if lattice is None:
+        return evidence
+    return evidence.heard(*witness(lattice, _chain(matches, slices.center)))
 
 
 def _keep_significant(slices: Slices, matches: Sequence[Match], evidence: Evidence) -> list[Match]:

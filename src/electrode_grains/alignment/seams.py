@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +21,15 @@ from electrode_grains.alignment.symmetries import (
 
 MAD_TO_SIGMA = 1.4826
 REACH = 8  # slices on each side by which a step is judged
-# Steps whose correlation lies so far below those around are looked at, and the least drop.
-SUSPECT_SIGMAS, LEAST_DROP = 4.0, 0.01
+LEAST_AROUND = 4
+# Steps whose correlation lies so far below those beside them are looked at, if what they lack
+# to 1 is so many times that of those beside them.
+SUSPECT_SIGMAS, LEAST_SIGMA, WORSE = 5.0, 0.003, 1.35
 # A symmetry restores at least so much of the drop.
 RESTORED = 0.6
 FARTHEST = 8  # slices apart, of the curve of correlation over distance
 LEAST_MISSING = 0.6  # of a slice spacing, more than the usual one
-DOUBLED_SHARE, DOUBLED_SIGMAS = 0.5, 6.0
+DOUBLED = 0.5  # of what the steps beside it lack to 1
 
 
 @dataclass(frozen=True)
@@ -84,34 +86,52 @@ def seam_warnings(seams: Sequence[Seam]) -> dict[int, str]:
     return warnings
 
 
-def find_seams(slices: Slices, matches: Sequence[Match]) -> list[Seam]:
+def find_seams(
+    slices: Slices, matches: Sequence[Match], agreement: NDArray[np.float64] | None = None
+) -> list[Seam]:
     """Steps over which the correlation falls out of line, with the likeliest reason.
 
     Notes
     -----
-    A step is judged by the steps up to eight slices away, by median and median absolute
-    deviation. Of a suspicious one, the seven turns and mirror images of the window are tried; if
-    none restores the correlation, its decay with distance on both sides of the seam tells how
-    far apart the slices are: four pairs across the seam are compared with the curve.
+    A step is judged by the two beside it, against how such differences scatter up to eight
+    slices away. Of a suspicious one, the seven turns and mirror images of the window are tried;
+    if none restores the correlation, its decay with distance on both sides of the seam tells how
+    far apart the slices are: four pairs across the seam are compared with the curve. Where
+    orientations agree over the step as usual (`agreement`, shape (n,)), only the brightness
+    changed.
     """
     steps = _correlations(slices, matches)
+    bends = {
+        z: steps[z] - (steps[z - 1] + steps[z + 1]) / 2
+        for z in steps
+        if z - 1 in steps and z + 1 in steps
+    }
     seams = []
-    for z, value in steps.items():
-        around = [steps[k] for k in range(z - REACH, z + REACH + 1) if k != z and k in steps]
-        if len(around) < 4:
+    for z, bend in bends.items():
+        near = [bends[k] for k in range(z - REACH, z + REACH + 1) if k in bends and k != z]
+        if len(near) < LEAST_AROUND:
             continue
-        usual = float(np.median(around))
-        sigma = MAD_TO_SIGMA * float(np.median(np.abs(np.array(around) - usual)))
-        alone = all(steps.get(k, usual) > usual - SUSPECT_SIGMAS * sigma for k in (z - 1, z + 1))
-        if value < usual - max(SUSPECT_SIGMAS * sigma, LEAST_DROP):
-            seam = _explain_drop(slices, steps, Seam(z, value, usual), alone)
-            if seam is not None:
-                seams.append(seam)
-        elif value > usual + max(DOUBLED_SIGMAS * sigma, LEAST_DROP):
-            curve = _decay(slices, steps, z)
-            if len(curve) > 1 and value - usual > DOUBLED_SHARE * (curve[0] - curve[1]) * 2:
-                seams.append(Seam(z, value, usual, missing=-1.0))
+        # The steps beside a seam bend the other way, by half: medians do not mind them.
+        sigma = max(MAD_TO_SIGMA * float(np.median(np.abs(near))), LEAST_SIGMA)
+        usual = steps[z] - bend
+        seam = Seam(z, steps[z], usual)
+        falls = bend < -SUSPECT_SIGMAS * sigma and 1 - steps[z] > WORSE * (1 - usual)
+        if falls and (agreement is None or _disagrees(agreement, z)):
+            explained = _explain_drop(slices, steps, seam)
+            seams += [explained] if explained else []
+        # Beside a seam one of the neighbours is as usual.
+        beside = max(steps[z - 1], steps[z + 1])
+        if bend > SUSPECT_SIGMAS * sigma and 1 - steps[z] < DOUBLED * (1 - beside):
+            seams.append(replace(seam, missing=-1.0))
     return seams
+
+
+def _disagrees(agreement: NDArray[np.float64], z: int) -> bool:
+    """Whether orientations, too, agree less over a step than over those around it."""
+    near = np.delete(agreement, z)[max(0, z - REACH) : z + REACH]
+    usual = float(np.nanmedian(near))
+    sigma = MAD_TO_SIGMA * float(np.nanmedian(np.abs(near - usual)))
+    return not agreement[z] > usual - max(SUSPECT_SIGMAS * sigma, LEAST_SIGMA)
 
 
 def _correlations(slices: Slices, matches: Sequence[Match]) -> dict[int, float]:
@@ -124,9 +144,7 @@ def _correlations(slices: Slices, matches: Sequence[Match]) -> dict[int, float]:
     return known
 
 
-def _explain_drop(
-    slices: Slices, steps: Mapping[int, float], seam: Seam, alone: bool
-) -> Seam | None:
+def _explain_drop(slices: Slices, steps: Mapping[int, float], seam: Seam) -> Seam | None:
     """The likeliest reason for a drop of the correlation; None for a mere fluctuation."""
     reference, moving = slices.images[seam.slice - 1], slices.images[seam.slice]
     if reference is None or moving is None:
@@ -137,14 +155,12 @@ def _explain_drop(
     }
     best = max(trials, key=lambda symmetry: trials[symmetry])
     drop = seam.usual - seam.correlation
-    if trials[best] - seam.correlation > RESTORED * drop and drop > 2 * LEAST_DROP:
-        return Seam(seam.slice, seam.correlation, seam.usual, symmetry=best)
-    if not alone:  # a bad slice, not a gap
-        return None
+    if trials[best] - seam.correlation > RESTORED * drop:
+        return replace(seam, symmetry=best)
     distance = _distance(slices, seam.slice, _decay(slices, steps, seam.slice))
     if distance is None or distance - 1 < LEAST_MISSING:
         return None
-    return Seam(seam.slice, seam.correlation, seam.usual, missing=distance - 1)
+    return replace(seam, missing=distance - 1)
 
 
 def _registered(slices: Slices, first: int, second: int) -> float:

@@ -54,6 +54,9 @@ class AlignmentSettings(Settings):
     shift_correlation_length: float | None = setting(
         None, "the same for shifts", unit="slices", gt=0, allow_inf_nan=False
     )
+    lattice_rotation: bool = setting(
+        True, "take rotations of slices from the lattices of their grains, where there are any"
+    )
     detrend: Literal["linear"] | None = setting(
         None, "linear: keep what is linear in z as structure, for lamellae or columns"
     )

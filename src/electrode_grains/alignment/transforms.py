@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from electrode_grains.alignment.evidence import Evidence
+from electrode_grains.alignment.evidence import Evidence, LatticeTurns
 from electrode_grains.alignment.symmetries import TurnedSlices, symmetry_matrix
 
 Matrices = NDArray[np.float64]
@@ -41,6 +41,8 @@ class SliceTransforms:
         Whether the stage moved; None where nothing was registered.
     turned : tuple of TurnedSlices
         Ranges of slices that were scanned turned or mirrored; `matrices` undo that too.
+    lattice : LatticeTurns, optional
+        Rotations and tilts of the slices by the lattice, where there are orientations.
     notes : tuple of str
         Warnings about the stack as a whole.
     """
@@ -56,6 +58,7 @@ class SliceTransforms:
     notes: tuple[str, ...] = ()
     evidence: Evidence | None = None
     turned: tuple[TurnedSlices, ...] = ()
+    lattice: LatticeTurns | None = None
 
     @property
     def motions(self) -> NDArray[np.float64]:
@@ -127,6 +130,7 @@ class SliceTransforms:
             "registered_to": None if self.registered_to is None else self.registered_to.tolist(),
             "notes": list(self.notes),
             "turned": [turned.model_dump() for turned in self.turned],
+            "lattice": None if self.lattice is None else self.lattice.to_dict(),
             "evidence": None if self.evidence is None else self.evidence.to_dict(),
         }
 
@@ -148,7 +152,7 @@ class SliceTransforms:
             raise ValueError(f"matrices of shape {matrices.shape}, not one 3 x 3 for each slice")
         center = values.get("center", (0.0, 0.0))
         references = values.get("registered_to")
-        evidence = values.get("evidence")
+        evidence, lattice = values.get("evidence"), values.get("lattice")
         return cls(
             matrices=matrices,
             mode=str(values["mode"]),
@@ -160,6 +164,7 @@ class SliceTransforms:
             registered_to=None if references is None else np.asarray(references, int),
             notes=tuple(values.get("notes") or ()),
             evidence=Evidence.from_dict(evidence) if evidence else None,
+            lattice=LatticeTurns.from_dict(lattice) if lattice else None,
             turned=tuple(TurnedSlices(**turned) for turned in values.get("turned") or ()),
         )
 

@@ -100,7 +100,7 @@ def test_steps_that_are_all_lean_and_error_are_no_motion(seed, lean, error):
 
 
 @settings(max_examples=50, deadline=None)
-@given(seed=st.integers(0, 10**6), times=st.floats(3, 100))
+@given(seed=st.integers(0, 10**6), times=st.floats(5, 100))
 def test_steps_beyond_their_errors_are_motion_whatever_the_unit(seed, times):
     steps = np.random.default_rng(seed).standard_normal((40, 3))
     evidence = weigh_steps(steps, np.full((40, 3), 1 / times))

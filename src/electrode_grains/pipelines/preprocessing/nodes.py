@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from electrode_grains.alignment import (
+    LatticeField,
     SliceTransforms,
     apply_transforms,
     estimate_transforms,
@@ -24,6 +25,7 @@ from electrode_grains.ebsd import (
     place_annotations,
     stack_scans,
 )
+from electrode_grains.ebsd.orientations import laue_group
 from electrode_grains.ebsd.scan import Scan
 from electrode_grains.errors import InputError
 from electrode_grains.pipelines.preprocessing.settings import (
@@ -64,7 +66,10 @@ def read_stack(
 
 
 def register_slices(
-    image_quality_stack: xr.DataArray, scan_index: ScanIndex, alignment: AlignmentSettings
+    image_quality_stack: xr.DataArray,
+    orientation_stack: xr.DataArray,
+    scan_index: ScanIndex,
+    alignment: AlignmentSettings,
 ) -> SliceTransforms:
     """Estimate how each slice must move to fit its neighbours; slices of a volume file do not."""
     if alignment.mode == "auto" and scan_index.from_volume:
@@ -72,6 +77,7 @@ def register_slices(
     transforms = estimate_transforms(
         image_quality_stack.to_numpy(),
         alignment,
+        lattice=_lattice(orientation_stack.to_numpy(), scan_index.laue_group),
         progress=report_progress("slices registered"),
     )
     flagged = {index: flags for index, flags in enumerate(transforms.flags) if flags}
@@ -82,6 +88,14 @@ def register_slices(
     for note in transforms.notes:
         logger.warning("%s", note)
     return transforms
+
+
+def _lattice(orientations: NDArray[np.float32], laue: str) -> LatticeField | None:
+    """Orientations as registration uses them; None where a scan has none."""
+    known = np.isfinite(orientations[:4]).all(axis=0) & (orientations[4] > 0)
+    if not known.any():
+        return None
+    return LatticeField(np.moveaxis(orientations[:4], 0, -1), laue_group(laue), known)
 
 
 def align_image_quality(

@@ -17,7 +17,12 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 nodes.register_slices,
-                ["image_quality_stack", "scan_index", "params:preprocessing.alignment"],
+                [
+                    "image_quality_stack",
+                    "orientation_stack",
+                    "scan_index",
+                    "params:preprocessing.alignment",
+                ],
                 "slice_transforms",
                 name="register_slices",
             ),
