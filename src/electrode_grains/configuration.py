@@ -195,3 +195,37 @@ RUNS = RunConfiguration(
     data_folder=data_folder,
     check_parameters=refuse_unread_parameters,
 )
+
+
+def check_results(
+    project: Path,
+    environment: str | None,
+    names: Iterable[str],
+    *,
+    runtime_params: dict[str, Any] | None = None,
+    force: bool = False,
+) -> None:
+    """Refuse results that contradict each other or the settings; all commands read through this.
+
+    Parameters
+    ----------
+    project : Path
+        A project that is bootstrapped.
+    environment : str or None
+        As in `kedro run --env`.
+    names : iterable of str
+        Datasets that are read, such as ``["grain_label_volume", "grain_table"]``; those that do
+        not exist are passed over.
+    runtime_params : dict, optional
+        As in `kedro run --params`.
+    force : bool
+        Take them as they are, with a warning.
+
+    Raises
+    ------
+    InputError
+        With what differs, and how to go on.
+    """
+    from electrode_grains.runs.project import check_results
+
+    check_results(project, environment, names, RUNS, runtime_params=runtime_params, force=force)

@@ -17,6 +17,7 @@ from kedro.pipeline.node import Node
 from electrode_grains import __version__, tracking
 from electrode_grains.base import Result, flatten
 from electrode_grains.errors import InputError
+from electrode_grains.interrupts import on_interrupt
 from electrode_grains.progress import RunProgress, duration
 from electrode_grains.runs import code_version
 from electrode_grains.runs.recorder import earlier_seconds
@@ -88,6 +89,9 @@ class Progress:
 
     _run: RunProgress | None = None
 
+    def __init__(self) -> None:
+        on_interrupt(self.on_pipeline_error)
+
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         """Say what the run will roughly take, and begin to show progress."""
@@ -139,6 +143,9 @@ def forecast(steps: Sequence[str], before: Mapping[str, float]) -> str:
 
 class ExperimentTracking:
     """Open MLflow runs before a pipeline, fill them from the catalog after it."""
+
+    def __init__(self) -> None:
+        on_interrupt(tracking.kill_tracker)
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:

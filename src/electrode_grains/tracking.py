@@ -117,9 +117,8 @@ class Tracker:
         tags: Mapping[str, str],
     ) -> None:
         """Start a run in an experiment, which is created when it is new."""
-        own = {HOST_TAG: socket.gethostname(), PROCESS_TAG: str(os.getpid())}
         begun = int(time.time() * 1000)
-        self._waiting.append(_Start(experiment, name, parameters, {**tags, **own}, begun))
+        self._waiting.append(_Start(experiment, name, parameters, {**tags, **_own_tags()}, begun))
 
     def open(self) -> None:
         """Open the runs that were started and still wait."""
@@ -194,7 +193,7 @@ class Tracker:
 
         Three requests a candidate: hundreds of them wait for the disk as long as for the fits.
         """
-        nested = {**tags, PARENT_TAG: self.runs[experiment]}
+        nested = {**tags, **_own_tags(), PARENT_TAG: self.runs[experiment]}
         run = self.client.create_run(self.experiment_ids[experiment], run_name=name, tags=nested)
         self._log(run.info.run_id, parameters, metrics, step=0)
         self.client.set_terminated(run.info.run_id)
@@ -205,11 +204,16 @@ class Tracker:
             self.client.set_tag(run_id, key, value[:PARAMETER_LENGTH])
 
     def finish(self, status: str) -> None:
-        """Close all open runs as FINISHED or FAILED."""
+        """Close all open runs as FINISHED, FAILED or KILLED."""
         for run_id in self.runs.values():
             self.client.set_terminated(run_id, status=status)
         self._runs.clear()
         self._experiment_ids.clear()
+
+    def kill(self) -> None:
+        """Close as KILLED what is open in the store; runs that still wait are never opened."""
+        self._waiting = []
+        self.finish("KILLED")
 
 
 @dataclass(frozen=True)
@@ -395,6 +399,12 @@ def current() -> Tracker | None:
     return _current
 
 
+def kill_tracker() -> None:
+    """Mark the runs of an interrupted pipeline run."""
+    if _current is not None:
+        _current.kill()
+
+
 def close_tracker() -> None:
     """Forget the connection."""
     global _current
@@ -470,6 +480,11 @@ def provenance() -> dict[str, Any]:
         "mlflow_runs": current_run_ids(),
         **code_version(Path.cwd()),
     }
+
+
+def _own_tags() -> dict[str, str]:
+    """Host and process of a run, by which the next one knows whether this one is dead."""
+    return {HOST_TAG: socket.gethostname(), PROCESS_TAG: str(os.getpid())}
 
 
 def _is_number(value: Any) -> bool:

@@ -7,9 +7,12 @@ import pytest
 import tifffile
 import yaml
 import zarr
+from kedro.framework.startup import bootstrap_project
 
 from electrode_grains.datasets.results import ResultDataset
 from electrode_grains.ebsd import read_scan
+from electrode_grains.errors import SettingsError
+from electrode_grains.runs.session import asked_steps
 
 
 def result(demo, layer, name):
@@ -205,3 +208,24 @@ def test_an_environment_that_does_not_exist_is_answered_with_those_that_do(kedro
 
 def test_no_environment_turns_telemetry_on(project):
     assert yaml.safe_load((project / ".telemetry").read_text()) == {"consent": False}
+
+
+@pytest.mark.parametrize(
+    ("option", "given", "nearest"),
+    [
+        ("--nodes", "find_basin", "find_basins"),
+        ("--from-nodes", "form_grain", "form_grains"),
+        ("--to-outputs", "grain_label_volumes", "grain_label_volume"),
+    ],
+)
+def test_a_misspelt_step_or_dataset_is_answered_with_those_that_are_alike(
+    project, option, given, nearest
+):
+    bootstrap_project(project)
+    options = {option.removeprefix("--").replace("-", "_"): [given]}
+    nodes = options.pop("nodes", None)
+    with pytest.raises(SettingsError) as refusal:
+        asked_steps(["segmentation"], nodes, options)
+    assert refusal.value.where == option
+    assert refusal.value.found == given
+    assert nearest in refusal.value.expected

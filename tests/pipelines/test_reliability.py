@@ -14,8 +14,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from kedro.framework.startup import bootstrap_project
 from mlflow import MlflowClient
 
+from electrode_grains.configuration import check_results
+from electrode_grains.errors import InputError
 from electrode_grains.runs import one_run
 from pipelines.forked_runs import contents
 
@@ -65,6 +68,27 @@ def test_a_cut_table_is_refused_by_a_later_step_and_made_anew_by_its_own(kedro, 
     done = kedro("run", "--env", "test", "--pipelines", "characterization", data=copy_of_demo)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert table.read_bytes() == (demo / "07_model_output" / "grain_table.parquet").read_bytes()
+
+
+def test_results_of_other_settings_are_refused_outside_a_run_too(
+    kedro, project, copy_of_demo, monkeypatch
+):
+    """After the README's own example of --params; other versions of the code do not matter."""
+    monkeypatch.setenv("ELECTRODE_GRAINS_TEST_DATA", str(copy_of_demo))
+    bootstrap_project(project)
+    names = ["grain_label_volume", "grain_table", "report"]
+    check_results(project, "test", names)
+    words = ("--pipelines", "segmentation", "--params", "segmentation.grains.minima_depth=0.03")
+    done = kedro("run", "--env", "test", *words, data=copy_of_demo)
+    assert done.returncode == 0, done.stdout + done.stderr
+    with pytest.raises(InputError, match=r"grains\.minima_depth: 0\.03 -> ") as refusal:
+        check_results(project, "test", ["grain_label_volume"])
+    assert "same --params" in refusal.value.remedy
+    given = {"segmentation": {"grains": {"minima_depth": 0.03}}}
+    check_results(project, "test", ["grain_label_volume"], runtime_params=given)
+    with pytest.raises(InputError, match="grain_label_volume changed"):  # a table of other labels
+        check_results(project, "test", names, runtime_params=given)
+    check_results(project, "test", names, force=True)
 
 
 def test_a_run_in_a_folder_that_is_in_use_is_refused(kedro, tmp_path):

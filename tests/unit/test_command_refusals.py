@@ -4,7 +4,7 @@ import sqlite3
 import pytest
 from kedro.io import DatasetError
 
-from electrode_grains.cli import refusal_in
+from electrode_grains.command_line import refusal_in
 from electrode_grains.runs.writing import atomic_write
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from electrode_grains.commands import REFUSED, Command
+from electrode_grains.command_line import REFUSED
+from electrode_grains.commands import Command
 from electrode_grains.errors import InputError, UserError
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ def _inspect_edits(project: Project, shape: tuple[int, ...]) -> tuple[int, list[
     try:
         edits = project.catalog.load("segmentation_edits")
     except Exception as error:  # Kedro wraps what the dataset refuses
-        from electrode_grains.cli import causes
+        from electrode_grains.command_line import causes
 
         problem = next((link for link in causes(error) if isinstance(link, UserError)), None)
         if problem is None:

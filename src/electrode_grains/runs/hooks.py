@@ -2,47 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.framework.project import pipelines
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from electrode_grains.runs.configuration import RunConfiguration
-from electrode_grains.runs.provenance import Provenance
+from electrode_grains.runs.project import open_provenance
 from electrode_grains.runs.recorder import RunRecorder
-
-
-def open_provenance(
-    context: KedroContext,
-    configuration: RunConfiguration,
-    asked: Pipeline,
-    catalog: CatalogProtocol[Any, Any] | None = None,
-) -> Provenance:
-    """What is known of the datasets of a project.
-
-    Parameters
-    ----------
-    context : KedroContext
-    configuration : RunConfiguration
-    asked : Pipeline
-        What runs beside the analysis.
-    catalog : CatalogProtocol, optional
-        Of the run in progress; else that of the context.
-    """
-    analysis = pipelines[configuration.analysis]
-    return Provenance(
-        catalog or context.catalog,
-        context.params,
-        analysis + asked,
-        configuration,
-        folder=configuration.data_folder(Path(context.project_path), context.config_loader),
-        raw=analysis.inputs(),
-    )
 
 
 class ManifestHooks:

@@ -39,8 +39,15 @@ class Recipe:
     parameters: Mapping[str, Any]
     inputs: Mapping[str, str]
 
-    def differences(self, now: Recipe) -> Iterator[str]:
+    def differences(self, now: Recipe, *, by_code: bool = True) -> Iterator[str]:
         """Say in which respects today's recipe is another.
+
+        Parameters
+        ----------
+        now : Recipe
+        by_code : bool
+            Whether other code and other versions of libraries count; if not, inputs and
+            parameters that only one of two versions of the code knows do not count either.
 
         Examples
         --------
@@ -49,6 +56,9 @@ class Recipe:
         >>> list(old.differences(new))
         ['grains changed', 'fit.seed: 1 -> 2', 'the code changed']
         """
+        if not by_code and self.code != now.code:
+            yield from self._common(now).differences(now._common(self))
+            return
         for name in sorted(self.inputs.keys() | now.inputs.keys()):
             if self.inputs.get(name) != now.inputs.get(name):
                 yield f"{name} changed"
@@ -56,6 +66,16 @@ class Recipe:
         if (self.step, self.code) != (now.step, now.code):
             yield "the code changed"
         yield from _changes(self.libraries, now.libraries)
+
+    def _common(self, other: Recipe) -> Recipe:
+        """What another recipe knows as well."""
+        return Recipe(
+            step="",
+            code="",
+            libraries={},
+            parameters={k: v for k, v in self.parameters.items() if k in other.parameters},
+            inputs={k: v for k, v in self.inputs.items() if k in other.inputs},
+        )
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:

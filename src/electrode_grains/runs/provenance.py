@@ -49,6 +49,8 @@ class Provenance:
     raw : collection of str
         Raw data of the analysis. Where a step makes them, it replaces only what it has written
         itself and nobody has changed since.
+    by_code : bool
+        Whether results of other code or other libraries are stale.
     """
 
     def __init__(
@@ -60,11 +62,12 @@ class Provenance:
         *,
         folder: Path,
         raw: Collection[str] = (),
+        by_code: bool = True,
     ) -> None:
         self.store = DatasetStore(catalog)
         self.recipes = RecipeBuilder(self.store, parameters, steps, configuration.code)
         self.folder, self.raw = folder, frozenset(raw)
-        self._version = configuration.version
+        self._version, self._by_code = configuration.version, by_code
         self._made_by: dict[str, str] = {}
         self._stale: dict[str, str | None] = {}
 
@@ -120,14 +123,15 @@ class Provenance:
             manifest = self.store.manifest(name)
             if manifest is not None and manifest.recipe is not None and name in self.recipes.makers:
                 recipe, node = manifest.recipe, self.recipes.makers[name]
-                for source in node.inputs:
+                steps = (node, *self.recipes.makers_in_memory(node))
+                for source in (name for step in steps for name in step.inputs):
                     if source in self.recipes.makers and self.store.exists(source):
                         before = self.stale_reason(source)
                         if before:
                             self._stale[name] = f"{source} before it is stale: {before}"
                             return self._stale[name]
                 today = self.recipes.build(node, recorded=recipe)
-                self._stale[name] = few(list(recipe.differences(today)))
+                self._stale[name] = few(list(recipe.differences(today, by_code=self._by_code)))
         return self._stale[name]
 
     def outdated_reason(self, node: Node) -> str | None:

@@ -48,31 +48,50 @@ class RecipeBuilder:
         node: Node,
         *,
         recorded: Recipe | None = None,
-        inputs: Mapping[str, str] | None = None,
+        loaded: Mapping[str, str] | None = None,
     ) -> Recipe:
-        """Build the recipe of a step.
+        """Build the recipe of a step, together with those whose results it gets in memory.
 
         Parameters
         ----------
         node : Node
         recorded : Recipe, optional
             Gives the content of inputs that are no longer there.
-        inputs : mapping of str to str, optional
+        loaded : mapping of str to str, optional
             Digests of inputs at the moment when they were loaded.
         """
-        loaded = inputs or {}
-        contents = {
-            name: loaded[name] if name in loaded else self._content(name, recorded)
-            for name in sorted(set(node.inputs))
-        }
+        nodes = [node, *self.makers_in_memory(node)]
+        inputs = {name for each in nodes for name in each.inputs if self._is_kept(name)}
+        known = {**(loaded or {})}
+        for name in inputs - set(known):
+            is_lost = not self._store.exists(name)
+            if recorded is not None and is_lost and name in recorded.inputs:
+                known[name] = recorded.inputs[name]
+            else:
+                known[name] = combine_digests(self._store.digests(name))
         function = node.func
         return Recipe(
             step=f"{function.__module__}.{getattr(function, '__qualname__', node.name)}",
-            code=self._code.digest(self._modules(node)),
+            code=self._code.digest({module for each in nodes for module in self._modules(each)}),
             libraries=self._code.library_versions(),
-            parameters=self.settings(node),
-            inputs={name: digest for name, digest in contents.items() if digest is not None},
+            parameters={k: v for each in nodes for k, v in self.settings(each).items()},
+            inputs={name: known[name] for name in sorted(inputs)},
         )
+
+    def makers_in_memory(self, node: Node) -> list[Node]:
+        """Steps that make what a step reads and no file keeps, and what these read in turn."""
+        makers: dict[str, Node] = {}
+        waiting = [node]
+        while waiting:
+            for name in waiting.pop().inputs:
+                maker = self.makers.get(name)
+                if maker is not None and not self._is_kept(name) and maker.name not in makers:
+                    makers[maker.name] = maker
+                    waiting.append(maker)
+        return list(makers.values())
+
+    def _is_kept(self, name: str) -> bool:
+        return not _is_parameter(name) and bool(self._store.paths(name))
 
     def settings(self, node: Node) -> dict[str, Any]:
         """Parameters of a step, the files that they name, and options of the catalog."""
@@ -91,25 +110,6 @@ class RecipeBuilder:
         plain = json.loads(json.dumps({**parameters, **dict(flatten(options))}, default=str))
         return {**plain, **_contents_of_files(parameters)}
 
-    def _content(self, name: str, recorded: Recipe | None) -> str | None:
-        """Digest of an input; None for a parameter."""
-        if _is_parameter(name):
-            return None
-        if self._store.paths(name):
-            if recorded is not None and not self._store.exists(name) and name in recorded.inputs:
-                return recorded.inputs[name]
-            return combine_digests(self._store.digests(name))
-        if name not in self.makers:
-            return None
-        # In memory: what it is made from stands for it.
-        before = self.makers[name]
-        return stand_in(self.build(before, recorded=recorded and self.recorded(before)))
-
-    def recorded(self, node: Node) -> Recipe | None:
-        """Recipe that a step left with something that it keeps."""
-        kept = (self._store.manifest(name) for name in node.outputs if self._store.paths(name))
-        return next((manifest.recipe for manifest in kept if manifest is not None), None)
-
     def _modules(self, node: Node) -> set[str]:
         """Modules of a step (nodes, settings, flow) and of the datasets that it writes."""
         package = node.func.__module__.rpartition(".")[0]
@@ -123,11 +123,6 @@ class RecipeBuilder:
         for part in key.split("."):
             value = value[part] if isinstance(value, Mapping) else getattr(value, part)
         return value
-
-
-def stand_in(recipe: Recipe) -> str:
-    """Digest that stands for what a step keeps in memory."""
-    return combine_digests({"code": recipe.code, "rest": repr((recipe.parameters, recipe.inputs))})
 
 
 def _is_parameter(name: str) -> bool:

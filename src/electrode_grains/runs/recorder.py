@@ -19,7 +19,6 @@ from electrode_grains.runs.content import combine_digests
 from electrode_grains.runs.manifest import Manifest, Recipe, outline
 from electrode_grains.runs.ownership import Claim
 from electrode_grains.runs.provenance import Provenance
-from electrode_grains.runs.recipes import stand_in
 from electrode_grains.runs.store import DatasetStore
 
 logger = logging.getLogger(__name__)
@@ -135,13 +134,12 @@ class RunRecorder:
 
     def _recipe(self, node: Node) -> Recipe:
         recipes = self._provenance.recipes
-        loaded = {
-            name: digest for (step, name), digest in self._loaded.items() if step == node.name
-        }
-        for name in set(node.inputs) & set(recipes.makers) - set(loaded):  # made in this run
-            if maker := self._recipes.get(recipes.makers[name].name):
-                loaded[name] = stand_in(maker)
-        recipe = recipes.build(node, inputs=loaded)
+        steps = {each.name for each in (node, *recipes.makers_in_memory(node))}
+        loaded: dict[str, str] = {}
+        for (step, name), digest in self._loaded.items():  # the first to load something counts
+            if step in steps:
+                loaded.setdefault(name, digest)
+        recipe = recipes.build(node, loaded=loaded)
         before = self._settings.get(node.name, recipe.parameters)
         for name in before:
             if before[name] != recipe.parameters.get(name):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,10 +12,11 @@ from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.pipeline import Pipeline
 
+from electrode_grains.errors import SettingsError
 from electrode_grains.runs.configuration import RunConfiguration
-from electrode_grains.runs.hooks import open_provenance
 from electrode_grains.runs.lock import one_run
 from electrode_grains.runs.plan import FORCED, plan_steps
+from electrode_grains.runs.project import open_provenance
 from electrode_grains.runs.recorder import InputChangedError
 
 logger = logging.getLogger(__name__)
@@ -96,13 +98,39 @@ class IncrementalSession(KedroSession):
 def asked_steps(
     names: Iterable[str], node_names: Iterable[str] | None, options: Mapping[str, Any]
 ) -> Pipeline:
-    """Steps that options name, as `KedroSession.run` takes them."""
+    """Steps that options name, as `KedroSession.run` takes them.
+
+    Raises
+    ------
+    SettingsError
+        If the options name a step, a dataset or a tag that the pipelines lack.
+    """
     filters = ("tags", "from_nodes", "to_nodes", "from_inputs", "to_outputs")
-    return sum((pipelines[name] for name in names), Pipeline([])).filter(
-        node_names=list(node_names or []) or None,
-        node_namespaces=options.get("namespaces"),
-        **{option: options.get(option) for option in filters},
-    )
+    chosen = {"node_names": list(node_names or []) or None}
+    chosen |= {option: options.get(option) for option in filters}
+    whole = sum((pipelines[name] for name in names), Pipeline([]))
+    try:
+        return whole.filter(node_namespaces=options.get("namespaces"), **chosen)
+    except ValueError as error:
+        raise _unknown(whole, chosen, str(error)) from None
+
+
+def _unknown(whole: Pipeline, chosen: Mapping[str, Any], reason: str) -> SettingsError:
+    """Name the first step or dataset that a pipeline lacks, and those that are alike."""
+    steps, datasets = [node.name for node in whole.nodes], sorted(whole.datasets())
+    for option, names in chosen.items():
+        known = datasets if option in ("from_inputs", "to_outputs") else steps
+        for name in names or () if option != "tags" else ():
+            if name not in known:
+                alike = get_close_matches(name, known, n=3) or known
+                return SettingsError(
+                    "the pipelines that were asked for have no such "
+                    + ("dataset" if known is datasets else "step"),
+                    where=f"--{option.replace('_', '-').replace('node-names', 'nodes')}",
+                    found=name,
+                    expected=", ".join(alike),
+                )
+    return SettingsError("the options name no step", found=reason)
 
 
 def _log_plan(asked: Pipeline, reasons: Mapping[str, str]) -> None:
