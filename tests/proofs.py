@@ -76,7 +76,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     report = yield
     if report.when == "call" and report.passed:
-        name = f"{Path(item.path).name}::{item.originalname}"  # type: ignore[attr-defined]
+        name = f"{Path(item.path).name}::{getattr(item, 'originalname', item.name)}"
         for mark in item.iter_markers("proof"):
             for quantity in mark.kwargs["quantities"]:
                 proof = {
