@@ -115,6 +115,7 @@ class RunProgress:
         self._tasks: tuple[TaskID, TaskID] | None = None
         self._stopped = threading.Event()
         self._last_line = _LastLine()
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin to show; on a terminal as a live display."""
@@ -126,7 +127,8 @@ class RunProgress:
             _display.start()
             run = _display.add_task("run", total=max(self._sum(self._steps), 1e-9))
             self._tasks = (run, _display.add_task("", total=None))
-        threading.Thread(target=self._keep_alive, daemon=True, name="progress").start()
+        self._thread = threading.Thread(target=self._keep_alive, daemon=True, name="progress")
+        self._thread.start()
 
     def begin(self, step: str) -> None:
         """Name the step that begins."""
@@ -144,6 +146,8 @@ class RunProgress:
         """End the display and return the seconds since the start."""
         global _display
         self._stopped.set()
+        if self._thread is not None:
+            self._thread.join(timeout=1)
         logging.getLogger().removeHandler(self._last_line)
         if _display is not None:
             _display.stop()
