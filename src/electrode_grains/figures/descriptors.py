@@ -84,7 +84,7 @@ def descriptor_illustration(
     Notes
     -----
     All planes pass through the centroid. The half-axes have the length sqrt(5 lambda) of
-    an ellipsoid with the covariance of the grain, and the ball has the grain's volume.
+    an ellipsoid with the covariance of the grain, and the sphere has the grain's volume.
 
     Examples
     --------
@@ -105,7 +105,7 @@ def descriptor_illustration(
         _section(axes, body, principal, ("v_3", "v_1"))
     _section(panels[4], body, axes_xy, ("x", "y"))
     _section(panels[5], body, vertical, ("r", "z"))
-    _ball(panels[0], body, "ball of equal volume, diameter $d$")
+    _sphere(panels[0], body, "sphere of equal volume, diameter $d$")
     _surface(panels[1], body, principal)
     _hull(panels[2], body, principal)
     _half_axes(panels[3], body)
@@ -206,7 +206,7 @@ def _outline(
     return np.concatenate(segments) if segments else np.zeros((0, 2))
 
 
-def _ball(axes: Axes, body: _Body, label: str, arrow: bool = True) -> None:
+def _sphere(axes: Axes, body: _Body, label: str, arrow: bool = True) -> None:
     angle = np.linspace(0, 2 * np.pi, 200)
     radius = body.radius / NM_PER_UM
     axes.plot(radius * np.cos(angle), radius * np.sin(angle), color=VERMILION, ls="--", label=label)
@@ -220,7 +220,7 @@ def _surface(
     axes: Axes, body: _Body, plane: tuple[NDArray[np.float64], NDArray[np.float64]]
 ) -> None:
     _outline(axes, body, plane, "surface of the grain")
-    _ball(axes, body, "surface of the ball of equal volume", arrow=False)
+    _sphere(axes, body, "surface of the sphere of equal volume", arrow=False)
 
 
 def _hull(axes: Axes, body: _Body, plane: tuple[NDArray[np.float64], NDArray[np.float64]]) -> None:

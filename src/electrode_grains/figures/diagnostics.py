@@ -1,4 +1,4 @@
-"""Figures that let a scientist doubt a run: drift, depth of minima, truth."""
+"""Diagnostic figures: drift, depth of minima, comparison with the truth."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def depth_curve(table: pd.DataFrame, chosen: float | None = None) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        One row a depth: ``minima_depth``, ``grain_count``, and any scores beside them
+        One row per depth: ``minima_depth``, ``grain_count``, and any scores beside them
         (for instance ``adapted_rand_error``).
     chosen : float, optional
         Depth that the run used.
@@ -160,7 +160,7 @@ def truth_comparison(table: pd.DataFrame) -> Figure:
     Returns
     -------
     Figure
-        One panel a characteristic; a point is a mean, its bar reaches one standard
+        One panel per characteristic; a point is a mean, its bar reaches one standard
         deviation to either side.
 
     Raises

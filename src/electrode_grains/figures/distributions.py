@@ -59,7 +59,7 @@ def marginal_histograms(
     Parameters
     ----------
     sample : DataFrame
-        One row a grain; columns named as in `CHARACTERISTICS`. Absent ones are left out,
+        One row per grain; columns named as in `CHARACTERISTICS`. Absent ones are left out,
         values that are not finite are skipped.
     curves : mapping of name to (x, density) or to a model with ``pdf``, optional
         Fitted density of each characteristic.
@@ -71,7 +71,7 @@ def marginal_histograms(
     Returns
     -------
     Figure
-        One panel a characteristic, histograms normalised to unit area.
+        One panel per characteristic, histograms normalised to unit area.
 
     Raises
     ------
@@ -126,17 +126,17 @@ def probability_plots(
     Parameters
     ----------
     sample : DataFrame
-        One row a grain; columns named as in `CHARACTERISTICS`.
+        One row per grain; columns named as in `CHARACTERISTICS`.
     models : mapping of name to a model with ``cdf`` and ``quantile``
-        Fitted laws; values outside their support are left out.
+        Fitted distributions; values outside their support are left out.
     families : mapping of name to str, optional
         Family of each fit, for the titles.
 
     Returns
     -------
     Figure
-        Two panels a characteristic: quantiles (QQ) and probabilities (PP). A band holds 95 %
-        of the values that each order statistic takes if the law is right.
+        Two panels per characteristic: quantiles (QQ) and probabilities (PP). A band holds 95 %
+        of the values that each order statistic takes if the distribution is right.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def probability_plots(
     """
     names = [name for name in CHARACTERISTICS if name in sample and name in models]
     if not names:
-        raise InputError("there is no fitted law to draw", expected="at least one")
+        raise InputError("there is no fitted distribution to draw", expected="at least one")
     columns = 4
     rows = -(-2 * len(names) // columns)
     figure = new_figure(DOUBLE_COLUMN, 1.75 * rows)

@@ -35,7 +35,7 @@ def grain_rows(table: pd.DataFrame) -> dict[str, Any]:
     Parameters
     ----------
     table : DataFrame
-        One row a grain.
+        One row per grain.
 
     Returns
     -------

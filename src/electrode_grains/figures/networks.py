@@ -161,7 +161,7 @@ def learning_curves(history: pd.DataFrame) -> Figure:
     Parameters
     ----------
     history : DataFrame
-        One row an epoch: ``epoch`` (from 0; the row number where absent), columns with
+        One row per epoch: ``epoch`` (from 0; the row number where absent), columns with
         ``loss`` in their name, and any other metric. Columns that do not hold numbers are
         left out.
 

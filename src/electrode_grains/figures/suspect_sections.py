@@ -1,4 +1,4 @@
-"""A doubtful grain from three sides, as pixels."""
+"""A suspicious grain in three sections, as pixels."""
 
 from __future__ import annotations
 

@@ -363,7 +363,7 @@ def _unit(name: str, fits: Mapping[str, Any]) -> str:
 
 
 def _in_order(candidate: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Parameters in the order of the paper, where it is told: JSON files sort their keys."""
+    """Parameters in the order of the paper, where it is known: JSON files sort their keys."""
     given = candidate.get("parameters") or {}
     return {name: given[name] for name in candidate.get("parameter_order") or given}
 

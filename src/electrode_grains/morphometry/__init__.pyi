@@ -7,7 +7,6 @@ from .measure import (
     characterize_grains,
     measure_contacts,
     measure_particle,
-    measure_volume,
     summarize_particle,
 )
 from .orientations import disorientations
@@ -15,6 +14,7 @@ from .resolution import correct_resolution, resolution_limits, voxelization_erro
 from .settings import MeasureSettings
 from .summary import ParticleSummary
 from .table import summarize_statistics, tabulate_contacts, tabulate_grains
+from .volume_statistics import measure_volume
 
 __all__ = [
     "BlockStatistics",

@@ -280,7 +280,7 @@ def _solid_facets(p: Integers, b: int, c: int, e: int) -> tuple[Integers, Intege
     """Triangles of the hull, their outward normals and distances; quickhull in whole numbers.
 
     Every point that lies outside is listed with one facet that it sees; the farthest point of
-    a list joins the hull, and only the lists of the facets that it removes are dealt out anew.
+    a list joins the hull, and only the lists of the facets that it removes are dealt out again.
     A point in the plane of a facet does not see it. The triangles that a point sees then form
     one disc all the same, and none of those that replace them is degenerate. A place that no
     facet takes has a normal of 0, which no point sees.

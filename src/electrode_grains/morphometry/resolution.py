@@ -12,7 +12,7 @@ from electrode_grains.morphometry.checks import check_spacing
 
 Floats = NDArray[np.float64]
 
-# Mean error and its standard deviation (within bodies and between them) of a ball, two
+# Mean error and its standard deviation (within bodies and between them) of a sphere, two
 # ellipsoids and two merged balls, 200 positions and orientations each, by equivalent diameter
 # in voxels. Made by `python -m benchmarks.voxelization`; docs/descriptors/resolution.md.
 DIAMETERS = (2, 2.5, 3, 3.5, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32)

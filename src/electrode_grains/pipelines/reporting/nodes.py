@@ -12,6 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from pydantic_core import to_jsonable_python
 
+from electrode_grains import distributions, ebsd, figures
 from electrode_grains.alignment import SliceTransforms
 from electrode_grains.boundary.split import AnnotationSplit
 from electrode_grains.distributions.records import CopulaFits, MarginalFits
@@ -45,19 +46,16 @@ def draw_alignment(
     scan_index: ScanIndex,
 ) -> tuple[Figure, Figure, Figure]:
     """Show the stack before and after alignment, its middle slice, and what moved."""
-    from electrode_grains.ebsd import ipf_colors
-    from electrode_grains.figures import drift_plot, slice_maps, stack_alignment
-
     before, after = image_quality_stack.to_numpy(), image_quality_volume.to_numpy()
     spacing = spacing_of(image_quality_volume)
     middle = len(before) // 2
     laue = scan_index.laue_group
     fields = orientation_stack[:4, middle], orientation_volume[:4, middle]
-    maps = [ipf_colors(np.moveaxis(field.to_numpy(), 0, -1), laue) for field in fields]
+    maps = [ebsd.ipf_colors(np.moveaxis(field.to_numpy(), 0, -1), laue) for field in fields]
     return (
-        stack_alignment(before, after, spacing),
-        slice_maps(before[middle], after[middle], *maps, spacing),
-        drift_plot(slice_transforms.to_dict()),
+        figures.stack_alignment(before, after, spacing),
+        figures.slice_maps(before[middle], after[middle], *maps, spacing),
+        figures.drift_plot(slice_transforms.to_dict()),
     )
 
 
@@ -72,26 +70,19 @@ def draw_boundary_model(
     unseen_probability_volume: xr.DataArray,
 ) -> tuple[Figure, Figure, Figure, Figure, Figure]:
     """Show a judged slice, the network, an unlabelled slice, the training and its validation."""
-    from electrode_grains.figures import (
-        annotated_slice,
-        learning_curves,
-        network_architecture,
-        predicted_slice,
-        validation_plot,
-    )
-
     quality, probability = image_quality_volume.to_numpy(), class_probability_volume.to_numpy()
     spacing = spacing_of(image_quality_volume)
     annotated = list(annotation_split.annotated)
     unseen = [row["slice"] for row in validation_scores.slices]
     judged = int([*annotation_split.held_out, *unseen, *annotated][0])
+    far = farthest_slice(annotated, len(quality))
     of_judged = unseen_probability_volume.to_numpy() if judged in unseen else probability
     return (
-        annotated_slice(quality, annotation_volume.to_numpy(), of_judged, judged, spacing),
-        network_architecture(boundary_network.settings),
-        predicted_slice(quality, probability, farthest_slice(annotated, len(quality)), spacing),
-        learning_curves(training_history),
-        validation_plot(validation_scores.to_dict()),
+        figures.annotated_slice(quality, annotation_volume.to_numpy(), of_judged, judged, spacing),
+        figures.network_architecture(boundary_network.settings),
+        figures.predicted_slice(quality, probability, far, spacing),
+        figures.learning_curves(training_history),
+        figures.validation_plot(validation_scores.to_dict()),
     )
 
 
@@ -113,33 +104,29 @@ def draw_segmentation(
     segmentation_log: SegmentationLog,
 ) -> tuple[Figure, Figure]:
     """Show regions and grains on an unlabelled slice, and what other depths would do."""
-    from electrode_grains.figures import depth_curve, segmentation_slice
-
     annotated = list(annotation_split.annotated)
-    return segmentation_slice(
+    return figures.segmentation_slice(
         image_quality_volume.to_numpy(),
         basin_label_volume.to_numpy(),
         grain_label_volume.to_numpy(),
         farthest_slice(annotated, len(image_quality_volume)),
         spacing_of(image_quality_volume),
-    ), depth_curve(depth_comparison, segmentation_log.minima_depth)
+    ), figures.depth_curve(depth_comparison, segmentation_log.minima_depth)
 
 
 def draw_grains(
     grain_label_volume: xr.DataArray, grain_table: pd.DataFrame, truth_comparison: pd.DataFrame
 ) -> tuple[Figure, Figure]:
     """Illustrate the characteristics on one grain; set the means beside the truth."""
-    from electrode_grains.figures import descriptor_illustration
-    from electrode_grains.figures import truth_comparison as draw_comparison
-
     whole = grain_table.loc[~grain_table["touches_window"], "voxel_count"]
     size = grain_table["voxel_count"] if whole.empty else whole
     row = grain_table.loc[(size - size.quantile(SHOWN_GRAIN_QUANTILE)).abs().idxmin()]
     box = tuple(slice(int(row[f"box_first_{a}"]), int(row[f"box_last_{a}"]) + 1) for a in "zyx")
     mask = grain_label_volume.to_numpy()[box] == row["label"]
     values = {name: row[name] for name in row.index if isinstance(row[name], float)}
-    return descriptor_illustration(mask, spacing_of(grain_label_volume), values), draw_comparison(
-        truth_comparison
+    return (
+        figures.descriptor_illustration(mask, spacing_of(grain_label_volume), values),
+        figures.truth_comparison(truth_comparison),
     )
 
 
@@ -147,19 +134,6 @@ def draw_distributions(
     grain_sample: pd.DataFrame, marginal_fits: MarginalFits, copula_fits: CopulaFits
 ) -> tuple[Figure, Figure, Figure, Figure]:
     """Show histograms with fitted densities, densities of pairs, how well they fit, and 6/(ds)."""
-    from electrode_grains.distributions import (
-        fig8_panel,
-        implied_density,
-        joint_density_of,
-        specific_surface_area,
-    )
-    from electrode_grains.figures import (
-        bivariate_densities,
-        derived_histogram,
-        marginal_histograms,
-        probability_plots,
-    )
-
     marginals = marginal_fits.characteristics
     fitted = {name: fit for name, fit in marginals.items() if fit.best is not None}
     models = {name: fit.distribution() for name, fit in fitted.items()}
@@ -167,16 +141,16 @@ def draw_distributions(
     panels = []
     for pair in copula_fits.pairs:
         values = grain_sample[[pair.x, pair.y]].dropna().to_numpy().T
-        panels.append(fig8_panel(*values, pair, marginals[pair.x], marginals[pair.y]))
-    joint = joint_density_of(*DERIVED_FROM, marginal_fits, copula_fits)
-    surface = specific_surface_area(*grain_sample[list(DERIVED_FROM)].to_numpy().T)
+        panels.append(distributions.fig8_panel(*values, pair, marginals[pair.x], marginals[pair.y]))
+    joint = distributions.joint_density_of(*DERIVED_FROM, marginal_fits, copula_fits)
+    surface = distributions.specific_surface_area(*grain_sample[list(DERIVED_FROM)].to_numpy().T)
     return (
-        marginal_histograms(grain_sample, models, families),
-        bivariate_densities(panels),
-        probability_plots(grain_sample, models, families),
-        derived_histogram(
+        figures.marginal_histograms(grain_sample, models, families),
+        figures.bivariate_densities(panels),
+        figures.probability_plots(grain_sample, models, families),
+        figures.derived_histogram(
             surface,
-            implied_density(specific_surface_area, joint),
+            distributions.implied_density(distributions.specific_surface_area, joint),
             r"Specific surface area $6/(d\,s)$ / $\mathrm{\mu m^{-1}}$",
             joint.copula.family if joint else None,
         ),
@@ -187,10 +161,13 @@ def tabulate(
     marginal_fits: MarginalFits, copula_fits: CopulaFits
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Build Tables 1 to 4 of the paper for this particle."""
-    from electrode_grains.figures import table_1, table_2, table_3, table_4
-
     marginals, copulas = marginal_fits.to_dict(), copula_fits.to_dict()
-    return table_1(marginals), table_2(marginals), table_3(copulas), table_4(copulas)
+    return (
+        figures.table_1(marginals),
+        figures.table_2(marginals),
+        figures.table_3(copulas),
+        figures.table_4(copulas),
+    )
 
 
 def write_report(
@@ -207,10 +184,8 @@ def write_report(
     **results: Any,
 ) -> str:
     """Write the report; what a run has not got (scans, network) is left out of it."""
-    from electrode_grains.figures import ReportContent, report_page, slice_browser, suspect_pictures
-
     results = {name: result for name, result in results.items() if result is not None}
-    figures = {name: results.pop(name) for name in list(results) if name.startswith("figure_")}
+    drawn = {name: results.pop(name) for name in list(results) if name.startswith("figure_")}
     tables = {name: results.pop(name) for name in list(results) if name.startswith("table_")}
     fits = results.get("marginal_fits"), results.get("copula_fits")
     candidates = evaluate_candidates(grain_sample, *fits) if all(fits) else None
@@ -229,20 +204,20 @@ def write_report(
     if class_probability_volume is not None:
         boundary = class_probability_volume.sel(channel="boundary").to_numpy()
     particle = settings.get("particle", {})
-    return report_page(
-        ReportContent(
+    return figures.report_page(
+        figures.ReportContent(
             title=str(particle.get("name", "particle")),
             subtitle=str(particle.get("material", "")),
-            figures=figures,
+            figures=drawn,
             tables=tables,
             grain_table=grain_table,
             particle_summary=particle_summary.to_dict(),
             mesh=coloured_mesh(labels, spacing_of(grain_label_volume), grain_table, laue),
-            slices=slice_browser(below, labels, boundary, colours),
+            slices=figures.slice_browser(below, labels, boundary, colours),
             suspects=suspect_table,
             suspect_pictures=()
             if suspect_table is None
-            else suspect_pictures(suspect_table, below, labels, colours),
+            else figures.suspect_pictures(suspect_table, below, labels, colours),
             candidates=candidates,
             provenance={
                 **describe_run(),
@@ -267,13 +242,11 @@ def orientation_colours(
     orientation_volume: xr.DataArray | None, labels: NDArray[Any], laue: str
 ) -> NDArray[np.float64] | None:
     """Colours of the orientations inside grains; None where there is none."""
-    from electrode_grains.ebsd import ipf_colors
-
     if orientation_volume is None:
         return None
     # Outside the particle orientations are noise, which would be most of the page.
     quaternions = np.where(labels > 0, orientation_volume.to_numpy()[:4], np.nan)
-    return ipf_colors(np.moveaxis(quaternions, 0, -1), laue)
+    return ebsd.ipf_colors(np.moveaxis(quaternions, 0, -1), laue)
 
 
 def plain_values(result: Any) -> Any:
@@ -288,42 +261,37 @@ def coloured_mesh(
     laue: str,
 ) -> dict[str, Any]:
     """Mesh the grains, with the colour of each one's mean orientation where it is known."""
-    from electrode_grains.ebsd import ipf_colors
-    from electrode_grains.figures import particle_mesh
-
-    mesh: dict[str, Any] = dict(particle_mesh(labels, spacing))
+    mesh: dict[str, Any] = dict(figures.particle_mesh(labels, spacing))
     columns = [f"orientation_{part}" for part in "wxyz"]
     if set(columns) <= set(grain_table):
         means = grain_table.set_index("label")[columns].reindex(mesh["labels"]).to_numpy(float)
         if np.isfinite(means).any():
             known = np.isfinite(means).all(axis=1)[:, None]
-            mesh["orientation_colours"] = np.where(known, ipf_colors(means, laue), UNKNOWN_GREY)
+            colours = ebsd.ipf_colors(means, laue)
+            mesh["orientation_colours"] = np.where(known, colours, UNKNOWN_GREY)
     return mesh
 
 
 def draw_candidates(grain_sample: pd.DataFrame, marginal_fits: MarginalFits) -> PlotlyFigure:
     """Chart the characteristics with their best families, for the node in kedro-viz."""
-    from electrode_grains.figures import candidate_chart
-
-    return candidate_chart(evaluate_candidates(grain_sample, marginal_fits, CopulaFits(pairs=[])))
+    no_pairs = CopulaFits(pairs=[])
+    return figures.candidate_chart(evaluate_candidates(grain_sample, marginal_fits, no_pairs))
 
 
 def evaluate_candidates(
     grain_sample: pd.DataFrame, marginal_fits: MarginalFits, copula_fits: CopulaFits
 ) -> dict[str, Any]:
     """Evaluate the densities of all candidates for Figs. 7 and 8 as pages show them."""
-    from electrode_grains.distributions import candidate_densities, marginal_candidate_densities
-    from electrode_grains.figures import distribution_payload
-
     marginals = marginal_fits.characteristics
     pairs = []
     for pair in copula_fits.pairs:
         values = grain_sample[[pair.x, pair.y]].dropna().to_numpy().T
-        panel = candidate_densities(*values, pair, marginals[pair.x], marginals[pair.y])
+        fitted = marginals[pair.x], marginals[pair.y]
+        panel = distributions.candidate_densities(*values, pair, *fitted)
         pairs.append({"x": pair.x, "y": pair.y, **panel})
-    return distribution_payload(
+    return figures.distribution_payload(
         {
-            name: marginal_candidate_densities(grain_sample[name], fit)
+            name: distributions.marginal_candidate_densities(grain_sample[name], fit)
             for name, fit in marginals.items()
         },
         pairs,
@@ -337,8 +305,6 @@ def fingerprint(values: NDArray[Any]) -> str:
 
 def collect_warnings(results: Mapping[str, Any]) -> list[str]:
     """Gather the warnings of the steps before; a step that did not run has none."""
-    from electrode_grains.figures.style import characteristic_name
-
     notes = list((results.get("scan_index") or {}).get("notes", []))
     warnings = [f"{len(notes)} scans: {notes[0]}"] if notes else []
     transforms = results.get("slice_transforms") or {}
@@ -353,7 +319,7 @@ def collect_warnings(results: Mapping[str, Any]) -> list[str]:
     warnings += (results.get("segmentation_log") or {}).get("doubts") or []
     fitted = (results.get("marginal_fits") or {}).get("characteristics") or {}
     for characteristic, fits in fitted.items():
-        name = characteristic_name(characteristic)
+        name = figures.characteristic_name(characteristic)
         if fits["excluded_count"]:
             count = fits["excluded_count"]
             warnings.append(
@@ -365,20 +331,18 @@ def collect_warnings(results: Mapping[str, Any]) -> list[str]:
     for pair in (results.get("copula_fits") or {}).get("pairs") or ():
         family = (pair["best"] or {}).get("family")
         p_value = (pair.get("goodness_of_fit") or {}).get("p_value")
-        names = characteristic_name(pair["x"]), characteristic_name(pair["y"]).lower()
-        warnings += warn_of_misfit(" and ".join(names), family, {"rosenblatt": p_value})
+        names = " and ".join(figures.characteristic_name(pair[side]) for side in "xy")
+        warnings += warn_of_misfit(names, family, {"rosenblatt": p_value})
     return warnings
 
 
 def unresolved_grains(grain_table: pd.DataFrame, particle_summary: ParticleSummary) -> list[str]:
     """Say below which diameter voxels decide a shape descriptor, and how many grains it is."""
-    from electrode_grains.figures.style import characteristic_name
-
     diameters = grain_table.loc[~grain_table["touches_window"], "equivalent_diameter_nm"]
     limits = particle_summary.resolution_limits_nm or {}
     return [
-        f"{characteristic_name(name)} is unreliable for grains smaller than {limit:.0f} nm (voxel "
-        f"error exceeds half the spread between grains); this affects "
+        f"{figures.characteristic_name(name)} is unreliable for grains smaller than {limit:.0f} nm "
+        f"(voxel error exceeds half the spread between grains); this affects "
         f"{int((diameters < limit).sum())} of {len(diameters)} whole grains"
         for name, limit in limits.items()
         if limit is not None
@@ -387,14 +351,12 @@ def unresolved_grains(grain_table: pd.DataFrame, particle_summary: ParticleSumma
 
 def warn_of_misfit(subject: str, family: str | None, p_values: Mapping[str, Any]) -> list[str]:
     """Say where even the best family does not fit: AIC always names one."""
-    from electrode_grains.figures.style import family_name
-
     known = {name: p for name, p in p_values.items() if p is not None}
     if family is None or not known or min(known.values()) > DOUBTFUL_P_VALUE:
         return []
     test = min(known, key=lambda name: known[name])
     named = "-".join(part.capitalize() for part in test.split("_"))
     return [
-        f"No candidate fits {subject.lower()} well: the best, {family_name(family)}, is rejected "
-        f"({named}, p <= {known[test]:.2g})"
+        f"No candidate fits {subject.lower()} well: the best, {figures.family_name(family)}, is "
+        f"rejected ({named}, p <= {known[test]:.2g})"
     ]

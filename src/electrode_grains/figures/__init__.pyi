@@ -1,0 +1,65 @@
+from .charts import candidate_chart
+from .content import FIGURES, ReportContent
+from .descriptors import descriptor_illustration
+from .diagnostics import depth_curve, drift_plot, truth_comparison
+from .distributions import (
+    bivariate_densities,
+    derived_histogram,
+    marginal_histograms,
+    probability_plots,
+)
+from .encoding import png_data_uri
+from .interactive import distribution_payload
+from .meshes import particle_mesh
+from .networks import learning_curves, network_architecture, validation_plot
+from .page import report_page
+from .sections import (
+    annotated_slice,
+    predicted_slice,
+    segmentation_slice,
+    slice_maps,
+    stack_alignment,
+)
+from .slices import slice_browser
+from .style import CHARACTERISTICS, FAMILIES, characteristic_name, family_name, label_colours
+from .suspects import suspect_pictures
+from .tables import table_1, table_2, table_3, table_4, to_latex, to_markdown
+
+__all__ = [
+    "CHARACTERISTICS",
+    "FAMILIES",
+    "FIGURES",
+    "ReportContent",
+    "annotated_slice",
+    "bivariate_densities",
+    "candidate_chart",
+    "characteristic_name",
+    "depth_curve",
+    "derived_histogram",
+    "descriptor_illustration",
+    "distribution_payload",
+    "drift_plot",
+    "family_name",
+    "label_colours",
+    "learning_curves",
+    "marginal_histograms",
+    "network_architecture",
+    "particle_mesh",
+    "png_data_uri",
+    "predicted_slice",
+    "probability_plots",
+    "report_page",
+    "segmentation_slice",
+    "slice_browser",
+    "slice_maps",
+    "stack_alignment",
+    "suspect_pictures",
+    "table_1",
+    "table_2",
+    "table_3",
+    "table_4",
+    "to_latex",
+    "to_markdown",
+    "truth_comparison",
+    "validation_plot",
+]
