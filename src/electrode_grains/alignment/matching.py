@@ -44,6 +44,7 @@ class Slices:
     floor: float
     center: tuple[float, float]
     done: dict[tuple[int, int], Pair] = field(default_factory=dict)
+    checks: dict[tuple[int, int], Pair] = field(default_factory=dict)
 
     def pair(self, reference: int, moving: int) -> Pair | None:
         """Registration of two slices, None if either shows nothing."""
@@ -54,6 +55,20 @@ class Slices:
         if key not in self.done:
             self.done[key] = register_pair(first, second, self.mode, self.initial_guess)
         return self.done[key]
+
+    def check(self, reference: int, moving: int) -> Pair | None:
+        """Registration that checks others, at half the resolution unless it is known better."""
+        first, second = self.images[reference], self.images[moving]
+        if first is None or second is None:
+            return None
+        key = (reference, moving)
+        if key in self.done:
+            return self.done[key]
+        if key not in self.checks:
+            self.checks[key] = register_pair(
+                first, second, self.mode, self.initial_guess, coarse=True
+            )
+        return self.checks[key]
 
     def fits(self, pair: Pair | None) -> bool:
         """Whether a registration means something."""
@@ -110,7 +125,7 @@ def match_neighbours(slices: Slices, report_progress: Progress) -> list[Match]:
     for z in range(1, count):
         slices.pair(z - 1, z)
         if z > 1:
-            slices.pair(z - 2, z)
+            slices.check(z - 2, z)
         report_progress(z, count - 1)
     slices.floor = max(slices.floor, USUAL_SHARE * _usual_significance(slices))
     misfit = _misfits(slices)
@@ -155,7 +170,7 @@ def _misfits(slices: Slices) -> dict[int, float]:
     """
     misfits = {}
     for z in range(1, len(slices.images) - 1):
-        pairs = slices.pair(z - 1, z), slices.pair(z, z + 1), slices.pair(z - 1, z + 1)
+        pairs = slices.pair(z - 1, z), slices.pair(z, z + 1), slices.check(z - 1, z + 1)
         if all(slices.fits(pair) for pair in pairs):
             first, second, double = (pair.step for pair in pairs if pair is not None)
             apart = second @ first - double
@@ -194,7 +209,7 @@ def _is_outlier(slices: Slices, z: int) -> bool:
     if last < 3:
         return False
     known = [pair.significance for pair in (slices.pair(*ends) for ends in beside) if pair]
-    double = slices.pair(*past)
+    double = slices.check(*past)
     return double is not None and bool(known) and double.significance > OUTLIER_RATIO * max(known)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pystackreg import StackReg
-from scipy import ndimage
+from scipy import fft, ndimage
 from skimage.filters import threshold_otsu
-from skimage.registration import phase_cross_correlation
 
 from electrode_grains.alignment.transforms import center_motion, rigid_matrix, window_center
 
@@ -22,6 +23,10 @@ LARGEST_ROTATION = np.radians(10.0)
 # Unrelated images of 20 to 110 pixels reached at most 3.1 times the inverse root.
 NOISE_FACTOR = 3.5
 LARGEST_FLOOR = 0.5
+# Shifts that only a first guess finds, and the share of the best score that makes one worth trying.
+FAR_PX, PROMISING = 3.0, 0.8
+SURE = 0.8  # correlation that no wrong motion reaches
+COARSE_FROM_PX = 64
 # Smoothing in pixels that shows the particle as one body, and the share of the height of the
 # histogram's lower peak that its valley must stay below.
 BODY_SIGMA_PX = 1.5
@@ -136,7 +141,9 @@ def noise_correlation(shape: tuple[int, ...], smoothing: float) -> float:
     return min(NOISE_FACTOR / float(np.sqrt(independent)), LARGEST_FLOOR)
 
 
-def register_pair(reference: Image, moving: Image, mode: str, initial_guess: bool) -> Pair:
+def register_pair(
+    reference: Image, moving: Image, mode: str, initial_guess: bool, coarse: bool = False
+) -> Pair:
     """Find the motion that brings one slice onto another.
 
     Parameters
@@ -147,43 +154,100 @@ def register_pair(reference: Image, moving: Image, mode: str, initial_guess: boo
         A key of `MODES`, or "none".
     initial_guess : bool
         Look for jumps of many pixels by phase correlation first.
+    coarse : bool
+        Register at half the resolution, a fourth of the time, for motions that serve as checks.
     """
+    stays = correlation(reference, moving, np.eye(3))
     if mode == "none":
-        stays = correlation(reference, moving, np.eye(3))
         return Pair(np.eye(3), stays, stays, 1.0)
-    starts = [np.eye(3)]
-    if initial_guess:
-        # Phase correlation finds sharp detail, plain correlation what is smooth or noisy.
-        for normalization in ("phase", None):
-            shift, _, _ = phase_cross_correlation(  # type: ignore[no-untyped-call]
-                reference, moving, normalization=normalization
-            )
-            if np.hypot(*shift) >= 1:
-                starts.append(rigid_matrix(-shift[1], -shift[0], 0.0, (0.0, 0.0)))
     center = window_center(reference.shape)
-    best, best_score = np.eye(3), -np.inf
-    for start in starts:
-        refined = start @ StackReg(MODES[mode]).register(reference, warp_image(moving, start))
-        rotation = center_motion(refined[None], center)[0, 2]
-        for candidate in (refined, start):
-            trust = _overlap_weight(covered_share(candidate, reference.shape))
-            score = trust * correlation(reference, moving, candidate)
-            plausible = candidate is start or abs(rotation) < LARGEST_ROTATION
-            if plausible and score > best_score:
-                best, best_score = candidate, score
-    shift_x, shift_y, rotation = center_motion(best[None], center)[0]
+    best = _improve(reference, moving, _Candidate(np.eye(3), stays, 1.0), mode, coarse)
+    if initial_guess and best.correlation < SURE:
+        for shift in _far_shifts(reference, moving):
+            start = _candidate(reference, moving, shift)
+            if start.score > PROMISING * best.score:
+                improved = _improve(reference, moving, start, mode, coarse)
+                best = max(best, improved, key=lambda candidate: candidate.score)
+    shift_x, shift_y, rotation = center_motion(best.step[None], center)[0]
     rows, columns = reference.shape
     return Pair(
-        step=best,
-        before=correlation(reference, moving, np.eye(3)),
-        after=correlation(reference, moving, best),
-        coverage=covered_share(best, reference.shape),
+        step=best.step,
+        before=stays,
+        after=best.correlation,
+        coverage=best.coverage,
         at_bound=bool(
             abs(shift_x) > 0.45 * columns
             or abs(shift_y) > 0.45 * rows
             or abs(rotation) > 0.95 * LARGEST_ROTATION
         ),
     )
+
+
+class _Candidate(NamedTuple):
+    """A step that is tried, with its correlation and the share of the window that it covers."""
+
+    step: Matrix
+    correlation: float
+    coverage: float
+
+    @property
+    def score(self) -> float:
+        """Correlation, less over small overlaps."""
+        return _overlap_weight(self.coverage) * self.correlation
+
+
+def _candidate(reference: Image, moving: Image, step: Matrix) -> _Candidate:
+    inside = _inside(step, reference.shape)
+    return _Candidate(step, _correlation(reference, moving, step, inside), float(inside.mean()))
+
+
+def _improve(
+    reference: Image, moving: Image, start: _Candidate, mode: str, coarse: bool
+) -> _Candidate:
+    """What pyStackReg makes of a start, or the start where that is no better."""
+    step = start.step @ _refine(reference, moving, start.step, mode, coarse)
+    rotation = center_motion(step[None], window_center(reference.shape))[0, 2]
+    if abs(rotation) >= LARGEST_ROTATION:
+        return start
+    return max(start, _candidate(reference, moving, step), key=lambda candidate: candidate.score)
+
+
+def _far_shifts(reference: Image, moving: Image) -> list[Matrix]:
+    """Shifts of many pixels that phase correlation and plain correlation propose.
+
+    The first finds sharp detail, the second what is smooth or noisy. What lies near is found by
+    the pyramid of pyStackReg anyway.
+    """
+    product = fft.rfft2(reference) * np.conj(fft.rfft2(moving))
+    shifts = []
+    for spectrum in (product / np.maximum(np.abs(product), 1e-12), product):
+        surface = fft.irfft2(spectrum, s=reference.shape)
+        peak = np.array(np.unravel_index(np.argmax(surface), surface.shape))
+        y, x = (peak + np.array(surface.shape) // 2) % surface.shape - np.array(surface.shape) // 2
+        if np.hypot(x, y) > FAR_PX:
+            shifts.append(rigid_matrix(-float(x), -float(y), 0.0, (0.0, 0.0)))
+    if len(shifts) == 2 and np.array_equal(shifts[0], shifts[1]):
+        shifts.pop()
+    return shifts
+
+
+def _refine(reference: Image, moving: Image, start: Matrix, mode: str, coarse: bool) -> Matrix:
+    """What pyStackReg adds to a start."""
+    moved = moving if np.array_equal(start, np.eye(3)) else warp_image(moving, start)
+    halves = coarse and min(reference.shape) >= COARSE_FROM_PX
+    if not halves:
+        return np.asarray(StackReg(MODES[mode]).register(reference, moved))
+    step = StackReg(MODES[mode]).register(_halved(reference), _halved(moved))
+    # Pixel k of the halved image covers 2 k and 2 k + 1.
+    double = np.array([[2.0, 0.0, 0.5], [0.0, 2.0, 0.5], [0.0, 0.0, 1.0]])
+    return np.asarray(double @ step @ np.linalg.inv(double))
+
+
+def _halved(image: Image) -> Image:
+    rows, columns = image.shape[0] // 2 * 2, image.shape[1] // 2 * 2
+    even = image[:rows, :columns]
+    halved: Image = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
+    return halved
 
 
 def refine_shift(reference: Image, moving: Image, step: Matrix) -> Matrix:
@@ -204,13 +268,19 @@ def warp_image(image: Image, matrix: Matrix) -> Image:
 
 
 def _inside(matrix: Matrix, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    y, x = np.mgrid[: shape[-2], : shape[-1]]
+    y, x = _pixels(shape[-2], shape[-1])
     sx = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2]
     sy = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2]
     inside: NDArray[np.bool_] = (
         (sx > -0.5) & (sx < shape[-1] - 0.5) & (sy > -0.5) & (sy < shape[-2] - 0.5)
     )
     return inside
+
+
+@lru_cache(maxsize=8)
+def _pixels(rows: int, columns: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Rows as a column and columns as a row, which numpy broadcasts."""
+    return np.arange(rows, dtype=float)[:, None], np.arange(columns, dtype=float)[None]
 
 
 def _overlap_weight(coverage: float) -> float:
@@ -229,10 +299,21 @@ def covered_share(matrix: Matrix, shape: tuple[int, ...]) -> float:
 
 def correlation(reference: Image, moving: Image, matrix: Matrix) -> float:
     """Normalised cross-correlation where both images have pixels."""
-    inside = _inside(matrix, reference.shape)
+    return _correlation(reference, moving, matrix, _inside(matrix, reference.shape))
+
+
+def _correlation(
+    reference: Image, moving: Image, matrix: Matrix, inside: NDArray[np.bool_]
+) -> float:
+    if np.array_equal(matrix, np.eye(3)):
+        return _normalized_product(reference.ravel(), moving.ravel())
     if inside.mean() < 0.2:
         return -1.0
-    a, b = reference[inside], warp_image(moving, matrix)[inside]
+    return _normalized_product(reference[inside], warp_image(moving, matrix)[inside])
+
+
+def _normalized_product(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     a, b = a - a.mean(), b - b.mean()
-    norm = float(np.sqrt((a @ a) * (b @ b)))
-    return float(a @ b) / norm if norm > 0 else 0.0
+    # Sums of products: BLAS would start threads, which cost more than these sums.
+    norm = float(np.sqrt(np.einsum("i,i->", a, a) * np.einsum("i,i->", b, b)))
+    return float(np.einsum("i,i->", a, b)) / norm if norm > 0 else 0.0
