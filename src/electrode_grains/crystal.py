@@ -43,6 +43,11 @@ DREAM3D_STRUCTURES: dict[LaueGroup, int] = {
     "-3m": 10,
 }
 UNKNOWN_STRUCTURE = 999
+# Last space group, by its number in the International Tables, of each Laue group in turn.
+_LAST_SPACE_GROUPS: tuple[tuple[int, LaueGroup], ...] = (
+    (2, "-1"), (15, "2/m"), (74, "mmm"), (88, "4/m"), (142, "4/mmm"), (148, "-3"), (167, "-3m"),
+    (176, "6/m"), (194, "6/mmm"), (206, "m-3"), (230, "m-3m"),
+)  # fmt: skip
 
 
 def check_laue_group(name: str) -> LaueGroup:
@@ -90,6 +95,19 @@ def laue_group_of_tsl_symmetry(code: str | int) -> LaueGroup:
 def laue_group_of_phase(phase: Mapping[str, Any]) -> LaueGroup | None:
     """Laue group of a phase as readers describe it; None where its symmetry is not known."""
     return _TSL_SYMMETRIES.get(str(phase.get("symmetry", "")).strip())
+
+
+def laue_group_of_space_group(number: int) -> LaueGroup | None:
+    """Laue group of a space group by its number in the International Tables; None if unknown.
+
+    Examples
+    --------
+    >>> laue_group_of_space_group(166)  # R-3m of layered oxides
+    '-3m'
+    """
+    if number < 1:
+        return None
+    return next((group for last, group in _LAST_SPACE_GROUPS if number <= last), None)
 
 
 def tsl_symmetry_of_laue_group(name: str) -> str:

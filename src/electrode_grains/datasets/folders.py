@@ -20,6 +20,7 @@ from electrode_grains.classes import LABEL_COLOURS
 from electrode_grains.datasets.atomic import AtomicDataset
 from electrode_grains.ebsd import ReadingOptions, scan_readers, write_scan
 from electrode_grains.ebsd.formats import SUFFIXES as SCAN_SUFFIXES
+from electrode_grains.ebsd.formats import companions, export_instead
 from electrode_grains.ebsd.image_files import opened_image
 from electrode_grains.ebsd.images import SUFFIXES as IMAGE_SUFFIXES
 from electrode_grains.ebsd.placement import check_classes
@@ -64,10 +65,20 @@ class _SliceFolder(AtomicDataset[Mapping[str, Any], dict[str, Any]]):
         raise InputError(
             f"there are no {' or '.join(self.suffixes)} files to work on",
             where=str(self._path.absolute()),
-            found="an empty folder" if self._path.is_dir() else "no such folder",
+            found=self._describe_folder(),
             expected="one file per slice, numbered in its name",
-            remedy=self.remedy,
+            remedy=export_instead(other.name for other in _visible(self._path)) or self.remedy,
         )
+
+    def _describe_folder(self) -> str:
+        if not self._path.is_dir():
+            return "no such folder"
+        others = [other.name for other in _visible(self._path)]
+        if others:
+            return f"{len(others)} files of other kinds: {_few(others)}"
+        folders = [other.name for other in self._path.iterdir() if other.is_dir()]
+        visible = sorted(name for name in folders if not name.startswith("."))
+        return f"only folders: {_few(visible)}" if visible else "an empty folder"
 
     def _write_all(self, data: Mapping[str, Any], write: Callable[[Any, Path], None]) -> None:
         """Write one file per entry beside the folder, then take its place.
@@ -166,6 +177,12 @@ class ScanFolderDataset(_SliceFolder):
     def save(self, data: Mapping[str, xr.Dataset | Callable[[], xr.Dataset]]) -> None:
         """Write one `.ang` file per slice."""
         self._write_all(data, write_scan)
+
+    def paths(self) -> tuple[Path, ...]:
+        """The files of known kinds with what belongs to them, or else the folder."""
+        files = self.files()
+        beside = [other for file in files for other in companions(file)]
+        return (*files, *beside) or (self._path,)
 
     def _exists(self) -> bool:
         return self._path.is_file() or super()._exists()

@@ -5,16 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from electrode_grains.crystal import LAUE_GROUPS, tsl_symmetry_of_laue_group
 from electrode_grains.ebsd.header_grid import DeclaredGrid
-from electrode_grains.ebsd.points import NOT_INDEXED, Points, points_to_scan
+from electrode_grains.ebsd.points import (
+    NM_PER_UM,
+    NOT_INDEXED,
+    Points,
+    ScanReader,
+    points_to_scan,
+)
 from electrode_grains.ebsd.settings import STRICT, ReadingOptions
 from electrode_grains.ebsd.text_table import TextTable, header_number, read_head, read_table
 from electrode_grains.errors import InputError
@@ -22,6 +30,7 @@ from electrode_grains.errors import InputError
 SUFFIXES = (".ctf",)
 _COLUMNS = ("Phase", "X", "Y", "Bands", "Error", "Euler1", "Euler2", "Euler3", "MAD", "BC")
 _GRID_KEYS = ("XCells", "YCells", "XStep", "YStep")
+_DEPTH_KEYS = ("ZCells", "ZStep")
 # No map but a single crystal near the cube orientation has all angles below 2 pi degrees.
 RADIANS_UP_TO = 2 * np.pi
 
@@ -40,13 +49,30 @@ def recognize(head: bytes) -> bool:
     return head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"Channel Text File")
 
 
-def read_ctf(path: str | os.PathLike[str], options: ReadingOptions = STRICT) -> xr.Dataset:
+def readers(file: Path) -> dict[str, ScanReader]:
+    """Readers of the scans in a file: one, or a slice for each of the layers of a volume."""
+    try:
+        layers = int(_read_header(file).numbers.get("ZCells", 1))
+    except InputError:
+        layers = 1  # refused where the scan is read, so that a stack tells all its problems
+    if layers == 1:
+        return {file.stem: ScanReader(partial(read_ctf, file))}
+    return {
+        f"{file.stem}_{z:04d}": ScanReader(partial(read_ctf, file, layer=z)) for z in range(layers)
+    }
+
+
+def read_ctf(
+    path: str | os.PathLike[str], options: ReadingOptions = STRICT, layer: int | None = None
+) -> xr.Dataset:
     """Read a `.ctf` file, UTF-8 or Latin-1, with decimal points or commas.
 
     Parameters
     ----------
     path : path-like
     options : ReadingOptions
+    layer : int, optional
+        Slice of a volume (`ZCells` above 1), from 0.
 
     Returns
     -------
@@ -66,11 +92,13 @@ def read_ctf(path: str | os.PathLike[str], options: ReadingOptions = STRICT) -> 
     """
     file = Path(path)
     header = _read_header(file)
-    table = read_table(
+    status = file.stat()
+    table = _read_table(
         file,
         header.lines,
         options.accept_missing,
-        (lambda text: text.replace(",", ".")) if header.decimal_commas else None,
+        header.decimal_commas,
+        (status.st_mtime_ns, status.st_size),
     )
     notes = [f"the last row is cut: {table.dropped[:60]!r}"] if table.dropped else []
     if table.values.shape[1] != len(header.columns):
@@ -80,15 +108,56 @@ def read_ctf(path: str | os.PathLike[str], options: ReadingOptions = STRICT) -> 
             found=f"{table.values.shape[1]} values",
             expected=f"{len(header.columns)}: {' '.join(header.columns)}",
         )
-    points = _points(table, header)
+    source, rows, line_of = file.stem, np.arange(len(table.values)), table.line_of
+    if layer is not None:
+        source, rows = f"{file.stem}_{layer:04d}", _rows_of_layer(table, header, layer, file.name)
+
+        def line_of(row: int) -> int:
+            return table.line_of(int(rows[row]))
+
+    points = _points(table.values[rows], header)
     angles = np.degrees(points.euler_angles[points.indexed])
     if len(angles) > 100 and np.abs(angles).max() <= RADIANS_UP_TO:
         notes.append("no angle exceeds 6.3 degrees: the file may hold radians instead of degrees")
-    return points_to_scan(points, file.name, file.stem, options, table.line_of, tuple(notes))
+    scan = points_to_scan(points, file.name, source, options, line_of, tuple(notes))
+    if layer is not None and header.numbers.get("ZStep"):
+        scan.attrs["slice_spacing_nm"] = round(header.numbers["ZStep"] * NM_PER_UM, 6)
+    return scan
 
 
-def _points(table: TextTable, header: _Header) -> Points:
-    values = {name: table.values[:, header.columns.index(name)] for name in _COLUMNS}
+@lru_cache(maxsize=1)  # the layers of a volume share one table
+def _read_table(
+    file: Path, lines: int, accept_cut: bool, decimal_commas: bool, _state: tuple[int, int]
+) -> TextTable:
+    rewrite = (lambda text: text.replace(",", ".")) if decimal_commas else None
+    return read_table(file, lines, accept_cut, rewrite)
+
+
+def _rows_of_layer(
+    table: TextTable, header: _Header, layer: int, file_name: str
+) -> NDArray[np.intp]:
+    """Rows of the table that lie at one of the levels of z."""
+    if "Z" not in header.columns:
+        raise InputError(
+            "a volume has no column Z",
+            where=file_name,
+            found=" ".join(header.columns),
+            remedy="export the volume again, or its slices one by one",
+        )
+    levels, index = np.unique(table.values[:, header.columns.index("Z")], return_inverse=True)
+    if len(levels) != header.numbers["ZCells"]:
+        raise InputError(
+            "layers are missing from the volume, or the header counts others",
+            where=file_name,
+            found=f"{len(levels)} values of Z",
+            expected=f"ZCells {header.numbers['ZCells']:g}",
+            remedy="export or copy the file again; it may have been cut short",
+        )
+    return np.flatnonzero(index == layer)
+
+
+def _points(rows: NDArray[np.float64], header: _Header) -> Points:
+    values = {name: rows[:, header.columns.index(name)] for name in _COLUMNS}
     euler = np.radians(np.column_stack([values[f"Euler{number}"] for number in (1, 2, 3)]))
     indexed = (values["Error"] == 0) & (values["Phase"] > 0) & np.isfinite(euler).all(axis=1)
     counts = {key: int(header.numbers[key]) for key in ("XCells", "YCells")}
@@ -136,7 +205,7 @@ def _read_header(file: Path) -> _Header:
         words = line.split("\t")
         key = words[0].strip()
         value = words[1].strip().replace(",", ".") if len(words) > 1 else ""
-        if key in _GRID_KEYS:
+        if key in _GRID_KEYS or (key in _DEPTH_KEYS and value):
             header.numbers[key] = header_number(key, value, where, is_step=key.endswith("Step"))
         elif key == "JobMode" and words[-1].strip().lower() not in ("grid", "jobmode", ""):
             raise InputError(

@@ -11,7 +11,17 @@ from pathlib import Path
 
 import xarray as xr
 
-from electrode_grains.ebsd import ang, ctf, dream3d, h5oina, hdf5, images, oim_hdf5
+from electrode_grains.ebsd import (
+    ang,
+    bruker_hdf5,
+    crc,
+    ctf,
+    dream3d,
+    h5oina,
+    hdf5,
+    images,
+    oim_hdf5,
+)
 from electrode_grains.ebsd.points import ScanReader
 from electrode_grains.ebsd.settings import STRICT, ReadingOptions
 from electrode_grains.errors import InputError
@@ -63,12 +73,26 @@ def _image_readers(file: Path) -> dict[str, ScanReader]:
 
 FORMATS = (
     Format("EDAX/TSL .ang", ang.SUFFIXES, _by_head(ang.recognize), _single(ang.read_ang)),
-    Format("Oxford .ctf", ctf.SUFFIXES, _by_head(ctf.recognize), _single(ctf.read_ctf)),
+    Format("Oxford .ctf", ctf.SUFFIXES, _by_head(ctf.recognize), ctf.readers),
+    Format("Oxford .cpr with .crc", crc.SUFFIXES, _by_head(crc.recognize), _single(crc.read_crc)),
     Format("image", images.SUFFIXES, _by_head(images.recognize), _image_readers),
     Format("EDAX .oh5", oim_hdf5.SUFFIXES, oim_hdf5.recognize, oim_hdf5.readers),
     Format("Oxford .h5oina", h5oina.SUFFIXES, h5oina.recognize, h5oina.readers),
+    Format("Bruker .h5", bruker_hdf5.SUFFIXES, bruker_hdf5.recognize, bruker_hdf5.readers),
     Format("DREAM.3D .dream3d", dream3d.SUFFIXES, dream3d.recognize, dream3d.readers),
 )
+# Kinds that no open specification describes well enough, and what to export instead.
+OTHER_KINDS = {
+    ".crc": "give the .cpr beside it, which says what the .crc holds",
+    ".osc": "export the scan as .ang or .oh5 in OIM Analysis (File > Export > Scan Data)",
+    ".edaxh5": "export the scan as .oh5 or .ang in APEX or OIM Analysis",
+    ".up1": "these are patterns: export the indexed scan as .ang or .oh5",
+    ".up2": "these are patterns: export the indexed scan as .ang or .oh5",
+    ".bcf": "export the map as .h5 or .ctf in ESPRIT",
+    ".oip": "export the map as .h5oina or .ctf in AZtec (Map > Export)",
+    ".oipx": "export the map as .h5oina or .ctf in AZtec (Map > Export)",
+    ".ebsp": "these are patterns: export the indexed map as .h5oina or .ctf in AZtec",
+}
 SUFFIXES = tuple(dict.fromkeys(suffix for known in FORMATS for suffix in known.suffixes))
 
 
@@ -102,6 +126,15 @@ def find_format(path: str | os.PathLike[str]) -> Format:
     for known in named:
         if known.recognize(head, file):
             return known
+    instead = OTHER_KINDS.get(file.suffix.lower())
+    if instead:
+        raise InputError(
+            "a file of a kind that is not read",
+            where=file.name,
+            found=f"{file.suffix} file",
+            expected=", ".join(known.name for known in FORMATS),
+            remedy=instead,
+        )
     likely = [known for known in FORMATS if known.recognize(head, file)]
     if named or not likely:
         raise InputError(
@@ -132,6 +165,22 @@ def _describe(head: bytes, file: Path, likely: Iterable[Format]) -> str:
         with hdf5.opened(file) as root:
             return f"an HDF5 file that holds {', '.join(hdf5.names(root)[:8]) or 'nothing'}"
     return repr(head[:24]) if head else "an empty file"
+
+
+def companions(file: Path) -> tuple[Path, ...]:
+    """Files beside a scan that belong to it, such as the `.crc` of a `.cpr`."""
+    if file.suffix.lower() not in crc.SUFFIXES:
+        return ()
+    try:
+        return (crc.data_file(file),)
+    except InputError:
+        return ()  # refused when the scan is read
+
+
+def export_instead(names: Iterable[str]) -> str | None:
+    """What to export in the maker's program, for the first file of a kind that is not read."""
+    suffixes = (Path(name).suffix.lower() for name in names)
+    return next((OTHER_KINDS[suffix] for suffix in suffixes if suffix in OTHER_KINDS), None)
 
 
 def scan_readers(path: str | os.PathLike[str]) -> dict[str, ScanReader]:

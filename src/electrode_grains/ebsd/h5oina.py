@@ -20,6 +20,8 @@ from electrode_grains.errors import InputError
 SUFFIXES = (".h5oina", *hdf5.SUFFIXES)
 # Codes of the dataset Error: solved, or replaced by cleaning; 0 is "not analyzed".
 _SUCCESS = (1, 7)
+# In the order of preference; all are optional in the specification.
+_QUALITY = ("Band Contrast", "Pattern Quality", "Band Slope")
 _OPTIONAL_CHANNELS = {"bands": "Bands", "mean_angular_deviation": "Mean Angular Deviation"}
 
 
@@ -110,7 +112,7 @@ def _points(data: h5py.Group, header: h5py.Group, notes: list[str]) -> Points:
     return Points(
         x=x,
         y=y,
-        image_quality=hdf5.read_points(data, "Band Contrast", count),
+        image_quality=hdf5.read_points(data, _quality_name(data, notes), count),
         confidence_index=np.where(indexed, 1.0, NOT_INDEXED),
         euler_angles=euler,
         phase=phase,
@@ -124,6 +126,22 @@ def _points(data: h5py.Group, header: h5py.Group, notes: list[str]) -> Points:
             if hdf5.holds(data, name)
         },
     )
+
+
+def _quality_name(data: h5py.Group, notes: list[str]) -> str:
+    """Channel that serves as image quality; the specification leaves each of them to choice."""
+    name = next((name for name in _QUALITY if hdf5.holds(data, name)), None)
+    if name is None:
+        raise InputError(
+            "the map has no image quality",
+            where=hdf5.place(data),
+            found=", ".join(hdf5.names(data)[:12]),
+            expected=" or ".join(_QUALITY),
+            remedy="export the map from AZtec with its band contrast",
+        )
+    if name != _QUALITY[0]:
+        notes.append(f"the map has no {_QUALITY[0]}; {name} is the image quality")
+    return name
 
 
 def _declared(header: h5py.Group) -> DeclaredGrid:
@@ -161,12 +179,12 @@ def _succeeded(
 
 def _read_phases(group: h5py.Group) -> tuple[dict[str, Any], ...]:
     keys = hdf5.names(group)
-    if not keys or set(keys) != {str(number) for number in range(1, len(keys) + 1)}:
+    if not keys or not all(key.isdecimal() for key in keys):
         raise InputError(
             "the list of phases is damaged",
             where=hdf5.place(group),
             found=", ".join(map(repr, keys[:8])) or "no phase",
-            expected="groups called 1, 2, 3 and so on",
+            expected="groups called by the numbers of the phases",
         )
     return tuple(
         _read_phase(hdf5.read_group(group, key), int(key)) for key in sorted(keys, key=int)

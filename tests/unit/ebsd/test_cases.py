@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from electrode_grains.ebsd import ReadingOptions, read_scan, scan_readers
+from electrode_grains.ebsd import ReadingOptions, read_scan, scan_readers, stack_scans
 from electrode_grains.errors import InputError
 
 CASES = Path(__file__).parents[4] / "shared" / "cases" / "ebsd"
@@ -116,3 +116,41 @@ def test_a_scan_without_any_measured_point_is_refused(tmp_path):
     file = write_ang(tmp_path / "s_1.ang", 2, 2, [-1.0] * 4, [-2.0] * 4)
     with pytest.raises(InputError, match="no point of the scan was measured"):
         scan_readers(file)["s_1"]()
+
+
+def test_a_three_dimensional_ctf_is_a_stack(case):
+    readers = scan_readers(case("particle_3d.ctf"))
+    assert list(readers) == [f"particle_3d_{z:04d}" for z in range(3)]
+    stack = stack_scans(readers)
+    assert stack["image_quality"].shape == (3, 12, 15)
+    assert stack.attrs["spacing_nm"] == (50.0, 50.0, 50.0)
+    assert stack.attrs["from_volume"]
+    assert stack.attrs["notes"] == ()
+
+
+def ctf_volume(layers, column="Z", declared=None):
+    """Text of a `.ctf` of 2 x 2 points a layer, whose band contrast is 10 z + place."""
+    head = ["Channel Text File", "JobMode\tGrid", "XCells\t2", "YCells\t2",
+            f"ZCells\t{declared or layers}", "XStep\t0.05", "YStep\t0.05", "ZStep\t0.1",
+            "Phases\t1", "3;3;3\t90;90;90\tiron\t11\t229",
+            f"Phase\tX\tY\t{column}\tBands\tError\tEuler1\tEuler2\tEuler3\tMAD\tBC"]  # fmt: skip
+    rows = [
+        f"1\t{x * 0.05}\t{y * 0.05}\t{z * 0.1}\t8\t0\t10\t20\t30\t0.5\t{10 * z + 2 * y + x}"
+        for z in range(layers) for y in range(2) for x in range(2)
+    ]  # fmt: skip
+    return "\n".join([*head, *rows]) + "\n"
+
+
+def test_layers_of_a_ctf_hold_their_own_points(tmp_path):
+    file = tmp_path / "volume.ctf"
+    file.write_text(ctf_volume(3))
+    stack = stack_scans(scan_readers(file))
+    wanted = [[[10 * z, 10 * z + 1], [10 * z + 2, 10 * z + 3]] for z in range(3)]
+    assert stack["image_quality"].to_numpy().tolist() == wanted
+    assert stack.attrs["spacing_nm"] == (100.0, 50.0, 50.0)
+    file.write_text(ctf_volume(3, declared=4))
+    with pytest.raises(InputError, match=r"3 values of Z(.|\n)*ZCells 4"):
+        scan_readers(file)["volume_0000"]()
+    file.write_text(ctf_volume(3, column="W"))
+    with pytest.raises(InputError, match="no column Z"):
+        scan_readers(file)["volume_0001"]()

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 import xarray as xr
+from kedro.io import DatasetError
 from PIL import Image
 
+from electrode_grains.datasets.folders import ScanFolderDataset
 from electrode_grains.ebsd import ReadingOptions, read_scan, scan_readers
 from electrode_grains.ebsd.formats import FORMATS, find_format
 from electrode_grains.errors import InputError
@@ -31,7 +33,7 @@ def test_a_file_is_known_by_its_content_where_its_suffix_says_nothing(tmp_path):
         ("slice_1.ctf", b"# GRID: SqrGrid\n", r"begins like EDAX"),
         ("slice_1.png", b"II*\0" + bytes(60), r"cannot be read"),
         ("slice_1.ang", b"", r"an empty file"),
-        ("slice_1.osc", b"\x01\x02\x03", r"unknown kind(.|\n)*\\x01"),
+        ("slice_1.xyz", b"\x01\x02\x03", r"unknown kind(.|\n)*\\x01"),
     ],
 )
 def test_a_file_that_is_not_what_it_is_called_is_refused(tmp_path, name, content, says):
@@ -112,3 +114,15 @@ def test_scans_of_images_and_files_share_one_form(tmp_path):
     assert [scans[0][name].dtype for name in scans[0]] == [
         scans[1][name].dtype for name in scans[0]
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [("a.osc", r"\.ang or \.oh5"), ("a.edaxh5", r"\.oh5 or \.ang"), ("a.bcf", "ESPRIT")],
+)
+def test_kinds_that_are_not_read_name_the_export_to_choose(tmp_path, name, wanted):
+    (tmp_path / name).write_bytes(b"\x00" * 100)
+    with pytest.raises(InputError, match=wanted):
+        read_scan(tmp_path / name)
+    with pytest.raises(DatasetError, match=rf"files of other kinds: {name}(.|\n)*{wanted}"):
+        ScanFolderDataset(path=str(tmp_path)).load()
