@@ -8,17 +8,29 @@ back, so that a file can keep it and a reader knows what it gets.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from electrode_grains.errors import SettingsError
 
 
 class Settings(BaseModel):
-    """Base of all settings: immutable, unknown names refused, impossible values refused."""
+    """Base of all settings: immutable, unknown names refused, impossible values refused.
+
+    A renamed setting is refused with its name of today, which `FORMER_NAMES` states.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_former_names(cls, values: Any) -> Any:
+        if isinstance(values, Mapping):
+            for former in cls.FORMER_NAMES.keys() & values.keys():
+                raise ValueError(f"{former} is called {cls.FORMER_NAMES[former]} now; rename it")
+        return values
 
     def replace(self, **changes: Any) -> Self:
         """The same settings but for some values, which are checked.

@@ -35,6 +35,16 @@ def test_every_settings_object_of_every_environment_builds(project, environment)
                 assert isinstance(context.catalog.load(name), BaseModel), name
 
 
+def test_the_base_configuration_holds_the_defaults_of_the_domain(project):
+    with KedroSession.create(project_path=project, env="base") as session:
+        catalog = session.load_context().catalog
+        names = set().union(*(pipeline.inputs() for pipeline in pipelines.values()))
+        configured = {
+            name: catalog.load(name) for name in sorted(names) if name.startswith("params:")
+        }
+    assert {name: type(settings)() for name, settings in configured.items()} == configured
+
+
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_every_dataset_that_outlives_a_run_is_in_the_catalog(project, environment):
     with KedroSession.create(project_path=project, env=environment) as session:

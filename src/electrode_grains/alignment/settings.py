@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
-
-from pydantic import model_validator
+from typing import ClassVar, Literal
 
 from electrode_grains.alignment.symmetries import TurnedSlices
 from electrode_grains.base import Settings, setting
@@ -16,7 +14,7 @@ Mode = Literal["auto", "none", "translation", "rigid_body"]
 class AlignmentSettings(Settings):
     """How slices are registered and resampled."""
 
-    RENAMED: ClassVar[Mapping[str, str]] = {
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {
         "flatten_surroundings": "mask_background",
         "rotation_memory": "rotation_correlation_length",
         "shift_memory": "shift_correlation_length",
@@ -65,11 +63,3 @@ class AlignmentSettings(Settings):
     spline_order: int = setting(
         3, "interpolation of image quality; orientations move to the nearest point", ge=0, le=5
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_former_names(cls, values: Any) -> Any:
-        for former, name in cls.RENAMED.items():
-            if isinstance(values, Mapping) and former in values:
-                raise ValueError(f"{former} is called {name} now; rename it in your parameters")
-        return values

@@ -63,4 +63,30 @@ class StackSettings(ReadingOptions):
         return ReadingOptions(**{name: getattr(self, name) for name in ReadingOptions.model_fields})
 
 
+class AnnotationSettings(Settings):
+    """Where annotations were drawn."""
+
+    frame: Literal["raw", "aligned"] = setting(
+        "raw", "slices were annotated as scanned (raw) or after alignment (aligned)"
+    )
+    slice_numbers: Literal["as_scans", "from_0", "from_1"] = setting(
+        "as_scans", "numbers in the names: those of the scans, or places in the stack"
+    )
+
+
+class OrientationAnnotationSettings(Settings):
+    """Which slices are annotated from their orientations, and how."""
+
+    slice_count: int = setting(
+        4, "evenly spread slices; the paper labels four by hand", unit="slices", ge=1
+    )
+    laue_group: LaueGroup = setting("-3m", "symmetry with which orientations are compared")
+    misorientation_degrees: float = setting(
+        5.0, "neighbours beyond this are on two sides of a boundary", unit="degrees", gt=0, le=180
+    )
+    minimum_confidence: float = setting(
+        0.05, "points of a lower confidence index count as not indexed", ge=-1, le=1
+    )
+
+
 STRICT = ReadingOptions()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from electrode_grains.base import Settings, setting
 from electrode_grains.crystal import LaueGroup
@@ -13,7 +14,6 @@ from electrode_grains.errors import SettingsError
 
 MergeMode = Literal["none", "iq", "orientation", "combined"]
 ParticleRule = Literal["largest", "most_central", "all"]
-RENAMED = {"stiffness": "interface_cost"}  # former name of a setting: its name today
 PASSES = (
     "flood", "drop_background", "cut", "merge", "place", "refine", "merge", "clean_up", "join",
 )  # fmt: skip
@@ -31,6 +31,8 @@ Chosen = Annotated[float | Literal["auto"], AfterValidator(_in_unit_interval)]
 
 class SegmentationSettings(Settings):
     """Watershed, merging, interfaces and clean-up; "auto" is chosen by annotated slices."""
+
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"stiffness": "interface_cost"}
 
     passes: tuple[str, ...] = setting(
         PASSES, "steps in their order: names of `grains.passes`, or module.function of your own"
@@ -83,14 +85,6 @@ class SegmentationSettings(Settings):
     )  # fmt: skip
     laue_group: LaueGroup = setting("-3m", "symmetry of the crystal")
     minimum_voxels: int = setting(34, "smaller grains join a neighbour", unit="voxels", ge=0)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_former_names(cls, values: Any) -> Any:
-        if isinstance(values, dict):
-            for former in RENAMED.keys() & values.keys():
-                raise ValueError(f"{former} is called {RENAMED[former]} now; rename it")
-        return values
 
     @property
     def misorientation(self) -> float:

@@ -1,20 +1,6 @@
-"""Settings of the preprocessing pipeline."""
-
-from __future__ import annotations
-
-from typing import Literal
-
-from pydantic import BaseModel
+"""Settings of the preprocessing pipeline, as the rooms of the domain declare them."""
 
 from electrode_grains.alignment.settings import AlignmentSettings
-from electrode_grains.ebsd.settings import StackSettings
-
-
-class AnnotationSettings(BaseModel, frozen=True, extra="forbid"):
-    """Where annotations were drawn."""
-
-    frame: Literal["raw", "aligned"]
-    slice_numbers: Literal["as_scans", "from_0", "from_1"]
-
+from electrode_grains.ebsd.settings import AnnotationSettings, StackSettings
 
 __all__ = ["AlignmentSettings", "AnnotationSettings", "StackSettings"]
