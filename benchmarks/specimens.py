@@ -53,9 +53,9 @@ class Specimen:
         extra = [self.orientations[4]]
         if count > 2:
             extra.append(neighbour_misorientation(quaternions, LAUE))
-        return np.stack(
-            [normalize_contrast(self.image_quality), *map(standardize_channel, extra[: count - 1])]
-        )
+        measured = np.isfinite(self.image_quality)
+        further = [standardize_channel(values, measured) for values in extra[: count - 1]]
+        return np.stack([normalize_contrast(self.image_quality), *further])
 
     def labels(self, slices: Sequence[int] = LABELLED) -> NDArray[np.uint8]:
         """Classes of some slices only."""

@@ -1,8 +1,10 @@
 """Train the network that comes with the package, on virtual particles of many kinds.
 
-`python -m benchmarks.starting_network FOLDER --teachers T [--device cuda]` writes weights, in half
-precision, and settings. Twelve particles, scanned with different grain sizes, noise, curtaining
-and drift, are labelled in every slice: what no hand could do.
+`python -m benchmarks.starting_network FOLDER --teachers T` writes weights, in half precision, and
+settings, with the channels that the network reads. Twelve particles, scanned with different grain
+sizes, noise, curtaining and drift, are labelled in every slice: what no hand could do. A third of
+the windows loses the orientations, so that one network serves stacks with and without them.
+A training that was interrupted goes on from FOLDER.
 """
 
 from __future__ import annotations
@@ -16,11 +18,19 @@ import torch
 from safetensors.torch import save_file
 
 from benchmarks.specimens import SHAPE, Specimen, make_specimen
-from electrode_grains.boundary import TrainingSettings, network_state, train_boundary_network
+from electrode_grains.boundary import (
+    ContrastSettings,
+    TrainingSettings,
+    network_state,
+    train_boundary_network,
+    training_fingerprint,
+)
+from electrode_grains.datasets.checkpoints import FolderStates
 from electrode_grains.tessellation import ArchitectureSettings
 
 SEEDS = range(70, 82)
 MARGIN = 8  # slices at both ends of a particle that teach nothing: the next particle is near
+CHANNELS = ContrastSettings().channels
 
 
 def teacher(seed: int, folder: Path) -> Specimen:
@@ -49,38 +59,46 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--teachers", type=Path, required=True, help="folder of their files")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--width", type=int, default=12)
-    parser.add_argument("--depth", type=int, default=2)
-    parser.add_argument("--epochs", type=int, default=100, help="of 100 steps")
+    parser.add_argument("--width", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=24, help="of 100 steps")
     asked = parser.parse_args()
     contrasts, labels = [], []
     for seed in SEEDS:
         of = teacher(seed, asked.teachers)
-        contrasts.append(of.channels())
+        contrasts.append(of.channels(len(CHANNELS)))
         classes = of.classes.copy()
         classes[:MARGIN] = classes[-MARGIN:] = 0
         labels.append(classes)
     settings = TrainingSettings(
+        window_shape=(16, 64, 64),
+        batch_size=2,
         base_width=asked.width,
-        depth=asked.depth,
         epochs=asked.epochs,
         steps_per_epoch=100,
         gain_jitter=0.2,
         offset_jitter=0.2,
+        channel_dropout=1 / 3,
+        initial_network=None,
         device=asked.device,
         seed=1,
     )
+    contrast, annotation = np.concatenate(contrasts, axis=1), np.concatenate(labels)
+    states = FolderStates(asked.out, training_fingerprint(contrast, annotation, settings))
     network = train_boundary_network(
-        np.concatenate(contrasts, axis=1),
-        np.concatenate(labels),
+        contrast,
+        annotation,
         settings=settings,
+        resume=states.latest(),
+        on_state=states.save,
         on_epoch=lambda scores, epoch: print(epoch, f"{scores['loss']:.4f}", flush=True),
     ).network
     weights, architecture = network_state(network)
-    brief = {n: t.half() if t.dtype == torch.float32 else t for n, t in weights.items()}
+    half = {n: t.half() if t.dtype == torch.float32 else t for n, t in weights.items()}
     asked.out.mkdir(parents=True, exist_ok=True)
-    save_file(brief, asked.out / "weights.safetensors")
-    (asked.out / "settings.json").write_text(json.dumps(architecture, indent=2) + "\n")
+    save_file(half, asked.out / "weights.safetensors")
+    text = json.dumps({**architecture, "channels": list(CHANNELS)}, indent=2)
+    (asked.out / "settings.json").write_text(text + "\n")
+    states.clear()
 
 
 if __name__ == "__main__":

@@ -3,9 +3,13 @@
 import logging
 import os
 
+from electrode_grains.threads import thread_variables
+
 # Nothing this project does is reported to anybody, unless a user says so.
 os.environ.setdefault("DO_NOT_TRACK", "true")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+os.environ.update(thread_variables())  # before a library that computes is loaded
 
 from electrode_grains.configuration import RUNS, RefusingConfigLoader
 from electrode_grains.hooks import ExperimentTracking, Prerequisites, Progress

@@ -1,3 +1,5 @@
+from .baseline import threshold_f1
+from .compute import describe_computing
 from .contrast import normalize_contrast, standardize_channel
 from .inference import (
     plan_windows,
@@ -25,6 +27,7 @@ from .settings import (
     ValidationSettings,
 )
 from .split import AnnotationSplit, split_annotations
+from .starting import embedded_network, select_channels
 from .training import (
     TrainingResult,
     TrainingState,
@@ -35,6 +38,7 @@ from .training import (
 from .validation import (
     UnseenSlice,
     ValidationScores,
+    annotated_slices,
     predict_unseen_slices,
     summarize_unseen_slices,
 )
@@ -42,6 +46,7 @@ from .windows import IntensityJitter, Window, WindowSampler
 
 __all__ = [
     "UNet3D",
+    "describe_computing",
     "network_state",
     "network_from_state",
     "masked_cross_entropy",
@@ -62,7 +67,11 @@ __all__ = [
     "TrainingResult",
     "training_fingerprint",
     "train_boundary_network",
+    "embedded_network",
+    "select_channels",
     "UnseenSlice",
+    "annotated_slices",
+    "threshold_f1",
     "ValidationScores",
     "predict_unseen_slices",
     "summarize_unseen_slices",

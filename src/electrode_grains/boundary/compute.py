@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,26 +12,9 @@ import torch
 
 from electrode_grains.boundary.settings import Precision
 from electrode_grains.errors import SettingsError
+from electrode_grains.threads import available_cores
 
 _NOTABLE_SPEEDUP = 1.5  # below it, three digits less are not worth the time gained
-
-
-def available_cores() -> int:
-    """Count the processor cores that this process may use.
-
-    Returns
-    -------
-    int
-        At least one.
-
-    Examples
-    --------
-    >>> available_cores() >= 1
-    True
-    """
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
 
 
 @contextmanager
@@ -122,8 +104,13 @@ def autocast(precision: Precision, device: torch.device) -> Any:
         raise SettingsError(
             "unknown precision", found=repr(precision), expected=" or ".join(get_args(Precision))
         )
-    reduced = precision == "bfloat16" or (precision == "auto" and _bfloat16_is_faster(device.type))
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=reduced)
+    return torch.autocast(
+        device.type, dtype=torch.bfloat16, enabled=_is_reduced(precision, device.type)
+    )
+
+
+def _is_reduced(precision: Precision, device_type: str) -> bool:
+    return precision == "bfloat16" or (precision == "auto" and _bfloat16_is_faster(device_type))
 
 
 @lru_cache(maxsize=2)
@@ -145,3 +132,18 @@ def _bfloat16_is_faster(device_type: str) -> bool:
                 trials.append(time.perf_counter() - start)
             seconds[dtype] = min(trials)
     return seconds[torch.float32] > _NOTABLE_SPEEDUP * seconds[torch.bfloat16]
+
+
+def describe_computing(device: str, precision: Precision, threads: int | None) -> str:
+    """Say where and how precisely a network computes here, for a line in the log.
+
+    Examples
+    --------
+    >>> describe_computing("cpu", "float32", 1)
+    'on cpu with 1 of its threads, in float32'
+    """
+    place = resolve_device(device)
+    with limited_threads(threads) as count:
+        threads_used = f" with {count} of its threads" if place.type == "cpu" else ""
+    reduced = _is_reduced(precision, place.type)
+    return f"on {place}{threads_used}, in {'bfloat16' if reduced else 'float32'}"

@@ -42,7 +42,7 @@ def normalize_contrast(
     Returns
     -------
     NDArray of float32, shape (z, y, x)
-        Median 0; finite: voxels without a source are 0.
+        Median 0; NaN where a voxel has no source.
 
     Raises
     ------
@@ -86,22 +86,25 @@ def normalize_contrast(
         own = _center_and_scale(image[np.isfinite(image)], quantiles) if drift == "slice" else None
         center, scale = own or whole
         result[z] = np.clip((image - center) / scale, -clip, clip)
-    return np.nan_to_num(result, copy=False, nan=0.0)
+    return result
 
 
-def standardize_channel(values: NDArray[np.floating]) -> NDArray[np.float32]:
+def standardize_channel(
+    values: NDArray[np.floating], measured: NDArray[np.bool_] | None = None
+) -> NDArray[np.float32]:
     """Bring a further channel, such as the confidence index, to mean 0 and deviation 1.
 
     Parameters
     ----------
     values : NDArray of float, shape (z, y, x)
-        In any unit; NaN where nothing was measured.
+        In any unit; NaN where a point was not indexed, which counts as 0 before the scaling.
+    measured : NDArray of bool, shape (z, y, x), optional
+        Voxels that have a source; all by default.
 
     Returns
     -------
     NDArray of float32, shape (z, y, x)
-        Finite; voxels without a value count as 0 before the scaling. Zeros where all
-        values are equal.
+        NaN where nothing was measured. Zeros where all values are equal.
 
     Examples
     --------
@@ -109,9 +112,10 @@ def standardize_channel(values: NDArray[np.floating]) -> NDArray[np.float32]:
     [-1.0, 1.0, -1.0, 1.0]
     """
     filled = np.where(np.isfinite(values), values, 0.0)
-    spread = filled.std()
-    scaled = (filled - filled.mean()) / spread if spread > 0 else np.zeros_like(filled)
-    return scaled.astype(np.float32)
+    known = filled if measured is None else filled[measured]
+    spread = known.std() if known.size else 0.0
+    scaled = (filled - known.mean()) / spread if spread > 0 else np.zeros_like(filled)
+    return (scaled if measured is None else np.where(measured, scaled, np.nan)).astype(np.float32)
 
 
 def _drift(volume: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -18,8 +18,8 @@ from electrode_grains.boundary.compute import (
 from electrode_grains.boundary.network import UNet3D
 from electrode_grains.boundary.settings import Augmentation, Precision, PredictionSettings
 from electrode_grains.boundary.symmetries import AxisSymmetry, axis_symmetries
-from electrode_grains.boundary.windows import Shape, as_channels, pad_to_lattice
-from electrode_grains.classes import CHANNELS
+from electrode_grains.boundary.windows import Shape, measured_part, pad_to_lattice
+from electrode_grains.classes import BACKGROUND_CHANNEL, CHANNELS
 from electrode_grains.errors import ComputationError, InputError, SettingsError
 
 Progress = Callable[[int, int], None]
@@ -35,7 +35,7 @@ def predict_class_probabilities(
     *,
     settings: PredictionSettings | None = None,
     halo: int | None = None,
-    progress: Progress | None = None,
+    report_progress: Progress | None = None,
 ) -> NDArray[np.float32]:
     """Predict the probability of each class in each voxel of a volume.
 
@@ -44,19 +44,19 @@ def predict_class_probabilities(
     network : UNet3D
         Trained network; its mode is left as it was.
     contrast : NDArray of float32, shape (channel, z, y, x) or (z, y, x)
-        Normalised contrast, finite.
+        Normalised contrast; NaN in all channels where nothing was measured.
     settings : PredictionSettings, optional
         Windows, symmetries to average over, number format, device.
     halo : int, optional
         Voxels read around those a window predicts; the network's receptive
         radius by default, which is also the least.
-    progress : callable, optional
+    report_progress : callable, optional
         Called with (windows done, windows in all).
 
     Returns
     -------
     NDArray of float32, shape (3, z, y, x)
-        Boundary, interior, background; their sum is 1.
+        Boundary, interior, background; their sum is 1. What was not measured is background.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def predict_class_probabilities(
     ((3, 5, 6, 7), True)
     """
     settings = settings or PredictionSettings()
-    volume = as_channels(contrast)
+    volume, measured = measured_part(contrast)
     symmetries = _symmetries(settings.test_time_augmentation)
     result = np.zeros((len(CHANNELS), *volume.shape[1:]), dtype=np.float32)
     largest = _largest_window(settings.device)
@@ -110,10 +110,13 @@ def predict_class_probabilities(
         for box, block in blocks:
             turned_result[:, *box] += block
             done += 1
-            if progress is not None:
-                progress(min(done, total), total)
+            if report_progress is not None:
+                report_progress(min(done, total), total)
     if len(symmetries) > 1:
         result /= result.sum(axis=0)
+    if measured is not None:
+        result[:, ~measured] = 0
+        result[BACKGROUND_CHANNEL, ~measured] = 1
     return result
 
 
@@ -154,7 +157,8 @@ def predict_slices(
     >>> predict_slices(network, np.zeros((9, 4, 4), np.float32), [2, 7]).shape
     (3, 2, 4, 4)
     """
-    volume = as_channels(contrast)
+    volume = np.asarray(contrast, dtype=np.float32)
+    volume = volume[None] if volume.ndim == 3 else volume
     lattice, radius = network.pooling, network.receptive_radius
     predicted = []
     for z in slices:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, field_validator
@@ -16,6 +17,8 @@ Shape = tuple[PositiveInt, PositiveInt, PositiveInt]
 RotationMode = Literal["none", "quarter_turns", "arbitrary"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Augmentation = bool | Literal["in_plane", "cube"]
+
+_RISING_STEPS = 10  # Adam's moments settle within them
 
 
 class ContrastSettings(Settings):
@@ -57,14 +60,27 @@ class TrainingSettings(Settings):
     norm: Literal["batch", "group", "none"] = setting(
         "batch", "normalisation after each convolution"
     )
-    epochs: int = setting(24, "the network may be judged, and is stored, after each", ge=1)
+    epochs: int = setting(
+        24, "at most so many; the network may be judged, and is stored, after each", ge=1
+    )
     steps_per_epoch: int = setting(25, "windows, or batches of them, per epoch", ge=1)
-    batch_size: int = setting(1, "windows of a step; 1 in the paper", ge=1)
+    batch_size: int = setting(
+        1, "windows of a step; 1 in the paper, but two are faster than one on a processor", ge=1
+    )
     learning_rate: float = setting(0.003, "the largest one", gt=0)
     optimizer: Literal["adam", "adamw"] = setting("adam", "Adam in the paper")
     weight_decay: float = setting(0.01, "of adamw", ge=0)
-    schedule: Literal["one_cycle", "constant"] = setting(
-        "one_cycle", "rises for a tenth of the steps, then falls to 0 along a cosine; or constant"
+    schedule: Literal["plateau", "one_cycle", "constant"] = setting(
+        "one_cycle",
+        "of the learning rate. plateau: rises for ten steps, stays until the loss no longer falls, "
+        "then falls to 0 within plateau_epochs; one_cycle: rises for a tenth of all steps, then "
+        "falls to 0 along a cosine; constant",
+    )
+    plateau_epochs: int = setting(
+        4, "epochs whose mean loss is compared with that of as many before", ge=1
+    )
+    plateau_gain: float = setting(
+        0.02, "least share by which the mean loss must fall to go on", ge=0, lt=1
     )
     rotation: RotationMode = setting(
         "quarter_turns", "turns and reflections of windows; arbitrary rotations in the paper"
@@ -86,6 +102,9 @@ class TrainingSettings(Settings):
         "largest standard deviation of white noise added to a window",
         unit="standard deviations of the contrast",
         ge=0,
+    )
+    channel_dropout: float = setting(
+        0.0, "share of windows that lose all channels but the first", ge=0, le=1
     )
     class_weights: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = setting(
         None, "of boundary, interior, background in the loss"
@@ -132,7 +151,7 @@ class PredictionSettings(Settings):
     """How the network is applied to the whole stack."""
 
     window_shape: Shape | None = setting(
-        (32, 96, 96),
+        None,
         "voxels along z, y, x predicted at once; null for as many as memory allows",
         unit="voxels",
     )
@@ -144,8 +163,40 @@ class PredictionSettings(Settings):
     threads: int | None = setting(None, "at most the number of cores; null for all", ge=1)
 
 
+def planned_epochs(losses: Sequence[float], settings: TrainingSettings) -> int:
+    """Epochs that a training takes in all, from the losses of those that are done.
+
+    Parameters
+    ----------
+    losses : sequence of float
+        Mean loss of each epoch so far.
+    settings : TrainingSettings
+        Gives the schedule.
+
+    Returns
+    -------
+    int
+        `settings.epochs`, or less where a plateau was reached: the loss of the last
+        `plateau_epochs` has fallen by less than `plateau_gain` against as many before.
+
+    Examples
+    --------
+    >>> settings = TrainingSettings(schedule="plateau", plateau_epochs=2, epochs=99)
+    >>> planned_epochs([1.0, 0.5, 0.3, 0.2], settings), planned_epochs([0.2] * 4, settings)
+    (99, 6)
+    """
+    if settings.schedule != "plateau":
+        return settings.epochs
+    span = settings.plateau_epochs
+    for done in range(2 * span, len(losses) + 1):
+        before, after = sum(losses[done - 2 * span : done - span]), sum(losses[done - span : done])
+        if after > (1 - settings.plateau_gain) * before:
+            return min(settings.epochs, done + span)
+    return settings.epochs
+
+
 def learning_rate_at(step: int, total: int, settings: TrainingSettings) -> float:
-    """Learning rate of a step, a function of the step alone.
+    """Learning rate of a step, a function of the step and of their number.
 
     Parameters
     ----------
@@ -161,14 +212,21 @@ def learning_rate_at(step: int, total: int, settings: TrainingSettings) -> float
 
     Examples
     --------
-    >>> rates = [learning_rate_at(step, 100, TrainingSettings()) for step in (0, 9, 55, 99)]
+    >>> settings = TrainingSettings(schedule="one_cycle", learning_rate=0.003)
+    >>> rates = [learning_rate_at(step, 100, settings) for step in (0, 9, 55, 99)]
     >>> [f"{rate:.6f}" for rate in rates]
     ['0.000300', '0.003000', '0.001474', '0.000001']
     """
     if settings.schedule == "constant":
         return settings.learning_rate
-    rising = max(1, round(0.1 * total))
-    if step < rising:
-        return settings.learning_rate * (step + 1) / rising
-    progress = (step + 1 - rising) / (total + 1 - rising)
-    return settings.learning_rate * (1 + math.cos(math.pi * progress)) / 2
+    if settings.schedule == "plateau":
+        rising = _RISING_STEPS
+        falling = min(total, settings.plateau_epochs * settings.steps_per_epoch)
+    else:
+        rising = max(1, round(0.1 * total))
+        falling = total - rising
+    rate = settings.learning_rate * min(1.0, (step + 1) / rising)
+    if step < total - falling:
+        return rate
+    progress = (step + 1 - (total - falling)) / (falling + 1)
+    return rate * (1 + math.cos(math.pi * progress)) / 2

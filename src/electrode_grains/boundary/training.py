@@ -29,14 +29,15 @@ from electrode_grains.boundary.settings import (
     PredictionSettings,
     TrainingSettings,
     learning_rate_at,
+    planned_epochs,
 )
+from electrode_grains.boundary.starting import initial_network as initial_network_of
 from electrode_grains.boundary.symmetries import Triple
 from electrode_grains.boundary.windows import (
     IntensityJitter,
     Window,
     WindowSampler,
-    as_channels,
-    checked_annotation,
+    measured_classes,
     pad_to_lattice,
 )
 from electrode_grains.errors import ComputationError, InputError, SettingsError
@@ -93,6 +94,7 @@ class TrainingStates:
 
     fingerprint: str
     kept: list[TrainingState] = field(default_factory=list)
+    parts: dict[str, TrainingStates] = field(default_factory=dict, compare=False)
 
     def latest(self) -> TrainingState | None:
         """State to go on from, None where the training starts from the beginning."""
@@ -105,6 +107,17 @@ class TrainingStates:
     def clear(self) -> None:
         """Forget all states, once the training is done."""
         self.kept.clear()
+
+    def part(self, name: str, fingerprint: str) -> TrainingStates:
+        """States of another training that belongs to this one, such as a fold."""
+        kept = self.parts.get(name)
+        if kept is None or kept.fingerprint != fingerprint:
+            self.parts[name] = kept = TrainingStates(fingerprint)
+        return kept
+
+    def clear_parts(self) -> None:
+        """Forget all states of trainings that belong to this one."""
+        self.parts.clear()
 
 
 @dataclass(frozen=True)
@@ -160,9 +173,9 @@ def training_fingerprint(
     >>> len(digests)
     2
     """
-    volume = as_channels(contrast)
-    classes = checked_annotation(annotation, volume.shape[1:])
-    weights, start = ({}, None) if initial_network is None else network_state(initial_network)
+    volume, classes = measured_classes(contrast, annotation)
+    network = initial_network or initial_network_of(settings, len(volume))
+    weights, start = ({}, None) if network is None else network_state(network)
     recipe = settings.model_dump(), tuple(held_out_slices), spacing, volume.shape, start
     digest = hashlib.sha256(repr(recipe).encode())
     for array in (volume, classes, *(weights[name].numpy() for name in sorted(weights))):
@@ -181,14 +194,15 @@ def train_boundary_network(
     resume: TrainingState | None = None,
     on_epoch: OnEpoch | None = None,
     on_state: Callable[[TrainingState], None] | None = None,
-    progress: Progress | None = None,
+    report_progress: Progress | None = None,
 ) -> TrainingResult:
     """Train a U-Net on windows that cross annotated slices.
 
     Parameters
     ----------
     contrast : NDArray of float32, shape (channel, z, y, x) or (z, y, x)
-        Normalised contrast, finite.
+        Normalised contrast; NaN in all channels where nothing was measured, from which the
+        training learns nothing.
     annotation : NDArray of uint8, shape (z, y, x)
         0 not annotated, 1 boundary, 2 interior, 3 background.
     settings : TrainingSettings, optional
@@ -201,7 +215,7 @@ def train_boundary_network(
         Voxel spacing along z, y, x; decides which axes a rotation may exchange.
     initial_network : UNet3D, optional
         Start from a copy of its weights (a network of another particle); its
-        architecture replaces that of the settings.
+        architecture replaces that of the settings. By default what `settings` names.
     resume : TrainingState, optional
         Go on from here, with the same data and settings.
     on_epoch : callable, optional
@@ -209,8 +223,8 @@ def train_boundary_network(
         history, and its number, counted from 0.
     on_state : callable, optional
         Called with a `TrainingState` of its own after each epoch.
-    progress : callable, optional
-        Called with (steps done, steps in all).
+    report_progress : callable, optional
+        Called with (steps done, steps in all, as far as is known).
 
     Returns
     -------
@@ -244,8 +258,8 @@ def train_boundary_network(
     [0, 1]
     """
     settings = settings or TrainingSettings()
-    volume = as_channels(contrast)
-    classes = checked_annotation(annotation, volume.shape[1:])
+    volume, classes = measured_classes(contrast, annotation)
+    initial_network = initial_network or initial_network_of(settings, len(volume))
     held_out = tuple(held_out_slices)
     if not held_out:
         settings = settings.model_copy(update={"patience": None})  # nothing to be patient with
@@ -256,6 +270,7 @@ def train_boundary_network(
         window_shape=settings.window_shape,
         rotation=settings.rotation,
         jitter=IntensityJitter(settings.gain_jitter, settings.offset_jitter, settings.noise_jitter),
+        channel_dropout=settings.channel_dropout,
         spacing=spacing,
     )
     fingerprint = training_fingerprint(
@@ -276,7 +291,7 @@ def train_boundary_network(
     with limited_threads(settings.threads):
         trainer = _Trainer(settings, sampler, volume.shape[0], initial_network, resume)
         while not trainer.finished:
-            row = trainer.run_epoch(progress)
+            row = trainer.run_epoch(report_progress)
             if held_out:
                 row |= _held_out_row(_judge(trainer.network, volume, classes, held_out, settings))
             state = trainer.close_epoch(row, fingerprint)
@@ -339,7 +354,11 @@ class _Trainer:
         patience = self._settings.patience
         since_best = self._epochs_done - 1 - (self._best_epoch or 0)
         out_of_patience = patience is not None and since_best >= patience
-        return self._epochs_done >= self._settings.epochs or out_of_patience
+        return self._epochs_done >= self._planned_epochs or out_of_patience
+
+    @property
+    def _planned_epochs(self) -> int:
+        return planned_epochs([row["loss"] for row in self.history], self._settings)
 
     @property
     def chosen_epoch(self) -> int:
@@ -349,9 +368,10 @@ class _Trainer:
     def run_epoch(self, progress: Progress | None) -> dict[str, float]:
         settings = self._settings
         self.network.train()
-        if self._epochs_done >= round((1 - settings.frozen_statistics) * settings.epochs):
+        epochs = self._planned_epochs
+        if self._epochs_done >= round((1 - settings.frozen_statistics) * epochs):
             self.network.freeze_statistics()
-        total = settings.epochs * settings.steps_per_epoch
+        total = epochs * settings.steps_per_epoch
         losses = []
         first = self._epochs_done * settings.steps_per_epoch
         for step in range(first, first + settings.steps_per_epoch):

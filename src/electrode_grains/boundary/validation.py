@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from electrode_grains.boundary.inference import predict_slices
+from electrode_grains.boundary.baseline import threshold_f1
+from electrode_grains.boundary.inference import Progress, predict_slices
 from electrode_grains.boundary.network import UNet3D
 from electrode_grains.boundary.scores import (
     BoundaryScores,
@@ -24,8 +25,12 @@ from electrode_grains.boundary.settings import (
     ValidationSettings,
 )
 from electrode_grains.boundary.symmetries import Triple
-from electrode_grains.boundary.training import train_boundary_network
-from electrode_grains.boundary.windows import as_channels, checked_annotation
+from electrode_grains.boundary.training import (
+    TrainingStates,
+    train_boundary_network,
+    training_fingerprint,
+)
+from electrode_grains.boundary.windows import measured_classes
 from electrode_grains.errors import InputError
 
 
@@ -43,12 +48,15 @@ class UnseenSlice:
         Of this prediction.
     augmented_scores : BoundaryScores, optional
         The same, averaged over symmetries; None where this was not asked for.
+    baseline_f1 : float, optional
+        Boundary F1 of the best threshold of smoothed grey values (`threshold_f1`).
     """
 
     index: int
     probability: NDArray[np.float32]
     scores: BoundaryScores
     augmented_scores: BoundaryScores | None = None
+    baseline_f1: float | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,9 @@ class ValidationScores:
         Of all voxels together; None without a slice.
     augmentation_gain : dict of float, optional
         By how much averaging over symmetries raises each mean; None where it was not asked for.
+    baseline_f1 : float, optional
+        Mean boundary F1 of the best threshold of smoothed grey values, chosen on the other
+        slices; None where the slices show no boundary.
     """
 
     epochs: int = 0
@@ -76,6 +87,18 @@ class ValidationScores:
     std: Mapping[str, float | None] = field(default_factory=dict)
     reliability: Reliability | None = None
     augmentation_gain: Mapping[str, float | None] | None = None
+    baseline_f1: float | None = None
+
+    def warnings(self) -> list[str]:
+        """What a reader of the results must know: a network that is worse than a threshold."""
+        network = self.mean.get("boundary_f1")
+        if network is None or self.baseline_f1 is None or network >= self.baseline_f1:
+            return []
+        return [
+            "a threshold of smoothed grey values finds the boundaries of unseen slices better "
+            f"than the network (F1 {self.baseline_f1:.3f} against {network:.3f}): annotate more "
+            "slices, or raise boundary_model.training.epochs"
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values by name; empty where no slice was left out."""
@@ -88,6 +111,8 @@ class ValidationScores:
             "mean": dict(self.mean),
             "std": dict(self.std),
             "reliability": self.reliability.to_dict(),
+            "baseline_f1": self.baseline_f1,
+            "warnings": self.warnings(),
         } | ({} if gain is None else {"augmentation_gain": dict(gain)})
 
     @classmethod
@@ -95,7 +120,7 @@ class ValidationScores:
         """Value from what `to_dict` returned."""
         if not content:
             return cls()
-        values = dict(content)
+        values = {name: value for name, value in content.items() if name != "warnings"}
         values["reliability"] = Reliability.from_dict(values["reliability"])
         return cls(**values | {"slices": tuple(values["slices"])})
 
@@ -108,6 +133,8 @@ def predict_unseen_slices(
     validation: ValidationSettings | None = None,
     spacing: Triple = (1.0, 1.0, 1.0),
     initial_network: UNet3D | None = None,
+    states: TrainingStates | None = None,
+    report_progress: Progress | None = None,
 ) -> Iterator[UnseenSlice]:
     """Train once for each annotated slice, without it, and predict it.
 
@@ -122,6 +149,11 @@ def predict_unseen_slices(
         Epochs of each training, and symmetries to score each slice with a second time.
     initial_network : UNet3D, optional
         From which each of the trainings starts; it must not have seen any of the slices.
+    states : TrainingStates, optional
+        Where each training keeps its states, so that one that was interrupted goes on, and one
+        that was done is not repeated. The caller clears them.
+    report_progress : callable, optional
+        Called with (steps done, steps in all trainings, as far as is known).
 
     Yields
     ------
@@ -141,37 +173,76 @@ def predict_unseen_slices(
     own = (settings or TrainingSettings()).model_copy(
         update={"epochs": validation.epochs, "patience": None}
     )
-    volume = as_channels(contrast)
-    classes = checked_annotation(annotation, volume.shape[1:])
-    slices = [int(z) for z in np.flatnonzero(classes.any(axis=(1, 2)))]
+    _, classes = measured_classes(contrast, annotation)
+    slices = annotated_slices(classes)
     if len(slices) < 2:
         raise InputError(
             "leaving one slice out needs a second one to train on",
             found=f"annotated slices {slices}",
             expected="two or more",
         )
-    plain = PredictionSettings(
-        window_shape=None, precision=own.precision, device=own.device, threads=own.threads
-    )
-    averaged = plain.model_copy(
-        update={"test_time_augmentation": validation.test_time_augmentation}
-    )
-    for z in slices:
+    states = states or TrainingStates("")
+    for fold, z in enumerate(slices):
         others = classes.copy()
         others[z] = 0
+
+        def count(done: int, total: int, fold: int = fold) -> None:
+            if report_progress is not None:
+                report_progress(fold * total + done, len(slices) * total)
+
+        fingerprint = training_fingerprint(
+            contrast, others, own, spacing=spacing, initial_network=initial_network
+        )
+        kept = states.part(f"without_slice_{z:05d}", fingerprint)
         network = train_boundary_network(
-            volume, others, settings=own, spacing=spacing, initial_network=initial_network
+            contrast,
+            others,
+            settings=own,
+            spacing=spacing,
+            initial_network=initial_network,
+            resume=kept.latest(),
+            on_state=kept.save,
+            report_progress=count,
         ).network
+        unseen = _judged(network, contrast, classes, z, own, validation)
+        rest = [other for other in slices if other != z]
+        yield replace(unseen, baseline_f1=threshold_f1(contrast, classes, rest, z))
 
-        def scored(
-            prediction: PredictionSettings, z: int = z, network: UNet3D = network
-        ) -> tuple[NDArray[np.float32], BoundaryScores]:
-            probability = predict_slices(network, volume, [z], settings=prediction)
-            return probability, boundary_scores(probability, classes[[z]])
 
-        probability, scores = scored(plain)
-        augmented = scored(averaged)[1] if validation.test_time_augmentation else None
-        yield UnseenSlice(z, probability[:, 0], scores, augmented)
+def annotated_slices(annotation: NDArray[np.integer]) -> list[int]:
+    """List the slices, from 0, of which at least a voxel is annotated.
+
+    Examples
+    --------
+    >>> annotated_slices(np.array([[[0]], [[2]]]))
+    [1]
+    """
+    return [int(z) for z in np.flatnonzero(annotation.any(axis=(1, 2)))]
+
+
+def _judged(
+    network: UNet3D,
+    contrast: NDArray[np.float32],
+    classes: NDArray[np.uint8],
+    z: int,
+    training: TrainingSettings,
+    validation: ValidationSettings,
+) -> UnseenSlice:
+    """Predict a slice that the network has not seen, and compare it with its annotation."""
+    plain = PredictionSettings(
+        precision=training.precision, device=training.device, threads=training.threads
+    )
+
+    def scored(prediction: PredictionSettings) -> tuple[NDArray[np.float32], BoundaryScores]:
+        probability = predict_slices(network, contrast, [z], settings=prediction)
+        return probability[:, 0], boundary_scores(probability, classes[[z]])
+
+    probability, scores = scored(plain)
+    symmetries = validation.test_time_augmentation
+    if not symmetries:
+        return UnseenSlice(z, probability, scores)
+    averaged = plain.model_copy(update={"test_time_augmentation": symmetries})
+    return UnseenSlice(z, probability, scores, scored(averaged)[1])
 
 
 def summarize_unseen_slices(
@@ -196,6 +267,7 @@ def summarize_unseen_slices(
     rows = [{"slice": one.index, **one.scores.numbers()} for one in slices]
     scores = pd.DataFrame(rows).drop(columns=["slice", "tolerance"]).astype(float)
     augmented = [one.augmented_scores.numbers() for one in slices if one.augmented_scores]
+    baseline = [one.baseline_f1 for one in slices if one.baseline_f1 is not None]
     gain = None
     if augmented:
         difference = pd.DataFrame(augmented)[list(scores)].astype(float) - scores
@@ -207,6 +279,7 @@ def summarize_unseen_slices(
         std=_by_name(scores.std(ddof=1)),
         reliability=pool_reliability([one.scores.reliability for one in slices]),
         augmentation_gain=gain,
+        baseline_f1=float(np.mean(baseline)) if baseline else None,
     )
 
 

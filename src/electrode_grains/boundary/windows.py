@@ -88,6 +88,8 @@ class WindowSampler:
         any rotation with or without reflection, as in the paper, or neither.
     jitter : IntensityJitter, optional
         Variation of the grey values; none by default.
+    channel_dropout : float
+        Share of windows that lose all channels but the first, as where orientations are missing.
     spacing : (float, float, float)
         Voxel spacing along z, y, x, in any unit.
 
@@ -122,6 +124,7 @@ class WindowSampler:
         window_shape: Shape = (24, 80, 80),
         rotation: RotationMode = "quarter_turns",
         jitter: IntensityJitter | None = None,
+        channel_dropout: float = 0.0,
         spacing: Triple = (1.0, 1.0, 1.0),
     ) -> None:
         self._contrast = as_channels(contrast)
@@ -140,6 +143,7 @@ class WindowSampler:
         self.window_shape: Shape = (int(depth), int(height), int(width))
         self._rotation = rotation
         self._jitter = jitter
+        self._channel_dropout = channel_dropout
         self._spacing = spacing
         self._symmetries = axis_symmetries(self.window_shape, spacing)
         self._annotated = np.flatnonzero(self._annotation)
@@ -171,6 +175,8 @@ class WindowSampler:
             image, annotation = self._cut_straight((z, y, x), rng)
         if self._jitter is not None:
             image = self._jitter.apply(image, rng)
+        if self._channel_dropout and rng.random() < self._channel_dropout:
+            image = np.concatenate([image[:1], np.zeros_like(image[1:])])
         mask = annotation > 0
         target = np.where(mask, annotation.astype(np.int64) - 1, 0)
         return Window(np.ascontiguousarray(image), target, mask, (z, y, x))
@@ -239,6 +245,65 @@ def pad_to_lattice(array: NDArray[Any], pooling: int, *, repeat_edge: bool) -> N
         return array
     padding = [(0, 0)] * (array.ndim - 3) + [(0, count) for count in missing]
     return np.pad(array, padding, mode="edge") if repeat_edge else np.pad(array, padding)
+
+
+def measured_part(
+    contrast: NDArray[np.floating],
+) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+    """Tell the voxels of a contrast volume that were measured from those that were not.
+
+    Parameters
+    ----------
+    contrast : NDArray of float, shape (channel, z, y, x) or (z, y, x)
+        Normalised contrast; NaN in all channels where nothing was measured.
+
+    Returns
+    -------
+    volume : NDArray of float32, shape (channel, z, y, x)
+        Finite; 0, the middle of the contrast, where nothing was measured.
+    measured : NDArray of bool, shape (z, y, x), or None
+        None where every voxel was measured.
+
+    Raises
+    ------
+    InputError
+        If the number of axes is neither three nor four, a value is infinite, or only some
+        channels of a voxel are NaN.
+
+    Examples
+    --------
+    >>> volume, measured = measured_part(np.array([[[1.0, np.nan]]]))
+    >>> volume.tolist(), measured.tolist()
+    ([[[[1.0, 0.0]]]], [[[True, False]]])
+    """
+    volume = np.asarray(contrast, dtype=np.float32)
+    nan = np.isnan(volume)
+    unmeasured: NDArray[np.bool_] = np.all(nan, axis=0) if volume.ndim == 4 else nan
+    if not unmeasured.any():
+        return as_channels(volume), None
+    return as_channels(np.where(unmeasured, np.float32(0), volume)), ~unmeasured
+
+
+def measured_classes(
+    contrast: NDArray[np.floating], annotation: NDArray[np.integer]
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Check contrast and annotation, and forget annotations of what was not measured.
+
+    Parameters
+    ----------
+    contrast, annotation
+        As in `train_boundary_network`.
+
+    Returns
+    -------
+    volume : NDArray of float32, shape (channel, z, y, x)
+        Finite.
+    classes : NDArray of uint8, shape (z, y, x)
+        0 where nothing was annotated, or nothing measured.
+    """
+    volume, measured = measured_part(contrast)
+    classes = checked_annotation(annotation, volume.shape[1:])
+    return volume, classes if measured is None else np.where(measured, classes, np.uint8(0))
 
 
 def as_channels(contrast: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -6,12 +6,16 @@ that `--help` and shell completion answer at once.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 
 import click
 
 from electrode_grains import __version__
 from electrode_grains.command_line import RefusingCommand as Command
+from electrode_grains.threads import thread_variables
+
+os.environ.update(thread_variables())  # before a library that computes is loaded
 
 __all__ = ["Command", "main"]
 

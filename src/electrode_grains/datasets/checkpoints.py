@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 FINGERPRINT = "fingerprint.txt"
 STATE = "state.json"
 DIGESTS = "digests.json"
+PARTS = "parts"
 KEPT = 2
 
 
@@ -65,6 +66,14 @@ class FolderStates:
         """Remove all states."""
         for folder in self._found():
             shutil.rmtree(folder)
+
+    def part(self, name: str, fingerprint: str) -> FolderStates:
+        """States of another training that belongs to this one, such as a fold."""
+        return FolderStates(self._folder / PARTS / name, fingerprint)
+
+    def clear_parts(self) -> None:
+        """Remove all states of trainings that belong to this one."""
+        shutil.rmtree(self._folder / PARTS, ignore_errors=True)
 
     def _found(self) -> list[Path]:
         return sorted(self._folder.glob("epoch_*"))

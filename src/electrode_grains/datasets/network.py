@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 WEIGHTS = "weights.safetensors"
 SETTINGS = "settings.json"
-EMBEDDED = Path(__file__).with_name("embedded_network")
-"""Network that was trained on virtual particles; see docs/boundary_model.md."""
 
 
 class NetworkDataset(AtomicDataset["UNet3D", "UNet3D"]):

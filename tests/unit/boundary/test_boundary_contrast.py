@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from electrode_grains.boundary import normalize_contrast
+from electrode_grains.boundary import normalize_contrast, standardize_channel
 
 
 def ball_stack(seed=5):
@@ -66,16 +66,27 @@ def test_contrast_does_not_depend_on_the_unit_of_image_quality(factor):
     )
 
 
-def test_voxels_without_a_source_become_the_median():
+def test_voxels_without_a_source_stay_unmeasured():
     stack, _ = ball_stack()
     stack[3:5, :10] = np.nan
     stack[7] = np.nan
 
     contrast = normalize_contrast(stack)
 
-    assert np.isfinite(contrast).all()
-    assert (contrast[7] == 0).all()
-    assert (contrast[3:5, :10] == 0).all()
+    assert np.array_equal(np.isnan(contrast), np.isnan(stack))
+
+
+def test_statistics_of_a_channel_leave_out_what_was_not_measured():
+    values = np.random.default_rng(2).normal(5, 3, (4, 9, 9))
+    measured = np.ones(values.shape, bool)
+    measured[2] = False
+    values[2] = 1e6
+
+    scaled = standardize_channel(values, measured)
+
+    assert np.isnan(scaled[2]).all()
+    assert np.nanmean(scaled) == pytest.approx(0, abs=1e-5)
+    assert np.nanstd(scaled) == pytest.approx(1, abs=1e-5)
 
 
 def test_slice_behind_a_missing_one_is_not_mistaken_for_a_jump():

@@ -134,7 +134,7 @@ def test_augmented_prediction_turns_with_the_volume(augmentation, count):
             network,
             image,
             settings=PredictionSettings(test_time_augmentation=augmentation),
-            progress=lambda done, total: steps.append((done, total)),
+            report_progress=lambda done, total: steps.append((done, total)),
         )
         for image in (volume, np.rot90(volume, axes=(1, 2)))
     )

@@ -4,14 +4,17 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from electrode_grains.boundary import (
+    TrainingSettings,
     UNet3D,
     boundary_scores,
+    embedded_network,
     network_from_state,
     network_state,
     normalize_contrast,
     predict_class_probabilities,
+    select_channels,
+    train_boundary_network,
 )
-from electrode_grains.datasets.network import EMBEDDED, read_network
 
 
 def test_default_network_has_about_a_third_of_a_million_weights():
@@ -113,7 +116,7 @@ def test_frozen_statistics_stay_while_weights_train():
 def test_the_embedded_network_finds_boundaries_of_particles_made_another_way(phantom):
     """Voronoi cells of another generator, none of them labelled: far better than a threshold."""
     probability = predict_class_probabilities(
-        read_network(EMBEDDED), normalize_contrast(phantom.contrast + 5)
+        embedded_network(["image_quality"]), normalize_contrast(phantom.contrast + 5)
     )
     scores = boundary_scores(probability, phantom.classes)
 
@@ -124,3 +127,36 @@ def test_the_embedded_network_finds_boundaries_of_particles_made_another_way(pha
     ]
     assert scores.boundary_f1 > 0.75
     assert max(each.boundary_f1 for each in by_threshold) < 0.6
+
+
+def test_channels_left_out_are_channels_that_are_zero():
+    network = UNet3D(in_channels=3, base_width=4, depth=1).eval()
+    image = torch.randn(1, 3, 4, 6, 8, generator=torch.Generator().manual_seed(2))
+    image[:, 1] = 0
+
+    fewer = select_channels(network, ["iq", "ci", "mis"], ["mis", "iq", "new"])
+    turned = torch.cat([image[:, [2]], image[:, [0]], torch.ones(1, 1, 4, 6, 8)], dim=1)
+
+    assert torch.allclose(fewer(turned), network(image), atol=1e-6)
+
+
+def test_settings_name_the_embedded_network_as_the_start(phantom):
+    settings = TrainingSettings(
+        initial_network="embedded",
+        window_shape=(4, 16, 16),
+        epochs=1,
+        steps_per_epoch=1,
+        learning_rate=1e-9,
+        frozen_statistics=1.0,
+        precision="float32",
+    )
+    result = train_boundary_network(phantom.contrast, phantom.annotation, settings=settings)
+
+    start = embedded_network(["image_quality"])
+    torch.testing.assert_close(result.network.head.weight, start.head.weight, atol=1e-6, rtol=0)
+
+
+def test_a_network_elsewhere_must_be_passed(phantom):
+    settings = TrainingSettings(initial_network="./network")
+    with pytest.raises(ValueError, match="pass it as initial_network"):
+        train_boundary_network(phantom.contrast, phantom.annotation, settings=settings)

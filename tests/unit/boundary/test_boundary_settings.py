@@ -1,9 +1,12 @@
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from electrode_grains.boundary import (
     AnnotationSplit,
@@ -16,6 +19,7 @@ from electrode_grains.boundary import (
     ValidationScores,
     ValidationSettings,
 )
+from electrode_grains.boundary.settings import learning_rate_at, planned_epochs
 from electrode_grains.boundary.training import check_history
 from electrode_grains.errors import InputError
 
@@ -41,6 +45,32 @@ def test_conf_base_holds_every_setting_with_its_default(section):
 @pytest.mark.parametrize("model", MODELS.values())
 def test_every_setting_says_what_it_means(model):
     assert all(field.description for field in model.model_fields.values())
+
+
+@given(losses=st.lists(st.floats(0.01, 10), max_size=40), span=st.integers(1, 5))
+def test_a_plateau_never_moves_once_it_was_reached(losses, span):
+    settings = TrainingSettings(schedule="plateau", plateau_epochs=span, epochs=30)
+    planned = [planned_epochs(losses[:done], settings) for done in range(len(losses) + 1)]
+
+    assert all(later in (before, planned[-1]) for before, later in pairwise(planned))
+    assert all(2 * span <= epochs <= 30 for epochs in planned)
+
+
+def test_a_loss_that_falls_trains_on_and_one_that_stays_ends():
+    settings = TrainingSettings(schedule="plateau", plateau_epochs=3, epochs=50)
+    falling = [0.9**epoch for epoch in range(20)]
+
+    assert planned_epochs(falling, settings) == 50
+    assert planned_epochs(falling + [0.1] * 9, settings) == 20 + 6 + 3
+
+
+def test_the_rate_of_a_plateau_stays_then_falls_to_nearly_zero():
+    settings = TrainingSettings(schedule="plateau", plateau_epochs=2, steps_per_epoch=25)
+    rates = [learning_rate_at(step, 200, settings) for step in range(200)]
+
+    assert rates[10:150] == [settings.learning_rate] * 140
+    assert all(after < before for before, after in pairwise(rates[150:]))
+    assert 0 < rates[-1] < 0.01 * settings.learning_rate
 
 
 def test_a_slice_cannot_train_and_judge():

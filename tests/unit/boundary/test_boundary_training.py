@@ -7,6 +7,7 @@ import torch
 
 from electrode_grains.boundary import (
     TrainingSettings,
+    TrainingStates,
     UNet3D,
     ValidationScores,
     ValidationSettings,
@@ -15,12 +16,14 @@ from electrode_grains.boundary import (
     predict_class_probabilities,
     predict_unseen_slices,
     summarize_unseen_slices,
+    threshold_f1,
     train_boundary_network,
 )
-from electrode_grains.boundary.compute import available_cores, limited_threads, resolve_device
+from electrode_grains.boundary.compute import limited_threads, resolve_device
 from electrode_grains.boundary.settings import learning_rate_at
 from electrode_grains.datasets.results import plain
-from electrode_grains.errors import ComputationError
+from electrode_grains.errors import ComputationError, InputError
+from electrode_grains.threads import available_cores
 
 TINY = TrainingSettings(
     window_shape=(8, 16, 16),
@@ -166,7 +169,7 @@ def test_each_epoch_and_step_is_reported(phantom):
         phantom.annotation,
         settings=TINY,
         on_epoch=lambda metrics, epoch: epochs.append((epoch, metrics["loss"])),
-        progress=lambda done, total: steps.append((done, total)),
+        report_progress=lambda done, total: steps.append((done, total)),
     )
 
     assert epochs == list(zip(result.history["epoch"], result.history["loss"], strict=True))
@@ -363,3 +366,67 @@ def test_an_unseen_slice_has_no_influence_on_its_own_prediction(phantom):
     assert first.index == second.index == 6
     assert np.array_equal(first.probability, second.probability)
     assert first.scores != second.scores
+
+
+def test_folds_that_were_done_are_not_trained_again(phantom):
+    states = TrainingStates("")
+    validate = partial(
+        predict_unseen_slices,
+        phantom.contrast,
+        phantom.annotation,
+        settings=TINY,
+        validation=ValidationSettings(epochs=2),
+        states=states,
+    )
+    uninterrupted = list(validate(states=None))
+    first = next(validate())  # and killed
+    steps = []
+
+    resumed = list(validate(report_progress=lambda done, total: steps.append((done, total))))
+
+    assert steps[0] == (5, 12)  # two epochs of two steps for each of three slices
+    assert np.array_equal(first.probability, resumed[0].probability)
+    for one, other in zip(resumed, uninterrupted, strict=True):
+        assert np.array_equal(one.probability, other.probability)
+
+
+def test_nothing_is_learnt_from_what_was_not_measured(phantom):
+    lost = np.zeros(phantom.contrast.shape, bool)
+    lost[:, 10:30, 10:30] = True
+    contrast = np.where(lost, np.float32(np.nan), phantom.contrast)
+    other = np.where(lost & (phantom.annotation > 0), 3, phantom.annotation)
+
+    first, second = (
+        train_boundary_network(contrast, annotation, settings=TINY)
+        for annotation in (phantom.annotation, other)
+    )
+    probability = predict_class_probabilities(first.network, contrast)
+
+    assert same_weights(first.network, second.network)
+    assert np.isfinite(probability).all()
+    assert (probability[:, lost].T == [0, 0, 1]).all()
+
+
+def test_a_voxel_of_which_only_a_channel_is_missing_is_refused(phantom):
+    contrast = np.stack([phantom.contrast, phantom.contrast])
+    contrast[1, 3, 4, 5] = np.nan
+
+    with pytest.raises(InputError, match=r"\(1, 3, 4, 5\)"):
+        train_boundary_network(contrast, phantom.annotation, settings=TINY)
+
+
+def test_a_threshold_is_judged_on_the_slice_that_did_not_choose_it(phantom):
+    score = threshold_f1(phantom.contrast, phantom.annotation, [6, 18], 12)
+    best = best_threshold_f1(phantom.contrast[12], phantom.annotation[12])
+
+    assert 0.3 < score <= best + 0.2
+    flipped = phantom.annotation.copy()
+    flipped[12] = np.where(flipped[12] == 1, 2, 1)
+    assert threshold_f1(phantom.contrast, flipped, [6, 18], 12) < score
+
+
+def test_a_network_worse_than_a_threshold_warns():
+    scores = ValidationScores(epochs=1, mean={"boundary_f1": 0.6}, baseline_f1=0.7)
+
+    assert "0.700 against 0.600" in scores.warnings()[0]
+    assert not ValidationScores(epochs=1, mean={"boundary_f1": 0.8}, baseline_f1=0.7).warnings()

@@ -43,20 +43,21 @@ def build_contrast(
     contrast: ContrastSettings,
 ) -> xr.DataArray:
     """Bring what the network sees to one scale; the brightness of all slices too."""
-    orientations = orientation_volume.to_numpy()
+    orientations, image_quality = orientation_volume.to_numpy(), image_quality_volume.to_numpy()
+    has_source = np.isfinite(image_quality)  # aligned slices leave voxels without one
     volumes = []
     for channel in contrast.channels:
         if channel == "image_quality":
-            volumes.append(boundary.normalize_contrast(image_quality_volume.to_numpy()))
+            volumes.append(boundary.normalize_contrast(image_quality))
             continue
         if channel == "confidence_index":
             measured = orientations[4]
         else:
             quaternions = np.moveaxis(orientations[:4], 0, -1)
             measured = neighbour_misorientation(quaternions, contrast.laue_group)
-        if not np.isfinite(measured).any():
+        if not np.isfinite(measured[has_source]).any():
             logger.warning("no slice has a %s: the network sees zeros instead", channel)
-        volumes.append(boundary.standardize_channel(measured))
+        volumes.append(boundary.standardize_channel(measured, has_source))
     spacing = spacing_of(image_quality_volume)
     return as_volume(np.stack(volumes), spacing, "contrast_volume", contrast.channels)
 
@@ -82,7 +83,7 @@ def begin_training(
         training,
         held_out_slices=annotation_split.held_out,
         spacing=spacing_of(contrast_volume),
-        initial_network=_initial_network(training, load_network),
+        initial_network=_initial_network(training, contrast_volume, load_network),
     )
     return boundary.TrainingStates(fingerprint)
 
@@ -100,10 +101,14 @@ def train_network(
 
     def report(metrics: Mapping[str, float], epoch: int) -> None:
         shown = ", ".join(f"{name} {value:.3g}" for name, value in metrics.items())
-        logger.info("epoch %d of %d: %s", epoch + 1, training.epochs, shown)
+        logger.info("epoch %d of at most %d: %s", epoch + 1, training.epochs, shown)
         if on_epoch is not None:
             on_epoch(metrics, epoch)
 
+    logger.info(
+        "training %s",
+        boundary.describe_computing(training.device, training.precision, training.threads),
+    )
     before = training_states.latest()
     if before is not None:
         logger.info("going on after epoch %d of a training that was cut off", before.epochs_done)
@@ -113,10 +118,11 @@ def train_network(
         settings=training,
         held_out_slices=annotation_split.held_out,
         spacing=spacing_of(contrast_volume),
-        initial_network=_initial_network(training, load_network),
+        initial_network=_initial_network(training, contrast_volume, load_network),
         resume=before,
         on_epoch=report,
         on_state=training_states.save,
+        report_progress=report_progress("training steps at most"),
     )
     training_states.clear()
     return result.network, result.history, HeldOutScores(result.held_out_scores)
@@ -125,37 +131,62 @@ def train_network(
 def validate_network(
     contrast_volume: xr.DataArray,
     annotation_volume: xr.DataArray,
+    training_states: TrainingStates,
     training: TrainingSettings,
     validation: ValidationSettings,
     *,
     load_network: LoadNetwork | None = None,
 ) -> tuple[ValidationScores, xr.DataArray]:
     """Train without each annotated slice in turn, and judge by it; nothing for 0 epochs."""
-    annotation = annotation_volume.to_numpy()
-    spacing = spacing_of(contrast_volume)
+    contrast, annotation = contrast_volume.to_numpy(), annotation_volume.to_numpy()
     probability = np.zeros((len(CHANNEL_NAMES), *annotation.shape), np.float32)
     judged = []
-    if validation.epochs and np.count_nonzero(annotation.any(axis=(1, 2))) > 1:
+    slices = boundary.annotated_slices(annotation)
+    if validation.epochs and len(slices) > 1:
+        logger.info(
+            "%d trainings of at most %d steps, each without one annotated slice, judge the "
+            "network; boundary_model.validation.epochs: 0 leaves them out",
+            len(slices),
+            validation.epochs * training.steps_per_epoch,
+        )
         for unseen in boundary.predict_unseen_slices(
-            contrast_volume.to_numpy(),
+            contrast,
             annotation,
             settings=training,
             validation=validation,
-            spacing=spacing,
-            initial_network=_initial_network(training, load_network),
+            spacing=spacing_of(contrast_volume),
+            initial_network=_initial_network(training, contrast_volume, load_network),
+            states=training_states,
+            report_progress=report_progress("training steps of the validation at most"),
         ):
             probability[:, unseen.index] = unseen.probability
             judged.append(unseen)
-            f1 = unseen.scores.boundary_f1
-            shown = "undefined" if f1 is None else f"{f1:.3f}"
-            logger.info("slice %d, unseen: boundary F1 %s", unseen.index, shown)
+            logger.info(
+                "slice %d, unseen: boundary F1 %s; a threshold %s",
+                unseen.index,
+                _shown(unseen.scores.boundary_f1),
+                _shown(unseen.baseline_f1),
+            )
+    training_states.clear_parts()
     scores = boundary.summarize_unseen_slices(judged, validation)
-    return scores, as_volume(probability, spacing, "unseen_probability_volume", CHANNEL_NAMES)
+    for warning in scores.warnings():
+        logger.warning(warning)
+    return scores, as_volume(
+        probability, spacing_of(contrast_volume), "unseen_probability_volume", CHANNEL_NAMES
+    )
 
 
-def _initial_network(training: TrainingSettings, load_network: LoadNetwork | None) -> UNet3D | None:
+def _shown(score: float | None) -> str:
+    return "undefined" if score is None else f"{score:.3f}"
+
+
+def _initial_network(
+    training: TrainingSettings, contrast_volume: xr.DataArray, load_network: LoadNetwork | None
+) -> UNet3D | None:
     if training.initial_network is None:
         return None
+    if training.initial_network == "embedded":
+        return boundary.embedded_network(contrast_volume["channel"].to_numpy().tolist())
     if load_network is None:
         raise SettingsError(
             "nothing here can load a network to start from",
@@ -173,7 +204,7 @@ def predict_probabilities(
         boundary_network,
         contrast_volume.to_numpy(),
         settings=prediction,
-        progress=report_progress("windows predicted"),
+        report_progress=report_progress("windows predicted"),
     )
     spacing = spacing_of(contrast_volume)
     return as_volume(probability, spacing, "class_probability_volume", CHANNEL_NAMES)

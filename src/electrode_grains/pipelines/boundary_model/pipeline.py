@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kedro.pipeline import Node, Pipeline
 
 from electrode_grains import tracking
-from electrode_grains.datasets.network import EMBEDDED, read_network
+from electrode_grains.datasets.network import read_network
 from electrode_grains.pipelines.boundary_model import nodes
 
 if TYPE_CHECKING:
@@ -17,9 +17,7 @@ MLFLOW = "mlflow:"
 
 
 def load_network(place: str) -> "UNet3D":
-    """Read the embedded network, one of an MLflow run (`mlflow:<run id>`), or of a folder."""
-    if place == "embedded":
-        return read_network(EMBEDDED)
+    """Read the network of an MLflow run (`mlflow:<run id>`), or of a folder."""
     if place.startswith(MLFLOW):
         return read_network(tracking.logged_folder(place.removeprefix(MLFLOW), "boundary_network"))
     return read_network(Path(place))
@@ -51,6 +49,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 [
                     "contrast_volume",
                     "annotation_volume",
+                    "training_states",
                     "params:boundary_model.training",
                     "params:boundary_model.validation",
                 ],

@@ -316,6 +316,7 @@ def collect_warnings(results: Mapping[str, Any]) -> list[str]:
     warnings += transforms.get("notes") or []
     checked = (results.get("annotation_checks") or {}).get("slices") or ()
     warnings += [fit["doubt"] for fit in checked if fit["doubt"]]
+    warnings += (results.get("validation_scores") or {}).get("warnings") or []
     warnings += (results.get("segmentation_log") or {}).get("doubts") or []
     fitted = (results.get("marginal_fits") or {}).get("characteristics") or {}
     for characteristic, fits in fitted.items():
