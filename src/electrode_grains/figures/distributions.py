@@ -169,7 +169,7 @@ def probability_plots(
             axes.scatter(x, y, s=1.6, color=BLUE, linewidths=0, zorder=3)
         axis = axis_label(name)
         quantiles.set_xlabel(f"fitted {axis[0].lower()}{axis[1:]}")
-        quantiles.set_ylabel("of the sample")
+        quantiles.set_ylabel("sample quantile")
         quantiles.set_title(
             textwrap.fill(escape_math(family_name((families or {}).get(name))), LEGEND_WIDTH)
         )

@@ -56,6 +56,7 @@ IMAGE_URI_STARTS = ("data:image/png;base64,", "data:image/webp;base64,")
 HEADLINES: Mapping[str, tuple[str, str]] = {
     "grain_count": ("grains", ""),
     "whole_grain_count": ("whole grains (used for statistics)", ""),
+    "measured_share": ("of the window measured", ""),
     "particle_volume_um3": ("particle volume", "µm³"),
     "boundary_area_um2": ("grain boundary area", "µm²"),
     "specific_surface_area_per_um": ("grain-boundary area per volume", "µm⁻¹"),

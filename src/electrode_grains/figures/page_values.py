@@ -35,6 +35,16 @@ SCORES: Mapping[str, tuple[tuple[str, str, str], ...]] = {
         ("segmentation_scores", "truth.matched.f1", "matched grains F1"),
         ("segmentation_scores", "truth.adapted_rand_error", "adapted Rand error"),
         ("segmentation_scores", "annotation.boundary_f1", "boundary F1 on annotated slices"),
+        (
+            "segmentation_scores",
+            "orientations.high_angle_recall",
+            "recall of faces above 15 degrees (no truth needed)",
+        ),
+        (
+            "segmentation_scores",
+            "orientations.second_orientation_share",
+            "grains with a second orientation (share)",
+        ),
     ),
 }
 VALIDATION_COLUMNS = (

@@ -147,6 +147,13 @@ def test_the_policy_admits_the_scripts_of_the_page_and_no_other(page):
     assert admitted == [f"'sha256-{digest}'" for digest in digests]
 
 
+def test_scores_that_need_no_truth_stand_beside_those_that_do():
+    scores = {"grain_count": 7, "orientations": {"high_angle_recall": 0.981, "faces": 4}}
+    page = report_page({"title": "a", "segmentation_scores": scores})
+    assert "<strong>0.981</strong><span>recall of faces above 15 degrees" in page
+    assert "<span>grains with a second orientation" not in page
+
+
 def test_unknown_content_and_a_missing_title_are_refused():
     with pytest.raises(InputError, match="figurs"):
         report_page({"title": "a", "figurs": {}})
