@@ -21,7 +21,10 @@ FORMATS = (".yml", ".yaml", ".json")
 # Read by hooks, reports and exports, and no input of a step of its own.
 OWN_KEYS = ("particle",)
 # Of pipelines that only some projects have; conf/base explains their settings in all.
-OPTIONAL_KEYS = ("acquisition",)
+OPTIONAL_KEYS = (
+    *("acquisition", "grain_map", "orientation_annotation", "preprocessing", "boundary_model"),
+    "segmentation",
+)
 
 
 class RefusingConfigLoader(OmegaConfigLoader):

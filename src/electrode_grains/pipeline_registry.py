@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
+from electrode_grains.composition import compose
 from electrode_grains.pipelines import (
     acquisition,
     boundary_model,
     characterization,
     export,
+    grain_map,
     modelling,
     orientation_annotation,
     preprocessing,
@@ -30,21 +33,44 @@ STEPS = {
 }
 
 
+FROM_GRAIN_MAP = {
+    "grain_map": grain_map,
+    **{name: STEPS[name] for name in ("characterization", "modelling", "reporting")},
+}
+
+
 def register_pipelines() -> dict[str, Pipeline]:
     """Register each step alone, all steps as the default, and what stands beside them.
 
-    What makes a virtual particle is registered only in a project that is meant for one, see
-    `has_virtual_particle`.
+    What makes a virtual particle is registered only in a project that is meant for one. A
+    project that starts from a grain map has the steps after segmentation, each with what there
+    is. Its pyproject.toml says so::
+
+        [tool.electrode_grains]
+        virtual_particle = true
+        starts_from = "grain_map"
+
+    A project that `electrode-grains init` made from a user's scans declares neither, so that no
+    pipeline there writes scans.
     """
-    pipelines = {name: step.create_pipeline() for name, step in STEPS.items()}
+    declared = declared_in(Path.cwd())
+    if declared.get("starts_from") == "grain_map":
+        steps = {name: step.create_pipeline() for name, step in FROM_GRAIN_MAP.items()}
+        pipelines = compose({**steps, "export": export.create_pipeline()}, ["grain_map"])
+        others = {"export": pipelines.pop("export")}
+    else:
+        pipelines = {name: step.create_pipeline() for name, step in STEPS.items()}
+        others = {
+            "export": export.create_pipeline(),
+            "orientation_annotation": orientation_annotation.create_pipeline(),
+        }
     analysis = sum(pipelines.values(), Pipeline([]))
-    virtual = virtual_pipelines(analysis) if has_virtual_particle(Path.cwd()) else {}
+    virtual = virtual_pipelines(analysis) if declared.get("virtual_particle") is True else {}
     return {
         "__default__": analysis,
         **virtual,
         "comparison": modelling.create_comparison_pipeline(),
-        "export": export.create_pipeline(),
-        "orientation_annotation": orientation_annotation.create_pipeline(),
+        **others,
         **pipelines,
     }
 
@@ -55,20 +81,12 @@ def virtual_pipelines(analysis: Pipeline) -> dict[str, Pipeline]:
     return {"demo": acquired + analysis, "acquisition": acquired}
 
 
-def has_virtual_particle(start: Path) -> bool:
-    """Whether the project around a folder is meant for a virtual particle.
-
-    Its pyproject.toml says so::
-
-        [tool.electrode_grains]
-        virtual_particle = true
-
-    A project that `electrode-grains init` made from a user's scans does not, so that no pipeline
-    there writes scans.
-    """
+def declared_in(start: Path) -> dict[str, Any]:
+    """What the project around a folder declares in `[tool.electrode_grains]`."""
     project = find_kedro_project(start.resolve())
     try:
-        declared = tomllib.loads((Path(project) / "pyproject.toml").read_text("utf-8"))
+        content = tomllib.loads((Path(project) / "pyproject.toml").read_text("utf-8"))
     except (OSError, TypeError, ValueError):
-        return False
-    return declared.get("tool", {}).get("electrode_grains", {}).get("virtual_particle") is True
+        return {}
+    declared = content.get("tool", {}).get("electrode_grains", {})
+    return declared if isinstance(declared, dict) else {}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from electrode_grains.commands.init import quote
+from electrode_grains.commands.new_project import quote
 from electrode_grains.datasets.tables import spreadsheet_safe
 from electrode_grains.errors import InputError
 from electrode_grains.text import FORMULA, literal, printable

@@ -20,7 +20,8 @@ os.environ.update(thread_variables())  # before a library that computes is loade
 __all__ = ["Command", "main"]
 
 NAMES = (
-    *("init", "check", "settings", "annotate", "run", "proofread", "report", "export", "compare"),
+    *("init", "demo", "preview", "check", "settings", "annotate", "run", "proofread", "report"),
+    *("export", "compare"),
 )
 
 

@@ -118,7 +118,7 @@ def _modelling_settings(project: Path | None, env: str | None) -> dict[str, Any]
             raise
     import yaml
 
-    from electrode_grains.commands.init import packaged_configuration
+    from electrode_grains.commands.new_project import packaged_configuration
 
     file = packaged_configuration() / "base" / "parameters_modelling.yml"
     return dict(yaml.safe_load(file.read_text(encoding="utf-8"))["modelling"])

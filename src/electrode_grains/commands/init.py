@@ -1,11 +1,9 @@
-"""`electrode-grains init`: a project folder around one's own slices."""
+"""`electrode-grains init`: a project folder around one's own slices, or one's own grain map."""
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
-import sysconfig
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,65 +12,27 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from electrode_grains.commands import Command
+from electrode_grains.commands.new_project import (
+    ANNOTATIONS,
+    SCANS,
+    NewProject,
+    refuse_occupied,
+)
 from electrode_grains.errors import InputError, SettingsError
-from electrode_grains.text import literal
 
 if TYPE_CHECKING:
     import xarray as xr
 
-SCANS, ANNOTATIONS = Path("data/01_raw/ebsd_scans"), Path("data/01_raw/slice_annotations")
-LAYERS = (
-    "01_raw", "02_intermediate", "03_primary", "04_feature", "05_model_input", "06_models",
-    "07_model_output", "08_reporting",
-)  # fmt: skip
-
-PYPROJECT = """\
-# Makes this folder a project of Kedro; the code is that of the installed package.
-[tool.kedro]
-package_name = "electrode_grains"
-project_name = {name}
-kedro_init_version = "{version}"
-source_dir = "."
-"""
-GLOBALS = """\
-# Where the slices are, and what their files say of the crystal.
-data_root: data
-ebsd_scans: {scans}
-slice_annotations: {annotations}
-laue_group: "{laue_group}"
-"""
-PARAMETERS = """\
-# What differs from conf/base, where every setting is explained.
-particle:
-  name: {name}
-  material: {material}
-preprocessing:
-  stack:
-    slice_spacing_nm: {spacing}  # {spacing_source}
-    step_nm: {step}  # {step_source}
-"""
-README = """\
-# {name}
-
-{facts}
-
-| what | where |
-| --- | --- |
-| your own settings, and what the files said | `conf/local/` |
-| every setting, explained | `conf/base/` |
-| scans | `{scans}` |
-| labelled slices | `{annotations}` |
-| results | `data/07_model_output/`, the report in `data/08_reporting/report.html` |
-
-1. `electrode-grains check` lists all problems of the input at once.
-2. `electrode-grains annotate` proposes slices to label and imports the labels; or
-   `kedro run --pipelines orientation_annotation` labels four from their orientations.
-3. `kedro run` computes everything; `electrode-grains report` opens the report.
-4. `electrode-grains proofread` lists likely segmentation errors and records your corrections.
-"""
+STEPS = (
+    "`electrode-grains check` lists all problems of the input at once.",
+    "`electrode-grains annotate` proposes slices to label and imports the labels; or "
+    "`kedro run --pipelines orientation_annotation` labels four from their orientations.",
+    "`kedro run` computes everything; `electrode-grains report` opens the report.",
+    "`electrode-grains proofread` lists likely segmentation errors and records your corrections.",
+)
 
 
-@click.command(cls=Command, short_help="Make a project folder from your own slices.")
+@click.command(cls=Command, short_help="Make a project folder from your own slices or labels.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
 @click.option(
     "--scans",
@@ -85,16 +45,25 @@ README = """\
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Folder of labelled slices, which are copied.",
 )
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path, exists=True),
+    help="Start from a grain map instead of slices: .tif, .ome.zarr, .nrrd, .mha, .dream3d, "
+    ".h5 (GrainMapper3D), .npy, .vti.",
+)
+@click.option("--spacing", metavar="DZ,DY,DX", help="With --labels: voxel size in nm.")
 @click.option("--slice-spacing-nm", type=float, help="Thickness milled away between two scans.")
 @click.option("--step-nm", type=float, help="Distance of pixels, for plain images.")
 @click.option("--laue-group", help="Laue group of the crystal, such as -3m for NMC.")
 @click.option("--name", help="Name of the particle [default: that of DIR].")
 @click.option("--material", help="What it is made of [default: the phase that the files name].")
-@click.option("--copy", is_flag=True, help="Copy the slices into DIR; else their place is named.")
+@click.option("--copy", is_flag=True, help="Copy the data into DIR; else their place is named.")
 def command(
     folder: Path,
     scans: Path | None,
     annotations: Path | None,
+    labels: Path | None,
+    spacing: str | None,
     slice_spacing_nm: float | None,
     step_nm: float | None,
     laue_group: str | None,
@@ -102,100 +71,140 @@ def command(
     material: str | None,
     copy: bool,
 ) -> None:
-    """Make a project folder DIR from your own slices.
+    """Make a project folder DIR from your own slices, or from a grain map.
 
     All slices are read and must agree. Step, phases, Laue group and, for volumes, the distance
     of the slices are read from the files; init asks only for the rest.
 
     \b
     electrode-grains init nmc_07 --scans /data/nmc_07/ang --slice-spacing-nm 50
+    electrode-grains init nmc_08 --labels grains.tif --spacing 50,50,50
     """
+    refuse_occupied(folder)
+    if labels is not None:
+        from electrode_grains.commands.init_labels import create_from_labels
+
+        if scans or annotations or slice_spacing_nm or step_nm:
+            raise SettingsError(
+                "a project starts from slices or from a grain map",
+                found="--labels together with an option of slices",
+                expected="--labels with --spacing, --laue-group, --name, --material, --copy",
+            )
+        create_from_labels(folder, labels.resolve(), spacing, laue_group, name, material, copy=copy)
+        return
+    if spacing is not None:
+        raise SettingsError(
+            "--spacing is the voxel size of a grain map",
+            found=f"--spacing {spacing} without --labels",
+            remedy="slices take --slice-spacing-nm",
+        )
+    create_from_scans(
+        folder,
+        scans,
+        annotations=annotations,
+        slice_spacing_nm=slice_spacing_nm,
+        step_nm=step_nm,
+        laue_group=laue_group,
+        name=name,
+        material=material,
+        copy=copy,
+    )
+
+
+def create_from_scans(
+    folder: Path,
+    scans: Path | None,
+    *,
+    annotations: Path | None = None,
+    slice_spacing_nm: float | None = None,
+    step_nm: float | None = None,
+    laue_group: str | None = None,
+    name: str | None = None,
+    material: str | None = None,
+    copy: bool = False,
+) -> None:
+    """Read all slices, write a project around them, and say what to do next."""
     from electrode_grains.commands.console import echo
 
-    own = scans is None
     source = (folder / SCANS if scans is None else scans).resolve()
-    _refuse_occupied(folder)
-    if "${" in str(source) and not (own or copy):
-        raise InputError(
-            "the place of the slices would be resolved by the configuration",
-            where=str(source),
-            found="${ in a name",
-            remedy="--copy takes the slices along; or rename the folder",
-        )
+    inside = scans is None or copy
+    refuse_unnameable(source, inside=inside)
     step_nm = _step_of_images(source, step_nm)
     stack = _read(source, step_nm)
     spacing, spacing_source = _slice_spacing(stack, slice_spacing_nm)
     group, group_source = _laue_group(stack, laue_group)
-    phase = _main_phase(stack)
-    named = material or (phase or {}).get("material_name") or "unknown"
-    values = {
-        "name": literal(name or folder.resolve().name),
-        "material": literal(named),
-        "spacing": f"{spacing:g}",
-        "spacing_source": spacing_source,
-        "step": "null" if step_nm is None else f"{step_nm:g}",
-        "step_source": "given: images do not hold it" if step_nm else "from the files",
-        "laue_group": group,
-        "laue_source": group_source,
-    }
     if annotations:
         _check_annotations(annotations, stack)
     facts = _facts(stack, spacing)
-    _write(folder, source, own or copy, annotations, facts, values)
+    place = _copy_data(folder, source, annotations) if inside else source.as_posix()
+    if annotations and not inside:
+        shutil.copytree(annotations, folder / ANNOTATIONS, dirs_exist_ok=True)
+    NewProject(
+        folder=folder,
+        name=name or folder.resolve().name,
+        material=material or (_main_phase(stack) or {}).get("material_name") or "unknown",
+        facts=facts,
+        places={"scans": place, "labelled slices": ANNOTATIONS.as_posix()},
+        steps=STEPS,
+        configured_globals={
+            "data_root": "data",
+            "ebsd_scans": place,
+            "slice_annotations": ANNOTATIONS.as_posix(),
+            "laue_group": group,
+        },
+        parameters={"preprocessing": {"stack": {"slice_spacing_nm": spacing, "step_nm": step_nm}}},
+    ).write()
     echo(f"{folder}: {facts}")
     echo(f"  distance of slices {spacing:g} nm ({spacing_source})")
     echo(f"  Laue group {group} ({group_source})")
     for note in stack.attrs["notes"][:3]:
         echo(f"  note: {note}")
+    _say_what_is_next(folder, labelled=annotations is not None, indexed=_indexed_share(stack) > 0)
+
+
+def _say_what_is_next(folder: Path, *, labelled: bool, indexed: bool) -> None:
+    from electrode_grains.commands.console import echo
+
     echo("\nNext:")
     echo(f"  cd {folder}")
-    if not annotations:
+    if not labelled:
         echo("  electrode-grains annotate        # label a few slices")
-        if _indexed_share(stack) > 0:
+        if indexed:
             echo(
                 "  kedro run --pipelines orientation_annotation   # or have orientations label some"
             )
     echo("  kedro run")
 
 
-def quote(text: str) -> str:
-    """Printable text as a string of YAML and of TOML: that of JSON is both."""
-    return json.dumps(text, ensure_ascii=False)
-
-
-def packaged_configuration() -> Path:
-    """Folder of the configuration that comes with the package.
+def refuse_unnameable(source: Path, *, inside: bool) -> None:
+    """Refuse a path that the configuration would resolve.
 
     Raises
     ------
     InputError
-        If the installation lacks it.
+        If it holds ${, and stays where it is.
     """
-    import electrode_grains
-
-    places = [
-        Path(electrode_grains.__file__).parents[2] / "conf",
-        Path(sysconfig.get_path("data")) / "share" / "electrode_grains" / "conf",
-    ]
-    for place in places:
-        if (place / "base" / "parameters.yml").is_file():
-            return place
-    raise InputError(
-        "the configuration that comes with the package is missing",
-        where=" or ".join(map(str, places)),
-        remedy="install electrode-grains again",
-    )
-
-
-def _refuse_occupied(folder: Path) -> None:
-    taken = [name for name in ("pyproject.toml", "conf") if (folder / name).exists()]
-    if taken:
+    if "${" in str(source) and not inside:
         raise InputError(
-            "the folder is a project already",
-            where=str(folder),
-            found=", ".join(taken),
-            remedy="name a new folder; nothing is overwritten",
+            "the place of the data would be resolved by the configuration",
+            where=str(source),
+            found="${ in a name",
+            remedy="--copy takes the data along; or rename the folder",
         )
+
+
+def _copy_data(folder: Path, source: Path, annotations: Path | None) -> str:
+    """Copy slices, and annotations, into a project; return the place of the slices in it."""
+    target = folder / SCANS
+    if source.is_file():
+        target = target.parent / source.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, target)
+    elif target.resolve() != source:
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    if annotations:
+        shutil.copytree(annotations, folder / ANNOTATIONS, dirs_exist_ok=True)
+    return target.relative_to(folder).as_posix()
 
 
 def _step_of_images(source: Path, step_nm: float | None) -> float | None:
@@ -309,55 +318,3 @@ def _check_annotations(folder: Path, stack: xr.Dataset) -> None:
 
     annotations = AnnotationFolderDataset(path=str(folder)).load()
     place_annotations(annotations, stack.attrs["slices"], stack["image_quality"].shape)
-
-
-def _write(
-    folder: Path,
-    source: Path,
-    inside: bool,
-    annotations: Path | None,
-    facts: str,
-    values: Mapping[str, str],
-) -> None:
-    """Write the project; the configuration comes last, so that a failure leaves no project."""
-    from kedro import __version__ as kedro_version
-
-    for layer in LAYERS:
-        (folder / "data" / layer).mkdir(parents=True, exist_ok=True)
-    target = folder / SCANS
-    if inside and source.is_file():
-        target = target.parent / source.name
-        shutil.copy2(source, target)
-    elif inside and target.resolve() != source:
-        shutil.copytree(source, target, dirs_exist_ok=True)
-    if annotations:
-        shutil.copytree(annotations, folder / ANNOTATIONS, dirs_exist_ok=True)
-    scans = target.relative_to(folder).as_posix() if inside else source.as_posix()
-    quoted = {key: quote(values[key]) for key in ("name", "material")}
-    shipped = packaged_configuration()
-    shutil.copytree(shipped / "base", folder / "conf" / "base")
-    shutil.copy2(shipped / "logging.yml", folder / "conf" / "logging.yml")
-    local = folder / "conf" / "local"
-    local.mkdir()
-    for path, text in (
-        (
-            local / "globals.yml",
-            GLOBALS.format(
-                **{**values, "scans": quote(scans), "annotations": ANNOTATIONS.as_posix()}
-            ),
-        ),
-        (local / "parameters.yml", PARAMETERS.format(**{**values, **quoted})),
-        (
-            folder / "README.md",
-            README.format(
-                name=values["name"], facts=facts, scans=scans, annotations=ANNOTATIONS.as_posix()
-            ),
-        ),
-        (folder / ".telemetry", "consent: false\n"),
-        (folder / ".gitignore", "data/\nmlflow.db*\nmlruns/\n.viz/\n"),
-        (
-            folder / "pyproject.toml",
-            PYPROJECT.format(name=quote(values["name"]), version=kedro_version),
-        ),
-    ):
-        path.write_text(text, encoding="utf-8")

@@ -54,8 +54,8 @@ def newer_results(project: Project) -> list[str]:
 
 
 def _run_reporting(project: Project) -> None:
-    from electrode_grains.runs.session import IncrementalSession
+    from electrode_grains.settings import Session
 
-    session = IncrementalSession.create(project_path=project.path, env=project.environment)
+    session = Session.create(project_path=project.path, env=project.environment)
     with session:
         session.run(pipeline_names=["reporting"])

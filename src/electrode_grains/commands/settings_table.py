@@ -20,6 +20,7 @@ GLOBALS = {
     "data_root": "folder of all data of the particle",
     "ebsd_scans": "folder with one EBSD file per slice, or one file with all slices",
     "slice_annotations": "folder of the slices that a person labelled",
+    "grain_map": "labels of another program, where the project starts from them",
     "laue_group": "Laue group of the crystal",
 }
 FORMATS = (".yml", ".yaml", ".json")

@@ -11,7 +11,7 @@ import yaml
 from PIL import Image
 
 from electrode_grains.commands import NAMES
-from electrode_grains.commands.init import packaged_configuration
+from electrode_grains.commands.new_project import packaged_configuration
 from electrode_grains.datasets.folders import PALETTE, AnnotationFolderDataset
 from electrode_grains.ebsd import read_scan
 from electrode_grains.text import literal

@@ -18,7 +18,7 @@ from electrode_grains.volumes import spacing_of
 def gather_particle(
     grain_label_volume: xr.DataArray,
     grain_table: pd.DataFrame,
-    image_quality_volume: xr.DataArray,
+    image_quality_volume: xr.DataArray | None,
     orientation_volume: xr.DataArray,
     scan_index: ScanIndex,
     parameters: Mapping[str, Any],
@@ -34,6 +34,6 @@ def gather_particle(
         name=str(particle["name"]),
         material=str(particle.get("material", "")),
         laue_group=scan_index.laue_group,
-        image_quality=image_quality_volume.to_numpy(),
+        image_quality=None if image_quality_volume is None else image_quality_volume.to_numpy(),
         euler_angles=euler_from_quaternions(quaternions) if indexed else None,
     )

@@ -114,20 +114,20 @@ def draw_segmentation(
     ), figures.depth_curve(depth_comparison, segmentation_log.minima_depth)
 
 
-def draw_grains(
-    grain_label_volume: xr.DataArray, grain_table: pd.DataFrame, truth_comparison: pd.DataFrame
-) -> tuple[Figure, Figure]:
-    """Illustrate the characteristics on one grain; set the means beside the truth."""
+def draw_grains(grain_label_volume: xr.DataArray, grain_table: pd.DataFrame) -> Figure:
+    """Illustrate the characteristics on one grain."""
     whole = grain_table.loc[~grain_table["touches_window"], "voxel_count"]
     size = grain_table["voxel_count"] if whole.empty else whole
     row = grain_table.loc[(size - size.quantile(SHOWN_GRAIN_QUANTILE)).abs().idxmin()]
     box = tuple(slice(int(row[f"box_first_{a}"]), int(row[f"box_last_{a}"]) + 1) for a in "zyx")
     mask = grain_label_volume.to_numpy()[box] == row["label"]
     values = {name: row[name] for name in row.index if isinstance(row[name], float)}
-    return (
-        figures.descriptor_illustration(mask, spacing_of(grain_label_volume), values),
-        figures.truth_comparison(truth_comparison),
-    )
+    return figures.descriptor_illustration(mask, spacing_of(grain_label_volume), values)
+
+
+def draw_truth(truth_comparison: pd.DataFrame) -> Figure:
+    """Set the means of the characteristics beside the truth."""
+    return figures.truth_comparison(truth_comparison)
 
 
 def draw_distributions(

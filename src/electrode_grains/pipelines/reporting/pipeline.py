@@ -108,9 +108,15 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 nodes.draw_grains,
-                ["grain_label_volume", "grain_table", "truth_comparison"],
-                ["figure_6", "figure_truth_comparison"],
+                ["grain_label_volume", "grain_table"],
+                "figure_6",
                 name="draw_grains",
+            ),
+            Node(
+                nodes.draw_truth,
+                "truth_comparison",
+                "figure_truth_comparison",
+                name="draw_truth",
             ),
             Node(
                 nodes.draw_distributions,

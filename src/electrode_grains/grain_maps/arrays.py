@@ -1,0 +1,96 @@
+"""Grain maps as plain arrays: TIFF stacks, NumPy, OME-Zarr."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from electrode_grains.ebsd.tiff import count_pages, read_page
+from electrode_grains.errors import InputError
+from electrode_grains.grain_maps.grain_map import GrainMap, Spacing, checked_labels
+
+NM_PER = {
+    "nm": 1.0, "nanometer": 1.0, "nanometre": 1.0, "um": 1e3, "µm": 1e3, "μm": 1e3,
+    "micron": 1e3, "microns": 1e3, "micrometer": 1e3, "micrometre": 1e3, "mm": 1e6,
+    "millimeter": 1e6, "millimetre": 1e6, "m": 1e9, "meter": 1e9, "metre": 1e9,
+    "angstrom": 0.1, "å": 0.1,
+}  # fmt: skip
+
+
+def read_tiff(path: Path) -> GrainMap:
+    """Read a stack of TIFF pages; the voxel size as ImageJ writes it."""
+    pages = [read_page(path, page)[0] for page in range(count_pages(path))]
+    return GrainMap(checked_labels(np.stack(pages), str(path)), _imagej_spacing(path))
+
+
+def _imagej_spacing(path: Path) -> Spacing | None:
+    import tifffile
+
+    with tifffile.TiffFile(path) as tiff:
+        metadata: Mapping[str, Any] = tiff.imagej_metadata or {}
+        tags = tiff.pages.first.tags
+        resolution = [tags.get(name) for name in ("YResolution", "XResolution")]
+    scale = NM_PER.get(str(metadata.get("unit", "")).lower())
+    if scale is None or "spacing" not in metadata or None in resolution:
+        return None
+    dy, dx = (tag.value[1] / tag.value[0] for tag in resolution if tag is not None)
+    return float(metadata["spacing"]) * scale, dy * scale, dx * scale
+
+
+def read_npy(path: Path) -> GrainMap:
+    """Read an array that NumPy saved, never a pickle."""
+    with path.open("rb") as stream:
+        return GrainMap(checked_labels(np.load(stream, allow_pickle=False), str(path)))
+
+
+def read_zarr(path: Path) -> GrainMap:
+    """Read the finest level of an OME-Zarr (0.4 or 0.5), or a plain zarr array."""
+    import zarr
+
+    node = zarr.open(str(path), mode="r")
+    if isinstance(node, zarr.Array):
+        return GrainMap(checked_labels(_whole(node), str(path)))
+    attributes: dict[str, Any] = node.attrs.asdict()
+    described = attributes.get("ome", attributes).get("multiscales")
+    if not described:
+        raise InputError(
+            "the zarr group is no OME-Zarr", where=str(path), found="no multiscales",
+            expected="an image of OME-Zarr 0.4 or 0.5, or an array",
+        )  # fmt: skip
+    level = described[0]["datasets"][0]
+    array = cast("zarr.Array[Any]", node[level["path"]])
+    scale = _scale(level, described[0])
+    axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in described[0]["axes"]]
+    names = [str(axis["name"]) for axis in axes]
+    if names[-3:] != ["z", "y", "x"]:
+        raise InputError(
+            "the axes of the image are not z, y, x", where=str(path), found=", ".join(names)
+        )
+    units = [NM_PER.get(str(axis.get("unit", "")).lower()) for axis in axes[-3:]]
+    spacing = None
+    if scale is not None and None not in units:
+        steps = [step * unit for step, unit in zip(scale[-3:], units, strict=True) if unit]
+        spacing = (steps[0], steps[1], steps[2])
+    return GrainMap(checked_labels(_whole(array), str(path)), spacing)
+
+
+def _scale(*described: Mapping[str, Any]) -> list[float] | None:
+    """Product of the scales of a level and of all levels."""
+    scales = [
+        transformation["scale"]
+        for each in described
+        for transformation in each.get("coordinateTransformations", ())
+        if transformation.get("type") == "scale"
+    ]
+    if not scales:
+        return None
+    return [math.prod(steps) for steps in zip(*scales, strict=True)]
+
+
+def _whole(array: Any) -> NDArray[Any]:
+    return np.asarray(array[...])

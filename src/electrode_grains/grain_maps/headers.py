@@ -1,0 +1,140 @@
+"""Grain maps with a header of text and the voxels behind it: NRRD and MetaImage."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from electrode_grains.errors import InputError
+from electrode_grains.grain_maps.arrays import NM_PER
+from electrode_grains.grain_maps.grain_map import GrainMap, Spacing, checked_labels
+
+LONGEST_HEADER = 1 << 16
+META_TYPES = {
+    "MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4",
+    "MET_UINT": "u4", "MET_LONG": "i8", "MET_ULONG": "u8", "MET_LONG_LONG": "i8",
+    "MET_ULONG_LONG": "u8", "MET_FLOAT": "f4", "MET_DOUBLE": "f8",
+}  # fmt: skip
+NRRD_TYPES = {
+    **dict.fromkeys(("signed char", "int8", "int8_t"), "i1"),
+    **dict.fromkeys(("uchar", "unsigned char", "uint8", "uint8_t"), "u1"),
+    **dict.fromkeys(("short", "short int", "signed short", "int16", "int16_t"), "i2"),
+    **dict.fromkeys(("ushort", "unsigned short", "uint16", "uint16_t"), "u2"),
+    **dict.fromkeys(("int", "signed int", "int32", "int32_t"), "i4"),
+    **dict.fromkeys(("uint", "unsigned int", "uint32", "uint32_t"), "u4"),
+    **dict.fromkeys(("longlong", "long long", "int64", "int64_t"), "i8"),
+    **dict.fromkeys(("ulonglong", "unsigned long long", "uint64", "uint64_t"), "u8"),
+    "float": "f4",
+    "double": "f8",
+}
+
+
+def read_nrrd(path: Path) -> GrainMap:
+    """Read an NRRD with its voxels in the same file; the voxel size where it names a unit."""
+    content = path.read_bytes()
+    head, _, body = content.partition(b"\n\n")
+    lines = head.decode("ascii", "replace").splitlines()
+    if not lines or not lines[0].startswith("NRRD"):
+        raise _refusal(path, "the file is no NRRD", lines[0][:20] if lines else "nothing")
+    fields = dict(_pair(line, ":") for line in lines[1:] if not line.startswith("#"))
+    if "data file" in fields or "datafile" in fields:
+        raise _refusal(path, "the voxels are in another file", "data file", "save it as one .nrrd")
+    encoding = fields.get("encoding", "")
+    packed: dict[str, Literal["raw", "gzip"]] = {"raw": "raw", "gzip": "gzip", "gz": "gzip"}
+    if encoding not in packed:
+        raise _refusal(path, "unknown encoding", encoding, "save it with encoding raw or gzip")
+    order = ">" if fields.get("endian") == "big" else "<"
+    values = _voxels(
+        path, body, NRRD_TYPES.get(fields["type"]), order, fields["sizes"].split(), packed[encoding]
+    )
+    return GrainMap(checked_labels(values, str(path)), _nrrd_spacing(fields))
+
+
+def _nrrd_spacing(fields: dict[str, str]) -> Spacing | None:
+    units = [unit.strip('"').lower() for unit in fields.get("space units", "").split()]
+    units = units or [unit.strip('"').lower() for unit in fields.get("units", "").split()]
+    if "space directions" in fields:
+        vectors = [
+            [float(part) for part in vector.strip("()").split(",")]
+            for vector in fields["space directions"].split()
+            if vector != "none"
+        ]
+        steps = [math.hypot(*vector) for vector in vectors]
+    else:
+        steps = [float(step) for step in fields.get("spacings", "").split()]
+    scales = [NM_PER.get(unit) for unit in units[-3:]]
+    if len(steps) < 3 or len(scales) < 3 or None in scales:
+        return None
+    dx, dy, dz = (step * scale for step, scale in zip(steps[-3:], scales, strict=True) if scale)
+    return dz, dy, dx
+
+
+def read_meta_image(path: Path) -> GrainMap:
+    """Read a MetaImage with its voxels in the same file; it names no unit of length."""
+    content = path.read_bytes()
+    fields: dict[str, str] = {}
+    place = 0
+    while place < min(len(content), LONGEST_HEADER):
+        end = content.index(b"\n", place)
+        name, value = _pair(content[place:end].decode("ascii", "replace"), "=")
+        fields[name] = value
+        place = end + 1
+        if name == "elementdatafile":
+            break
+    if fields.get("elementdatafile") != "LOCAL":
+        found = fields.get("elementdatafile", "no ElementDataFile")
+        raise _refusal(path, "the voxels are in another file", found, "save it as one .mha")
+    if int(fields.get("elementnumberofchannels", "1")) != 1:
+        raise _refusal(path, "a voxel has several values", fields["elementnumberofchannels"])
+    big = {fields.get(name, "false").lower() for name in
+           ("binarydatabyteordermsb", "elementbyteordermsb")}  # fmt: skip
+    packed: Literal["raw", "zlib"] = (
+        "zlib" if fields.get("compresseddata", "false").lower() == "true" else "raw"
+    )
+    values = _voxels(
+        path,
+        content[place:],
+        META_TYPES.get(fields["elementtype"]),
+        ">" if "true" in big else "<",
+        fields["dimsize"].split(),
+        packed,
+    )
+    return GrainMap(checked_labels(values, str(path)))
+
+
+def _pair(line: str, sign: str) -> tuple[str, str]:
+    name, _, value = line.partition(sign)
+    return name.strip().lower(), value.lstrip("=").strip()
+
+
+def _voxels(
+    path: Path,
+    body: bytes,
+    kind: str | None,
+    order: str,
+    sizes: list[str],
+    packed: Literal["raw", "gzip", "zlib"],
+) -> NDArray[Any]:
+    """Voxels (z, y, x) of a file that counts x fastest; never more than its header declares."""
+    if kind is None:
+        raise _refusal(path, "the type of the voxels is unknown", "another type")
+    shape = tuple(int(size) for size in reversed(sizes))
+    wanted = math.prod(shape) * int(kind[1:])
+    if packed != "raw":
+        # 31: gzip, 15: zlib; a bomb ends where the declared size does.
+        opened = zlib.decompressobj(31 if packed == "gzip" else 15)
+        body = opened.decompress(body, max(wanted, 1))
+    if len(body) < wanted:
+        raise _refusal(
+            path, "the file is cut short", f"{len(body)} bytes of voxels, {wanted} declared"
+        )
+    return np.frombuffer(body, order + kind, math.prod(shape)).reshape(shape)
+
+
+def _refusal(path: Path, message: str, found: str, remedy: str = "export it again") -> InputError:
+    return InputError(message, where=str(path), found=found, remedy=remedy)

@@ -1,0 +1,62 @@
+"""Read a grain map, whatever the program that wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from electrode_grains.errors import InputError
+from electrode_grains.grain_maps.arrays import read_npy, read_tiff, read_zarr
+from electrode_grains.grain_maps.grain_map import GrainMap
+from electrode_grains.grain_maps.hdf5 import read_hdf5
+from electrode_grains.grain_maps.headers import read_meta_image, read_nrrd
+from electrode_grains.grain_maps.vti import read_vti
+
+KINDS: dict[str, Callable[[Path], GrainMap]] = {
+    ".tif": read_tiff,
+    ".tiff": read_tiff,
+    ".npy": read_npy,
+    ".zarr": read_zarr,
+    ".nrrd": read_nrrd,
+    ".mha": read_meta_image,
+    ".dream3d": read_hdf5,
+    ".h5": read_hdf5,
+    ".hdf5": read_hdf5,
+    ".vti": read_vti,
+}
+
+
+def read_grain_map(path: Path) -> GrainMap:
+    """Read a grain map.
+
+    Parameters
+    ----------
+    path : Path
+        A file, or the folder of an OME-Zarr; its suffix says its kind.
+
+    Raises
+    ------
+    InputError
+        If there is none, its kind is unknown, or it is damaged or something else.
+    """
+    read = KINDS.get(path.suffix.lower())
+    if not path.exists() or read is None:
+        raise InputError(
+            "there is no grain map" if read else "unknown kind of grain map",
+            where=str(path),
+            found=None if read else path.suffix or "no suffix",
+            expected=", ".join(KINDS),
+            remedy="save the labels as a TIFF stack",
+        )
+    try:
+        return read(path)
+    except InputError:
+        raise
+    # What the libraries of nine formats raise over damaged bytes has no common ancestor.
+    except Exception as error:
+        raise InputError(
+            "the grain map cannot be read",
+            where=str(path),
+            found=f"{type(error).__name__}: {error}".splitlines()[0][:200],
+            remedy="export it again; it may have been cut short",
+        ) from error

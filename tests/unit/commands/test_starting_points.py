@@ -1,0 +1,176 @@
+"""Where a project may start: a virtual particle, a look at a stack, a grain map."""
+
+import os
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from kedro.pipeline import Node, Pipeline
+from PIL import Image
+
+from electrode_grains.commands.new_project import as_yaml
+from electrode_grains.commands.preview import measure_drift
+from electrode_grains.composition import compose
+from electrode_grains.pipeline_registry import register_pipelines
+
+
+def test_a_demo_is_a_project_that_can_be_checked_and_is_not_written_twice(command, tmp_path):
+    folder, here = tmp_path / "try", Path.cwd()
+    done = command("demo", folder, "--shape", "16,48,52", "--seed", 3)
+    assert done.exit_code == 0, done.output
+    assert Path.cwd() == here
+    raw = folder / "data" / "01_raw"
+    assert len(list((raw / "ebsd_scans").glob("*.ang"))) == 16
+    assert len(list((raw / "slice_annotations").glob("*.png"))) == 4
+    assert (raw / "true_grain_label_volume.ome.zarr").is_dir()
+    checked = command("check", folder)
+    assert checked.exit_code == 0, checked.output
+    assert "16 slices" in checked.output
+    refused = command("demo", folder)
+    assert refused.exit_code == 2
+    assert "is a project already" in refused.output
+
+
+@pytest.mark.parametrize("shape", ["8,48,48", "16,48", "a,b,c", "-1,99,99"])
+def test_a_window_that_holds_no_particle_is_refused(command, tmp_path, shape):
+    done = command("demo", tmp_path / "try", f"--shape={shape}")
+    assert done.exit_code == 2
+    assert not (tmp_path / "try").exists()
+
+
+def test_preview_shows_facts_and_slices_before_anything_is_configured(
+    command, slices, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    done = command("preview", slices / "scans", "--count", 3)
+    assert done.exit_code == 0, done.output
+    for fact in ("8, slice_000 to slice_007", "24 x 28", "50 x 50 nm", "NMC532", "px rms"):
+        assert fact in done.output, fact
+    with Image.open(tmp_path / "preview.png") as image:
+        colours = np.asarray(image)
+    assert colours.shape == (14 + 2 * (24 * 8 + 4), 3 * (28 * 8 + 4), 3)
+    half = 14 + 24 * 8 + 4
+    assert (colours[20 : half - 8, 10:200, 0] == colours[20 : half - 8, 10:200, 2]).all()  # grey
+    assert (colours[half:, :, 0] != colours[half:, :, 2]).any()
+    assert command("preview", slices / "scans").exit_code == 0  # its own picture
+
+
+def test_preview_of_a_damaged_stack_names_the_problems(command, slices, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cut = slices / "scans" / "slice_006.ang"
+    cut.write_text(cut.read_text()[:-900])
+    done = command("preview", slices / "scans")
+    assert "slice_006" in done.output
+    (tmp_path / "preview.png").write_bytes(b"somebody's picture")
+    assert command("preview", slices / "scans").exit_code == 2
+    assert (tmp_path / "preview.png").read_bytes() == b"somebody's picture"
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (2, -3), (-1, 4)])
+def test_drift_is_the_shift_of_a_slice(shift):
+    rng = np.random.default_rng(5)
+    base = rng.normal(size=(40, 44))
+    stack = np.stack([base, np.roll(base, shift, axis=(0, 1))])
+    drift = measure_drift(stack)
+    np.testing.assert_allclose(drift.steps, [shift], atol=0.1)
+    assert measure_drift(stack[:1]).steps.shape == (0, 2)
+
+
+def test_a_flat_stack_has_no_drift_and_raises_nothing():
+    drift = measure_drift(np.ones((3, 8, 8)))
+    assert drift.correlation.tolist() == [0.0, 0.0]
+
+
+# A grain map
+
+
+@pytest.fixture
+def grain_map(tmp_path):
+    labels = np.kron(np.arange(1, 9).reshape(2, 2, 2), np.ones((5, 6, 7), int))
+    file = tmp_path / "grains.npy"
+    np.save(file, labels)
+    return file
+
+
+def test_a_project_starts_from_a_grain_map(command, grain_map, tmp_path):
+    project = tmp_path / "own"
+    words = ("init", project, "--labels", grain_map)
+    refused = command(*words)
+    assert refused.exit_code == 2
+    assert "--spacing" in refused.output
+    assert not project.exists()
+    done = command(*words, "--spacing", "60,50,40")
+    assert done.exit_code == 0, done.output
+    assert "8 grains in 10 x 12 x 14 voxels" in done.output
+    configured = yaml.safe_load((project / "conf" / "local" / "globals.yml").read_text())
+    assert configured == {"data_root": "data", "grain_map": str(grain_map), "laue_group": "-1"}
+    declared = tomllib.loads((project / "pyproject.toml").read_text())
+    assert declared["tool"]["electrode_grains"] == {"starts_from": "grain_map"}
+
+
+@pytest.mark.parametrize("spacing", ["50", "50,50", "0,1,1", "-1,1,1", "a,b,c", "nan,1,1"])
+def test_a_spacing_that_is_none_is_refused(command, grain_map, tmp_path, spacing):
+    done = command("init", tmp_path / "own", "--labels", grain_map, f"--spacing={spacing}")
+    assert done.exit_code == 2
+    assert not (tmp_path / "own").exists()
+
+
+def test_a_grain_map_and_slices_do_not_go_together(command, grain_map, acquired, tmp_path):
+    words = ("init", tmp_path / "own", "--labels", grain_map, "--spacing", "1,1,1")
+    assert "--labels together" in command(*words, "--scans", acquired / "scans").output
+    done = command("init", tmp_path / "own", "--scans", acquired / "scans", "--spacing", "1,1,1")
+    assert "--slice-spacing-nm" in done.output
+
+
+def test_all_steps_of_a_grain_map_have_what_they_read(tmp_path, monkeypatch):
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.kedro]\npackage_name = "electrode_grains"\n'
+        '[tool.electrode_grains]\nstarts_from = "grain_map"\n'
+    )
+    full = register_pipelines()
+    monkeypatch.chdir(tmp_path)
+    registered = register_pipelines()
+    steps = registered["__default__"]
+    free = {name for name in steps.inputs() if not name.startswith("params:")}
+    assert free == {"grain_map", "parameters"}
+    names = {node.name for node in steps.nodes}
+    assert names >= {"read_grain_map", "measure_particle", "fit_marginals", "fit_copulas",
+                     "draw_grains", "draw_distributions", "tabulate", "write_report"}  # fmt: skip
+    assert names & {"read_stack", "train_network", "draw_truth", "form_grains"} == set()
+    # The same functions, no second code path.
+    functions = {node.name: node.func for node in full["__default__"].nodes}
+    for node in steps.nodes:
+        if node.name != "read_grain_map":
+            assert node.func.__qualname__ == functions[node.name].__qualname__
+    assert "gather_particle" in {node.name for node in registered["export"].nodes}
+    assert os.environ.get("KEDRO_ENV") is None
+
+
+def _add(first: int, second: int | None, **others: int) -> int:
+    return first + (second or 0) + sum(others.values())
+
+
+def test_what_is_missing_is_none_or_left_out_or_drops_the_step():
+    def node(name, *inputs, **keywords):
+        return Node(_add, list(inputs) or keywords, name, name=name)
+
+    steps = {
+        "one": Pipeline([node("a", "raw", "absent")]),
+        "two": Pipeline([node("b", "absent", "raw"), node("c", "b", "raw")]),
+        "three": Pipeline([node("d", first="a", second="raw", third="absent", fourth="raw")]),
+    }
+    composed = compose(steps, ["raw"])
+    assert {name: [node.name for node in step.nodes] for name, step in composed.items()} == {
+        "one": ["a"], "two": [], "three": ["d"],
+    }  # fmt: skip
+    (first,), (last,) = composed["one"].nodes, composed["three"].nodes
+    assert first.run({"raw": 3}) == {"a": 3}
+    assert last.run({"a": 1, "raw": 3}) == {"d": 7}
+    assert first.func.__qualname__ == "_add"
+
+
+def test_yaml_of_a_new_project_keeps_every_text():
+    content = {"a": {"b: c": "${x} # y", "d": None}, "e": [1, 2.5], "f": "-3m", "g": "\u0085"}
+    assert yaml.safe_load(as_yaml(content)) == content
