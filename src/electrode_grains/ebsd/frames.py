@@ -183,6 +183,46 @@ class FrameChoice:
         return f"{name} ({origin}){turned}"
 
 
+def turns_over(frames: Frames) -> bool:
+    """Whether the frames of a file see a turn in the plane of the scan the other way round."""
+    rotation = frame_rotation(frames)
+    return bool(2 * (rotation[0] ** 2 + rotation[3] ** 2) - 1 < 0)  # where z goes
+
+
+def frame_verdict(choice: FrameChoice, votes: float, clear: float) -> str:
+    """What turned slices say of the frames: their lattices turn with the images, or against.
+
+    Parameters
+    ----------
+    choice : FrameChoice
+    votes : float
+        Log-likelihood that lattices turn as their slices do, less that they turn the other way.
+    clear : float
+        Difference that decides.
+
+    Returns
+    -------
+    str
+        "fits", "cannot be told" or "another preset fits better: ...", with the number. Turns in
+        the plane tell presets that turn z over from those that do not, and nothing more.
+
+    Examples
+    --------
+    >>> frame_verdict(FrameChoice.of("edax", None, None), 40.0, 5.0)
+    'frames edax_2: fits (log-likelihood 40 better than that of: same)'
+    """
+    over = turns_over(choice.frames)
+    others = ", ".join(preset for preset in FRAME_PRESETS if turns_over(preset) != over)
+    name = choice.frames if isinstance(choice.frames, str) else "as given"
+    if votes > clear:
+        verdict = f"fits (log-likelihood {votes:.0f} better than that of: {others})"
+    elif votes < -clear:
+        verdict = f"another preset fits better: {others} (log-likelihood {-votes:.0f} better)"
+    else:
+        verdict = "cannot be told, since too few slices are turned against each other"
+    return f"frames {name}: {verdict}"
+
+
 def to_map_frame(
     euler_angles: NDArray[np.float64], choice: FrameChoice, hexagonal: NDArray[np.bool_]
 ) -> NDArray[np.float64]:

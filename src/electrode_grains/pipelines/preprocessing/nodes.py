@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from electrode_grains.alignment import (
     estimate_transforms,
     rotate_orientations,
 )
+from electrode_grains.alignment.evidence import AGAINST, CLEAR
 from electrode_grains.ebsd import (
     ORIENTATION_CHANNELS,
     ScanIndex,
@@ -25,6 +27,7 @@ from electrode_grains.ebsd import (
     place_annotations,
     stack_scans,
 )
+from electrode_grains.ebsd.frames import frame_verdict
 from electrode_grains.ebsd.orientations import laue_group
 from electrode_grains.ebsd.scan import Scan
 from electrode_grains.errors import InputError
@@ -85,6 +88,11 @@ def register_slices(
         logger.warning("slice %d of the stack: %s", index, "; ".join(flags))
     if transforms.evidence:
         logger.info("%s", transforms.evidence.verdict)
+    if transforms.lattice is not None and scan_index.frames is not None:
+        verdict = frame_verdict(scan_index.frames, transforms.lattice.votes, CLEAR)
+        logger.info("%s", verdict)
+        if transforms.lattice.sense == AGAINST:
+            transforms = replace(transforms, notes=(*transforms.notes, verdict))
     for note in transforms.notes:
         logger.warning("%s", note)
     return transforms
