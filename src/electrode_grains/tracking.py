@@ -10,21 +10,24 @@ import json
 import math
 import os
 import platform
-import resource
 import socket
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import psutil
+from filelock import FileLock
 from pydantic import BaseModel
 
 from electrode_grains import __version__
 from electrode_grains.errors import SettingsError
 from electrode_grains.runs import code_version
+from electrode_grains.runs.machine import peak_memory
 from electrode_grains.runs.writing import atomic_write, with_filename
 
 if TYPE_CHECKING:
@@ -382,6 +385,16 @@ def make_store(uri: str, artifact_root: Path) -> None:
     place = Path(uri.removeprefix(SQLITE))
     if not uri.startswith(SQLITE) or place.exists():
         return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    lock = place.with_name(f".{place.name}.lock")
+    with FileLock(lock):  # two projects may begin one store at once
+        if not place.exists():
+            _write_store(place, artifact_root)
+        with suppress(OSError):  # Windows keeps it
+            lock.unlink()
+
+
+def _write_store(place: Path, artifact_root: Path) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     for suffix in ("-journal", "-wal"):  # of a store that was removed; SQLite would play it back
@@ -430,12 +443,11 @@ def system_metrics() -> dict[str, float]:
     >>> sorted(system_metrics())
     ['system/cpu_seconds', 'system/load_average', 'system/peak_memory_mb', 'system/seconds']
     """
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "system/seconds": time.monotonic() - _START,
         "system/cpu_seconds": time.process_time(),
-        "system/load_average": os.getloadavg()[0],
-        "system/peak_memory_mb": peak / (1024**2 if sys.platform == "darwin" else 1024),
+        "system/load_average": psutil.getloadavg()[0],
+        "system/peak_memory_mb": peak_memory() / 2**20,
     }
 
 
@@ -492,13 +504,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_alive(process: str) -> bool:
-    try:
-        os.kill(int(process), 0)
-    except (ValueError, ProcessLookupError):
-        return False
-    except PermissionError:
-        return True
-    return True
+    return process.isdecimal() and psutil.pid_exists(int(process))
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ KILOBYTE = 1024
 # the pages of the store fall, MLflow's artifacts the rest: every kind of writer is met.
 ROOMS = (0, 8, 48, 72, 80, 88, 96, 140)
 SIZES = (4, *range(400, 33_000, 2500))  # kilobytes in all
-NO_DATA = {"mlflow.db", "mlflow.db-journal", "mlruns", ".run.lock", ".manifests"}
+NO_DATA = {"mlflow.db", "mlflow.db-journal", "mlruns", ".run.lock", ".run.json", ".manifests"}
 AMPLE = 200_000
 LAYERS = {
     "02_intermediate": "read_stack",

@@ -145,7 +145,7 @@ def output_of(program, *words, before=()):
 
 def assert_nothing_is_left_over(data):
     assert not [found for found in data.rglob(".*") if found.suffix in (".part", ".old")]
-    assert not (data / ".run.lock").exists()
+    assert not (data / ".run.json").exists()
     with closing(sqlite3.connect(data / "mlflow.db")) as store:
         assert store.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert MlflowClient(f"sqlite:///{data / 'mlflow.db'}").get_experiment_by_name("particle")

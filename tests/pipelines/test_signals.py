@@ -44,7 +44,7 @@ def test_a_signal_ends_a_run_with_one_line_and_the_next_run_goes_on(
     assert code == 128 + number, shown
     assert shown.count(f"Stopped by {name}. What is done is kept") == 1
     assert "Traceback" not in shown
-    assert not (data / ".run.lock").exists()
+    assert not (data / ".run.json").exists()
     client = MlflowClient(tracking_uri=f"sqlite:///{data / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("particle")
     newest = client.search_runs([experiment.experiment_id])[0]

@@ -201,3 +201,29 @@ def test_a_started_run_waits_for_mlflow_and_keeps_its_time(tmp_path):
 
     assert (waits, status) == ("True", "RUNNING")
     assert begun <= int(start) + 1 <= time.time() * 1000 + 1
+
+
+MAKER = """
+import sys
+from pathlib import Path
+from electrode_grains.tracking import make_store
+sys.stdin.readline()
+make_store(f"sqlite:///{sys.argv[1]}", Path(sys.argv[1]).parent / "mlruns")
+"""
+
+
+def test_two_projects_that_make_one_store_at_once_share_it(tmp_path):
+    place = tmp_path / "mlflow.db"
+    makers = [
+        subprocess.Popen([sys.executable, "-c", MAKER, place], stdin=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    for maker in makers:
+        maker.communicate(b"go\n")
+    assert [maker.returncode for maker in makers] == [0, 0]
+    before = place.stat().st_ino
+    tracking.make_store(f"sqlite:///{place}", tmp_path / "mlruns")
+    assert place.stat().st_ino == before
+    assert [file.name for file in tmp_path.iterdir()] == ["mlflow.db"]
+    tracker = tracking.Tracker(f"sqlite:///{place}", tmp_path / "mlruns")
+    assert tracker.client.create_experiment("particle")

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import psutil
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from electrode_grains.errors import RunError
 from electrode_grains.runs.content import combine_digests
+from electrode_grains.runs.machine import cpu_seconds, peak_memory, this_machine
 from electrode_grains.runs.manifest import Manifest, Recipe, outline
 from electrode_grains.runs.ownership import Claim
 from electrode_grains.runs.provenance import Provenance
@@ -36,11 +34,6 @@ class Cost:
     cpu_seconds: float
     peak_memory_mb: float
     machine: str
-
-
-def this_machine() -> str:
-    """Name of this machine, by which times of earlier runs count."""
-    return f"{socket.gethostname()}, {os.cpu_count()} processors"
 
 
 def earlier_seconds(store: DatasetStore, pipeline: Pipeline) -> dict[str, float]:
@@ -85,14 +78,14 @@ class RunRecorder:
     def begin(self, node: Node) -> None:
         """Note the settings with which a step begins, files that they name included."""
         self._settings[node.name] = self._provenance.recipes.settings(node)
-        self._begun[node.name] = (time.monotonic(), _cpu_seconds())
+        self._begun[node.name] = (time.monotonic(), cpu_seconds())
 
     def end(self, node: Node) -> None:
         """Note what a step took."""
         wall, cpu = self._begun[node.name]
         self._costs[node.name] = Cost(
             seconds=round(time.monotonic() - wall, 3),
-            cpu_seconds=round(_cpu_seconds() - cpu, 3),
+            cpu_seconds=round(cpu_seconds() - cpu, 3),
             peak_memory_mb=round(peak_memory() / 2**20, 1),
             machine=this_machine(),
         )
@@ -161,21 +154,3 @@ def _changed(node: Node, name: str, where: str | None = None) -> InputChangedErr
         expected="inputs that stay as they are while a step reads them",
         remedy="run again once nobody changes it; nothing was recorded of this step",
     )
-
-
-def _cpu_seconds() -> float:
-    times = psutil.Process().cpu_times()
-    return float(times.user + times.system)
-
-
-def peak_memory() -> int:
-    """Largest resident memory of this process so far, in bytes."""
-    memory = psutil.Process().memory_info()
-    if hasattr(memory, "peak_wset"):  # Windows
-        return int(memory.peak_wset)
-    try:
-        import resource
-    except ImportError:
-        return int(memory.rss)
-    scale = 1 if psutil.MACOS else 1024
-    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * scale

@@ -142,12 +142,38 @@ def test_a_look_at_the_lock_refuses_beside_a_run_and_holds_nothing(tmp_path, hol
 def test_the_lock_of_a_killed_run_is_taken_over(tmp_path, holder, caplog):
     holder.send_signal(signal.SIGKILL)
     holder.wait()
-    assert (tmp_path / lock_module.LOCK).exists()
+    assert (tmp_path / lock_module.HOLDER).exists()
     with one_run(tmp_path):
-        held = json.loads((tmp_path / lock_module.LOCK).read_text())
+        held = json.loads((tmp_path / lock_module.HOLDER).read_text())
         assert held["process"] == os.getpid()
     assert f"process {holder.pid}" in caplog.text
     assert not list(tmp_path.iterdir())
+
+
+COUNTER = """
+import sys
+from pathlib import Path
+from electrode_grains.errors import RunError
+from electrode_grains.runs import one_run
+folder, count = Path(sys.argv[1]), 0
+while count < 200:
+    try:
+        with one_run(folder):
+            number = int((folder.with_suffix(".count")).read_text())
+            folder.with_suffix(".count").write_text(str(number + 1))
+            count += 1
+    except RunError:
+        pass
+"""
+
+
+def test_two_processes_never_hold_a_folder_at_once(tmp_path):
+    """Though each removes the lock file; a count that both raise would miss some steps."""
+    (tmp_path / "data.count").write_text("0")
+    words = [sys.executable, "-c", COUNTER, str(tmp_path / "data")]
+    for process in [subprocess.Popen(words, stderr=subprocess.DEVNULL) for _ in range(3)]:
+        assert process.wait() == 0
+    assert (tmp_path / "data.count").read_text() == "600"
 
 
 def test_a_lock_is_free_after_an_error_inside(tmp_path):
