@@ -277,15 +277,15 @@ def import_labels(
     from electrode_grains.commands.console import echo, show_table
     from electrode_grains.configuration import data_folder
     from electrode_grains.datasets.labels import update_labels
-    from electrode_grains.ebsd import annotation_troubles, trouble_table
+    from electrode_grains.ebsd import annotation_issues, issue_table
     from electrode_grains.runs import one_run
 
     read = {name: cache(given) for name, given in painted.items()}
-    _, troubles = annotation_troubles(read, stack.names, stack.image_quality.shape, slice_numbers)
-    if troubles:
+    _, issues = annotation_issues(read, stack.names, stack.image_quality.shape, slice_numbers)
+    if issues:
         raise InputError(
-            f"{len(troubles)} problems in {len(read)} painted images; none was imported:\n"
-            f"{trouble_table(troubles)}",
+            f"{len(issues)} problems in {len(read)} painted images; none was imported:\n"
+            f"{issue_table(issues)}",
             remedy="correct the images named, and import the folder again",
         )
     classes = {name: given() for name, given in read.items()}

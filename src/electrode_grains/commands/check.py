@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from electrode_grains.commands.project import Project
-    from electrode_grains.ebsd import Trouble
+    from electrode_grains.ebsd import Issue
     from electrode_grains.pipelines.preprocessing.settings import StackSettings
 
 MADE = "orientation_annotations"
@@ -41,7 +41,7 @@ def command(ctx: click.Context, folder: Path | None, env: str | None) -> None:
     from electrode_grains.commands.project import open_project
 
     project = open_project(folder, env)
-    troubles, warnings, facts = inspect_project(project)
+    issues, warnings, facts = inspect_project(project)
     for fact in facts:
         echo(fact)
     if warnings:
@@ -50,39 +50,39 @@ def command(ctx: click.Context, folder: Path | None, env: str | None) -> None:
             echo(f"  {text}")
         if len(warnings) > 10:
             echo(f"  and {len(warnings) - 10} more")
-    if troubles:
-        count = f"{len(troubles)} problem{'s' if len(troubles) > 1 else ''}"
-        show_table(f"\n{count}", COLUMNS, [row_of(each, project.path) for each in troubles])
+    if issues:
+        count = f"{len(issues)} problem{'s' if len(issues) > 1 else ''}"
+        show_table(f"\n{count}", COLUMNS, [row_of(each, project.path) for each in issues])
         ctx.exit(REFUSED)
     echo("\nNo problem found. Next: kedro run")
 
 
-def row_of(trouble: Trouble, project: Path) -> tuple[str, str, str]:
+def row_of(issue: Issue, project: Path) -> tuple[str, str, str]:
     """Cells of the table: place with line, problem with its evidence, remedy."""
-    place = trouble.slice.replace(f"{project}/", "")
-    lines = [trouble.problem]
-    lines += [f"found {trouble.found}"] if trouble.found else []
-    lines += [f"expected {trouble.expected}"] if trouble.expected else []
-    line = f", line {trouble.line}" if trouble.line else ""
-    return place + line, "\n".join(lines), trouble.remedy
+    place = issue.slice.replace(f"{project}/", "")
+    lines = [issue.problem]
+    lines += [f"found {issue.found}"] if issue.found else []
+    lines += [f"expected {issue.expected}"] if issue.expected else []
+    line = f", line {issue.line}" if issue.line else ""
+    return place + line, "\n".join(lines), issue.remedy
 
 
-def inspect_project(project: Project) -> tuple[list[Trouble], list[str], list[str]]:
+def inspect_project(project: Project) -> tuple[list[Issue], list[str], list[str]]:
     """Problems, warnings and facts of the input of a project."""
     from electrode_grains.pipelines.preprocessing.settings import AnnotationSettings, StackSettings
 
-    troubles = settings_troubles(project)
+    issues = settings_issues(project)
     warnings: list[str] = []
     facts: list[str] = []
     try:
         stack_settings = project.settings("preprocessing.stack", StackSettings)
         annotation = project.settings("preprocessing.annotation", AnnotationSettings)
     except UserError:  # in the table already; without them scans cannot be read as a run would
-        return troubles, warnings, facts
+        return issues, warnings, facts
     stack, found = _inspect_scans(project, stack_settings)
-    troubles += found
+    issues += found
     if stack is None:
-        return troubles, warnings, facts
+        return issues, warnings, facts
     warnings += stack.attrs.get("notes", ())
     if "slices" in stack.attrs:
         names = stack.attrs["slices"]
@@ -91,40 +91,40 @@ def inspect_project(project: Project) -> tuple[list[Trouble], list[str], list[st
             f"{len(names)} slices, {names[0]} to {names[-1]}, of {shape[1:]} points (y, x)"
         )
         placed, found = _inspect_annotations(project, names, shape, annotation.slice_numbers)
-        troubles += found
-        if placed is not None and not troubles:
+        issues += found
+        if placed is not None and not issues:
             labelled = [z for z, classes in enumerate(placed) if classes.any()]
             facts.append(f"{len(labelled)} labelled slices, by place in the stack: {labelled}")
             warnings += _annotation_warnings(placed, stack, annotation.frame)
         edits, found = _inspect_edits(project, shape)
-        troubles += found
+        issues += found
         facts.append(f"{edits} recorded edits")
-    return troubles, warnings, facts
+    return issues, warnings, facts
 
 
-def settings_troubles(project: Project) -> list[Trouble]:
+def settings_issues(project: Project) -> list[Issue]:
     """Every value of the configuration that a pipeline would refuse, and every one it lacks."""
     from kedro.framework.project import pipelines
     from kedro.validation import TypeExtractor
     from pydantic import ValidationError
 
     from electrode_grains.configuration import unread_parameters
-    from electrode_grains.ebsd import Trouble
+    from electrode_grains.ebsd import Issue
 
-    troubles = []
+    issues = []
     models = TypeExtractor(dict(pipelines)).extract_types_from_pipelines()
     parameters = project.config["parameters"]
     for name, nearest in unread_parameters(parameters, pipelines.values()).items():
-        troubles.append(Trouble(name, "", "no step reads it", "", nearest, "correct it in conf"))
+        issues.append(Issue(name, "", "no step reads it", "", nearest, "correct it in conf"))
     for key, model in sorted(models.items()):
         try:
             model(**_value_of(parameters, key))
         except KeyError:
             remedy = "copy it from the configuration that comes with the package"
-            troubles.append(Trouble(key, "", "setting missing", "", model.__name__, remedy))
+            issues.append(Issue(key, "", "setting missing", "", model.__name__, remedy))
         except ValidationError as error:
-            troubles += [
-                Trouble(
+            issues += [
+                Issue(
                     ".".join([key, *map(str, each["loc"])]),
                     "",
                     "impossible setting",
@@ -134,7 +134,7 @@ def settings_troubles(project: Project) -> list[Trouble]:
                 )
                 for each in error.errors()
             ]
-    return troubles
+    return issues
 
 
 def _value_of(parameters: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -146,15 +146,15 @@ def _value_of(parameters: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _inspect_scans(
     project: Project, settings: StackSettings
-) -> tuple[xr.Dataset | None, list[Trouble]]:
+) -> tuple[xr.Dataset | None, list[Issue]]:
     from electrode_grains.commands.console import progress
-    from electrode_grains.ebsd import inspect_scans, probing_files, trouble_of
+    from electrode_grains.ebsd import inspect_scans, issue_from, probing_files
 
     try:
         with probing_files():
             readers = project.catalog.get("ebsd_scans").load()
     except InputError as problem:
-        return None, [trouble_of("ebsd_scans", problem)]
+        return None, [issue_from("ebsd_scans", problem)]
     with probing_files(), progress("reading slices") as report_progress:
         return inspect_scans(
             readers, settings.first_slice, settings.reading_options(), report_progress
@@ -163,17 +163,17 @@ def _inspect_scans(
 
 def _inspect_annotations(
     project: Project, names: list[str], shape: tuple[int, ...], slice_numbers: str
-) -> tuple[NDArray[np.uint8] | None, list[Trouble]]:
-    from electrode_grains.ebsd import Trouble, annotation_troubles
+) -> tuple[NDArray[np.uint8] | None, list[Issue]]:
+    from electrode_grains.ebsd import Issue, annotation_issues
 
     datasets = [project.catalog.get(name) for name in ("slice_annotations", MADE)]
     dataset = next((each for each in datasets if each.exists()), None)
     if dataset is None:
         remedy = "electrode-grains annotate, or kedro run --pipelines orientation_annotation"
         place = str(project.file_of("slice_annotations"))
-        return None, [Trouble(place, "", "no slice is labelled yet", "", "some images", remedy)]
+        return None, [Issue(place, "", "no slice is labelled yet", "", "some images", remedy)]
     numbers = slice_numbers if dataset is datasets[0] else "as_scans"
-    return annotation_troubles(dataset.readers(), names, shape, numbers)
+    return annotation_issues(dataset.readers(), names, shape, numbers)
 
 
 def _annotation_warnings(placed: NDArray[np.uint8], stack: xr.Dataset, frame: str) -> list[str]:
@@ -188,11 +188,11 @@ def _annotation_warnings(placed: NDArray[np.uint8], stack: xr.Dataset, frame: st
     ]
 
 
-def _inspect_edits(project: Project, shape: tuple[int, ...]) -> tuple[int, list[Trouble]]:
+def _inspect_edits(project: Project, shape: tuple[int, ...]) -> tuple[int, list[Issue]]:
     """Read recorded edits one by one; whether a grain is where they say only a run can tell."""
     import numpy as np
 
-    from electrode_grains.ebsd import trouble_of
+    from electrode_grains.ebsd import issue_from
     from electrode_grains.grains import apply_edits
 
     name = project.file_of("segmentation_edits").name
@@ -204,7 +204,7 @@ def _inspect_edits(project: Project, shape: tuple[int, ...]) -> tuple[int, list[
         problem = next((link for link in causes(error) if isinstance(link, UserError)), None)
         if problem is None:
             raise
-        return 0, [trouble_of(name, problem)]
+        return 0, [issue_from(name, problem)]
     edits = [*project.config["parameters"]["segmentation"]["manual"]["edits"], *edits]
     nowhere = np.broadcast_to(np.zeros(1, np.uint8), shape)
 
@@ -221,5 +221,5 @@ def _inspect_edits(project: Project, shape: tuple[int, ...]) -> tuple[int, list[
             yield from wrong(middle, last)
 
     return len(edits), [
-        trouble_of(f"{name}, edit {number}", problem) for number, problem in wrong(0, len(edits))
+        issue_from(f"{name}, edit {number}", problem) for number, problem in wrong(0, len(edits))
     ]

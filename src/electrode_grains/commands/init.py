@@ -249,8 +249,8 @@ def _read(source: Path, step_nm: float | None) -> xr.Dataset:
     with probing_files():
         readers = ScanFolderDataset(path=str(source)).load()
     with probing_files(), progress("reading slices") as report_progress:
-        stack, troubles = inspect_scans(readers, options=options, progress=report_progress)
-    if troubles:
+        stack, issues = inspect_scans(readers, options=options, progress=report_progress)
+    if issues:
         stack_scans(readers, options=options)  # refuses with all of them in a table
     return stack
 

@@ -12,21 +12,21 @@ from .orientation_field import (
 from .orientations import LAUE_GROUPS, LaueGroup, ipf_colors
 from .placement import (
     annotation_fits,
-    annotation_troubles,
+    annotation_issues,
     classes_of_colours,
     place_annotations,
 )
 from .proposal import propose_slices, slice_information
 from .region_means import RegionOrientations
 from .scan import (
-    Trouble,
+    Issue,
     inspect_scans,
+    issue_from,
+    issue_table,
     natural_order,
     slice_number,
     stack_fingerprint,
     stack_scans,
-    trouble_of,
-    trouble_table,
 )
 from .scan_index import ScanIndex
 from .settings import ReadingOptions, StackSettings
@@ -44,12 +44,12 @@ __all__ = [
     "ReadingOptions",
     "ScanIndex",
     "StackSettings",
-    "Trouble",
+    "Issue",
     "annotate_from_orientations",
     "as_orientation_field",
     "orientations_of_stack",
     "annotation_fits",
-    "annotation_troubles",
+    "annotation_issues",
     "classes_of_colours",
     "inspect_scans",
     "ipf_colors",
@@ -65,7 +65,7 @@ __all__ = [
     "stack_orientations",
     "stack_scans",
     "check_symmetry",
-    "trouble_of",
-    "trouble_table",
+    "issue_from",
+    "issue_table",
     "write_scan",
 ]

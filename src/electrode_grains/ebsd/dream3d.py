@@ -211,7 +211,7 @@ _Geometry = tuple[tuple[int, int, int], tuple[float, float, float], tuple[str, .
 
 
 def _legacy_geometry(container: h5py.Group) -> _Geometry:
-    """Shape, spacing and doubts of a volume of DREAM.3D 6."""
+    """Shape, spacing and notes of a volume of DREAM.3D 6."""
     geometry = hdf5.read_group(container, "_SIMPL_GEOMETRY")
     sizes = hdf5.read_few(geometry, "DIMENSIONS", 3)
     spacing = hdf5.read_few(geometry, "SPACING", 3)
@@ -219,7 +219,7 @@ def _legacy_geometry(container: h5py.Group) -> _Geometry:
 
 
 def _nx_geometry(geometry: h5py.Group) -> _Geometry:
-    """Shape, spacing and doubts of a volume of DREAM3D-NX."""
+    """Shape, spacing and notes of a volume of DREAM3D-NX."""
     sizes, spacing = (
         hdf5.read_attribute(geometry, name, 3) for name in ("_DIMENSIONS", "_SPACING")
     )
@@ -252,7 +252,7 @@ def _geometry(sizes: list[float], spacing: list[float], unit: int | None, where:
 
 
 def _unit_in_um(unit: int | None, step: float, where: str) -> tuple[float, tuple[str, ...]]:
-    """Length of the unit of a file, and a doubt if it had to be guessed."""
+    """Length of the unit of a file, and a note if it had to be guessed."""
     if unit is None or unit in _UNSPECIFIED:
         return 1.0, ("the file names no length unit; its spacing is taken as micrometres",)
     if unit not in _UNITS_UM:

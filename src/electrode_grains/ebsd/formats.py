@@ -194,7 +194,7 @@ def scan_readers(path: str | os.PathLike[str]) -> dict[str, ScanReader]:
     -------
     dict of str to callable
         Each takes `ReadingOptions` and returns a scan as `read_scan` describes it, without
-        warnings: what it doubts is in the attribute `notes`.
+        warnings: what is doubtful is in the attribute `notes`.
 
     Raises
     ------
@@ -214,8 +214,9 @@ def read_scan(
     Parameters
     ----------
     path : path-like
-        An EDAX `.ang`, `.h5` or `.oh5`, an Oxford `.ctf` or `.h5oina`, a DREAM.3D
-        `.dream3d`, or a grey image (PNG, TIFF); suffixes in any case.
+        An EDAX `.ang`, `.h5` or `.oh5`, an Oxford `.ctf`, `.cpr` (with its `.crc`) or
+        `.h5oina`, a Bruker `.h5`, a DREAM.3D `.dream3d`, or a grey image (PNG, TIFF);
+        suffixes in any case.
     options : ReadingOptions
         What to accept, and the step of images. By default nothing doubtful is accepted.
     name : str, optional
@@ -225,10 +226,11 @@ def read_scan(
     -------
     xr.Dataset
         Dimensions `(y, x)` with coordinates in nm; variables `image_quality` (NaN where the
-        file holds no finite value of at least 0), `confidence_index`, `euler_angles`
-        (y, x, angle; radians, Bunge; NaN where not indexed) and `phase`. Attributes:
-        `source`, `step_nm` (dy, dx), `phases`, `notes` (doubts, also issued as warnings), and
-        `slice_spacing_nm` if the file tells it.
+        file holds no finite value of at least 0), `confidence_index`, `euler_angles` (y, x,
+        angle; radians, Bunge, in the frame of the map: x right, y down, z along milling; NaN
+        where not indexed) and `phase`. Attributes: `source`, `step_nm` (dy, dx), `phases`,
+        `notes` (also issued as warnings), `frames` (a `FrameChoice`; none for images), and
+        `slice_spacing_nm` if the file holds it.
 
     Raises
     ------

@@ -18,7 +18,7 @@ from electrode_grains.ebsd.hdf5_probe import SECONDS, is_readable
 from electrode_grains.ebsd.header_grid import DeclaredGrid
 from electrode_grains.ebsd.points import ScanReader
 from electrode_grains.ebsd.settings import ReadingOptions
-from electrode_grains.ebsd.sizes import can_hold
+from electrode_grains.ebsd.sizes import plausible_size
 from electrode_grains.errors import InputError
 
 SUFFIXES = (".h5", ".hdf5")
@@ -239,7 +239,7 @@ def find_dataset(
             expected="shape " + " or ".join(map(str, shapes)),
             remedy=_REMEDY,
         )
-    if not can_hold(stored, needed):
+    if not plausible_size(stored, needed):
         raise InputError(
             "a dataset announces more values than the file holds",
             where=place(parent, name),

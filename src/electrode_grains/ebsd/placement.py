@@ -1,4 +1,4 @@
-"""Annotated slices find their place in the stack by the number in their name."""
+"""Map annotations to the slices of a stack, by the number in their name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from electrode_grains.classes import (
     LABEL_COLOURS,
     NOT_ANNOTATED,
 )
-from electrode_grains.ebsd.scan import Trouble, slice_number, trouble_of
+from electrode_grains.ebsd.scan import Issue, issue_from, slice_number
 from electrode_grains.errors import InputError, SettingsError
 
 # Contrasts of one slice differ by less than this between frames or slices that fit alike.
@@ -71,12 +71,12 @@ def place_annotations(
     return placed
 
 
-def annotation_troubles(
+def annotation_issues(
     annotations: Mapping[str, NDArray[np.uint8] | Callable[[], NDArray[np.uint8]]],
     slice_names: Sequence[str],
     shape: tuple[int, ...],
     slice_numbers: str = "as_scans",
-) -> tuple[NDArray[np.uint8], list[Trouble]]:
+) -> tuple[NDArray[np.uint8], list[Issue]]:
     """Place the annotations that can be placed, and list what is wrong with the others.
 
     Parameters
@@ -89,19 +89,19 @@ def annotation_troubles(
     Returns
     -------
     placed : ndarray of uint8, shape (z, y, x)
-    troubles : list of Trouble
+    issues : list of Issue
     """
     placed = np.zeros(shape, np.uint8)
     index_of = _numbering(slice_names, slice_numbers)
     taken: dict[int, str] = {}
-    troubles = []
+    issues = []
     for name, given in annotations.items():
         try:
             classes = given() if callable(given) else given
             placed[_place(name, classes, index_of, shape, slice_numbers, taken)] = classes
         except InputError as problem:
-            troubles.append(trouble_of(name, problem))
-    return placed, troubles
+            issues.append(issue_from(name, problem))
+    return placed, issues
 
 
 def _place(
@@ -217,7 +217,7 @@ def classes_of_colours(name: str, colours: NDArray[np.uint8]) -> NDArray[np.uint
             where=name,
             found=f"{len(unknown)} such colours: {shown}",
             expected=", ".join(f"{colour} = {value}" for value, colour in enumerate(LABEL_COLOURS)),
-            remedy="draw with a hard pencil in the colours of the palette, without antialiasing",
+            remedy="draw in the colours of the palette with the pencil tool, antialiasing off",
         )
     return np.array(values, np.uint8)[index].reshape(colours.shape[:2])
 

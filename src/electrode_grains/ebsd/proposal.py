@@ -1,4 +1,4 @@
-"""Which slices of a stack a person should label: spread over the stack, rich in boundaries."""
+"""Slices that a person should label: spread over the stack, of high boundary density."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From single scans to a stack: natural order, one grid, all problems told at once."""
+"""From single scans to a stack: natural order, one grid, all issues reported at once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CROP = "crop all scans to their common window"
 SAME_SCAN = "export the slice like the others, or leave it out"
 
 
-class Trouble(NamedTuple):
+class Issue(NamedTuple):
     """One problem of a stack: a row of the table that a refusal shows."""
 
     slice: str
@@ -99,7 +99,7 @@ def stack_scans(
     scans : mapping of str to Dataset or callable, or sequence of Dataset
         Scans, or functions that read them, by name. A sequence is taken in its order.
     slice_spacing_nm : float, optional
-        Thickness milled away between two scans. By default what the first scan tells, as
+        Thickness milled away between two scans. By default what the first scan knows, as
         slices of volumes do; or else its step, so that voxels are as deep as they are high.
     first_slice : int, optional
         Number that the first slice must have, so that slices missing at the beginning are
@@ -120,7 +120,7 @@ def stack_scans(
     ------
     InputError
         If slices are unnumbered, missing or doubled, or differ in grid, step or phases. All
-        problems of the stack are told at once, in a table; what most slices have is what is
+        issues of the stack are reported at once, in a table; what most slices have is what is
         expected of the others.
     SettingsError
         If the spacing is no positive number.
@@ -137,20 +137,21 @@ def stack_scans(
         scans = {f"slice_{index:03d}": scan for index, scan in enumerate(scans)}
     if not scans:
         raise InputError("there are no slices to stack")
-    stack, troubles = inspect_scans(scans, first_slice, options)
-    if troubles:
+    stack, issues = inspect_scans(scans, first_slice, options)
+    if issues:
         raise InputError(
-            f"{len(troubles)} problems in a stack of {len(scans)} slices:\n"
-            f"{trouble_table(troubles)}",
+            f"{len(issues)} problems in a stack of {len(scans)} slices:\n{issue_table(issues)}",
             remedy="put right or remove the files named; the stack is read only when all agree",
         )
     if falling:
         stack = stack.isel(z=slice(None, None, -1))
         stack.attrs["slices"] = stack.attrs["slices"][::-1]
     dy, dx = stack.attrs.pop("step_nm")
-    told = stack.attrs.pop("slice_spacing_nm")
-    dz = float(slice_spacing_nm or told or dy)
-    stack.attrs["from_volume"] = told is not None  # of slices, only a volume tells the spacing
+    volume_spacing = stack.attrs.pop("slice_spacing_nm")
+    dz = float(slice_spacing_nm or volume_spacing or dy)
+    stack.attrs["from_volume"] = (
+        volume_spacing is not None
+    )  # of slices, only a volume tells the spacing
     stack.attrs["spacing_nm"] = (dz, dy, dx)
     return stack.assign_coords(z=np.arange(len(stack.attrs["slices"])) * dz)
 
@@ -160,7 +161,7 @@ def inspect_scans(
     first_slice: int | None = None,
     options: ReadingOptions = STRICT,
     progress: Callable[[int, int], None] | None = None,
-) -> tuple[xr.Dataset, list[Trouble]]:
+) -> tuple[xr.Dataset, list[Issue]]:
     """Read all slices and list every problem instead of refusing.
 
     Parameters
@@ -168,25 +169,25 @@ def inspect_scans(
     scans, first_slice, options
         As in `stack_scans`.
     progress : callable, optional
-        Told the number of slices read, and their total.
+        Called with the number of slices read, and their total.
 
     Returns
     -------
     stack : xr.Dataset
-        As far as it could be read: of no use where there are troubles, but for its attributes
-        `step_nm`, `slice_spacing_nm` (None where the files do not tell it), `slices`,
+        As far as it could be read: of no use where there are issues, but for its attributes
+        `step_nm`, `slice_spacing_nm` (None where the files do not hold it), `slices`,
         `phases` and `notes`, which are lacking where no slice could be read.
-    troubles : list of Trouble
+    issues : list of Issue
     """
     names = natural_order(name for name in scans if re.search(r"\d", name))
-    troubles = [
-        Trouble(name, "", "no slice number in the name", "", "a name like slice_007", RENAME)
+    issues = [
+        Issue(name, "", "no slice number in the name", "", "a name like slice_007", RENAME)
         for name in scans
         if name not in names
     ]
-    troubles += _numbering_troubles(names, first_slice)
+    issues += _numbering_issues(names, first_slice)
     stack, further = _read_all(scans, names, options, progress)
-    return stack, troubles + further
+    return stack, issues + further
 
 
 def _read_all(
@@ -194,9 +195,9 @@ def _read_all(
     names: Sequence[str],
     options: ReadingOptions,
     progress: Callable[[int, int], None] | None,
-) -> tuple[xr.Dataset, list[Trouble]]:
+) -> tuple[xr.Dataset, list[Issue]]:
     """Read slice by slice into one set of arrays, so that no slice is held twice."""
-    troubles: list[Trouble] = []
+    issues: list[Issue] = []
     kinds: dict[str, _Kind] = {}
     notes: list[str] = []
     stack = xr.Dataset()
@@ -206,7 +207,7 @@ def _read_all(
         try:
             scan = _read(scans[name], options)
         except InputError as problem:
-            troubles.append(trouble_of(name, problem))
+            issues.append(issue_from(name, problem))
             continue
         kinds[name] = _kind_of(scan)
         if not stack.data_vars:
@@ -218,7 +219,7 @@ def _read_all(
             f"{scan.attrs.get('source', name)}: {note}" for note in scan.attrs.get("notes") or ()
         ]
     stack.attrs["notes"] = tuple(notes)
-    return stack, troubles + _uniformity_troubles(kinds)
+    return stack, issues + _uniformity_issues(kinds)
 
 
 def _read(scan: Scan, options: ReadingOptions) -> xr.Dataset:
@@ -287,11 +288,11 @@ def stack_fingerprint(stack: xr.Dataset) -> str:
     return digest.hexdigest()[:16]
 
 
-def _numbering_troubles(names: Sequence[str], first_slice: int | None) -> list[Trouble]:
+def _numbering_issues(names: Sequence[str], first_slice: int | None) -> list[Issue]:
     numbers = [slice_number(name) for name in names]
     if first_slice is not None and numbers:
         numbers, names = [first_slice - 1, *numbers], ["", *names]
-    troubles = []
+    issues = []
     for before, after, name in zip(numbers, numbers[1:], names[1:], strict=False):
         if first_slice is not None and after < first_slice:
             problem = ("before the first slice", str(after), f"from {first_slice} on", REMOVE)
@@ -302,34 +303,34 @@ def _numbering_troubles(names: Sequence[str], first_slice: int | None) -> list[T
             problem = ("missing slices before it", f"no {gap}", "no gap", COPY_AGAIN)
         else:
             continue
-        troubles.append(Trouble(name, "", *problem))
-    return troubles
+        issues.append(Issue(name, "", *problem))
+    return issues
 
 
-def _uniformity_troubles(kinds: Mapping[str, _Kind]) -> list[Trouble]:
+def _uniformity_issues(kinds: Mapping[str, _Kind]) -> list[Issue]:
     """Slices that differ from what most slices have."""
     if not kinds:
         return []
     usual = _Kind(
         *(Counter(values).most_common(1)[0][0] for values in zip(*kinds.values(), strict=True))
     )
-    troubles = []
+    issues = []
     for name, kind in kinds.items():
         if kind.shape != usual.shape:
             found, expected = f"{kind.shape} (y, x)", f"{usual.shape}"
-            troubles.append(Trouble(name, "", "another grid", found, expected, CROP))
+            issues.append(Issue(name, "", "another grid", found, expected, CROP))
         if not np.allclose(kind.step, usual.step, rtol=STEP_TOLERANCE):
             found, expected = f"{kind.step} nm (y, x)", f"{usual.step} nm"
-            troubles.append(Trouble(name, "", "another step", found, expected, SAME_SCAN))
+            issues.append(Issue(name, "", "another step", found, expected, SAME_SCAN))
         if kind.phases != usual.phases:
             found, expected = str(kind.phases), str(usual.phases)
-            troubles.append(Trouble(name, "", "another list of phases", found, expected, SAME_SCAN))
+            issues.append(Issue(name, "", "another list of phases", found, expected, SAME_SCAN))
         if kind.channels != usual.channels:
             found, expected = ", ".join(kind.channels), ", ".join(usual.channels)
-            troubles.append(Trouble(name, "", "other channels", found, expected, SAME_SCAN))
+            issues.append(Issue(name, "", "other channels", found, expected, SAME_SCAN))
         if kind.frames != usual.frames:
-            troubles.append(Trouble(name, "", "other frames", kind.frames, usual.frames, SAME_SCAN))
-    return troubles
+            issues.append(Issue(name, "", "other frames", kind.frames, usual.frames, SAME_SCAN))
+    return issues
 
 
 def _phase_names(scan: xr.Dataset) -> tuple[tuple[int, str, str], ...]:
@@ -339,16 +340,16 @@ def _phase_names(scan: xr.Dataset) -> tuple[tuple[int, str, str], ...]:
     )
 
 
-def trouble_of(name: str, problem: UserError) -> Trouble:
+def issue_from(name: str, problem: UserError) -> Issue:
     """Row of the table for something that was refused.
 
     Examples
     --------
-    >>> trouble_of("slice_003", InputError("a row is cut", where="slice_003.ang, line 89"))[:3]
+    >>> issue_from("slice_003", InputError("a row is cut", where="slice_003.ang, line 89"))[:3]
     ('slice_003.ang', '89', 'a row is cut')
     """
     where, _, line = (problem.where or name).partition(", line ")
-    return Trouble(
+    return Issue(
         where,
         line,
         problem.message,
@@ -358,9 +359,9 @@ def trouble_of(name: str, problem: UserError) -> Trouble:
     )
 
 
-def trouble_table(troubles: Sequence[Trouble]) -> str:
+def issue_table(issues: Sequence[Issue]) -> str:
     """Problems as a table with aligned columns and wrapped cells."""
-    rows = [Trouble(*Trouble._fields), *troubles]
+    rows = [Issue(*Issue._fields), *issues]
     widths = [
         min(max(len(cell) for cell in column), widest)
         for column, widest in zip(zip(*rows, strict=True), WIDTHS, strict=True)

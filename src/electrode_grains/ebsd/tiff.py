@@ -16,7 +16,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from electrode_grains.ebsd.image_files import refuse_several, refusing_damage
-from electrode_grains.ebsd.sizes import can_hold
+from electrode_grains.ebsd.sizes import plausible_size
 from electrode_grains.errors import InputError
 
 _BY_PAGES, _AS_NOTED = False, None  # by what its pages are, or by what the writer noted about them
@@ -132,7 +132,7 @@ def _held_series(file: Path, tiff: tifffile.TiffFile) -> tifffile.TiffPageSeries
     """First series of a TIFF, once it is known that the file can hold it."""
     series = tiff.series[0]
     stored = file.stat().st_size
-    if not (series.size and can_hold(stored, series.nbytes)):
+    if not (series.size and plausible_size(stored, series.nbytes)):
         raise InputError(
             "an image announces more pixels than the file can hold, or none",
             where=str(file),

@@ -18,7 +18,7 @@ from electrode_grains.ebsd import (
     stack_scans,
     write_scan,
 )
-from electrode_grains.ebsd.scan import Trouble, stack_fingerprint, trouble_table
+from electrode_grains.ebsd.scan import Issue, issue_table, stack_fingerprint
 from electrode_grains.errors import InputError, SettingsError
 
 PHASE = {
@@ -511,9 +511,9 @@ def test_equal_stacks_have_one_fingerprint_and_others_another():
 
 def test_the_table_of_troubles_is_177_characters_wide_and_loses_none():
     cells = [letter * 50 for letter in "abcdef"]
-    lines = trouble_table([Trouble(*cells)]).splitlines()
+    lines = issue_table([Issue(*cells)]).splitlines()
     assert max(map(len, lines)) == 177
     assert lines[0].split() == ["slice", "line", "problem", "found", "expected", "remedy"]
     assert ["".join(lines[1:]).count(letter) for letter in "abcdef"] == [50] * 6
-    narrow = trouble_table([Trouble("s_1", "7", "cut", "", "", "")]).splitlines()
+    narrow = issue_table([Issue("s_1", "7", "cut", "", "", "")]).splitlines()
     assert narrow[1] == "  s_1    7     cut"

@@ -5,7 +5,7 @@ from electrode_grains.alignment import apply_transforms, estimate_transforms
 from electrode_grains.ebsd import annotation_fits, place_annotations
 from electrode_grains.ebsd.placement import (
     LABEL_COLOURS,
-    annotation_troubles,
+    annotation_issues,
     classes_of_colours,
 )
 from electrode_grains.errors import InputError, SettingsError
@@ -140,9 +140,9 @@ def test_troubles_of_annotations_are_listed_and_the_others_placed():
         raise InputError("cut", where="labels_1.png")
 
     given = {"labels_1": broken, "labels_2": lambda: DRAWN, "labels_3": DRAWN, "again_3": DRAWN}
-    placed, troubles = annotation_troubles(given, ["s_1", "s_2", "s_3"], (3, 2, 2))
+    placed, issues = annotation_issues(given, ["s_1", "s_2", "s_3"], (3, 2, 2))
     assert placed.any(axis=(1, 2)).tolist() == [False, True, True]
-    assert [(row.slice, row.problem) for row in troubles] == [
+    assert [(row.slice, row.problem) for row in issues] == [
         ("labels_1.png", "cut"),
         ("again_3", "two annotations are of the same slice"),
     ]
