@@ -383,7 +383,7 @@ def _declare_measured() -> None:
              page="lattice")  # fmt: skip
     for part in "wxyz":
         _declare(f"orientation_{part}", f"Orientation {part}", "mean lattice orientation",
-                 limits=(-1.0, 1.0), page="lattice")  # fmt: skip
+                 page="lattice")  # fmt: skip
     for angle in ("phi1", "Phi", "phi2"):
         _declare(f"bunge_{angle}", f"Bunge {angle}", "mean lattice orientation", unit="rad",
                  page="lattice")  # fmt: skip

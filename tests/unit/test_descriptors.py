@@ -21,8 +21,8 @@ from electrode_grains.distributions import MARGINAL_FAMILIES, candidate_families
 from electrode_grains.errors import ComputationError, InputError, SettingsError
 from electrode_grains.exports.particle import ExportedParticle
 from electrode_grains.figures import marginal_histograms, table_1, truth_comparison
-from electrode_grains.figures.tables import display_rows
-from electrode_grains.grains.scores import compare_statistics
+from electrode_grains.figures.table_text import display_rows
+from electrode_grains.grains import compare_statistics
 from electrode_grains.morphometry import characterize_grains
 
 SIX = [

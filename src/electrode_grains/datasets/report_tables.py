@@ -9,7 +9,7 @@ from kedro_datasets._typing import TablePreview
 
 from electrode_grains.datasets.atomic import FileDataset
 from electrode_grains.datasets.tables import spreadsheet_safe, table_preview
-from electrode_grains.figures.tables import to_latex, to_markdown
+from electrode_grains.figures.table_text import to_latex, to_markdown
 
 
 class ReportTableDataset(FileDataset[pd.DataFrame, pd.DataFrame]):

@@ -2,28 +2,20 @@ from .charts import candidate_chart
 from .content import FIGURES, ReportContent
 from .descriptors import descriptor_illustration
 from .diagnostics import depth_curve, drift_plot, truth_comparison
-from .distributions import (
-    bivariate_densities,
-    derived_histogram,
-    marginal_histograms,
-    probability_plots,
-)
+from .distributions import derived_histogram, marginal_histograms, probability_plots
 from .encoding import png_data_uri
 from .interactive import distribution_payload
 from .meshes import particle_mesh
 from .networks import learning_curves, network_architecture, validation_plot
 from .page import report_page
-from .sections import (
-    annotated_slice,
-    predicted_slice,
-    segmentation_slice,
-    slice_maps,
-    stack_alignment,
-)
+from .pair_densities import bivariate_densities
+from .sections import annotated_slice, predicted_slice, segmentation_slice, slice_maps
 from .slices import slice_browser
+from .stack import stack_alignment
 from .style import CHARACTERISTICS, FAMILIES, characteristic_name, family_name, label_colours
 from .suspects import suspect_pictures
-from .tables import table_1, table_2, table_3, table_4, to_latex, to_markdown
+from .table_text import to_latex, to_markdown
+from .tables import table_1, table_2, table_3, table_4
 
 __all__ = [
     "CHARACTERISTICS",

@@ -20,7 +20,7 @@ from electrode_grains.figures.style import (
     label_colours,
     plain_axis_label,
 )
-from electrode_grains.figures.tables import heading
+from electrode_grains.figures.table_text import heading
 
 PALETTE_SIZE = 64
 """Colours of a palette; a browser's colour scale has 256 steps, four for each of them."""

@@ -39,14 +39,8 @@ from electrode_grains.figures.page_values import (
     validation_table,
     value_rows,
 )
-from electrode_grains.figures.tables import (
-    display_cell,
-    heading,
-    table_1,
-    table_2,
-    table_3,
-    table_4,
-)
+from electrode_grains.figures.table_text import display_cell, heading
+from electrode_grains.figures.tables import table_1, table_2, table_3, table_4
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; "

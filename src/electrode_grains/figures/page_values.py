@@ -10,12 +10,8 @@ import pandas as pd
 
 from electrode_grains.figures.content import ReportContent
 from electrode_grains.figures.style import characteristic_name
-from electrode_grains.figures.tables import (
-    characteristics_in_order,
-    display_cell,
-    display_rows,
-    heading,
-)
+from electrode_grains.figures.table_text import display_cell, display_rows, heading
+from electrode_grains.figures.tables import characteristics_in_order
 
 LISTED_VALUES = 12
 SCORES: Mapping[str, tuple[tuple[str, str, str], ...]] = {

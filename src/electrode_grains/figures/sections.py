@@ -15,7 +15,6 @@ from electrode_grains.classes import CHANNEL_NAMES, FIGURE_COLOURS
 from electrode_grains.errors import InputError
 from electrode_grains.figures.style import (
     DOUBLE_COLUMN,
-    NM_PER_UM,
     grey_range,
     label_colours,
     letter_panels,
@@ -27,66 +26,6 @@ from electrode_grains.figures.style import (
 
 PALE = 0.8  # share of white in the colour of regions that do not stay
 Spacing = tuple[float, float, float]
-
-
-@styled
-def stack_alignment(
-    image_quality_before: NDArray[Any], image_quality_after: NDArray[Any], spacing: Spacing
-) -> Figure:
-    """Show sections across the slices before and after alignment (Fig. 1).
-
-    Parameters
-    ----------
-    image_quality_before, image_quality_after : ndarray of float, shape (z, y, x)
-        Image quality as acquired and as aligned; both in the same window.
-    spacing : (float, float, float)
-        Voxel size (dz, dy, dx) in nm.
-
-    Returns
-    -------
-    Figure
-        Left before, right after: the cutaway, of the window that all aligned slices cover,
-        then the middle x-z and y-z sections, in which drift shows as steps.
-
-    Raises
-    ------
-    InputError
-        If a volume is not three-dimensional or the shapes differ.
-
-    Examples
-    --------
-    >>> volume = np.random.default_rng(1).random((6, 8, 9))
-    >>> len(stack_alignment(volume, volume, (50, 50, 50)).axes)
-    6
-    """
-    _check_volume("image quality before alignment", image_quality_before)
-    _check_volume("image quality after alignment", image_quality_after, image_quality_before.shape)
-    depth, height, width = (
-        n * step for n, step in zip(image_quality_before.shape, spacing, strict=True)
-    )
-    heights = (0.95, depth / width, depth / height)
-    panel_width = 0.42 * DOUBLE_COLUMN
-    figure = new_figure(DOUBLE_COLUMN, min(9.0, panel_width * sum(heights) + 1.6))
-    grid = figure.subplots(3, 2, height_ratios=heights, squeeze=False)
-    low, high = grey_range(image_quality_before)
-    options = {"cmap": "gray", "vmin": low, "vmax": high}
-    known = _known_window(image_quality_after)
-    for column, (title, volume) in enumerate(
-        (("before alignment", image_quality_before), ("after alignment", image_quality_after))
-    ):
-        middle_y, middle_x = volume.shape[1] // 2, volume.shape[2] // 2
-        _draw_cutaway(grid[0, column], volume[known], spacing, options)
-        grid[0, column].set_title(title)
-        show_section(
-            grid[1, column], volume[:, middle_y], (spacing[0], spacing[2]), ("z", "x"), **options
-        )
-        show_section(
-            grid[2, column], volume[:, :, middle_x], (spacing[0], spacing[1]), ("z", "y"), **options
-        )
-        grid[1, column].set_title("$x$-$z$ section")
-        grid[2, column].set_title("$y$-$z$ section")
-    letter_panels(grid.ravel())
-    return figure
 
 
 @styled
@@ -133,8 +72,8 @@ def slice_maps(
     rows = [("image quality", quality_before, quality_after)]
     if np.any(colours_before):  # plain images tell nothing of orientations
         rows.append(("orientations (IPF z)", colours_before, colours_after))
-    panel_height = _panel_height(quality_before[None], spacing, 2)
-    figure = new_figure(DOUBLE_COLUMN, min(9.0, (panel_height + 0.4) * len(rows)))
+    height = panel_height(quality_before[None], spacing, 2)
+    figure = new_figure(DOUBLE_COLUMN, min(9.0, (height + 0.4) * len(rows)))
     grid = figure.subplots(len(rows), 2, squeeze=False)
     low, high = grey_range(quality_before)
     for row, (name, *maps) in enumerate(rows):
@@ -189,14 +128,14 @@ def annotated_slice(
     >>> figure.axes[1].get_title("left").split()[-1]
     'annotation'
     """
-    _check_volume("image quality", image_quality)
-    _check_volume("annotation", annotation, image_quality.shape)
+    check_volume("image quality", image_quality)
+    check_volume("annotation", annotation, image_quality.shape)
     probability = _probability_slice(class_probability, image_quality.shape, slice_index)
-    panel = _panel_height(image_quality, spacing, columns=3)
+    panel = panel_height(image_quality, spacing, columns=3)
     figure = new_figure(DOUBLE_COLUMN, 2 * panel + 1.4)
     grid = figure.subplots(2, 3, squeeze=False)
     pixel = (spacing[1], spacing[2])
-    _show_quality(grid[0, 0], image_quality, slice_index, spacing)
+    show_quality(grid[0, 0], image_quality, slice_index, spacing)
     _show_classes(grid[0, 1], annotation[slice_index], pixel, "annotation")
     _show_classes(grid[0, 2], probability.argmax(axis=0) + 1, pixel, "most probable class")
     shown = [
@@ -251,12 +190,12 @@ def predicted_slice(
     >>> figure.axes[1].get_title("left").split()[-1]
     'boundary'
     """
-    _check_volume("image quality", image_quality)
+    check_volume("image quality", image_quality)
     probability = _probability_slice(class_probability, image_quality.shape, slice_index)
-    panel = _panel_height(image_quality, spacing, columns=2)
+    panel = panel_height(image_quality, spacing, columns=2)
     figure = new_figure(0.8 * DOUBLE_COLUMN, 1.5 * panel + 0.9)
     grid = figure.subplots(2, 2, squeeze=False).ravel()
-    _show_quality(grid[0], image_quality, slice_index, spacing)
+    show_quality(grid[0], image_quality, slice_index, spacing)
     for axes, channel, name in zip(grid[1:], probability, CHANNEL_NAMES, strict=True):
         shown = _show_probability(axes, channel, (spacing[1], spacing[2]), name)
     figure.colorbar(shown, ax=grid.tolist(), shrink=0.6, label="probability")
@@ -305,18 +244,18 @@ def segmentation_slice(
     >>> [axes.get_title("left").split()[-1] for axes in figure.axes]
     ['quality', 'grains']
     """
-    _check_volume("image quality", image_quality)
+    check_volume("image quality", image_quality)
     panels = [("grains", labels)]
     if watershed_labels is not None:
         panels.insert(0, ("watershed regions", watershed_labels))
     for name, volume in panels:
-        _check_volume(name, volume, image_quality.shape)
+        check_volume(name, volume, image_quality.shape)
     _check_slice(slice_index, image_quality.shape[0])
     columns = len(panels) + 1
-    panel = _panel_height(image_quality, spacing, columns)
+    panel = panel_height(image_quality, spacing, columns)
     figure = new_figure(DOUBLE_COLUMN, panel + 0.7)
     grid = figure.subplots(1, columns, squeeze=False)[0]
-    _show_quality(grid[0], image_quality, slice_index, spacing)
+    show_quality(grid[0], image_quality, slice_index, spacing)
     for axes, (name, volume) in zip(grid[1:], panels, strict=True):
         coloured = label_colours(volume[slice_index])
         if name != "grains":  # what the next step removes is pale
@@ -329,79 +268,10 @@ def segmentation_slice(
     return figure
 
 
-def _known_window(volume: NDArray[Any]) -> tuple[slice, slice, slice]:
-    """Rows and columns, through the middle, that every slice covers; all where few remain."""
-    everywhere = np.isfinite(volume).all(axis=0)
-    height, width = everywhere.shape
-    ends = [np.flatnonzero(line) for line in (everywhere[:, width // 2], everywhere[height // 2])]
-    if any(len(end) < size // 2 for end, size in zip(ends, (height, width), strict=True)):
-        return slice(None), slice(None), slice(None)
-    rows, columns = (slice(int(end[0]), int(end[-1]) + 1) for end in ends)
-    return slice(None), rows, columns
-
-
-def _draw_cutaway(
-    axes: Axes, volume: NDArray[Any], spacing: Spacing, options: dict[str, Any]
-) -> None:
-    """Draw the block with the octant towards the viewer cut out."""
-    half = tuple(n // 2 for n in volume.shape)
-    size = [n * step / NM_PER_UM for n, step in zip(volume.shape, spacing, strict=True)]
-    cut = [n * step / NM_PER_UM for n, step in zip(half, spacing, strict=True)]
-    # On paper: the viewer sees the first slice (top), the last row and the last column.
-    down, front, right = (np.array(v) for v in ((0.0, -1.0), (-0.52, -0.52), (0.88, -0.30)))
-    down_all, front_all, right_all = down * size[0], front * size[1], right * size[2]
-    down_cut, front_cut, right_cut = down * cut[0], front * cut[1], right * cut[2]
-    front_rest, right_rest = front_all - front_cut, right_all - right_cut
-    z, y, x = half
-    faces = (
-        # section, whether its quarter is cut out, origin, along columns, along rows, shade
-        (_without_quarter(volume[0], y, x, last_rows=True), np.zeros(2), right_all, front_all, 1.0),
-        (_without_quarter(volume[:, -1], z, x), front_all, right_all, down_all, 0.85),
-        (_without_quarter(volume[:, :, -1], z, y), right_all, front_all, down_all, 0.7),
-        (volume[z, y:, x:], down_cut + front_cut + right_cut, right_rest, front_rest, 1.0),
-        (volume[:z, y, x:], front_cut + right_cut, right_rest, down_cut, 0.85),
-        (volume[:z, y:, x], front_cut + right_cut, front_rest, down_cut, 0.7),
-    )
-    for image, origin, along, across, shade in faces:
-        _draw_face(axes, image, origin, along, across, options, shade)
-    axes.set_aspect("equal")
-    axes.axis("off")
-
-
-def _without_quarter(
-    image: NDArray[Any], row: int, column: int, last_rows: bool = False
-) -> NDArray[Any]:
-    """Blank the quarter of an outer face that belongs to the octant cut out."""
-    masked = np.ma.masked_invalid(image.astype(float))
-    masked[slice(row, None) if last_rows else slice(None, row), column:] = np.ma.masked
-    return np.asanyarray(masked)
-
-
-def _draw_face(
-    axes: Axes,
-    image: NDArray[Any],
-    origin: NDArray[np.float64],
-    along: NDArray[np.float64],
-    across: NDArray[np.float64],
-    options: dict[str, Any],
-    shade: float,
-) -> None:
-    """Draw an image on a parallelogram; a whole face gets an edge, a notched one does not."""
-    rows, columns = image.shape
-    column = np.linspace(0, 1, columns + 1)[None, :, None]
-    row = np.linspace(0, 1, rows + 1)[:, None, None]
-    mesh = origin + column * along + row * across
-    low, high = options["vmin"], options["vmax"]
-    shaded = {**options, "vmax": low + (high - low) / shade}
-    axes.pcolormesh(mesh[..., 0], mesh[..., 1], image, rasterized=True, **shaded)
-    if not np.ma.is_masked(image):
-        corners = np.array([origin, origin + along, origin + along + across, origin + across])
-        axes.fill(*corners.T, facecolor="none", edgecolor="white", linewidth=0.7)
-
-
-def _show_quality(
+def show_quality(
     axes: Axes, image_quality: NDArray[Any], slice_index: int, spacing: Spacing
 ) -> None:
+    """Show the image quality of a slice in grey, without its extremes."""
     low, high = grey_range(image_quality)
     show_section(
         axes,
@@ -430,14 +300,15 @@ def _show_probability(
     return shown
 
 
-def _panel_height(volume: NDArray[Any], spacing: Spacing, columns: int) -> float:
+def panel_height(volume: NDArray[Any], spacing: Spacing, columns: int) -> float:
     """Height in inches of a panel of the page's width over the number of columns."""
     width = DOUBLE_COLUMN / columns - 0.55
     ratio = volume.shape[1] * spacing[1] / (volume.shape[2] * spacing[2])
     return float(np.clip(width * ratio, 0.8, 4.5))
 
 
-def _check_volume(name: str, volume: NDArray[Any], shape: tuple[int, ...] | None = None) -> None:
+def check_volume(name: str, volume: NDArray[Any], shape: tuple[int, ...] | None = None) -> None:
+    """Refuse what is no volume, or one of another window."""
     if volume.ndim != 3 or 0 in volume.shape:
         raise InputError(
             f"{name} is not a volume", found=f"shape {volume.shape}", expected="(z, y, x)"

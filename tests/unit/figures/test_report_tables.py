@@ -4,7 +4,7 @@ import pytest
 
 from electrode_grains.distributions import COPULA_FAMILIES, MARGINAL_FAMILIES
 from electrode_grains.figures import table_1, table_2, table_3, table_4, to_latex, to_markdown
-from electrode_grains.figures.tables import display_cell
+from electrode_grains.figures.table_text import display_cell
 from proofs import proves
 
 MARGINALS = {

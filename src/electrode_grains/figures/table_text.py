@@ -1,0 +1,172 @@
+"""Cells, headings and whole tables as text: for readers, Markdown, LaTeX."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from electrode_grains.figures.style import CHARACTERISTICS, FAMILIES, characteristic_name
+
+MISSING = "-"
+
+
+SIGNIFICANT_DIGITS = 4
+
+
+LATEX_ESCAPES = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "&": r"\&",
+        "%": r"\%",
+        "$": r"\$",
+        "#": r"\#",
+        "_": r"\_",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+    }
+)
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    r"""Write a table in GitHub's Markdown; the index is left out.
+
+    Examples
+    --------
+    >>> print(to_markdown(pd.DataFrame({"family": ["weibull"], "delta_aic": [2.0]})), end="")
+    | Family | ΔAIC |
+    | :--- | ---: |
+    | Weibull | 2 |
+    """
+    headings = [_markdown_cell(heading(str(name))) for name in table.columns]
+    rules = ["---:" if numeric else ":---" for numeric in _numeric(table)]
+    lines = [headings, rules, *([_markdown_cell(c) for c in row] for row in display_rows(table))]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def to_latex(table: pd.DataFrame) -> str:
+    r"""Write a table in LaTeX with the rules of booktabs; the index is left out.
+
+    Examples
+    --------
+    >>> print(to_latex(pd.DataFrame({"family": ["bb1"], "rotation": [180]})), end="")
+    \begin{tabular}{lr}
+    \toprule
+    Family & Rotation / deg \\
+    \midrule
+    BB1 (Clayton-Gumbel) & 180 \\
+    \bottomrule
+    \end{tabular}
+    """
+    alignment = "".join("r" if numeric else "l" for numeric in _numeric(table))
+    headings = [_latex_cell(heading(str(name))) for name in table.columns]
+    body = [[_latex_cell(cell) for cell in row] for row in display_rows(table)]
+    return "\n".join(
+        [
+            rf"\begin{{tabular}}{{{alignment}}}",
+            r"\toprule",
+            " & ".join(headings) + r" \\",
+            r"\midrule",
+            *(" & ".join(row) + r" \\" for row in body),
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
+
+
+HEADINGS: Mapping[str, str] = {
+    "aic": "AIC",
+    "bic": "BIC",
+    "delta_aic": "ΔAIC",
+    "akaike_weight": "Akaike weight",
+    "p_value": "p (goodness of fit)",
+    "log_likelihood": "Log-likelihood",
+    "mean_empirical": "Mean (empirical)",
+    "mean_fitted": "Mean (fitted)",
+    "std_empirical": "Std (empirical)",
+    "std_fitted": "Std (fitted)",
+    "std": "Std",
+    "correlation_empirical": "Correlation (empirical)",
+    "correlation_fitted": "Correlation (fitted)",
+    "kendall_tau": "Kendall's tau",
+    "rotation": "Rotation / deg",
+    "boundary_f1": "Boundary F1",
+    "brier_score": "Brier score",
+    "x": "x",
+    "y": "y",
+}
+
+
+UNIT_SUFFIXES: Mapping[str, str] = {"nm": "nm", "nm2": "nm²", "nm3": "nm³"}
+
+
+def heading(column: str) -> str:
+    """Heading of a column as a reader writes it.
+
+    Examples
+    --------
+    >>> heading("volume_nm3"), heading("delta_aic"), heading("sample_size")
+    ('Volume / nm³', 'ΔAIC', 'Sample size')
+    """
+    if column in HEADINGS:
+        return HEADINGS[column]
+    stem, _, suffix = column.rpartition("_")
+    if stem and suffix in UNIT_SUFFIXES:
+        return f"{stem.replace('_', ' ').capitalize()} / {UNIT_SUFFIXES[suffix]}"
+    known = CHARACTERISTICS.get(column)
+    return f"{known.title} / {known.unit}" if known and known.unit else characteristic_name(column)
+
+
+def display_rows(table: pd.DataFrame) -> list[list[str]]:
+    """Write every cell as text: four significant digits, names of families in full."""
+    columns = [[display_cell(value) for value in table[name]] for name in table.columns]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def display_cell(value: Any) -> str:
+    """Write one value for a reader; what is missing becomes a dash.
+
+    Examples
+    --------
+    >>> display_cell(0.0516904), display_cell(None), display_cell("polar_angle")
+    ('0.05169', '-', 'Polar angle')
+    """
+    if value is None or value is pd.NA or value is pd.NaT or value == "":
+        return MISSING
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, int | np.integer):
+        return str(value)
+    if isinstance(value, float | np.floating):
+        return f"{value:.{SIGNIFICANT_DIGITS}g}" if np.isfinite(value) else MISSING
+    text = str(value)
+    if text in CHARACTERISTICS:
+        return CHARACTERISTICS[text].title
+    return FAMILIES.get(text, text)
+
+
+def _markdown_cell(text: str) -> str:
+    plain = " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")
+    return plain.replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _latex_cell(text: str) -> str:
+    escaped = " ".join(text.split()).translate(LATEX_ESCAPES)
+    for sign, command in (("Δ", r"$\Delta$"), ("²", r"$^2$"), ("³", r"$^3$")):
+        escaped = escaped.replace(sign, command)
+    return escaped
+
+
+def _numeric(table: pd.DataFrame) -> list[bool]:
+    return [
+        pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
+        for dtype in table.dtypes
+    ]
