@@ -57,6 +57,13 @@ def reduce_inputs(node: Node, available: Collection[str]) -> Node | None:
     function = partial(node.func, **dict.fromkeys(absent & declared))
     update_wrapper(function, node.func)
     del function.__wrapped__  # its signature asks for what is bound here
+    # Kedro maps inputs by their order, and has no globals of a partial to look hints up.
+    remaining = [each for name, each in signature.parameters.items() if name not in absent]
+    described = {
+        "__signature__": signature.replace(parameters=remaining),
+        "__annotations__": {name: hint for name, hint in hints.items() if name not in absent},
+    }
+    vars(function).update(described)
     inputs = {keyword: name for keyword, name in named.items() if keyword not in absent}
     return Node(function, inputs, node._outputs, name=node.name)
 

@@ -23,6 +23,8 @@ from electrode_grains.pipelines import (
     segmentation,
 )
 
+# Folder of the project that a command works on, where it is not the one around.
+PROJECT: Path | None = None
 STEPS = {
     "preprocessing": preprocessing,
     "boundary_model": boundary_model,
@@ -53,7 +55,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     A project that `electrode-grains init` made from a user's scans declares neither, so that no
     pipeline there writes scans.
     """
-    declared = declared_in(Path.cwd())
+    declared = declared_in(PROJECT or Path.cwd())
     if declared.get("starts_from") == "grain_map":
         steps = {name: step.create_pipeline() for name, step in FROM_GRAIN_MAP.items()}
         pipelines = compose({**steps, "export": export.create_pipeline()}, ["grain_map"])

@@ -136,6 +136,7 @@ def _table_of(place: Path) -> Path:
     candidates = [place, place / TABLE, place / "data" / TABLE]
     for file in candidates:
         if file.is_file():
+            _refuse_changed(file)
             return file
     raise InputError(
         "there is no grain table",
@@ -143,3 +144,18 @@ def _table_of(place: Path) -> Path:
         expected=" or ".join(map(str, candidates[1:])),
         remedy="run the project first, or name its data folder",
     )
+
+
+def _refuse_changed(file: Path) -> None:
+    """Refuse a table that is not what its run wrote; one without manifest is a user's own."""
+    from electrode_grains.runs import Manifest, changed_files, file_digests, manifest_path
+
+    manifest = Manifest.read(manifest_path("grain_table", file))
+    if manifest is not None and (changed := changed_files(manifest.files, file_digests([file]))):
+        raise InputError(
+            "the grain table cannot be trusted",
+            where=str(file),
+            found=", ".join(changed),
+            expected="the table that the last run wrote",
+            remedy="run characterization again, or name a copy of the table in another folder",
+        )

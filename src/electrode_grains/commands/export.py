@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,6 +20,7 @@ NAMES = ("vti", "tif", "dream3d", "csv", "vtp", "ply", "stl", "vtu")
               help="May be given several times [default: vti tif dream3d csv ply].")  # fmt: skip
 @click.option("--smoothing", default=10, show_default=True, type=click.IntRange(min=0),
               help="Smoothing steps of surfaces; 0 leaves voxel faces.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Take results as they are, outdated or not.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False),
               help="Folder [default: data/08_reporting/exports].")  # fmt: skip
 def command(
@@ -26,6 +28,7 @@ def command(
     env: str | None,
     formats: Sequence[str],
     smoothing: int,
+    force: bool,
     output: Path | None,
 ) -> None:
     """Write the grains in the formats of other programs.
@@ -43,6 +46,8 @@ def command(
     Volumes are kept as OME-Zarr already, which napari and Fiji open. Lengths are nm, but um in
     tif and dream3d.
     """
+    from kedro.framework.project import pipelines
+
     from electrode_grains.commands.console import echo, progress
     from electrode_grains.commands.outputs import output_folder
     from electrode_grains.commands.project import open_project
@@ -52,7 +57,13 @@ def command(
 
     opened = open_project(project, env)
     steps = {"grain_label_volume": "segmentation", "grain_table": "characterization"}
-    loaded = {name: opened.load(name, steps.get(name, "preprocessing")) for name in INPUTS}
+    opened.check(INPUTS, force=force)
+    # A project that starts from a grain map has no scans.
+    made = pipelines["export"].inputs()
+    loaded: dict[str, Any] = {
+        name: opened.load(name, steps.get(name, "preprocessing")) if name in made else None
+        for name in INPUTS
+    }
     particle = gather_particle(**loaded, parameters=opened.config["parameters"])
     chosen = NAMES if "all" in formats else formats or (*NAMES[:4], "ply")
     folder = output or opened.file_of("exported_particle")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -78,6 +79,18 @@ class Project:
             )
         return self.catalog.load(name)
 
+    def check(self, names: Iterable[str], *, force: bool = False) -> None:
+        """Refuse results that `kedro run` would refuse as inputs: changed, unrecorded, outdated.
+
+        Raises
+        ------
+        InputError
+            Naming the first one; with `force` it is a warning instead.
+        """
+        from electrode_grains.configuration import check_results
+
+        check_results(self.path, self.environment, names, force=force)
+
     def file_of(self, name: str) -> Path:
         """File or folder that keeps a dataset.
 
@@ -137,6 +150,9 @@ def open_project(
     from kedro.framework.startup import bootstrap_project
     from kedro.io import DataCatalog
 
+    from electrode_grains import pipeline_registry
+
+    pipeline_registry.PROJECT = folder
     bootstrap_project(folder)
     # The command itself reports what is wrong, once.
     logging.getLogger("kedro").setLevel(logging.CRITICAL)

@@ -135,10 +135,14 @@ class EditSession:
     """
 
     def __init__(self, project: Project) -> None:
+        from electrode_grains.configuration import data_folder
         from electrode_grains.grains import apply_edits
 
         self.file = project.file_of("segmentation_edits")
+        self._data_folder = data_folder(project.path, project.config)
         self.recorded = 0
+        # Labels are older than edits that were recorded since, which are replayed below.
+        project.check(["class_probability_volume", "image_quality_volume"])
         self._boundary = project.load("class_probability_volume", "boundary_model")[0].to_numpy()
         labels = project.load("grain_label_volume", STEP).to_numpy()
         manual = project.config["parameters"]["segmentation"]["manual"]["edits"]
@@ -169,10 +173,12 @@ class EditSession:
         """
         from electrode_grains.datasets.edits import append_edit
         from electrode_grains.grains import apply_edits
+        from electrode_grains.runs import one_run
 
         edit = _edit(action, voxels)
         self.labels, _ = apply_edits(self.labels, [edit], self._boundary)
-        append_edit(self.file, edit)
+        with one_run(self._data_folder):
+            append_edit(self.file, edit)
         self.recorded += 1
         return self.labels
 

@@ -9,6 +9,7 @@ import click
 
 from electrode_grains.commands import Command
 from electrode_grains.commands.project import project_options
+from electrode_grains.errors import InputError
 
 if TYPE_CHECKING:
     from electrode_grains.commands.project import Project
@@ -39,8 +40,20 @@ def command(project: Path | None, env: str | None, rebuild: bool, no_open: bool)
         echo(
             f"older than {', '.join(newer)}: electrode-grains report --rebuild draws it from these"
         )
+    else:
+        _warn_outdated(opened)
     if is_interactive() and not no_open:
         click.launch(str(page))
+
+
+def _warn_outdated(project: Project) -> None:
+    """Say that today's settings would give another report."""
+    from electrode_grains.commands.console import echo
+
+    try:
+        project.check(["report"])
+    except InputError as error:
+        echo(f"outdated ({error.found}): kedro run computes it again")
 
 
 def newer_results(project: Project) -> list[str]:

@@ -1,10 +1,13 @@
 """Where a project may start: a virtual particle, a look at a stack, a grain map."""
 
 import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from kedro.pipeline import Node, Pipeline
@@ -13,6 +16,7 @@ from PIL import Image
 from electrode_grains.commands.new_project import as_yaml
 from electrode_grains.commands.preview import measure_drift
 from electrode_grains.composition import compose
+from electrode_grains.grain_maps import read_grain_map
 from electrode_grains.pipeline_registry import register_pipelines
 
 
@@ -174,3 +178,31 @@ def test_what_is_missing_is_none_or_left_out_or_drops_the_step():
 def test_yaml_of_a_new_project_keeps_every_text():
     content = {"a": {"b: c": "${x} # y", "d": None}, "e": [1, 2.5], "f": "-3m", "g": "\u0085"}
     assert yaml.safe_load(as_yaml(content)) == content
+
+
+def test_a_grain_map_is_measured_and_exported_by_the_rule_of_runs(command, grain_map, tmp_path):
+    project, before = tmp_path / "own", grain_map.read_bytes()
+    words = ("init", project, "--labels", grain_map, "--spacing", "60,50,40")
+    assert command(*words).exit_code == 0
+    done = subprocess.run(
+        [sys.executable, "-m", "kedro", "run", "--pipelines", "grain_map,characterization"],
+        cwd=project, capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = pd.read_parquet(project / "data" / "07_model_output" / "grain_table.parquet")
+    assert table["voxel_count"].tolist() == [5 * 6 * 7] * 8
+    assert table["volume_nm3"].tolist() == pytest.approx([5 * 6 * 7 * 60 * 50 * 40] * 8)
+    export = ("export", "--project", project, "--format", "vti", "--format", "dream3d")
+    done = command(*export, "-o", tmp_path / "first")
+    assert done.exit_code == 0, done.output
+    again = read_grain_map(tmp_path / "first" / "grains.dream3d")
+    np.testing.assert_array_equal(again.labels, np.load(grain_map))
+
+    local = project / "conf" / "local" / "parameters.yml"
+    local.write_text(local.read_text().replace("- 60.0", "- 99.0"))
+    refused = command(*export, "-o", tmp_path / "second")
+    assert refused.exit_code == 2, refused.output
+    assert "spacing_nm" in refused.output
+    assert not (tmp_path / "second").exists()
+    assert command(*export, "-o", tmp_path / "second", "--force").exit_code == 0
+    assert grain_map.read_bytes() == before
