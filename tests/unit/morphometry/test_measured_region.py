@@ -21,6 +21,7 @@ from electrode_grains.morphometry import (
     transition_areas,
 )
 from electrode_grains.morphometry.crofton import DIRECTIONS
+from electrode_grains.morphometry.edges import _unmeasured_sums, count_places
 from proofs import agree, proves
 
 SPACING = (50.0, 40.0, 30.0)
@@ -174,13 +175,20 @@ def test_edge_weights_estimate_the_number_of_grains_in_a_ragged_region():
 
 
 def test_places_of_a_box_are_counted_one_by_one():
-    from electrode_grains.morphometry.edges import _unmeasured_sums, count_places
-
     measured = np.random.default_rng(3).random((5, 6, 7)) < 0.9
     for box in product((1, 2, 3), repeat=3):
         views = np.lib.stride_tricks.sliding_window_view(measured, box)
         count = int(views.all(axis=(-3, -2, -1)).sum())
         assert count_places(_unmeasured_sums(measured), np.array([box]))[0] == count
+
+
+def test_places_of_a_coarser_lattice_stand_for_those_around_them():
+    z, y, x = np.indices((40, 44, 48))
+    measured = (z - 20) ** 2 + (y - 22) ** 2 + (x - 24) ** 2 < 19**2
+    sums, boxes = _unmeasured_sums(measured), np.array([[5, 6, 7], [9, 4, 12]])
+    every = count_places(sums, boxes)
+    for step in (2, 3):
+        assert count_places(sums, boxes, step) == pytest.approx(every, rel=0.02)
 
 
 @settings(deadline=None, max_examples=25)
