@@ -8,20 +8,22 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import zip_longest
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
-from electrode_grains.ebsd.points import ScanReader
+from electrode_grains.ebsd.points import NOT_INDEXED, ScanReader
 from electrode_grains.ebsd.settings import STRICT, ReadingOptions
 from electrode_grains.errors import InputError, SettingsError, UserError
 
 Scan = xr.Dataset | Callable[[], xr.Dataset]
 STEP_TOLERANCE = 0.01
 RENAME = "end the name in the slice number"
-REMOVE = "remove it, or number the slices as they were milled"
-COPY_AGAIN = "copy the folder again, or renumber the slices if none is lacking"
+REMOVE = "remove it, or say by slice_pattern which number of a name counts the slices"
+COPY_AGAIN = "copy the folder again, or renumber the slices; name lost ones in missing_slices"
+PATTERN = "correct slice_pattern, whose group must be a number of its own in every name"
 CROP = "crop all scans to their common window"
 SAME_SCAN = "export the slice like the others, or leave it out"
 
@@ -179,6 +181,11 @@ def inspect_scans(
         `phases` and `notes`, which are lacking where no slice could be read.
     issues : list of Issue
     """
+    if options.slice_pattern is not None:
+        scans, unnumbered = _named_by_pattern(scans, options.slice_pattern)
+        if unnumbered:
+            return xr.Dataset(attrs={"notes": ()}), unnumbered
+    scans = {**scans, **_lost_slices(scans, options.missing_slices)}
     names = natural_order(name for name in scans if re.search(r"\d", name))
     issues = [
         Issue(name, "", "no slice number in the name", "", "a name like slice_007", RENAME)
@@ -188,6 +195,56 @@ def inspect_scans(
     issues += _numbering_issues(names, first_slice)
     stack, further = _read_all(scans, names, options, progress)
     return stack, issues + further
+
+
+def _named_by_pattern(
+    scans: Mapping[str, Scan], pattern: str
+) -> tuple[dict[str, Scan], list[Issue]]:
+    """Scans called slice_007 and so on, by the number that a pattern finds in their names."""
+    named: dict[str, Scan] = {}
+    issues = []
+    for name, scan in scans.items():
+        match = re.search(pattern, name)
+        digits = match[1] if match else ""
+        called = f"slice_{int(digits):03d}" if digits.isdecimal() else ""
+        if not called:
+            found = f"{digits!r}" if match else "no match"
+            issues.append(Issue(name, "", "no slice number in the name", found, pattern, PATTERN))
+        elif called in named:
+            issues.append(
+                Issue(name, "", "doubled slice number", digits, "each number once", PATTERN)
+            )
+        else:
+            named[called] = scan
+    return named, issues
+
+
+def _lost_slices(scans: Mapping[str, Scan], numbers: Sequence[int]) -> dict[str, _Lost]:
+    """Stand-ins for slices that are known to be lost.
+
+    Raises
+    ------
+    SettingsError
+        If one of them is there.
+    """
+    taken = {slice_number(name): name for name in scans if re.search(r"\d", name)}
+    for number in numbers:
+        if number in taken or not (taken and min(taken) < number < max(taken)):
+            raise SettingsError(
+                "a slice that is said to be missing is there, or lies outside the stack",
+                where=taken.get(number),
+                found=f"missing_slices: {number}",
+                expected="numbers between the first and the last slice that have no scan",
+            )
+    return {f"missing_{number:03d}": _Lost() for number in sorted(set(numbers))}
+
+
+class _Lost:
+    """Reader of a slice that nobody has: it stays without measurement."""
+
+    def __call__(self) -> xr.Dataset:
+        """A lost slice is never read."""
+        raise AssertionError
 
 
 def _read_all(
@@ -200,10 +257,15 @@ def _read_all(
     issues: list[Issue] = []
     kinds: dict[str, _Kind] = {}
     notes: list[str] = []
+    lost: list[int] = []
     stack = xr.Dataset()
     for index, name in enumerate(names):
         if progress is not None:
             progress(index, len(names))
+        if isinstance(scans[name], _Lost):
+            lost.append(index)
+            notes.append(f"slice {slice_number(name)} is missing and stays without measurement")
+            continue
         try:
             scan = _read(scans[name], options)
         except InputError as problem:
@@ -215,11 +277,22 @@ def _read_all(
         if kinds[name] == kinds[next(iter(kinds))]:
             for channel in stack.data_vars:
                 stack[channel].to_numpy()[index] = scan[channel].to_numpy()
+            if index and _is_copy(stack["image_quality"].to_numpy(), index):
+                notes.append(f"{name}: the same image as the slice before")
         notes += [
             f"{scan.attrs.get('source', name)}: {note}" for note in scan.attrs.get("notes") or ()
         ]
+    for channel, values in stack.data_vars.items():
+        unmeasured = {"confidence_index": NOT_INDEXED}.get(str(channel), np.nan)
+        values.to_numpy()[lost] = unmeasured if values.dtype.kind == "f" else 0
     stack.attrs["notes"] = tuple(notes)
     return stack, issues + _uniformity_issues(kinds)
+
+
+def _is_copy(stack: NDArray[Any], index: int) -> bool:
+    """Whether a slice equals the one before, and is an image at all."""
+    here, before = stack[index], stack[index - 1]
+    return bool(np.array_equal(here, before, equal_nan=True) and np.nanmin(here) < np.nanmax(here))
 
 
 def _read(scan: Scan, options: ReadingOptions) -> xr.Dataset:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
+
+from pydantic import field_validator
 
 from electrode_grains.base import Settings, setting
 from electrode_grains.crystal import LaueGroup
@@ -29,9 +32,29 @@ class ReadingOptions(Settings):
         "frames of Euler angles and map: edax_1 to edax_4, oxford, bruker, same, or rotations; "
         "null: the maker's default",
     )
+    missing_slices: tuple[int, ...] = setting(
+        (), "numbers of slices that are known to be lost; each stays an unmeasured slice"
+    )
+    slice_pattern: str | None = setting(
+        None,
+        "regular expression whose group is the slice number in a name, such as NMC_(\\d+)_; "
+        "null: the last number",
+    )
     hexagonal_x: HexagonalAxis | None = setting(
         None, "axis of hexagonal crystals along x: a or a*; null: the maker's default"
     )
+
+    @field_validator("slice_pattern")
+    @classmethod
+    def _has_one_group(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            try:
+                groups = re.compile(pattern).groups
+            except re.error as error:
+                raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+            if groups != 1:
+                raise ValueError(f"{pattern!r} has {groups} groups, where one is the number")
+        return pattern
 
 
 class StackSettings(ReadingOptions):

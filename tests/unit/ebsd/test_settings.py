@@ -12,7 +12,7 @@ def test_the_configuration_holds_the_defaults_of_the_model():
     written = yaml.safe_load((BASE / "parameters_preprocessing.yml").read_text("utf-8"))
     stack = written["preprocessing"]["stack"]
     stack["laue_group"] = yaml.safe_load((BASE / "globals.yml").read_text("utf-8"))["laue_group"]
-    assert stack == StackSettings().model_dump()
+    assert stack == StackSettings().model_dump(mode="json")
     assert list(stack) == list(dict.fromkeys(stack))  # every setting is written down
 
 
