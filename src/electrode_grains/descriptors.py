@@ -29,13 +29,14 @@ LENGTH_POWERS = {"nm": 1, "nm2": 2, "nm3": 3}
 SIZE_FAMILIES = (
     "inverse_gaussian", "lognormal", "gamma", "weibull", "normal", "logistic",
     "log_logistic", "generalized_gamma", "burr_xii", "generalized_extreme_value",
-    "gumbel_maximum", "gumbel_minimum", "skew_normal",
+    "gumbel_maximum", "gumbel_minimum", "skew_normal", "lognormal_mixture",
 )  # fmt: skip
 """Marginal families that compete for a positive size."""
 SHARE_FAMILIES = (
     "beta", "kumaraswamy", "logit_normal", "generalized_extreme_value",
     "reflected_generalized_extreme_value", "gumbel_maximum", "gumbel_minimum", "normal",
     "logistic", "skew_normal", "inverse_gaussian", "lognormal", "gamma", "weibull",
+    "beta_mixture", "normal_mixture", "gumbel_minimum_mixture",
 )  # fmt: skip
 """Marginal families that compete for a shape factor in (0, 1)."""
 

@@ -233,6 +233,8 @@ def _plain(result: Any) -> Any:
 def log_marginals(tracker: tracking.Tracker, fits: Mapping[str, Any]) -> None:
     """Nest a run for each (characteristic, family)."""
     for characteristic, result in fits["characteristics"].items():
+        if result.get("undecided"):
+            tracker.set_tag(f"undecided.{characteristic}", ", ".join(result["undecided"]))
         for candidate in _logged(tracker, result):
             _log_candidate(tracker, characteristic, candidate, candidate["family"])
 

@@ -216,7 +216,7 @@ def test_warnings_of_all_steps_are_collected():
                         "x": "sphericity",
                         "y": "convexity",
                         "best": {"family": "bb1"},
-                        "goodness_of_fit": {"p_value": 0.01},
+                        "goodness_of_fit": {"p_value": 0.01, "replicates": 99},
                     }
                 ]
             },
@@ -242,10 +242,10 @@ def test_warnings_of_all_steps_are_collected():
     assert told[3] == "check slice_numbers"
     assert "single grain" in told[4]
     assert "[4, 8]" in told[5]
-    assert "the best, beta, is rejected (Kolmogorov-Smirnov, p <= 0.03)" in told[6]
+    assert "the best, beta, is rejected (Kolmogorov-Smirnov, p = 0.03)" in told[6]
     assert told[7] == (
         "No candidate fits sphericity and convexity well: the best, BB1 (Clayton-Gumbel), "
-        "is rejected (Rosenblatt, p <= 0.01)"
+        "is rejected (Rosenblatt, p ≤ 0.01)"
     )
 
 

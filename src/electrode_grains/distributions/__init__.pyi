@@ -2,6 +2,8 @@ from .characteristics import (
     check_axes,
     check_characteristic,
     fit_characteristic,
+    populations,
+    selection_frequencies,
 )
 from .comparison import (
     compare_samples,
@@ -12,6 +14,7 @@ from .copula_fitting import (
 )
 from .copula_goodness import (
     copula_goodness_of_fit,
+    joint_bootstrap,
 )
 from .copulas import (
     BivariateCopula,
@@ -54,6 +57,7 @@ from .mixtures import (
 )
 from .pairs import (
     check_pair,
+    copula_selection_frequencies,
     fit_pair,
 )
 from .pseudo_observations import (
@@ -77,16 +81,21 @@ from .records import (
     DerivedDistributions,
     DerivedQuantity,
     GoodnessOfFit,
+    Interval,
     MarginalCandidate,
     MarginalFit,
     MarginalFits,
     PairFit,
+    Population,
     RankCheck,
+    Rounding,
     SampleDifference,
 )
 from .registry import (
     COPULA_FAMILIES,
     MARGINAL_FAMILIES,
+    copula_family_named,
+    family_named,
     register_family,
     unregister_family,
 )
@@ -95,10 +104,16 @@ from .results import (
     akaike_weights,
     best_fit,
     rank_by_aic,
+    undecided,
+)
+from .rounding import (
+    Grid,
+    find_grid,
 )
 from .settings import (
     ComparisonSettings,
     GoodnessSettings,
+    MarginalSettings,
     ModellingSettings,
     PairSettings,
     SampleSettings,
@@ -124,6 +139,8 @@ __all__ = [
     "Fit",
     "GoodnessOfFit",
     "GoodnessSettings",
+    "Grid",
+    "Interval",
     "JointDensity",
     "MARGINAL_FAMILIES",
     "Marginal",
@@ -131,14 +148,17 @@ __all__ = [
     "MarginalFamily",
     "MarginalFit",
     "MarginalFits",
+    "MarginalSettings",
     "Mixture",
     "ModellingSettings",
     "Nested",
     "PairFit",
     "PairSettings",
     "Parameter",
+    "Population",
     "RankCheck",
     "Reparametrization",
+    "Rounding",
     "SampleDifference",
     "SampleSettings",
     "SampledDistribution",
@@ -152,26 +172,34 @@ __all__ = [
     "check_pair",
     "compare_joint_models",
     "compare_samples",
+    "copula_family_named",
     "copula_goodness_of_fit",
+    "copula_selection_frequencies",
     "derive_quantity",
     "edf_statistics",
+    "family_named",
     "fig8_panel",
+    "find_grid",
     "fit_characteristic",
     "fit_copula",
     "fit_marginal",
     "fit_pair",
     "goodness_of_fit",
     "implied_density",
+    "joint_bootstrap",
     "joint_density_of",
     "marginal_candidate_densities",
+    "populations",
     "pseudo_observations",
     "rank_by_aic",
     "register_family",
     "select_copula",
     "select_marginal",
+    "selection_frequencies",
     "smallest_diameter",
     "specific_surface_area",
     "tie_share",
     "two_components",
+    "undecided",
     "unregister_family",
 ]

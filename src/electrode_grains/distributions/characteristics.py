@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from electrode_grains.distributions.goodness import MINIMUM_AXES, axis_uniformity, goodness_of_fit
 from electrode_grains.distributions.marginal_fitting import inside_support, select_marginal
@@ -17,8 +19,12 @@ from electrode_grains.distributions.records import (
     GoodnessOfFit,
     MarginalCandidate,
     MarginalFit,
+    Population,
+    Rounding,
 )
-from electrode_grains.distributions.results import Fit, akaike_weights, least_aic, winner
+from electrode_grains.distributions.registry import family_named
+from electrode_grains.distributions.results import Fit, akaike_weights, least_aic, undecided, winner
+from electrode_grains.distributions.rounding import find_grid
 
 LISTED_LABELS = 20
 
@@ -51,7 +57,8 @@ def fit_characteristic(
     values = np.asarray(sample, dtype=float)
     inside = inside_support(values, support or EVERYWHERE)
     kept = values[inside]
-    fits = select_marginal(kept, families, support=support)
+    grid = find_grid(kept)
+    fits = select_marginal(kept, families, support=support, grid=grid)
     best = winner(fits)
     left_out = [] if labels is None else np.asarray(labels)[~inside][:LISTED_LABELS].tolist()
     return MarginalFit(
@@ -63,6 +70,10 @@ def fit_characteristic(
         excluded_reason="" if inside.all() else f"not inside the support {support}",
         excluded_labels=left_out,
         best=None if best is None else best.family,
+        undecided=[fit.family for fit in undecided(fits)],
+        rounding=None
+        if grid is None
+        else Rounding(step=grid.step, power=grid.power, ties=grid.ties),
         candidates=[
             _candidate(fit, least_aic(fits), weight)
             for fit, weight in zip(fits, akaike_weights(fits), strict=True)
@@ -111,7 +122,98 @@ def check_characteristic(
         return None
     values = np.asarray(sample, dtype=float)
     kept = values[inside_support(values, fit.interval)]
-    return goodness_of_fit(fit.distribution(), kept, replicates=replicates, rng=rng)
+    return goodness_of_fit(
+        fit.distribution(), kept, replicates=replicates, rng=rng, grid=find_grid(kept)
+    )
+
+
+def selection_frequencies(
+    fit: MarginalFit, replicates: int, rng: np.random.Generator
+) -> dict[str, float]:
+    """Share of samples drawn from the best family in which each family wins.
+
+    Families more than ten units of AIC behind it have practically no support and do not
+    compete again.
+
+    Parameters
+    ----------
+    fit : MarginalFit
+    replicates : int
+        Samples; 0 for none.
+    rng : Generator
+
+    Returns
+    -------
+    dict of str to float
+        The most frequent first; empty without a best family.
+    """
+    if fit.best is None or replicates == 0:
+        return {}
+    model = fit.distribution()
+    families = [row.family for row in fit.candidates if row.is_supported]
+    won = Counter(
+        best.family
+        for _ in range(replicates)
+        if (
+            best := winner(
+                select_marginal(model.sample(fit.sample_size, rng), families, fit.support)
+            )
+        )
+    )
+    return {name: count / replicates for name, count in won.most_common()}
+
+
+def populations(
+    sample: ArrayLike, fit: MarginalFit, others: Mapping[str, ArrayLike]
+) -> list[Population]:
+    """Describe the two populations of grains where the best family is a mixture.
+
+    Parameters
+    ----------
+    sample : array_like of float, shape (n,)
+        Values of the characteristic.
+    fit : MarginalFit
+    others : mapping of str to array_like, shape (n,)
+        Columns whose means over either population are wanted.
+
+    Returns
+    -------
+    list of Population
+        That of the smaller location first; empty where the best family is no mixture.
+    """
+    mixture = None if fit.best is None else family_named(fit.best).mixture
+    if mixture is None:
+        return []
+    model = fit.distribution()
+    names = family_named(mixture.component).parameter_names
+    first, second, share = mixture.split(tuple(model.parameters.values()))
+    posterior = np.asarray(model.posterior(np.asarray(sample, dtype=float)))
+    known, probability = np.isfinite(posterior), np.nan_to_num(posterior)
+    described = []
+    for values, part, weight in (
+        (first, share, probability),
+        (second, 1.0 - share, 1.0 - probability),
+    ):
+        parameters = dict(zip(names, values, strict=True))
+        component = Marginal(mixture.component, parameters, fit.support)
+        described.append(
+            Population(
+                share=part,
+                mean=component.mean(),
+                std=component.std(),
+                means={
+                    name: _weighted_mean(np.asarray(column, dtype=float), weight * known)
+                    for name, column in others.items()
+                },
+            )
+        )
+    return described
+
+
+def _weighted_mean(values: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
+    weight = weight * np.isfinite(values)
+    total = float(weight.sum())
+    return float(np.nansum(values * weight) / total) if total > 0.0 else math.nan
 
 
 def check_axes(azimuthal_angle: ArrayLike, polar_angle: ArrayLike) -> AxisUniformity | None:

@@ -6,14 +6,22 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
 
 from electrode_grains.distributions.copula_fitting import fit_copula
 from electrode_grains.distributions.copulas import BivariateCopula
 from electrode_grains.distributions.goodness import checked_replicates
+from electrode_grains.distributions.joint import JointDensity
+from electrode_grains.distributions.marginal_fitting import fit_marginal
+from electrode_grains.distributions.marginals import Marginal
 from electrode_grains.distributions.pseudo_observations import pseudo_observations
-from electrode_grains.distributions.records import CopulaGoodness
+from electrode_grains.distributions.records import CopulaGoodness, Interval
+from electrode_grains.distributions.registry import copula_family_named
 
 Array = NDArray[np.float64]
+# Probabilities enter copulas strictly inside (0, 1): half of a part in a billion.
+PROBABILITY_MARGIN = 5e-10
+RIDGE = 0.9  # rank correlation of two parameters over refits
 
 
 def rosenblatt_distance(copula: BivariateCopula, u: ArrayLike, v: ArrayLike) -> float:
@@ -45,8 +53,8 @@ def copula_goodness_of_fit(
     family: str,
     rotation: int = 0,
     *,
-    replicates: int,
-    rng: np.random.Generator,
+    replicates: int = 99,
+    rng: np.random.Generator | None = None,
 ) -> CopulaGoodness:
     """Test whether a pair has a copula of a family, whatever its marginals.
 
@@ -60,7 +68,8 @@ def copula_goodness_of_fit(
         0, 90, 180 or 270 degrees.
     replicates : int
         Samples to draw from the fitted copula, to rank and to refit, at least 19.
-    rng : Generator
+    rng : Generator, optional
+        A fixed seed by default, so that results repeat.
 
     Returns
     -------
@@ -79,6 +88,7 @@ def copula_goodness_of_fit(
     does not rest on fitted marginals.
     """
     checked_replicates(replicates)
+    rng = np.random.default_rng(0) if rng is None else rng
     fitted = fit_copula(u, v, family, rotation)
     if fitted.model is None or not fitted.is_ranked:
         return CopulaGoodness(cramer_von_mises=math.nan, p_value=math.nan, replicates=0)
@@ -86,7 +96,7 @@ def copula_goodness_of_fit(
     exceeded, refits = 0, []
     for _ in range(replicates):
         first, second = map(pseudo_observations, fitted.model.sample(len(np.asarray(u)), rng))
-        refit = fit_copula(first, second, family, rotation)
+        refit = fit_copula(first, second, family, rotation, start=fitted.model)
         if refit.model is None or not refit.is_ranked:
             continue
         refits.append(refit.model.parameters)
@@ -99,3 +109,64 @@ def copula_goodness_of_fit(
         replicates=len(refits),
         bootstrap_errors={name: float(e) for name, e in zip(names, errors, strict=False)},
     )
+
+
+def joint_bootstrap(
+    joint: JointDensity, sample_size: int, *, replicates: int, rng: np.random.Generator
+) -> tuple[dict[str, Interval], bool]:
+    """Intervals of a copula that was fitted after its marginals, by fitting both again.
+
+    Parameters
+    ----------
+    joint : JointDensity
+        Of fitted marginals and copula.
+    sample_size : int
+        Pairs that they were fitted to.
+    replicates : int
+        Samples to draw and fit.
+    rng : Generator
+
+    Returns
+    -------
+    intervals : dict of str to Interval
+        Percentiles 2.5 and 97.5 of the parameters, `kendall_tau`, `lower_tail`, `upper_tail`.
+    is_weakly_identified : bool
+        Whether two parameters move together along a ridge: their logarithms over the refits
+        are correlated beyond 0.9, or a tenth of the refits ends at a limit.
+    """
+    copula = joint.copula
+    names = copula_family_named(copula.family).parameter_names
+    rows, at_bound = [], 0
+    for _ in range(replicates):
+        levels = []
+        for marginal, values in zip(
+            (joint.marginal_x, joint.marginal_y), joint.sample(sample_size, rng), strict=True
+        ):
+            assert isinstance(marginal, Marginal)
+            refit = fit_marginal(values, marginal.family, marginal.support, start=marginal).model
+            level = (refit or marginal).cdf(values)
+            levels.append(np.clip(level, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN))
+        fit = fit_copula(levels[0], levels[1], copula.family, copula.rotation, start=copula)
+        if fit.model is None or not fit.is_ranked:
+            continue
+        at_bound += fit.outcome == "at_bound"
+        tails = fit.model.tail_dependence()
+        rows.append([*fit.model.parameters, fit.model.kendall_tau(), *tails])
+    if len(rows) < 2 or not names:
+        return {}, False
+    table = np.array(rows)
+    low, high = np.quantile(table, [0.025, 0.975], axis=0)
+    intervals = {
+        name: Interval(low=float(first), high=float(last))
+        for name, first, last in zip(
+            (*names, "kendall_tau", "lower_tail", "upper_tail"), low, high, strict=True
+        )
+    }
+    if len(names) < 2:
+        return intervals, False
+    spread = table[:, :2].std(axis=0)
+    ridge = (
+        bool((spread > 0).all())
+        and abs(np.corrcoef(rankdata(table[:, 0]), rankdata(table[:, 1]))[0, 1]) > RIDGE
+    )
+    return intervals, bool(ridge or at_bound > 0.1 * len(rows))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from electrode_grains.distributions.family_declaration import CopulaFamily
-from electrode_grains.distributions.registry import copula_family_named
+from electrode_grains.distributions.registry import copula_family_named, parameters_by_name
 from electrode_grains.errors import SettingsError
 
 Array = NDArray[np.float64]
@@ -35,8 +37,8 @@ class BivariateCopula:
     ----------
     family : str
         Name in `COPULA_FAMILIES`.
-    parameters : tuple of float
-        In the paper's order.
+    parameters : tuple of float, or mapping of str to float
+        In the paper's order, or by its names; kept as a tuple.
     rotation : int
         With c the density of the family: 90 is c(1 - u, v), 180 is c(1 - u, 1 - v), 270 is
         c(u, 1 - v), as in vinecopulib; in this reading Tables 3 and 4 of Furat et al. agree.
@@ -64,14 +66,15 @@ class BivariateCopula:
             raise SettingsError(
                 "a copula is rotated in steps of 90 degrees", found=str(self.rotation)
             )
-        values = tuple(float(value) for value in self.parameters)
         names, bounds = family.parameter_names, family.bounds
-        if len(values) != len(names):
+        given = parameters_by_name(self.family, names, self.parameters)
+        if set(given) != set(names):
             raise SettingsError(
-                f"{self.family} has {len(names)} parameters",
-                found=str(values),
+                f"wrong parameters for {self.family}",
+                found=", ".join(map(str, given)) or "none",
                 expected=", ".join(names) or "none",
             )
+        values = tuple(float(given[name]) for name in names)
         for name, value, (low, high) in zip(names, values, bounds, strict=True):
             # The limits of a fit stop short of open ends, which a user may approach.
             floor = 0.0 if 0 < low < 0.1 else low
@@ -96,6 +99,19 @@ class BivariateCopula:
             turned = unrotated(a.ravel()[block], b.ravel()[block], self.rotation)
             density[block] = self._family.log_density(*turned, self.parameters)
         return density.reshape(a.shape)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, which JSON keeps."""
+        return {
+            "family": self.family,
+            "parameters": list(self.parameters),
+            "rotation": self.rotation,
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> BivariateCopula:
+        """Copula from what `to_dict` returned."""
+        return cls(content["family"], content["parameters"], int(content.get("rotation", 0)))
 
     def pdf(self, u: ArrayLike, v: ArrayLike) -> Array:
         """Density at points inside the unit square."""
@@ -151,23 +167,31 @@ class BivariateCopula:
         return self.swapped().inverse_conditional_v_given_u(v, probability)
 
     def _invert(self, u: Array, p: Array) -> Array:
-        low, high = np.zeros_like(p), np.ones_like(p)
-        v = np.clip(p, np.finfo(float).tiny, 1 - 2.0**-53)
-        found = np.zeros(p.shape, dtype=bool)
-        for step in range(INVERSION_STEPS):
-            excess = self.conditional_v_given_u(u, v) - p
-            low, high = np.where(excess <= 0, v, low), np.where(excess >= 0, v, high)
+        given, wanted = u.ravel(), p.ravel()
+        low, high = np.zeros_like(wanted), np.ones_like(wanted)
+        v = np.clip(wanted, np.finfo(float).tiny, 1 - 2.0**-53)
+        moved = np.full(v.size, np.inf)
+        active = np.arange(v.size)  # a value that has converged is not moved any more
+        for _ in range(INVERSION_STEPS):
+            at, aim = v[active], wanted[active]
+            excess = self.conditional_v_given_u(given[active], at) - aim
+            below = np.where(excess <= 0, at, low[active])
+            above = np.where(excess >= 0, at, high[active])
+            low[active], high[active] = below, above
             with np.errstate(all="ignore"):
-                newton = v - excess * np.exp(-self.log_pdf(u, v))
-            inside = (newton > low) & (newton < high)
-            found |= (np.abs(excess) <= 1e-15 * p) | (high - low <= 2.0**-52 * high)
-            found |= inside & (np.abs(newton - v) <= 1e-15 * v)
-            # every third step halves the bracket, lest Newton creep along a flat tail
-            halved = ~inside | (step % 3 == 2)
-            v = np.where(found, v, np.where(halved, 0.5 * (low + high), newton))
-            if found.all():
+                newton = at - excess * np.exp(-self.log_pdf(given[active], at))
+            inside = (newton > below) & (newton < above)
+            done = (np.abs(excess) <= 1e-15 * aim) | (above - below <= 2.0**-52 * above)
+            done |= inside & (np.abs(newton - at) <= 1e-15 * at)
+            # where a step is not half as long as the last, halve the bracket: Newton's method
+            # creeps along a flat tail
+            halved = ~inside | (np.abs(newton - at) > 0.5 * moved[active])
+            to = np.where(done, at, np.where(halved, 0.5 * (below + above), newton))
+            v[active], moved[active] = to, np.abs(to - at)
+            active = active[~done]
+            if not active.size:
                 break
-        return np.asarray(v)
+        return np.asarray(v.reshape(p.shape))
 
     def kendall_tau(self) -> float:
         """Kendall's tau; closed where the family has a closed form."""

@@ -31,6 +31,8 @@ from electrode_grains.distributions.family_declaration import (
 
 LOG_2PI = math.log(2.0 * math.pi)
 POSITIVE = (0.0, math.inf)
+LARGE_SHAPE = 1e4  # of a generalised gamma distribution that is nearly log-normal
+NEARLY_NORMAL = 1e-6  # mean over shape of an inverse Gaussian distribution
 
 
 def _inverse_gaussian_log_density(x: Array, mu: float, lam: float) -> Array:
@@ -50,6 +52,12 @@ def _inverse_gaussian_tails(x: Array, mu: float, lam: float) -> tuple[Array, Arr
 
 def _inverse_gaussian_quantile(p: Array, q: Array, mu: float, lam: float) -> Array:
     shape = mu / lam
+    if shape < NEARLY_NORMAL:
+        # the expansion of Cornish and Fisher about the normal distribution, whose error is of
+        # third order in the ratio of deviation to mean; SciPy's inversion ends early here
+        s, z = math.sqrt(shape), normal_score(p, q)
+        terms = z + 0.5 * s * (z**2 - 1.0) + shape * (0.125 * z**3 - 0.625 * z)
+        return np.asarray(mu * (1.0 + s * terms))
     low = invgauss.ppf(np.minimum(p, 0.5), shape, scale=lam)
     high = invgauss.isf(np.minimum(q, 0.5), shape, scale=lam)
     return np.asarray(np.where(p < q, low, high))
@@ -175,6 +183,26 @@ def _generalized_gamma_backward(values: Point) -> Point:
     return shape, power, centre * shape ** (-1.0 / power)
 
 
+def _near_lognormal(values: Point) -> Point:
+    """Parameters near the limit, as far towards it as the scale is a number."""
+    mu, sigma = values
+    shape = LARGE_SHAPE
+    while sigma * math.sqrt(shape) * math.log(shape) > 500.0 and shape > 2.0:
+        shape /= 4.0
+    power = 1.0 / (sigma * math.sqrt(shape))
+    return shape, power, math.exp(mu - math.log(shape) / power)
+
+
+def _inverted(values: Point) -> Point:
+    """Parameters of 1/X where X has those given."""
+    return *values[:-1], 1.0 / values[-1] if values[-1] > 0.0 else math.inf
+
+
+def _inverse_log_density(x: Array, shape: float, power: float, scale: float) -> Array:
+    inner = _generalized_gamma_log_density(1.0 / x, shape, power, 1.0 / scale)
+    return np.asarray(inner - 2.0 * np.log(x))
+
+
 def _burr_log_density(x: Array, c: float, d: float, scale: float) -> Array:
     exponent = c * np.log(x / scale)
     log_term = np.logaddexp(0.0, exponent)
@@ -248,7 +276,7 @@ POSITIVE_FAMILIES = (
     MarginalFamily(
         name="generalized_gamma",
         parameters=(
-            Parameter("shape", "shape", search=(1e-3, 1e4)),
+            Parameter("shape", "shape", search=(1e-3, LARGE_SHAPE)),
             Parameter("power", "shape"),
             Parameter("scale", "scale"),
         ),
@@ -261,9 +289,36 @@ POSITIVE_FAMILIES = (
             Nested("gamma", lambda values: (values[0], 1.0, values[1])),
             Nested("weibull", lambda values: (1.0, values[0], values[1])),
         ),
+        limits=(Nested("lognormal", _near_lognormal),),
         reparametrization=Reparametrization(
             _generalized_gamma_forward, _generalized_gamma_backward
         ),
+    ),
+    MarginalFamily(
+        # the branch of negative power of the generalised gamma distribution: that of 1/X
+        name="inverse_generalized_gamma",
+        parameters=(
+            Parameter("shape", "shape", search=(1e-3, LARGE_SHAPE)),
+            Parameter("power", "shape"),
+            Parameter("scale", "scale"),
+        ),
+        natural_support=POSITIVE,
+        log_density=_inverse_log_density,
+        tails=lambda x, shape, power, scale: _generalized_gamma_tails(
+            1.0 / x, shape, power, 1.0 / scale
+        )[::-1],
+        quantile=lambda p, q, shape, power, scale: (
+            1.0 / _generalized_gamma_quantile(q, p, shape, power, 1.0 / scale)
+        ),
+        starts=lambda sample: [_inverted(v) for v in _generalized_gamma_starts(1.0 / sample)],
+        limits=(
+            Nested("lognormal", lambda values: _inverted(_near_lognormal((-values[0], values[1])))),
+        ),
+        reparametrization=Reparametrization(
+            lambda values: _inverted(_generalized_gamma_forward(_inverted(values))),
+            lambda values: _inverted(_generalized_gamma_backward(_inverted(values))),
+        ),
+        tail_index=lambda shape, power, scale: (math.inf, shape * power),
     ),
     MarginalFamily(
         name="burr_xii",
@@ -278,6 +333,9 @@ POSITIVE_FAMILIES = (
         quantile=_burr_quantile,
         starts=_burr_starts,
         nested=(Nested("log_logistic", lambda values: (values[0], 1.0, values[1])),),
+        limits=(
+            Nested("weibull", lambda values: (values[0], 1e5, values[1] * 1e5 ** (1 / values[0]))),
+        ),
         reparametrization=Reparametrization(
             lambda values: (*values[:2], values[2] * values[1] ** (-1.0 / values[0])),
             lambda values: (*values[:2], values[2] * values[1] ** (1.0 / values[0])),

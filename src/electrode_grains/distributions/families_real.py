@@ -16,7 +16,7 @@ from electrode_grains.distributions.family_declaration import (
     minus_log,
     normal_score,
 )
-from electrode_grains.distributions.mixtures import two_components
+from electrode_grains.distributions.mixtures import NARROWEST_COMPONENT, two_components
 
 LOG_2PI = math.log(2.0 * math.pi)
 REAL = (-math.inf, math.inf)
@@ -24,8 +24,6 @@ LOCATION, SCALE = Parameter("mu", "location"), Parameter("sigma", "scale")
 # For k < -1 the likelihood of a generalized extreme value distribution grows without limit as
 # its end point approaches the largest observation, so that no maximum exists there.
 EXTREME_VALUE_SHAPE = Parameter("k", "real", search=(-1.0, 5.0))
-# A component narrower than this share of the standard deviation sits on a single grain.
-NARROWEST_COMPONENT = 0.05
 
 
 def _normal_log_density(x: Array, mu: float, sigma: float) -> Array:
@@ -244,7 +242,7 @@ REAL_FAMILIES = (
         parameters=(
             Parameter("xi", "location"),
             Parameter("omega", "scale"),
-            Parameter("alpha", "real", search=(-100.0, 100.0)),
+            Parameter("alpha", "signed", search=(-1e6, 1e6)),
         ),
         natural_support=REAL,
         log_density=_skew_normal_log_density,

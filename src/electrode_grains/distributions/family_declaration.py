@@ -181,6 +181,9 @@ class MarginalFamily:
         Maximum of the untruncated likelihood.
     nested : tuple of Nested
         Special cases, from which the search starts as well.
+    limits : tuple of Nested
+        Families that its parameters approach without end, and where the search begins near
+        them; a fit that does no better says so.
     reparametrization : Reparametrization, optional
         Parameters to search in, where those of the family would make a narrow ridge.
     tail_index : callable (*parameters) -> (float, float)
@@ -207,6 +210,7 @@ class MarginalFamily:
     starts: Callable[[Array], list[Point]] = lambda sample: [()]
     closed_form: Callable[[Array], Point] | None = None
     nested: tuple[Nested, ...] = ()
+    limits: tuple[Nested, ...] = ()
     reparametrization: Reparametrization | None = None
     tail_index: Callable[..., tuple[float, float]] = lambda *values: (math.inf, math.inf)
     default_support: tuple[float, float] | None = None
@@ -291,19 +295,28 @@ def invert_tails(family: MarginalFamily, p: Array, q: Array, values: Point) -> A
         lower, upper = family.bracket(p, q, *values)
     else:
         lower, upper = (np.full_like(p, end) for end in family.natural_support)
+    lower, upper = np.array(lower, dtype=float), np.array(upper, dtype=float)
     x = 0.5 * (lower + upper)
-    for step in range(200):
-        below, above = family.tails(x, *values)
-        excess: Any = np.where(p <= q, below - p, q - above)
-        lower = np.where(excess <= 0.0, x, lower)
-        upper = np.where(excess >= 0.0, x, upper)
-        proposal = x - excess * np.exp(-family.log_density(x, *values))
-        outside = ~((proposal >= lower) & (proposal <= upper))
-        # every third step halves the bracket, lest Newton creep along a flat tail
-        proposal = np.where(outside | (step % 3 == 2), 0.5 * (lower + upper), proposal)
-        moved = np.abs(proposal - x)
-        x = proposal
-        if np.all((moved <= 4e-16 * np.abs(x)) | (upper - lower <= 4e-16 * np.abs(x))):
+    moved = np.full(x.size, np.inf)
+    active = np.arange(x.size)  # a value that has converged is not moved any more
+    for _ in range(200):
+        at, p_at, q_at = x[active], p[active], q[active]
+        below, above = family.tails(at, *values)
+        excess: Any = np.where(p_at <= q_at, below - p_at, q_at - above)
+        low = np.where(excess <= 0.0, at, lower[active])
+        high = np.where(excess >= 0.0, at, upper[active])
+        proposal = at - excess * np.exp(-family.log_density(at, *values))
+        outside = ~((proposal >= low) & (proposal <= high))
+        # where a step is not half as long as the last, halve the bracket: Newton's method
+        # creeps along a flat tail
+        halved = outside | (np.abs(proposal - at) > 0.5 * moved[active])
+        proposal = np.where(halved, 0.5 * (low + high), proposal)
+        lower[active], upper[active], x[active] = low, high, proposal
+        moved[active] = np.abs(proposal - at)
+        # the error after a Newton step this short is beyond the digits of the tails
+        settled = ~halved & (np.abs(proposal - at) <= 1e-11 * np.abs(proposal))
+        active = active[~settled & (high - low > 4e-16 * np.abs(proposal))]
+        if not active.size:
             break
     return np.asarray(x)
 

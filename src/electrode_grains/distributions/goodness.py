@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2
 
-from electrode_grains.distributions.marginal_fitting import fit_marginal
+from electrode_grains.distributions.marginal_fitting import fit_marginal, inside_support
 from electrode_grains.distributions.marginals import Marginal
 from electrode_grains.distributions.records import AxisUniformity, GoodnessOfFit
 from electrode_grains.distributions.registry import family_named
+from electrode_grains.distributions.rounding import Grid
 from electrode_grains.errors import InputError, SettingsError
 
 STATISTICS = ("kolmogorov_smirnov", "anderson_darling", "cramer_von_mises")
@@ -60,8 +61,9 @@ def goodness_of_fit(
     marginal: Marginal,
     sample: ArrayLike,
     *,
-    replicates: int,
-    rng: np.random.Generator,
+    replicates: int = 99,
+    rng: np.random.Generator | None = None,
+    grid: Grid | None = None,
 ) -> GoodnessOfFit:
     """Test a fitted distribution against its sample by parametric bootstrap.
 
@@ -73,13 +75,18 @@ def goodness_of_fit(
         Values inside the support.
     replicates : int
         Samples to draw from the distribution and to refit, at least 19.
-    rng : numpy.random.Generator
-        Source of randomness.
+    rng : numpy.random.Generator, optional
+        Source of randomness; a fixed seed by default, so that results repeat.
+    grid : Grid, optional
+        What the sample was rounded to; bootstrap samples are rounded alike, since ties lie
+        apart from every continuous distribution.
 
     Returns
     -------
     GoodnessOfFit
-        A p-value is (1 + number of replicates at least as far away) / (1 + replicates).
+        A p-value is (1 + number of replicates at least as far away) / (1 + replicates), never
+        below 1 / (1 + replicates). `combined_p_value` is that of the smallest of the three,
+        against the smallest of each replicate: one test, whose level holds.
 
     Raises
     ------
@@ -93,23 +100,33 @@ def goodness_of_fit(
     Metrika 40, 1993). Replicates whose fit may not be ranked are not counted.
     """
     checked_replicates(replicates)
+    rng = np.random.default_rng(0) if rng is None else rng
     values = np.asarray(sample, dtype=float).ravel()
     observed = edf_statistics(marginal, values)
-    exceeded = dict.fromkeys(STATISTICS, 0)
+    drawn_statistics: list[list[float]] = []
     refits: list[list[float]] = []
     for _ in range(replicates):
         drawn = marginal.sample(values.size, rng)
-        refit = fit_marginal(drawn, marginal.family, marginal.support)
+        if grid is not None:
+            drawn = grid.round(drawn)
+            drawn = drawn[inside_support(drawn, marginal.bounds)]
+        refit = fit_marginal(drawn, marginal.family, marginal.support, start=marginal, grid=grid)
         if refit.model is None or not refit.is_ranked:
             continue
         refits.append(list(refit.model.parameters.values()))
-        for name, value in edf_statistics(refit.model, drawn).items():
-            exceeded[name] += value >= observed[name]
+        drawn_statistics.append(list(edf_statistics(refit.model, drawn).values()))
     used = len(refits)
-    p_values = {name: (1 + count) / (1 + used) for name, count in exceeded.items()}
+    if not used:
+        return GoodnessOfFit(
+            statistics=observed, p_values=dict.fromkeys(STATISTICS, math.nan), replicates=0
+        )
+    table = np.array([list(observed.values()), *drawn_statistics])
+    shares = np.array([(table >= row).mean(axis=0) for row in table])
+    smallest = shares.min(axis=1)
     return GoodnessOfFit(
         statistics=observed,
-        p_values=p_values if used else dict.fromkeys(STATISTICS, math.nan),
+        p_values=dict(zip(STATISTICS, shares[0].tolist(), strict=True)),
+        combined_p_value=float((smallest <= smallest[0]).mean()),
         replicates=used,
         bootstrap_errors=_spread(marginal, refits),
     )

@@ -210,8 +210,8 @@ def derivatives(
     return gradient, hessian
 
 
-def standard_errors(optimum: Optimum, values: Callable[[Array], Sequence[float]]) -> list[float]:
-    """Standard errors of parameters from the observed information at a optimum.
+def covariance(optimum: Optimum, values: Callable[[Array], Sequence[float]]) -> Array:
+    """Covariance of parameters from the observed information at an optimum.
 
     Parameters
     ----------
@@ -222,18 +222,18 @@ def standard_errors(optimum: Optimum, values: Callable[[Array], Sequence[float]]
 
     Returns
     -------
-    list of float
-        Square roots of the inverse information, carried to the parameters by their slopes;
-        NaN for coordinates at a bound, for all of them where the likelihood is not concave.
+    ndarray of float, shape (k, k)
+        The inverse information, carried to the parameters by their slopes; NaN for coordinates
+        at a bound, for all of them where the likelihood is not concave.
     """
     size = optimum.point.size
     free = ~optimum.at_bound
-    covariance = np.full((size, size), math.nan)
+    inner = np.full((size, size), math.nan)
     information = -optimum.hessian[np.ix_(free, free)]
     holds = bool(free.any()) and bool(np.isfinite(information).all())
     if holds and np.linalg.eigvalsh(information).min() > 0.0:
-        covariance[:] = 0.0
-        covariance[np.ix_(free, free)] = np.linalg.inv(information)
+        inner[:] = 0.0
+        inner[np.ix_(free, free)] = np.linalg.inv(information)
     slopes = np.array(
         [
             np.subtract(values(optimum.point + unit), values(optimum.point - unit))
@@ -241,8 +241,11 @@ def standard_errors(optimum: Optimum, values: Callable[[Array], Sequence[float]]
             for unit in SLOPE_STEP * np.eye(size)
         ]
     ).reshape(size, size)
-    variances = np.einsum("ip,ij,jp->p", slopes, covariance, slopes)
-    return [
-        math.nan if held else math.sqrt(max(variance, 0.0))
-        for held, variance in zip(optimum.at_bound, variances, strict=True)
-    ]
+    found = np.einsum("ip,ij,jq->pq", slopes, inner, slopes)
+    found[optimum.at_bound] = found[:, optimum.at_bound] = math.nan
+    return np.asarray(found)
+
+
+def standard_errors(optimum: Optimum, values: Callable[[Array], Sequence[float]]) -> list[float]:
+    """Standard errors of parameters: roots of the variances in `covariance`."""
+    return [math.sqrt(max(v, 0.0)) for v in np.diag(covariance(optimum, values))]

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import quad
 
 from electrode_grains.distributions.family_declaration import MarginalFamily, Point, invert_tails
-from electrode_grains.distributions.registry import family_named
+from electrode_grains.distributions.registry import family_named, parameters_by_name
 from electrode_grains.errors import SettingsError
 
 # Probabilities at which the range is cut for integration.
@@ -29,9 +29,9 @@ class Marginal:
     ----------
     family : str
         Name in `MARGINAL_FAMILIES`.
-    parameters : mapping of str to float
-        In the paper's names, signs and units; `k` of the generalized extreme value distribution
-        is minus SciPy's `c`, and the Gumbel distribution of maxima at 0.
+    parameters : mapping of str to float, or sequence of float
+        In the paper's names, signs and units, or in its order; `k` of the generalized extreme
+        value distribution is minus SciPy's `c`, and the Gumbel distribution of maxima at 0.
     support : (float, float), optional
         Interval to truncate and renormalise to; the family's own without it, which is
         [-pi, pi) for `gaussian_mixture`.
@@ -60,7 +60,7 @@ class Marginal:
     """
 
     family: str
-    parameters: Mapping[str, float]
+    parameters: Mapping[str, float]  # a sequence in the paper's order becomes one
     support: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
@@ -150,6 +150,23 @@ class Marginal:
         share = np.where(x <= lower, 0.0, np.where(x >= upper, 1.0, np.clip(share, 0.0, 1.0)))
         return _scalar(np.where(np.isnan(x), np.nan, share))
 
+    def sf(self, x: ArrayLike) -> NDArray[np.float64]:
+        """Probability of values above x, accurate where it is small; see `cdf`."""
+        x = np.asarray(x, dtype=float)
+        lower, upper = self.bounds
+        (below_lower, above_upper), mass = self._tails, self._mass
+        with np.errstate(all="ignore"):
+            below, above = self._declaration.tails(x, *self._values)
+        share = np.where(
+            below < above, 1.0 - (below - below_lower) / mass, (above - above_upper) / mass
+        )
+        share = np.where(x <= lower, 1.0, np.where(x >= upper, 0.0, np.clip(share, 0.0, 1.0)))
+        return _scalar(np.where(np.isnan(x), np.nan, share))
+
+    def isf(self, probability: ArrayLike) -> NDArray[np.float64]:
+        """Value above which lies the given probability, accurate where it is small."""
+        return self._invert(np.asarray(probability, dtype=float), from_above=True)
+
     def quantile(self, probability: ArrayLike) -> NDArray[np.float64]:
         """Value below which lies the given probability.
 
@@ -163,21 +180,77 @@ class Marginal:
         ndarray of float, shape of probability
             In the unit of the characteristic; NaN outside [0, 1].
         """
-        u = np.asarray(probability, dtype=float)
-        flat = np.atleast_1d(u)
+        return self._invert(np.asarray(probability, dtype=float), from_above=False)
+
+    def _invert(self, share: NDArray[np.float64], *, from_above: bool) -> NDArray[np.float64]:
+        flat = np.atleast_1d(share)
         valid = (flat > 0.0) & (flat < 1.0)
         (below, above), mass = self._tails, self._mass
-        p = np.where(valid, below + flat * mass, 0.5)
-        q = np.where(valid, above + (1.0 - flat) * mass, 0.5)
+        left, right = (1.0 - flat, flat) if from_above else (flat, 1.0 - flat)
+        p = np.where(valid, below + left * mass, 0.5)
+        q = np.where(valid, above + right * mass, 0.5)
         with np.errstate(all="ignore"):
             if self._declaration.quantile is not None:
                 x = self._declaration.quantile(p, q, *self._values)
             else:
                 x = invert_tails(self._declaration, p, q, self._values)
-        lower, upper = self._ends()
+        lower, upper = self._ends()[::-1] if from_above else self._ends()
         x = np.where(valid, np.clip(x, *self.bounds), np.nan)
         x = np.where(flat == 0.0, lower, np.where(flat == 1.0, upper, x))
-        return _scalar(x.reshape(u.shape))
+        return _scalar(x.reshape(share.shape))
+
+    def ppf(self, probability: ArrayLike) -> NDArray[np.float64]:
+        """The same as `quantile`, by SciPy's name."""
+        return self.quantile(probability)
+
+    def rvs(
+        self, size: int = 1, random_state: np.random.Generator | int | None = None
+    ) -> NDArray[np.float64]:
+        """The same as `sample`, by SciPy's name."""
+        return self.sample(size, np.random.default_rng(random_state))
+
+    def posterior(self, x: ArrayLike) -> NDArray[np.float64]:
+        """Probability that a value belongs to the first component of a mixture.
+
+        Parameters
+        ----------
+        x : array_like of float
+
+        Returns
+        -------
+        ndarray of float, shape of x
+            NaN where the density is 0.
+
+        Raises
+        ------
+        SettingsError
+            If the family is no mixture.
+        """
+        mixture = self._declaration.mixture
+        if mixture is None:
+            raise SettingsError(f"{self.family} is no mixture of two components")
+        first, second, share = mixture.split(self._values)
+        density = family_named(mixture.component).log_density
+        values = np.asarray(x, dtype=float)
+        with np.errstate(all="ignore"):
+            one = density(values, *first) + math.log(share)
+            other = density(values, *second) + math.log1p(-share)
+            probability = 1.0 / (1.0 + np.exp(other - one))
+        return _scalar(np.where(np.isfinite(self.log_pdf(values)), probability, np.nan))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, which JSON keeps; an open end of the support is None."""
+        ends = self.support and [end if math.isfinite(end) else None for end in self.support]
+        return {"family": self.family, "parameters": dict(self.parameters), "support": ends}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Marginal:
+        """Distribution from what `to_dict` returned."""
+        ends = content.get("support")
+        if ends is not None:
+            low, high = ends
+            ends = -math.inf if low is None else low, math.inf if high is None else high
+        return cls(content["family"], content["parameters"], ends)
 
     def mean(self) -> float:
         """Integrate x pdf(x): in the unit of the characteristic, infinite where it diverges."""
@@ -189,12 +262,30 @@ class Marginal:
 
     @cached_property
     def _mean(self) -> float:
-        return self._moment(1, 0.0)
+        unit = self._unit
+        return self._moment(1, 0.0) if unit is None else unit * self._in_units(unit)._mean
 
     @cached_property
     def _std(self) -> float:
+        if (unit := self._unit) is not None:
+            return unit * self._in_units(unit)._std
         mean = self._mean
         return math.sqrt(self._moment(2, mean)) if math.isfinite(mean) else math.inf
+
+    @property
+    def _unit(self) -> float | None:
+        """Unit to integrate in, where squares of the values would vanish or overflow."""
+        size = float(np.max(np.abs(self.quantile([0.05, 0.5, 0.95]))))
+        ordinary = 1e-60 < size < 1e60 or not self._declaration.is_scalable
+        return None if ordinary or not math.isfinite(size) else size
+
+    def _in_units(self, unit: float) -> Marginal:
+        values = {
+            parameter.name: parameter.rescale(value, 1.0 / unit)
+            for parameter, value in zip(self._declaration.parameters, self._values, strict=True)
+        }
+        ends = self.bounds[0] / unit, self.bounds[1] / unit
+        return Marginal(self.family, values, ends)
 
     def sample(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """Draw values by inversion.
@@ -271,6 +362,7 @@ def _checked_parameters(
     declaration: MarginalFamily, parameters: Mapping[str, float]
 ) -> dict[str, float]:
     names = declaration.parameter_names
+    parameters = parameters_by_name(declaration.name, names, parameters)
     if set(parameters) != set(names):
         raise SettingsError(
             f"wrong parameters for {declaration.name}",

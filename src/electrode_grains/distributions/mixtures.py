@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +18,10 @@ from electrode_grains.distributions.family_declaration import (
 )
 
 SHARE = Parameter("lambda", "probability")
+CUTS = (0.15, 0.35, 0.65, 0.85)
+LEAST_PART = 8  # values that a component is first estimated from
+# A component narrower than this share of the standard deviation sits on a single grain.
+NARROWEST_COMPONENT = 0.05
 
 
 def two_components(
@@ -26,7 +30,7 @@ def two_components(
     parameters: tuple[Parameter, ...],
     *,
     location: Callable[..., float],
-    starts: Callable[[Array], list[Point]],
+    starts: Callable[[Array], list[Point]] | None = None,
     default_support: tuple[float, float] | None = None,
 ) -> MarginalFamily:
     """Declare the mixture of two distributions of a family.
@@ -42,8 +46,9 @@ def two_components(
         become so narrow that it sits on a single grain, where the likelihood has no maximum.
     location : callable (*values of a component) -> float
         By which the components are ordered.
-    starts : callable (sample) -> list of tuples
-        Rough estimates of all parameters of the mixture.
+    starts : callable (sample) -> list of tuples, optional
+        Rough estimates of all parameters of the mixture; by default the components of the
+        sorted sample cut in two, and of its middle within the whole.
     default_support : (float, float), optional
         Truncation that is part of the family unless another support is given.
 
@@ -82,7 +87,7 @@ def two_components(
         log_density=log_density,
         tails=tails,
         bracket=bracket if component.quantile else None,
-        starts=starts,
+        starts=starts or (lambda sample: split_starts(component, sample)),
         nested=(
             Nested(component.name, lambda values: (*(v for v in values for _ in (1, 2)), 0.5)),
         ),
@@ -90,3 +95,54 @@ def two_components(
         is_scalable=component.is_scalable,
         mixture=mixture,
     )
+
+
+def split_starts(component: MarginalFamily, sample: Array) -> list[Point]:
+    """Estimates of two components: of either part of the sorted sample, or one in the other."""
+    ordered = np.sort(sample)
+    n = ordered.size
+
+    def estimate(part: Array) -> Point:
+        return component.starts(part)[0]
+
+    starts = []
+    for share in CUTS:
+        cut = min(max(round(share * n), LEAST_PART), n - LEAST_PART)
+        starts.append((estimate(ordered[:cut]), estimate(ordered[cut:]), cut / n))
+    middle = ordered[round(0.3 * n) : round(0.7 * n)]
+    starts.append((estimate(middle), estimate(ordered), 0.5))
+    return [
+        (*(value for pair in zip(one, other, strict=True) for value in pair), share)
+        for one, other, share in starts
+    ]
+
+
+def of_families(families: Iterable[MarginalFamily]) -> tuple[MarginalFamily, ...]:
+    """Mixtures that compete for sizes and shape factors, of the components given.
+
+    A component is at least a twentieth of the standard deviation of the sample wide. Beta
+    components have a mode inside (0, 1), so that they are populations and not its ends.
+    """
+    known = {family.name: family for family in families}
+    width = Parameter("sigma", "scale", search=(NARROWEST_COMPONENT, 100.0))
+    bump = (
+        (Parameter("a", "shape", search=(1.0, 2e4))),
+        Parameter("b", "shape", search=(1.0, 2e4)),
+    )
+    place = Parameter("mu", "location")
+    return (
+        two_components("normal_mixture", known["normal"], (place, width), location=_first),
+        two_components("gumbel_minimum_mixture", known["gumbel_minimum"], (place, width),
+                       location=_first),
+        two_components("gumbel_maximum_mixture", known["gumbel_maximum"], (place, width),
+                       location=_first),
+        two_components("lognormal_mixture", known["lognormal"],
+                       (Parameter("mu", "log_location"),
+                        Parameter("sigma", "shape", search=(NARROWEST_COMPONENT / 3, 10.0))),
+                       location=_first),
+        two_components("beta_mixture", known["beta"], bump, location=lambda a, b: a / (a + b)),
+    )  # fmt: skip
+
+
+def _first(place: float, _: float) -> float:
+    return place

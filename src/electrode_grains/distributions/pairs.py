@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import kendalltau, spearmanr
 
-from electrode_grains.distributions.copula_fitting import select_copula
-from electrode_grains.distributions.copula_goodness import copula_goodness_of_fit
+from electrode_grains.distributions.copula_fitting import fit_copula, select_copula
+from electrode_grains.distributions.copula_goodness import (
+    PROBABILITY_MARGIN,
+    copula_goodness_of_fit,
+    joint_bootstrap,
+)
 from electrode_grains.distributions.copulas import BivariateCopula
 from electrode_grains.distributions.joint import JointDensity
 from electrode_grains.distributions.marginal_fitting import inside_support
@@ -23,11 +28,16 @@ from electrode_grains.distributions.records import (
     PairFit,
     RankCheck,
 )
-from electrode_grains.distributions.results import Fit, akaike_weights, least_aic, winner
+from electrode_grains.distributions.results import (
+    Fit,
+    akaike_weights,
+    least_aic,
+    rank_by_aic,
+    undecided,
+    winner,
+)
 
 Array = NDArray[np.float64]
-# Probabilities enter copulas strictly inside (0, 1): half of a part in a billion.
-PROBABILITY_MARGIN = 5e-10
 CREDIBLE_PROBABILITIES = (0.5, 0.9)
 
 
@@ -79,22 +89,30 @@ def fit_pair(
         if best is not None and best.model is not None:
             joint = JointDensity(*models, best.model)
     known = first.size > 2
+    tau = kendalltau(first, second) if known else None
     return PairFit(
         sample_size=int(first.size),
         excluded_count=excluded,
         pearson_r=float(np.corrcoef(first, second)[0, 1]) if known else None,
-        kendall_tau=float(kendalltau(first, second).statistic) if known else None,
+        kendall_tau=None if tau is None else float(tau.statistic),
+        independence_p_value=None if tau is None else float(tau.pvalue),
         spearman_rho=float(spearmanr(first, second).statistic) if known else None,
         fitted_correlation=None if joint is None else joint.correlation(),
         fitted_kendall_tau=None if joint is None else joint.copula.kendall_tau(),
         fitted_spearman_rho=None if joint is None else joint.copula.spearman_rho(),
         credible_regions=[] if joint is None else _credible_regions(joint, first, second),
         best=None if joint is None else CopulaChoice.of(joint.copula),
+        undecided=[named(fit.model) for fit in undecided(fits) if fit.model],
         candidates=[
             _candidate(fit, least_aic(fits), weight)
             for fit, weight in zip(fits, akaike_weights(fits), strict=True)
         ],
     )
+
+
+def named(copula: BivariateCopula) -> str:
+    """Family and rotation of a copula in a word or two."""
+    return f"{copula.family} {copula.rotation}" if copula.rotation else copula.family
 
 
 def _candidate(fit: Fit[BivariateCopula], least: float, weight: float) -> CopulaCandidate:
@@ -152,9 +170,13 @@ def check_pair(
     if chosen is None or chosen.model is None or pair.best is None:
         return pair.model_copy(update={"pseudo_observations": ranks})
     key = pair.best.family, pair.best.rotation
+    joint = JointDensity(marginal_x.distribution(), marginal_y.distribution(), pair.best.copula())
+    intervals, is_ridge = joint_bootstrap(joint, first.size, replicates=replicates, rng=rng)
     same = next(fit for fit in fits if fit.model and (fit.family, fit.model.rotation) == key)
     return pair.model_copy(
         update={
+            "intervals": intervals,
+            "is_weakly_identified": is_ridge,
             "goodness_of_fit": copula_goodness_of_fit(u, v, *key, replicates=replicates, rng=rng),
             "pseudo_observations": ranks.model_copy(
                 update={
@@ -164,6 +186,39 @@ def check_pair(
             ),
         }
     )
+
+
+def copula_selection_frequencies(
+    pair: PairFit, replicates: int, rng: np.random.Generator
+) -> dict[str, float]:
+    """Share of samples drawn from the best copula in which each family wins.
+
+    Families more than ten units of AIC behind it have practically no support and do not
+    compete again.
+
+    Parameters
+    ----------
+    pair : PairFit
+    replicates : int
+        Samples; 0 for none.
+    rng : Generator
+
+    Returns
+    -------
+    dict of str to float
+        By family and rotation, the most frequent first; empty without a best copula.
+    """
+    if pair.best is None or replicates == 0:
+        return {}
+    copula = pair.best.copula()
+    rivals = [(row.family, row.rotation) for row in pair.candidates if row.is_supported]
+    won: Counter[str] = Counter()
+    for _ in range(replicates):
+        u, v = map(pseudo_observations, copula.sample(pair.sample_size, rng))
+        best = winner(rank_by_aic(fit_copula(u, v, *rival) for rival in rivals))
+        if best is not None and best.model is not None:
+            won[named(best.model)] += 1
+    return {name: count / replicates for name, count in won.most_common()}
 
 
 def inside_both(

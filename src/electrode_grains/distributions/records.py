@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from electrode_grains.distributions.marginals import Marginal
 
 Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
+SUPPORTED = 10.0
 EVERYWHERE = (-math.inf, math.inf)
 
 
@@ -60,6 +61,11 @@ class Candidate(Record):
     bic: float | None
     delta_aic: float | None
     akaike_weight: float
+
+    @property
+    def is_supported(self) -> bool:
+        """Whether it lies within ten units of the best AIC."""
+        return self.delta_aic is not None and self.delta_aic <= SUPPORTED
 
     @staticmethod
     def criteria_of(fit: Fit[Any], least_aic: float, weight: float) -> dict[str, Any]:
@@ -106,8 +112,10 @@ class GoodnessOfFit(Record):
     ----------
     statistics, p_values : dict of str to float
         By `kolmogorov_smirnov`, `anderson_darling` and `cramer_von_mises`.
+    combined_p_value : float
+        Of the smallest of the three, as one test.
     replicates : int
-        Bootstrap samples that the p-values rest on.
+        Bootstrap samples that the p-values rest on; none is below 1 / (replicates + 1).
     bootstrap_errors : dict of str to float
         Standard deviations of the refitted parameters: standard errors that hold where the
         observed information does not, as at the end of a range.
@@ -115,8 +123,46 @@ class GoodnessOfFit(Record):
 
     statistics: dict[str, Number]
     p_values: dict[str, Number]
+    combined_p_value: Number = math.nan
     replicates: int
     bootstrap_errors: dict[str, Number] = {}
+
+
+class Population(Record):
+    """One component of a mixture: grains of a kind.
+
+    Attributes
+    ----------
+    share : float
+        Of the grains.
+    mean, std : float
+        Of the component, inside the support.
+    means : dict of str to float
+        Of other columns, over the grains weighted by the probability that they belong to it.
+    """
+
+    share: float
+    mean: float
+    std: float
+    means: dict[str, Number] = {}
+
+
+class Rounding(Record):
+    """The grid that a sample lies on.
+
+    Attributes
+    ----------
+    step : float
+        Of the values to the power.
+    power : int
+        1 for rounded values, 3 for diameters of counted voxels.
+    ties : float
+        Share of the sample that equals another value.
+    """
+
+    step: float
+    power: int
+    ties: float
 
 
 class MarginalFit(Record):
@@ -138,8 +184,17 @@ class MarginalFit(Record):
         Family of least AIC, None where none could be fitted.
     candidates : list of MarginalCandidate
         Best first.
+    undecided : list of str
+        Other families within two units of AIC, between which and the best the sample does
+        not decide.
     goodness_of_fit : GoodnessOfFit or None
         Of the best family.
+    selection_frequencies : dict of str to float
+        How often families win among samples drawn from the best one.
+    populations : list of Population
+        Components, where the best family is a mixture.
+    rounding : Rounding or None
+        Where the sample lies on a grid.
     """
 
     unit: str = "1"
@@ -152,7 +207,11 @@ class MarginalFit(Record):
     excluded_labels: list[int]
     best: str | None
     candidates: list[MarginalCandidate]
+    undecided: list[str] = []
     goodness_of_fit: GoodnessOfFit | None = None
+    selection_frequencies: dict[str, float] = {}
+    populations: list[Population] = []
+    rounding: Rounding | None = None
 
     @field_validator("support", mode="before")
     @classmethod
@@ -286,6 +345,13 @@ class CredibleRegion(Record):
     sample_share: float
 
 
+class Interval(Record):
+    """An interval of 95 %."""
+
+    low: float
+    high: float
+
+
 class PairFit(Record):
     """All copulas fitted to a pair of characteristics, the best of them tested.
 
@@ -297,12 +363,24 @@ class PairFit(Record):
         Grains inside both supports, and those that are not.
     pearson_r, kendall_tau, spearman_rho : float or None
         Of the sample.
+    independence_p_value : float or None
+        Of Kendall's tau, where the characteristics are independent.
     fitted_correlation, fitted_kendall_tau, fitted_spearman_rho : float or None
         Of the fitted density.
     credible_regions : list of CredibleRegion
     best : CopulaChoice or None
     candidates : list of CopulaCandidate
         Best first.
+    undecided : list of str
+        Other families within two units of AIC, with their rotations.
+    intervals : dict of str to Interval
+        Of the parameters, `kendall_tau`, `lower_tail` and `upper_tail` of the best copula, by
+        percentiles of a bootstrap that fits marginals and copula again.
+    is_weakly_identified : bool
+        Whether the parameters move together along a ridge of the likelihood, so that their
+        intervals are a set of values that do equally well and tau is what is known.
+    selection_frequencies : dict of str to float
+        How often families win among samples drawn from the best one.
     goodness_of_fit : CopulaGoodness or None
         Of the best family, on the ranks.
     pseudo_observations : RankCheck or None
@@ -315,12 +393,17 @@ class PairFit(Record):
     pearson_r: float | None
     kendall_tau: float | None
     spearman_rho: float | None
+    independence_p_value: float | None = None
     fitted_correlation: float | None
     fitted_kendall_tau: float | None
     fitted_spearman_rho: float | None
     credible_regions: list[CredibleRegion]
     best: CopulaChoice | None
     candidates: list[CopulaCandidate]
+    undecided: list[str] = []
+    intervals: dict[str, Interval] = {}
+    is_weakly_identified: bool = False
+    selection_frequencies: dict[str, float] = {}
     goodness_of_fit: CopulaGoodness | None = None
     pseudo_observations: RankCheck | None = None
 

@@ -12,11 +12,12 @@ from electrode_grains.distributions.families_bounded import ANGULAR_FAMILIES, UN
 from electrode_grains.distributions.families_positive import POSITIVE_FAMILIES
 from electrode_grains.distributions.families_real import REAL_FAMILIES
 from electrode_grains.distributions.family_declaration import CopulaFamily, MarginalFamily
+from electrode_grains.distributions.mixtures import of_families
 from electrode_grains.errors import SettingsError
 
+_SIMPLE = (*POSITIVE_FAMILIES, *REAL_FAMILIES, *UNIT_FAMILIES, *ANGULAR_FAMILIES)
 _MARGINALS: dict[str, MarginalFamily] = {
-    family.name: family
-    for family in (*POSITIVE_FAMILIES, *REAL_FAMILIES, *UNIT_FAMILIES, *ANGULAR_FAMILIES)
+    family.name: family for family in (*_SIMPLE, *of_families(_SIMPLE))
 }
 _COPULAS: dict[str, CopulaFamily] = {
     family.name: family for family in (*ONE_PARAMETER_FAMILIES, *TWO_PARAMETER_FAMILIES)
@@ -79,7 +80,7 @@ def register_family(family: Family, *, replace: bool = False) -> Family:
     names = family.parameter_names
     if len(set(names)) < len(names):
         raise SettingsError(f"parameters of {family.name} share a name", found=", ".join(names))
-    for special in family.nested if isinstance(family, MarginalFamily) else ():
+    for special in (*family.nested, *family.limits) if isinstance(family, MarginalFamily) else ():
         family_named(special.family)
     registry[family.name] = family
     return family
@@ -120,3 +121,26 @@ def _look_up(name: str, registry: Mapping[str, Family], kind: str) -> Family:
         raise SettingsError(
             f"unknown {kind} family", found=repr(name), expected=", ".join(registry)
         ) from None
+
+
+def parameters_by_name(family: str, names: tuple[str, ...], given: Any) -> dict[str, float]:
+    """Parameters by name, from a mapping or from a sequence in the paper's order.
+
+    Raises
+    ------
+    SettingsError
+        If it is neither, or the sequence has another length.
+    """
+    if isinstance(given, Mapping):
+        return dict(given)
+    try:
+        values = tuple(float(value) for value in given)
+    except (TypeError, ValueError):
+        values = None
+    if values is None or isinstance(given, str) or len(values) != len(names):
+        raise SettingsError(
+            f"wrong parameters for {family}",
+            found=repr(given),
+            expected=f"{', '.join(names) or 'none'}: a mapping, or a sequence in this order",
+        )
+    return dict(zip(names, values, strict=True))

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import NormalDist
+from typing import Any, Generic, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from electrode_grains.errors import ComputationError
 
 Model = TypeVar("Model")
 
 Outcome = Literal["converged", "at_bound", "degenerate", "inadmissible", "insufficient", "failed"]
+# Units of AIC within which a sample does not decide (Burnham and Anderson, 2002).
+UNDECIDED = 2.0
 RANKED_OUTCOMES: tuple[Outcome, ...] = ("converged", "at_bound")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Fit(Generic[Model]):
     """A maximum likelihood fit of one family.
 
@@ -39,6 +45,8 @@ class Fit(Generic[Model]):
     standard_errors : mapping of str to float or None
         By parameter, from the observed information; NaN where it does not hold (a
         parameter at the end of its range, a flat or kinked likelihood).
+    covariance : ndarray of float, shape (k, k), or None
+        Of the parameters in the paper's order, from the same information.
     """
 
     family: str
@@ -50,6 +58,99 @@ class Fit(Generic[Model]):
     reason: str = ""
     excluded_count: int = 0
     standard_errors: Mapping[str, float] | None = None
+    covariance: NDArray[np.float64] | None = field(default=None, compare=False)
+
+    def __repr__(self) -> str:
+        if self.model is None:
+            return f"<{self.family}: {self.outcome}, {self.reason}>"
+        errors = self.standard_errors or {}
+        parameters = ", ".join(
+            f"{name} = {value:.4g} ± {errors.get(name, math.nan):.2g}"
+            for name, value in self._by_name.items()
+        )
+        rotation = getattr(self.model, "rotation", 0)
+        turned = f" rotated by {rotation} degrees" if rotation else ""
+        reason = f" ({self.reason})" if self.reason else ""
+        return (
+            f"<{self.family}{turned}: {parameters or 'no parameters'}; "
+            f"AIC {self.aic:.2f}, n = {self.sample_size}, {self.outcome}{reason}>"
+        )
+
+    @property
+    def _by_name(self) -> dict[str, float]:
+        given: Any = self.parameters
+        if isinstance(given, Mapping):
+            return dict(given)
+        return dict(zip(self.standard_errors or {}, given or (), strict=False))
+
+    def interval(self, level: float = 0.95) -> dict[str, tuple[float, float]]:
+        """Intervals of the parameters from their standard errors.
+
+        Parameters
+        ----------
+        level : float
+            Coverage, in (0, 1).
+
+        Returns
+        -------
+        dict of str to (float, float)
+            NaN where a standard error does not hold. Those of parameters along a ridge are
+            too narrow: see `joint_bootstrap`.
+        """
+        z = NormalDist().inv_cdf(0.5 + 0.5 * level)
+        errors = self.standard_errors or {}
+        return {
+            name: (value - z * errors[name], value + z * errors[name])
+            for name, value in self._by_name.items()
+        }
+
+    def interval_of(
+        self, function: Callable[[Any], float], level: float = 0.95
+    ) -> tuple[float, float]:
+        """Interval of a quantity of the model, such as its mean or a quantile.
+
+        Parameters
+        ----------
+        function : callable (model) -> float
+            Such as ``lambda model: model.quantile(0.9)``.
+        level : float
+            Coverage, in (0, 1).
+
+        Returns
+        -------
+        (float, float)
+            By the delta method; NaN without a covariance.
+
+        Raises
+        ------
+        ComputationError
+            If there is no model.
+        """
+        model: Any = self.model
+        if model is None:
+            raise ComputationError("a fit without a model has no quantities", found=self.reason)
+        names = list(self._by_name)
+        values = np.array(list(self._by_name.values()))
+        is_mapping = isinstance(self.parameters, Mapping)
+
+        def at(point: NDArray[np.float64]) -> float:
+            given = dict(zip(names, point, strict=True)) if is_mapping else tuple(point)
+            return float(function(replace(model, parameters=given)))
+
+        errors = np.array([(self.standard_errors or {})[name] for name in names])
+        middle = float(function(model))
+        if self.covariance is None or not np.isfinite(errors).all():
+            return math.nan, math.nan
+        steps = 1e-3 * errors
+        slopes = np.array(
+            [
+                (at(values + unit) - at(values - unit)) / (2 * step)
+                for unit, step in zip(np.diag(steps), steps, strict=True)
+            ]
+        )
+        z = NormalDist().inv_cdf(0.5 + 0.5 * level)
+        reach = z * math.sqrt(max(float(slopes @ self.covariance @ slopes), 0.0))
+        return middle - reach, middle + reach
 
     @property
     def parameters(self) -> object:
@@ -95,6 +196,12 @@ def winner(fits: Sequence[Fit[Model]]) -> Fit[Model] | None:
 def least_aic(fits: Sequence[Fit[Model]]) -> float:
     """AIC of the best fit that may be ranked, NaN without one."""
     return min((fit.aic for fit in fits if fit.is_ranked), default=math.nan)
+
+
+def undecided(fits: Sequence[Fit[Model]]) -> list[Fit[Model]]:
+    """Fits behind the best one by no more than two units of AIC."""
+    least = least_aic(fits)
+    return [fit for fit in fits[1:] if fit.is_ranked and fit.aic - least <= UNDECIDED]
 
 
 def best_fit(candidates: Sequence[Fit[Model]]) -> Fit[Model]:

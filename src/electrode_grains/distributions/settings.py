@@ -40,7 +40,18 @@ class GoodnessSettings(Settings):
     replicates: int = setting(
         99, "bootstrap samples: p-values are multiples of 1 / (replicates + 1)", ge=19
     )
+    selection_replicates: int = setting(
+        19, "samples of the best family on which all families compete again; 0 for none", ge=0
+    )
     seed: int = setting(5, "of the bootstrap", ge=0)
+
+
+class MarginalSettings(Settings):
+    """Which families compete for a characteristic."""
+
+    families: dict[Characteristic, tuple[str, ...]] = setting(
+        {}, "families by characteristic, where others than those of its descriptor compete"
+    )
 
 
 class ComparisonSettings(Settings):
@@ -68,10 +79,10 @@ class PairSettings(Settings):
     )
     families: tuple[str, ...] = setting(
         (
-            *("ali_mikhail_haq", "clayton", "frank", "gumbel", "joe"),
+            *("independence", "ali_mikhail_haq", "clayton", "frank", "gumbel", "joe"),
             *("bb1", "bb8", "bb3", "bb5"),
         ),
-        "copula families that compete",
+        "copula families that compete; also gaussian and student",
     )
     rotations: tuple[Literal[0, 90, 180, 270], ...] = setting(
         (0, 90, 180, 270), "in which families compete that are not symmetric", unit="degrees"
@@ -82,6 +93,7 @@ class ModellingSettings(Settings):
     """All settings of the fits."""
 
     sample: SampleSettings = setting(SampleSettings(), "which grains enter")
+    marginals: MarginalSettings = setting(MarginalSettings(), "families of the characteristics")
     goodness: GoodnessSettings = setting(GoodnessSettings(), "tests of the best families")
     comparison: ComparisonSettings = setting(ComparisonSettings(), "comparison of particles")
     pairs: PairSettings = setting(PairSettings(), "pairs of characteristics")

@@ -15,7 +15,7 @@ from .stack import stack_alignment
 from .style import CHARACTERISTICS, FAMILIES, characteristic_name, family_name, label_colours
 from .suspects import suspect_pictures
 from .table_text import to_latex, to_markdown
-from .tables import table_1, table_2, table_3, table_4
+from .tables import p_text, table_1, table_2, table_3, table_4
 
 __all__ = [
     "CHARACTERISTICS",
@@ -36,6 +36,7 @@ __all__ = [
     "learning_curves",
     "marginal_histograms",
     "network_architecture",
+    "p_text",
     "particle_mesh",
     "png_data_uri",
     "predicted_slice",

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from electrode_grains.figures.content import ReportContent
+from electrode_grains.figures.fit_notes import fit_notes
 from electrode_grains.figures.style import characteristic_name
 from electrode_grains.figures.table_text import display_cell, display_rows, heading
-from electrode_grains.figures.tables import characteristics_in_order
+from electrode_grains.figures.tables import characteristics_in_order, p_text
 
 LISTED_VALUES = 12
 SCORES: Mapping[str, tuple[tuple[str, str, str], ...]] = {
@@ -138,9 +139,10 @@ def candidate_tables(content: ReportContent) -> list[dict[str, Any]]:
             reason = fits.get("excluded_reason") or "not inside both supports"
             notes.append(f"{fits['excluded_count']} grains left out: {reason}.")
         notes += [
-            f"The best by {test.replace('_', ' ')}: p = {display_cell(p_value)}."
+            f"The best by {test.replace('_', ' ')}: p {_equal(p_value)}."
             for test, p_value in _p_values(fits.get("goodness_of_fit") or {}).items()
         ]
+        notes += fit_notes(fits)
         comparisons.append(page_table(title, " ".join(notes), shown))
     return comparisons
 
@@ -158,12 +160,18 @@ def _format_candidate(candidate: Mapping[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _p_values(tested: Mapping[str, Any]) -> Mapping[str, Any]:
-    """P-values of a goodness of fit by the name of the test."""
+def _p_values(tested: Mapping[str, Any]) -> Mapping[str, str]:
+    """P-values of a goodness of fit by the name of the test, the one of all three first."""
+    replicates = tested.get("replicates")
     if "p_value" in tested:
-        return {"cramer_von_mises": tested["p_value"]}
-    found: Mapping[str, Any] = tested.get("p_values") or {}
-    return found
+        return {"cramer_von_mises": p_text(tested["p_value"], replicates)}
+    combined = {"the three tests together": tested.get("combined_p_value")}
+    by_test = {**combined, **(tested.get("p_values") or {})}
+    return {name: text for name, p in by_test.items() if (text := p_text(p, replicates))}
+
+
+def _equal(text: str) -> str:
+    return text if text.startswith("≤") else f"= {text}"
 
 
 Rows = list[tuple[str, str]]

@@ -88,6 +88,8 @@ HEADINGS: Mapping[str, str] = {
     "delta_aic": "ΔAIC",
     "akaike_weight": "Akaike weight",
     "p_value": "p (goodness of fit)",
+    "independence_p_value": "p (independence)",
+    "undecided": "Undecided between it and",
     "log_likelihood": "Log-likelihood",
     "mean_empirical": "Mean (empirical)",
     "mean_fitted": "Mean (fitted)",

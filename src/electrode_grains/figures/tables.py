@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from electrode_grains.figures.style import CHARACTERISTICS
+from electrode_grains.figures.style import CHARACTERISTICS, FAMILIES
 from electrode_grains.figures.table_text import display_cell
 
 
@@ -22,9 +22,10 @@ def table_1(marginal_fits: Mapping[str, Any]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns characteristic, unit, family, parameters, sample_size, akaike_weight and
-        p_value (Anderson-Darling, by parametric bootstrap; small where the best family does
-        not fit either); a characteristic that no family could be fitted to keeps its row,
+        Columns characteristic, unit, family, parameters, sample_size, akaike_weight, undecided
+        (other families within two units of AIC) and p_value (of the three distances as one
+        test, by parametric bootstrap; small where the best family does not fit either); a
+        characteristic that no family could be fitted to keeps its row,
         without family.
 
     Examples
@@ -45,15 +46,12 @@ def table_1(marginal_fits: Mapping[str, Any]) -> pd.DataFrame:
                 "parameters": _parameters(_in_order(best)),
                 "sample_size": fits.get("sample_size"),
                 "akaike_weight": _number(best.get("akaike_weight")),
-                "p_value": _number(
-                    ((fits.get("goodness_of_fit") or {}).get("p_values") or {}).get(
-                        "anderson_darling"
-                    )
-                ),
+                "undecided": _families(fits.get("undecided")),
+                "p_value": marginal_p_text(fits.get("goodness_of_fit")),
             }
         )
     columns = ["characteristic", "unit", "family", "parameters", "sample_size", "akaike_weight",
-               "p_value"]  # fmt: skip
+               "undecided", "p_value"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -156,7 +154,10 @@ def table_4(copula_fits: Mapping[str, Any]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns x, y, family, parameters, rotation (degrees; 270 is c(u, 1 - v)).
+        Columns x, y, family, parameters, rotation (degrees; 270 is c(u, 1 - v)), aic (0 for
+        independence), akaike_weight, undecided (others within two units of AIC), p_value (of
+        the family, on ranks, by parametric bootstrap) and independence_p_value (of Kendall's
+        tau).
 
     Examples
     --------
@@ -167,6 +168,7 @@ def table_4(copula_fits: Mapping[str, Any]) -> pd.DataFrame:
     rows = []
     for pair in _pairs(copula_fits):
         best = pair.get("best") or {}
+        winner = (pair.get("candidates") or [{}])[0] if best else {}
         rows.append(
             {
                 "x": pair.get("x"),
@@ -174,10 +176,51 @@ def table_4(copula_fits: Mapping[str, Any]) -> pd.DataFrame:
                 "family": best.get("family"),
                 "parameters": _parameters(best.get("parameters")),
                 "rotation": best.get("rotation"),
+                "aic": _number(winner.get("aic")),
+                "akaike_weight": _number(winner.get("akaike_weight")),
+                "undecided": _families(pair.get("undecided")),
+                "p_value": copula_p_text(pair.get("goodness_of_fit")),
+                "independence_p_value": _number(pair.get("independence_p_value")),
             }
         )
-    table = pd.DataFrame(rows, columns=["x", "y", "family", "parameters", "rotation"])
-    return table.astype({"rotation": "Int64"})
+    columns = ["x", "y", "family", "parameters", "rotation", "aic", "akaike_weight", "undecided",
+               "p_value", "independence_p_value"]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns).astype({"rotation": "Int64"})
+
+
+def p_text(p_value: float | None, replicates: int | None) -> str:
+    """P-value of a bootstrap, which is never below 1 / (replicates + 1).
+
+    Examples
+    --------
+    >>> p_text(0.34, 99), p_text(0.01, 99), p_text(None, 99)
+    ('0.34', '≤ 0.01', '')
+    """
+    if p_value is None or p_value != p_value:
+        return ""
+    least = bool(replicates) and p_value <= 1.0000001 / (int(replicates or 0) + 1)
+    return f"{'≤ ' if least else ''}{p_value:.2g}"
+
+
+def marginal_p_text(tested: Mapping[str, Any] | None) -> str:
+    """P-value of the three distances as one test, or of Anderson and Darling alone."""
+    found = tested or {}
+    p_value = found.get("combined_p_value")
+    if p_value is None or p_value != p_value:
+        p_value = (found.get("p_values") or {}).get("anderson_darling")
+    return p_text(p_value, found.get("replicates"))
+
+
+def copula_p_text(tested: Mapping[str, Any] | None) -> str:
+    """P-value of a copula family on ranks."""
+    found = tested or {}
+    return p_text(found.get("p_value"), found.get("replicates"))
+
+
+def _families(names: Sequence[str] | None) -> str:
+    """Families, with their rotation where they have one, for a reader."""
+    parts = [str(name).split(" ") for name in names or ()]
+    return ", ".join(" ".join([FAMILIES.get(part[0], part[0]), *part[1:]]) for part in parts)
 
 
 def best_marginal(fits: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -389,7 +389,7 @@ def test_all_nine_families_of_the_paper_and_three_baselines_are_there():
     [
         (("banana", (1.0,)), "banana"),
         (("clayton", (-2.0,)), "theta of clayton"),
-        (("bb1", (0.5,)), "2 parameters"),
+        (("bb1", (0.5,)), "wrong parameters for bb1"),
         (("bb8", (2.0, 1.5)), "delta of bb8"),
         (("joe", (2.0,), 45), "45"),
         (("gumbel", (float("nan"),)), "nan"),

@@ -62,7 +62,8 @@ def test_the_bootstrap_of_a_copula_is_what_it_says():
     assert result.cramer_von_mises == pytest.approx(rosenblatt_distance(fitted, u, v))
     assert result.replicates == 19
     assert result.p_value == pytest.approx((1 + farther) / 20)
-    assert result.bootstrap_errors["theta"] == pytest.approx(np.std(thetas, ddof=1))
+    # bootstrap fits begin at the truth, and end within the tolerance of the search
+    assert result.bootstrap_errors["theta"] == pytest.approx(np.std(thetas, ddof=1), rel=1e-4)
 
 
 def test_a_wrong_copula_is_rejected_and_a_right_one_is_not():

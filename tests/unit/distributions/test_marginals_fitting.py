@@ -94,7 +94,8 @@ def test_the_distribution_of_the_paper_is_named_within_two_units_of_aic(characte
     distribution = PAPER[characteristic]
     sample = distribution.sample(1000, np.random.default_rng(1))
     fits = select_marginal(sample, families, support)
-    assert {fit.outcome for fit in fits} <= {"converged", "at_bound"}
+    # a mixture one component of which is a few grains is no candidate
+    assert {fit.outcome for fit in fits} <= {"converged", "at_bound", "inadmissible"}
     own = next(fit for fit in fits if fit.family == distribution.family)
     assert own.aic - fits[0].aic < 2.0
     for name, value in distribution.parameters.items():

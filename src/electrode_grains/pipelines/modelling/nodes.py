@@ -23,11 +23,20 @@ from electrode_grains.morphometry import thin_by_weight
 from electrode_grains.pipelines.modelling.settings import (
     ComparisonSettings,
     GoodnessSettings,
+    MarginalSettings,
     PairSettings,
     SampleSettings,
 )
 
 logger = logging.getLogger(__name__)
+
+# What two populations of grains may differ in, beside the characteristic that tells them apart.
+COMPANIONS = pd.Index(
+    [
+        *("equivalent_diameter_nm", "sphericity", "convexity", "elongation"),
+        *("neighbour_count", "surface_distance_nm", "distance_to_center_nm"),
+    ]
+)
 
 
 def select_grains(grain_table: pd.DataFrame, sample: SampleSettings) -> pd.DataFrame:
@@ -55,13 +64,17 @@ def select_grains(grain_table: pd.DataFrame, sample: SampleSettings) -> pd.DataF
 
 
 def fit_marginals(
-    grain_sample: pd.DataFrame, sample: SampleSettings, goodness: GoodnessSettings
+    grain_sample: pd.DataFrame,
+    sample: SampleSettings,
+    marginals: MarginalSettings,
+    goodness: GoodnessSettings,
 ) -> MarginalFits:
     """Fit every candidate family to every characteristic and test the best."""
     rng = np.random.default_rng(goodness.seed)
     characteristics = {}
     for name, known in MODELLED.items():
         families, support = families_above_the_cut(name, grain_sample, sample.minimum_voxels)
+        families = marginals.families.get(name, families)
         measured = grain_sample[name].dropna()
         fit = distributions.fit_characteristic(
             measured.to_numpy(), families, support, labels=grain_sample.loc[measured.index, "label"]
@@ -70,8 +83,16 @@ def fit_marginals(
         p_value = tested.p_values["anderson_darling"] if tested else float("nan")
         best = fit.best or "no family"
         logger.info("%s: %s, %d grains, p = %.2f", name, best, fit.sample_size, p_value)
+        others = grain_sample.loc[measured.index, COMPANIONS.intersection(grain_sample.columns)]
         characteristics[name] = fit.model_copy(
-            update={"unit": known.unit or "1", "goodness_of_fit": tested}
+            update={
+                "unit": known.unit or "1",
+                "goodness_of_fit": tested,
+                "populations": distributions.populations(measured, fit, others),
+                "selection_frequencies": distributions.selection_frequencies(
+                    fit, goodness.selection_replicates, rng
+                ),
+            }
         )
     axes = distributions.check_axes(grain_sample["azimuthal_angle"], grain_sample["polar_angle"])
     return MarginalFits(characteristics=characteristics, axis_uniformity=axes)
@@ -88,6 +109,19 @@ def families_above_the_cut(
             grain[characteristic], grain["voxel_count"], minimum_voxels
         )
     return families, (lower, upper)
+
+
+def assign_populations(grain_sample: pd.DataFrame, marginal_fits: MarginalFits) -> pd.DataFrame:
+    """Give each grain the probability that it belongs to the first component of a mixture.
+
+    One row per grain of the sample; one column ``<characteristic>_first_population`` for each
+    characteristic whose best family is a mixture of two populations.
+    """
+    table = grain_sample[["label"]].copy()
+    for name, fit in marginal_fits.characteristics.items():
+        if fit.populations:
+            table[f"{name}_first_population"] = fit.distribution().posterior(grain_sample[name])
+    return table
 
 
 def fit_copulas(
@@ -114,7 +148,8 @@ def fit_copulas(
         name = f"{best.family} rotated by {best.rotation} degrees" if best else "no copula"
         p_value = tested.p_value if tested else float("nan")
         logger.info("%s ~ %s: %s, %d grains, p = %.2f", x, y, name, fit.sample_size, p_value)
-        results.append(fit.model_copy(update={"x": x, "y": y}))
+        won = distributions.copula_selection_frequencies(fit, goodness.selection_replicates, rng)
+        results.append(fit.model_copy(update={"x": x, "y": y, "selection_frequencies": won}))
     return CopulaFits(pairs=results)
 
 

@@ -17,9 +17,20 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 nodes.fit_marginals,
-                ["grain_sample", "params:modelling.sample", "params:modelling.goodness"],
+                [
+                    "grain_sample",
+                    "params:modelling.sample",
+                    "params:modelling.marginals",
+                    "params:modelling.goodness",
+                ],
                 "marginal_fits",
                 name="fit_marginals",
+            ),
+            Node(
+                nodes.assign_populations,
+                ["grain_sample", "marginal_fits"],
+                "grain_populations",
+                name="assign_populations",
             ),
             Node(
                 nodes.fit_copulas,

@@ -3,6 +3,7 @@
 from electrode_grains.distributions.settings import (
     ComparisonSettings,
     GoodnessSettings,
+    MarginalSettings,
     ModellingSettings,
     PairSettings,
     SampleSettings,
@@ -11,6 +12,7 @@ from electrode_grains.distributions.settings import (
 __all__ = [
     "ComparisonSettings",
     "GoodnessSettings",
+    "MarginalSettings",
     "ModellingSettings",
     "PairSettings",
     "SampleSettings",

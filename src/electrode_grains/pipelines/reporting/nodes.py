@@ -328,12 +328,16 @@ def collect_warnings(results: Mapping[str, Any]) -> list[str]:
                 f"{fits['excluded_reason']}, left out of all fits: labels {fits['excluded_labels']}"
             )
         tested = fits.get("goodness_of_fit") or {}
-        warnings += warn_of_misfit(name, fits.get("best"), tested.get("p_values") or {})
+        tests = tested.get("p_values") or {}
+        if tested.get("combined_p_value") is not None:
+            tests = {"the three tests together": tested["combined_p_value"]}
+        warnings += warn_of_misfit(name, fits.get("best"), tests, tested.get("replicates"))
     for pair in (results.get("copula_fits") or {}).get("pairs") or ():
         family = (pair["best"] or {}).get("family")
-        p_value = (pair.get("goodness_of_fit") or {}).get("p_value")
+        tested = pair.get("goodness_of_fit") or {}
         names = " and ".join(figures.characteristic_name(pair[side]) for side in "xy")
-        warnings += warn_of_misfit(names, family, {"rosenblatt": p_value})
+        tests = {"rosenblatt": tested.get("p_value")}
+        warnings += warn_of_misfit(names, family, tests, tested.get("replicates"))
     return warnings
 
 
@@ -350,14 +354,20 @@ def unresolved_grains(grain_table: pd.DataFrame, particle_summary: ParticleSumma
     ]
 
 
-def warn_of_misfit(subject: str, family: str | None, p_values: Mapping[str, Any]) -> list[str]:
+def warn_of_misfit(
+    subject: str, family: str | None, p_values: Mapping[str, Any], replicates: int | None = None
+) -> list[str]:
     """Say where even the best family does not fit: AIC always names one."""
     known = {name: p for name, p in p_values.items() if p is not None}
     if family is None or not known or min(known.values()) > DOUBTFUL_P_VALUE:
         return []
     test = min(known, key=lambda name: known[name])
-    named = "-".join(part.capitalize() for part in test.split("_"))
+    named = test
+    if " " not in test:
+        named = "-".join(part.capitalize() for part in test.split("_"))
+    text = figures.p_text(known[test], replicates)
+    p_value = f"p {text}" if text.startswith("≤") else f"p = {text}"
     return [
         f"No candidate fits {subject.lower()} well: the best, {figures.family_name(family)}, is "
-        f"rejected ({named}, p <= {known[test]:.2g})"
+        f"rejected ({named}, {p_value})"
     ]
