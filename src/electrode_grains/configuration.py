@@ -70,7 +70,7 @@ def data_folder(project: Path, configuration: Mapping[str, Any]) -> Path:
     Raises
     ------
     SettingsError
-        If the configuration names none.
+        If the configuration names none, or its path cannot be used.
     """
     root = configuration["globals"].get("data_root")
     if not root:
@@ -80,7 +80,14 @@ def data_folder(project: Path, configuration: Mapping[str, Any]) -> Path:
             found="no data_root",
             remedy="add the line data_root: data",
         )
-    return project / str(root)
+    folder = project / str(root)
+    if set("{}") & set(str(folder)):
+        raise SettingsError(
+            "a path with braces cannot be used: Kedro takes them for the pattern of a name",
+            where=str(folder),
+            remedy="rename the folder, or move the project",
+        )
+    return folder
 
 
 def unread_parameters(

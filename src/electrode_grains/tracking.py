@@ -37,6 +37,7 @@ HOST_TAG, PROCESS_TAG = "electrode_grains.host", "electrode_grains.process"
 PARENT_TAG, NAME_TAG = "mlflow.parentRunId", "mlflow.runName"
 PARAMETER_LENGTH = 500
 SQLITE = "sqlite:///"
+SQLITE_PATH_BYTES = 500  # SQLite takes 512, the journal's suffix included
 # A view of the table of runs that MLflow's page opens by its key; see `save_views`.
 VIEW_KEY, VIEW_TAG = "electrode_grains", "mlflow.sharedViewState."
 _START = time.monotonic()
@@ -364,11 +365,26 @@ _current: Tracker | None = None
 
 
 def open_tracker(settings: TrackingSettings, project: Path) -> Tracker:
-    """Prepare the connection to the store; relative paths are inside the project."""
+    """Prepare the connection to the store; relative paths are inside the project.
+
+    Raises
+    ------
+    SettingsError
+        If the path is too long for SQLite.
+    """
     global _current
     uri = settings.tracking_uri
     if uri.startswith(SQLITE) and not uri.startswith(SQLITE + "/"):
         uri = SQLITE + str(project / uri.removeprefix(SQLITE))
+    if uri.startswith(SQLITE) and len(os.fsencode(uri)) - len(SQLITE) > SQLITE_PATH_BYTES:
+        raise SettingsError(
+            "the path of MLflow's store is longer than SQLite opens",
+            where=uri.removeprefix(SQLITE),
+            found=f"{len(os.fsencode(uri)) - len(SQLITE)} bytes",
+            expected=f"{SQLITE_PATH_BYTES} at most",
+            remedy="move the project, or name another tracking_uri in mlflow.yml; enabled: false "
+            "there does without MLflow",
+        )
     _current = Tracker(
         uri,
         project / settings.artifact_root,

@@ -13,6 +13,7 @@ from kedro.validation.parameter_validator import ParameterValidator
 from damaged_files import mutants, places_of_refusals
 from electrode_grains.configuration import (
     RefusingConfigLoader,
+    data_folder,
     refuse_unread_parameters,
     unread_parameters,
 )
@@ -162,3 +163,10 @@ def test_a_mutant_of_the_parameters_is_refused_or_read_as_it_stands(conf, count)
     changes = mutants(files, mutate, random.Random(3), count)
     refused = places_of_refusals(changes, check, (UserError, ParameterValidationError))
     assert len(refused) > count / 3
+
+
+@pytest.mark.parametrize("name", ["{run}", "a}b", "${env:HOME}"])
+def test_a_path_with_braces_is_refused_with_the_reason(tmp_path, name):
+    with pytest.raises(SettingsError, match="braces") as refusal:
+        data_folder(tmp_path / name, {"globals": {"data_root": "data"}})
+    assert name in refusal.value.where

@@ -227,3 +227,9 @@ def test_two_projects_that_make_one_store_at_once_share_it(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["mlflow.db"]
     tracker = tracking.Tracker(f"sqlite:///{place}", tmp_path / "mlruns")
     assert tracker.client.create_experiment("particle")
+
+
+def test_a_path_that_sqlite_cannot_open_is_refused_before_anything_runs(tmp_path):
+    with pytest.raises(SettingsError, match="longer than SQLite opens") as refusal:
+        tracking.open_tracker(tracking.TrackingSettings(), tmp_path.joinpath(*["d" * 100] * 6))
+    assert "tracking_uri" in refusal.value.remedy

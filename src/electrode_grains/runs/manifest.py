@@ -13,6 +13,8 @@ from electrode_grains.runs.writing import atomic_write
 FOLDER = ".manifests"
 SCHEMA_VERSION = 1
 SHOWN = 60
+# Options of the catalog that name classes and functions of the code.
+CLASSES = (".type", ".model", ".validator")
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,11 @@ class Recipe:
             step="",
             code="",
             libraries={},
-            parameters={k: v for k, v in self.parameters.items() if k in other.parameters},
+            parameters={
+                key: value
+                for key, value in self.parameters.items()
+                if key in other.parameters and not key.endswith(CLASSES)
+            },
             inputs={k: v for k, v in self.inputs.items() if k in other.inputs},
         )
 
