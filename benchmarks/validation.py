@@ -21,6 +21,8 @@ TITLES = {
     "void_table": "Columns of the void table",
     "particle_summary": "Keys of the particle summary, headline of the report",
     "report_tables": "Tables 1 to 4",
+    "marginal_fits": "Fits of characteristics (Tables 1 and 2)",
+    "copula_fits": "Fits of pairs (Tables 3 and 4)",
 }
 HEAD = """# Proof of every number
 

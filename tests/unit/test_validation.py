@@ -8,6 +8,12 @@ import pytest
 from benchmarks import validation
 
 from electrode_grains.descriptors import DESCRIPTORS
+from electrode_grains.distributions import (
+    CopulaCandidate,
+    MarginalCandidate,
+    MarginalFit,
+    PairFit,
+)
 from electrode_grains.grains import measure_voids
 from electrode_grains.morphometry import ParticleSummary, measure_contacts
 from electrode_grains.morphometry.crofton import transition_areas
@@ -28,11 +34,18 @@ def void_columns():
     return set(measure_voids((labels == 0).astype(int), labels, (1, 1, 1))[0].columns)
 
 
+def fields(*records):
+    names = {name for record in records for name in record.model_fields}
+    return names - {"x", "y", "unit", "candidates"}
+
+
 PUBLISHED = {
     "grain_table": lambda: set(DESCRIPTORS),
     "contact_table": contact_columns,
     "void_table": void_columns,
     "particle_summary": lambda: set(ParticleSummary.names()),
+    "marginal_fits": lambda: fields(MarginalFit, MarginalCandidate),
+    "copula_fits": lambda: fields(PairFit, CopulaCandidate),
     "report_tables": lambda: {f"table_{number}" for number in range(1, 5)},
 }
 

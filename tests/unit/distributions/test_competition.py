@@ -24,6 +24,7 @@ from electrode_grains.distributions import (
     selection_frequencies,
 )
 from electrode_grains.errors import SettingsError
+from proofs import proves
 
 UNIT = (0.0, 1.0)
 MIXTURES = {
@@ -37,6 +38,7 @@ MIXTURES = {
 # --- independence ----------------------------------------------------------------------------
 
 
+@proves("copula_fits", "aic", "akaike_weight", oracle="closed form", by="0 of independence")
 def test_independence_wins_where_dependence_does_not_earn_its_parameters():
     u, v = np.random.default_rng(901).random((2, 499))
     best, *others = select_copula(u, v)
@@ -53,6 +55,7 @@ def test_dependence_wins_where_there_is_some():
     assert next(fit.aic for fit in ranked if fit.family == "independence") == 0
 
 
+@proves("copula_fits", "independence_p_value", oracle="another program", by="SciPy kendalltau")
 def test_a_pair_tells_whether_it_is_independent():
     rng = np.random.default_rng(4)
     x, y = rng.beta(9, 4, 200), rng.beta(3, 6, 200)
@@ -109,6 +112,7 @@ def test_one_population_is_not_taken_for_two():
     assert won.count("beta") >= 9
 
 
+@proves("marginal_fits", "populations", oracle="simulated truth", by="grains of two kinds")
 def test_populations_tell_which_grains_they_are():
     rng = np.random.default_rng(9)
     belongs = rng.random(500) < 0.3
@@ -131,6 +135,7 @@ def test_populations_tell_which_grains_they_are():
 # --- limits, ranges, extreme units -----------------------------------------------------------
 
 
+@proves("marginal_fits", "outcome", "reason", oracle="closed form", by="the log-normal limit")
 def test_a_family_that_does_no_better_than_its_limit_says_so():
     sample = 1 / Marginal("gamma", (2.5, 1.0)).sample(300, np.random.default_rng(5))
     ranked = {f.family: f for f in select_marginal(
@@ -208,6 +213,7 @@ def test_without_families_those_compete_that_can_hold_every_value(sample, absent
         (lambda r: 62.0 * np.round(r.gamma(3, 40, 400) + 30) ** (1 / 3), 62.0**3, 3),
     ],
 )
+@proves("marginal_fits", "rounding", oracle="closed form", by="samples that were rounded")
 def test_the_grid_of_a_rounded_sample_is_found(values, step, power):
     sample = values(np.random.default_rng(0))
     grid = find_grid(sample)
@@ -256,6 +262,13 @@ def test_p_values_are_never_below_one_over_the_replicates_and_one():
     assert tested.combined_p_value == 0.05
 
 
+@proves(
+    "marginal_fits",
+    "undecided",
+    "selection_frequencies",
+    oracle="closed form",
+    by="differences of AIC",
+)
 def test_families_that_a_sample_does_not_tell_apart_are_named():
     sample = Marginal("gamma", (9.0, 57.0)).sample(60, np.random.default_rng(1))
     fit = fit_characteristic(
@@ -270,6 +283,12 @@ def test_families_that_a_sample_does_not_tell_apart_are_named():
     assert selection_frequencies(fit, 0, np.random.default_rng(2)) == {}
 
 
+@proves(
+    "copula_fits",
+    "intervals",
+    oracle="closed form",
+    by="deviation of Kendall's tau (Genest, Rivest)",
+)
 def test_intervals_of_a_copula_hold_for_fitted_marginals():
     joint = JointDensity(
         Marginal("gamma", (9.0, 50.0)),
@@ -285,6 +304,9 @@ def test_intervals_of_a_copula_hold_for_fitted_marginals():
     assert intervals["upper_tail"].low == intervals["upper_tail"].high == 0.0
 
 
+@proves(
+    "copula_fits", "is_weakly_identified", oracle="simulated truth", by="a nearly independent BB8"
+)
 def test_a_ridge_is_told():
     joint = JointDensity(
         Marginal("uniform", (), UNIT),
@@ -297,8 +319,16 @@ def test_a_ridge_is_told():
     assert intervals["kendall_tau"].high - intervals["kendall_tau"].low < 0.3
 
 
+@proves(
+    "copula_fits",
+    "selection_frequencies",
+    "undecided",
+    oracle="simulated truth",
+    by="a strong Clayton copula",
+)
 def test_selection_among_copulas_is_drawn_again():
     pair = BivariateCopula("clayton", (4.0,)).sample(200, np.random.default_rng(1))
     marginals = [fit_characteristic(values, ("uniform",), UNIT) for values in pair]
     fit = fit_pair(*pair, *marginals, ("independence", "clayton", "gumbel"), (0, 180))
+    assert fit.undecided == []
     assert copula_selection_frequencies(fit, 4, np.random.default_rng(2)) == {"clayton": 1.0}

@@ -12,6 +12,7 @@ from scipy.stats import kendalltau
 
 from electrode_grains.distributions import COPULA_FAMILIES, BivariateCopula
 from electrode_grains.errors import SettingsError
+from proofs import proves
 
 CASES = [
     ("ali_mikhail_haq", (0.9,)),
@@ -133,6 +134,7 @@ def exact_log_density(probability, u, v, digits):
 
 
 @pytest.mark.parametrize("family", RANGES)
+@proves("copula_fits", "log_likelihood", oracle="high precision", by="mpmath")
 def test_log_densities_keep_ten_digits_over_all_ranges(family):
     """Relative to the larger of 1 and |log c|: a log-density may be 0."""
     checked = 0

@@ -6,6 +6,7 @@ import pyvinecopulib
 
 from electrode_grains.distributions import BivariateCopula, fit_copula, select_copula
 from electrode_grains.errors import InputError, SettingsError
+from proofs import proves
 
 LAWS = [
     ("ali_mikhail_haq", (0.7,)),
@@ -40,6 +41,14 @@ def test_no_fit_is_below_the_likelihood_of_the_truth(family, parameters, rotatio
 
 @pytest.mark.parametrize("data", ["gumbel", "joe", "bb1", "bb8"])
 @pytest.mark.parametrize("family", ["clayton", "gumbel", "joe", "bb1", "bb8"])
+@proves(
+    "copula_fits",
+    "parameters",
+    "parameter_count",
+    "log_likelihood",
+    oracle="another program",
+    by="pyvinecopulib",
+)
 def test_no_fit_is_below_that_of_vinecopulib(data, family):
     u, v = sample(data, dict(LAWS)[data], n=500, seed=7)
     peer = pyvinecopulib.Bicop(family=getattr(pyvinecopulib.BicopFamily, family))
@@ -108,6 +117,7 @@ def test_independent_data_hold_every_family_near_independence():
         assert fit.log_likelihood >= -1e-3  # independence is their limit
 
 
+@proves("copula_fits", "outcome", "reason", oracle="closed form", by="constant and too few values")
 def test_what_cannot_be_fitted_says_why():
     u, v = np.random.default_rng(0).random((2, 29))
     few = fit_copula(u, v, "clayton")

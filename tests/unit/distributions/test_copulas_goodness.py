@@ -17,6 +17,7 @@ from electrode_grains.distributions import (
 )
 from electrode_grains.distributions.copula_goodness import rosenblatt_distance
 from electrode_grains.errors import SettingsError
+from proofs import proves
 
 
 def ranked(family, parameters, rotation=0, n=150, seed=0):
@@ -24,6 +25,7 @@ def ranked(family, parameters, rotation=0, n=150, seed=0):
     return [pseudo_observations(values) for values in drawn]
 
 
+@proves("copula_fits", "goodness_of_fit", oracle="closed form", by="integral on a grid")
 def test_the_distance_is_the_integral_that_it_closes():
     """A fine midpoint rule over the unit square, for ten points."""
     copula = BivariateCopula("clayton", (2.0,), 90)
@@ -76,6 +78,7 @@ def test_a_wrong_copula_is_rejected_and_a_right_one_is_not():
     assert set(right.bootstrap_errors) == {"theta"}
 
 
+@proves("copula_fits", "standard_errors", oracle="metamorphic", by="bootstrap against information")
 def test_bootstrap_and_information_give_like_errors():
     u, v = BivariateCopula("gumbel", (2.5,)).sample(400, np.random.default_rng(5))
     by_information = fit_copula(u, v, "gumbel").standard_errors["theta"]
@@ -106,6 +109,7 @@ def test_errors_of_copulas_are_the_spread_of_their_estimates(family, parameters)
     np.testing.assert_allclose(told, spread, rtol=0.32)
 
 
+@proves("copula_fits", "pseudo_observations", oracle="closed form", by="ranks of three values")
 def test_ranks_take_ties_as_told():
     values = [0.3, 0.1, 0.3, 0.2]
     assert tie_share(values) == 0.5

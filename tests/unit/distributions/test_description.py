@@ -14,6 +14,7 @@ from electrode_grains.distributions import (
     fit_characteristic,
     fit_pair,
 )
+from proofs import proves
 
 
 def kept_in_json(record):
@@ -45,6 +46,7 @@ def test_a_marginal_returns_from_json(described, diameters):
     assert sum(weights) == pytest.approx(1)
 
 
+@proves("marginal_fits", "excluded_reason", "excluded_labels", oracle="closed form", by="counted")
 def test_values_outside_the_support_are_counted_and_named():
     sphericity = np.r_[np.random.default_rng(1).beta(40, 7, 60), 1.03, 1.2, np.nan]
     labels = np.arange(100, 163)

@@ -24,6 +24,7 @@ from electrode_grains.distributions import (
 from electrode_grains.distributions.goodness import axis_uniformity
 from electrode_grains.distributions.results import Fit, akaike_weights, best_fit, rank_by_aic
 from electrode_grains.errors import ComputationError, InputError
+from proofs import proves
 
 UNIT = (0.0, 1.0)
 
@@ -41,6 +42,8 @@ def fit(family, log_likelihood=-10.0, k=2, n=50, outcome="converged"):
 # --- criteria --------------------------------------------------------------------------------
 
 
+@proves("marginal_fits", "aic", "aicc", "bic", oracle="closed form", by="definitions")
+@proves("copula_fits", "aic", "aicc", "bic", oracle="closed form", by="definitions")
 def test_criteria_follow_their_definitions():
     found = fit("a", -12.5, k=3, n=40)
     assert found.aic == 6 + 25
@@ -79,6 +82,16 @@ def described(sample):
     return fit_characteristic(np.append(sample, [1.4, -0.2]), ("beta", "normal"), UNIT)
 
 
+@proves(
+    "marginal_fits",
+    "sample_size",
+    "excluded_count",
+    "support",
+    "mean",
+    "std",
+    oracle="another program",
+    by="NumPy",
+)
 def test_moments_and_counts_are_those_of_the_values_inside(sample, described):
     assert described.sample_size == 120
     assert described.excluded_count == 2
@@ -89,6 +102,19 @@ def test_moments_and_counts_are_those_of_the_values_inside(sample, described):
     assert (whole.excluded_count, whole.excluded_reason) == (0, "")
 
 
+@proves(
+    "marginal_fits",
+    "family",
+    "best",
+    "parameters",
+    "parameter_order",
+    "parameter_count",
+    "aic",
+    "delta_aic",
+    "akaike_weight",
+    oracle="closed form",
+    by="from likelihood and rank",
+)
 def test_differences_of_aic_begin_at_the_best(described):
     rows = described.candidates
     assert described.best == rows[0].family
@@ -125,6 +151,7 @@ def test_the_mean_of_a_symmetric_distribution_is_0_and_that_of_another_is_kept()
     assert means["von_mises"] != 0
 
 
+@proves("marginal_fits", "goodness_of_fit", oracle="another program", by="SciPy kstest")
 def test_goodness_is_that_of_the_best_family_on_the_values_inside(sample, described):
     drawn = np.append(sample, 1.4)
     found = check_characteristic(drawn, described, 19, np.random.default_rng(1))
@@ -184,6 +211,29 @@ def pair():
     return x, y, marginals, described
 
 
+@proves(
+    "copula_fits",
+    "sample_size",
+    "excluded_count",
+    "pearson_r",
+    "kendall_tau",
+    "spearman_rho",
+    oracle="another program",
+    by="SciPy",
+)
+@proves(
+    "copula_fits",
+    "credible_regions",
+    "best",
+    "family",
+    "rotation",
+    "delta_aic",
+    "fitted_correlation",
+    "fitted_kendall_tau",
+    "fitted_spearman_rho",
+    oracle="simulated truth",
+    by="150 pairs of a Clayton copula",
+)
 def test_correlations_are_those_of_scipy_over_the_pairs_inside(pair):
     x, y, marginals, described = pair
     inside = x[:150], y[:150]

@@ -9,6 +9,7 @@ import scipy.stats as st
 
 from electrode_grains.distributions import BivariateCopula, Marginal, fit_copula, fit_marginal
 from electrode_grains.errors import ComputationError, SettingsError
+from proofs import proves
 
 
 def test_the_upper_tail_keeps_its_digits():
@@ -56,6 +57,12 @@ def test_models_come_back_from_json():
         assert type(model).from_dict(json.loads(json.dumps(model.to_dict()))) == model
 
 
+@proves(
+    "marginal_fits",
+    "standard_errors",
+    oracle="closed form",
+    by="information of the normal distribution",
+)
 def test_intervals_of_parameters_and_quantities_follow_from_the_covariance():
     sample = st.norm(5.0, 2.0).rvs(400, random_state=np.random.default_rng(1))
     fit = fit_marginal(sample, "normal")

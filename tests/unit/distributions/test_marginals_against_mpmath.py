@@ -13,6 +13,7 @@ from mpmath import mp, mpf
 
 from electrode_grains.distributions import Marginal
 from electrode_grains.distributions.registry import family_named
+from proofs import proves
 
 REAL = (-math.inf, math.inf)
 
@@ -151,6 +152,7 @@ def law_of(family, values):
 
 
 @pytest.mark.parametrize(("family", "values", "places"), CASES, ids=IDS)
+@proves("marginal_fits", "log_likelihood", oracle="high precision", by="mpmath, 30 digits")
 def test_log_densities_have_twelve_digits(family, values, places):
     distribution = law_of(family, values)
     with mpmath.workdps(40):

@@ -11,6 +11,7 @@ from electrode_grains.distributions.marginal_fitting import fit_marginal, select
 from electrode_grains.distributions.marginals import Marginal
 from electrode_grains.distributions.registry import MARGINAL_FAMILIES
 from electrode_grains.errors import SettingsError
+from proofs import proves
 
 UNIT = (0.0, 1.0)
 POLAR = (0.0, math.pi / 2)
@@ -106,6 +107,7 @@ def test_the_distribution_of_the_paper_is_named_within_two_units_of_aic(characte
     ("family", "reference"),
     [("gamma", st.gamma), ("weibull", st.weibull_min), ("lognormal", st.lognorm)],
 )
+@proves("marginal_fits", "parameters", "log_likelihood", oracle="another program", by="SciPy fit")
 def test_likelihood_reaches_that_of_scipy_with_location_zero(family, reference):
     sample = PAPER["equivalent_diameter_nm"].sample(239, np.random.default_rng(2))
     theirs = reference.logpdf(sample, *reference.fit(sample, floc=0)).sum()

@@ -358,7 +358,7 @@ def warn_of_misfit(
     subject: str, family: str | None, p_values: Mapping[str, Any], replicates: int | None = None
 ) -> list[str]:
     """Say where even the best family does not fit: AIC always names one."""
-    known = {name: p for name, p in p_values.items() if p is not None}
+    known = {name: p for name, p in p_values.items() if p is not None and p == p}
     if family is None or not known or min(known.values()) > DOUBTFUL_P_VALUE:
         return []
     test = min(known, key=lambda name: known[name])
