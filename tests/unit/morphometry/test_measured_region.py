@@ -69,7 +69,8 @@ def test_a_measured_box_gives_what_the_cropped_volume_gives(dtype):
     measured = np.zeros(labels.shape, bool)
     measured[box] = True
     lattice = np.full((*labels.shape, 4), [1.0, 0, 0, 0])
-    quality = np.where(measured, labels / 7.0, np.nan)
+    lattice[~measured] = [0.8, 0.6, 0, 0]  # what lies there belongs to no grain
+    quality = np.where(measured, labels / 7.0, 1e6)
     found = measure_particle(labels, SPACING, measured, image_quality=quality, orientations=lattice)
     cropped = measure_particle(
         labels[box], SPACING, image_quality=quality[box], orientations=lattice[box]
@@ -136,6 +137,38 @@ def test_contacts_count_pairs_of_neighbours_whatever_was_measured(labels, measur
     on_border = contacts.loc[contacts["touches_window_nm2"] > 0, "touches_window_nm2"]
     assert set(on_border.index) == set(on_window)
     agree("touches_window_nm2", on_border, [on_window[pair] for pair in on_border.index], rel=1e-9)
+
+
+@settings(deadline=None, max_examples=40)
+@given(labels=LABELS, measured=MEASURED)
+def test_faces_of_the_surface_lie_between_a_grain_and_measured_surroundings(labels, measured):
+    grain, empty = measured & (labels > 0), measured & (labels == 0)
+    expected = []
+    for axis in range(3):
+        places = np.arange(labels.size).reshape(labels.shape)
+        ahead = [np.roll(part, -1, axis) for part in (grain, empty)]
+        between = (grain & ahead[1]) | (empty & ahead[0])
+        inner = np.moveaxis(between, axis, 0)[:-1]
+        expected += (3 * np.moveaxis(places, axis, 0)[:-1][inner] + axis).tolist()
+    statistics = measure_volume(labels, threads=1, measured=measured)
+    assert statistics.faces.tolist() == sorted(expected)
+
+
+def test_a_corner_in_common_with_no_measurement_cuts_no_grain():
+    labels, measured = np.zeros((5, 5, 5), int), np.ones((5, 5, 5), bool)
+    labels[1:3, 1:3, 1:3] = 1
+    measured[3, 3, 3] = False
+    row = characterize_grains(labels, SPACING, measured).loc[0]
+    assert not row["touches_window"]
+
+
+def test_a_grain_that_is_not_cut_has_its_own_place_where_its_box_has_none():
+    labels, measured = np.zeros((4, 4, 4), int), np.ones((4, 4, 4), bool)
+    labels[1:3, 1, 1] = 1
+    labels[1, 1:3, 1] = 1
+    measured[3, 3, 2] = False  # in the layer around the box, beside no face of the grain
+    row = characterize_grains(labels, SPACING, measured).loc[0]
+    assert row["edge_weight"] == measured.sum()
 
 
 def test_the_surface_is_where_a_grain_meets_measured_surroundings():
@@ -207,6 +240,7 @@ def test_the_largest_labels_of_64_bits_stay_grains():
     table = characterize_grains(labels, (1, 1, 1), measured)
     assert table["label"].tolist() == [largest - np.uint64(1), largest]
     assert table["voxel_count"].tolist() == [1, 2]
+    assert table["hull_voxel_count"].tolist() == [1, 2]
 
 
 def test_negative_labels_are_refused_where_something_was_measured():
