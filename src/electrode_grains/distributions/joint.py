@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -162,8 +162,14 @@ class JointDensity:
         -------
         float
         """
+        return self.credible_levels((probability,), n=n, seed=seed)[0]
+
+    def credible_levels(
+        self, probabilities: Sequence[float], *, n: int = 100_000, seed: int = 0
+    ) -> list[float]:
+        """Densities of several probabilities from one sample; see `credible_level`."""
         density = self.pdf(*self.sample(n, np.random.default_rng(seed)))
-        return float(np.quantile(density, 1 - probability))
+        return [float(np.quantile(density, 1 - probability)) for probability in probabilities]
 
     def sample(self, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
         """Draw n pairs (x, y)."""

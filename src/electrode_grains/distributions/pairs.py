@@ -235,11 +235,12 @@ def inside_both(
 def _credible_regions(joint: JointDensity, x: Array, y: Array) -> list[CredibleRegion]:
     """Smallest regions of given probability, and the share of the sample inside each."""
     density = joint.pdf(x, y)
+    levels = joint.credible_levels(CREDIBLE_PROBABILITIES)
     return [
         CredibleRegion(
             probability=probability,
-            level=(level := joint.credible_level(probability)),
+            level=level,
             sample_share=float(np.mean(density >= level)),
         )
-        for probability in CREDIBLE_PROBABILITIES
+        for probability, level in zip(CREDIBLE_PROBABILITIES, levels, strict=True)
     ]
