@@ -18,7 +18,7 @@ from scipy.special import elliprg
 
 from electrode_grains.figures.style import CYCLE, DOUBLE_COLUMN, new_figure, styled
 from electrode_grains.morphometry import characterize_grains
-from electrode_grains.morphometry.places import axis_angles, directions
+from electrode_grains.morphometry.radial_position import axis_angles, directions
 from electrode_grains.phantom import ellipsoid
 
 DIAMETERS = (2, 2.5, 3, 3.5, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32)  # in voxels
