@@ -117,6 +117,17 @@ def _with_matrices(result: Mapping[str, Any]) -> Mapping[str, Any]:
     return result
 
 
+def grain_populations(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per grain of the sample, probabilities of first populations or null."""
+    _require("the populations of grains", table.columns, ("label",))
+    shares = table.drop(columns="label")
+    if not table["label"].is_unique or not (shares.isna() | ((shares >= 0) & (shares <= 1))).all(
+        axis=None
+    ):
+        raise InputError("populations of grains are probabilities, one row per grain")
+    return table
+
+
 def particle_comparison(table: pd.DataFrame) -> pd.DataFrame:
     """One row per pair of particles and subject, with test and effect."""
     wanted = ("first", "second", "subject", "p_value", "adjusted_p_value", "effect")

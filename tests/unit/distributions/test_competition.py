@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats as st
 
@@ -23,7 +24,8 @@ from electrode_grains.distributions import (
     select_marginal,
     selection_frequencies,
 )
-from electrode_grains.errors import SettingsError
+from electrode_grains.errors import InputError, SettingsError
+from electrode_grains.schemas import grain_populations
 from proofs import proves
 
 UNIT = (0.0, 1.0)
@@ -332,3 +334,11 @@ def test_selection_among_copulas_is_drawn_again():
     fit = fit_pair(*pair, *marginals, ("independence", "clayton", "gumbel"), (0, 180))
     assert fit.undecided == []
     assert copula_selection_frequencies(fit, 4, np.random.default_rng(2)) == {"clayton": 1.0}
+
+
+def test_populations_of_grains_are_probabilities():
+    kept = pd.DataFrame({"label": [1, 2], "sphericity_first_population": [0.2, np.nan]})
+    assert grain_populations(kept) is kept
+    for broken in ({"label": [1, 1]}, {"label": [1, 2], "a": [0.2, 1.2]}):
+        with pytest.raises(InputError, match="probabilities"):
+            grain_populations(pd.DataFrame(broken))
