@@ -1,3 +1,4 @@
+import ast
 import json
 import os
 import signal
@@ -193,3 +194,13 @@ def test_an_edit_of_a_figure_makes_no_result_anew(dataset):
     reached = RUNS.code.reached_modules([f"electrode_grains.datasets.{dataset}"])
     assert f"electrode_grains.datasets.{dataset}" in reached
     assert [module for module in reached if "figures" in module] == []
+
+
+def test_no_module_needs_a_library_of_one_system_to_be_imported(project):
+    """Imports at the top of a module; those inside functions may be guarded."""
+    posix = {"fcntl", "resource", "pwd", "grp", "termios", "msvcrt", "winreg"}
+    for file in (project / "src").rglob("*.py"):
+        for statement in ast.parse(file.read_bytes()).body:
+            names = {alias.name for alias in getattr(statement, "names", ())}
+            if isinstance(statement, ast.Import | ast.ImportFrom):
+                assert not posix & {*names, getattr(statement, "module", None)}, file
