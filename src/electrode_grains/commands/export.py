@@ -40,8 +40,8 @@ def command(
     csv      grain table
     vtp      interfaces between grains, for ParaView
     ply      interfaces between grains, for mesh programs
-    stl      closed surface of each grain, a file a grain
-    vtu      a hexahedron a voxel, for finite elements (large)
+    stl      closed surface of each grain, one file per grain
+    vtu      one hexahedron per voxel, for finite elements (large)
 
     Volumes are kept as OME-Zarr already, which napari and Fiji open. Lengths are nm, but um in
     tif and dream3d.

@@ -22,7 +22,7 @@ FORMATS = {
     "csv": ("grain table", "grain_table.csv"),
     "vtp": ("interfaces with the values of both grains, for ParaView", "interfaces.vtp"),
     "ply": ("interfaces, for mesh programs", "interfaces.ply"),
-    "stl": ("closed surface of each grain, a file a grain", "grains_stl"),
+    "stl": ("closed surface of each grain, one file per grain", "grains_stl"),
     "vtu": ("one hexahedron a voxel, for finite elements", "voxels.vtu"),
 }
 

@@ -2,7 +2,12 @@ from .charts import candidate_chart
 from .content import FIGURES, ReportContent
 from .descriptors import descriptor_illustration
 from .diagnostics import depth_curve, drift_plot, truth_comparison
-from .distributions import derived_histogram, marginal_histograms, probability_plots
+from .distributions import (
+    derived_histogram,
+    marginal_histograms,
+    nothing_fitted,
+    probability_plots,
+)
 from .encoding import png_data_uri
 from .interactive import distribution_payload
 from .meshes import particle_mesh
@@ -36,6 +41,7 @@ __all__ = [
     "learning_curves",
     "marginal_histograms",
     "network_architecture",
+    "nothing_fitted",
     "p_text",
     "particle_mesh",
     "png_data_uri",

@@ -45,6 +45,20 @@ Curve = tuple[ArrayLike, ArrayLike] | Density
 
 
 @styled
+def nothing_fitted(count: int) -> Figure:
+    """Say in place of a figure that a sample is too small for any distribution.
+
+    Parameters
+    ----------
+    count : int
+        Grains of the sample.
+    """
+    figure = Figure(figsize=(4, 1))
+    text = f"No distribution could be fitted to {count} whole grains."
+    figure.text(0.5, 0.5, text, ha="center", va="center")
+    return figure
+
+
 def marginal_histograms(
     sample: pd.DataFrame,
     curves: Mapping[str, Curve] | None = None,

@@ -206,3 +206,10 @@ def test_a_grain_map_is_measured_and_exported_by_the_rule_of_runs(command, grain
     assert not (tmp_path / "second").exists()
     assert command(*export, "-o", tmp_path / "second", "--force").exit_code == 0
     assert grain_map.read_bytes() == before
+
+
+def test_a_sample_too_small_for_any_fit_is_said_in_place_of_the_figures():
+    from electrode_grains.figures import nothing_fitted
+
+    (text,) = nothing_fitted(17).texts
+    assert text.get_text() == "No distribution could be fitted to 17 whole grains."

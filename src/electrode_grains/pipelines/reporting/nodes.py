@@ -144,10 +144,16 @@ def draw_distributions(
         panels.append(distributions.fig8_panel(*values, pair, marginals[pair.x], marginals[pair.y]))
     joint = distributions.joint_density_of(*DERIVED_FROM, marginal_fits, copula_fits)
     surface = distributions.specific_surface_area(*grain_sample[list(DERIVED_FROM)].to_numpy().T)
+    # Too few whole grains for any fit: a page that says so instead of a run that ends here.
+    fits_exist = bool(models)
     return (
-        figures.marginal_histograms(grain_sample, models, families),
+        figures.marginal_histograms(grain_sample, models, families)
+        if fits_exist
+        else figures.nothing_fitted(len(grain_sample)),
         figures.bivariate_densities(panels),
-        figures.probability_plots(grain_sample, models, families),
+        figures.probability_plots(grain_sample, models, families)
+        if fits_exist
+        else figures.nothing_fitted(len(grain_sample)),
         figures.derived_histogram(
             surface,
             distributions.implied_density(distributions.specific_surface_area, joint),
