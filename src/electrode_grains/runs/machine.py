@@ -30,16 +30,3 @@ def peak_memory() -> int:
         return int(memory.rss)
     scale = 1 if psutil.MACOS else 1024
     return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * scale
-
-
-def available_memory() -> int:
-    """Bytes that this process may still take: free memory of the machine, or less by a limit."""
-    available = int(psutil.virtual_memory().available)
-    try:
-        import resource
-    except ImportError:
-        return available
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit != resource.RLIM_INFINITY:
-        available = min(available, limit - int(psutil.Process().memory_info().vms))
-    return max(available, 0)
