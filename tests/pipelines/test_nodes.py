@@ -405,13 +405,18 @@ def test_darkness_without_a_confidence_index_is_no_void(hollow_particle):
 
 def test_settings_are_chosen_by_annotated_slices_unless_given(particle_probability):
     probability, annotation = particle_probability
+    quality = as_volume(np.ones(annotation.shape, np.float32), SPACING, "image_quality_volume")
     split = AnnotationSplit(train=(4, 8))
     depths = DepthCandidates(candidates=(0.01, 0.4), slack_bits=0.0)
     boundaries = BoundaryCandidates(candidates=(0.05, 0.5, 0.99), slack_bits=0.0)
 
-    free, curve = choose_settings(probability, annotation, split, GRAINS, depths, boundaries)
+    free, curve = choose_settings(
+        probability, quality, annotation, split, GRAINS, depths, boundaries
+    )
     given = GRAINS.model_copy(update={"minima_depth": 0.2, "merge_boundary": 0.7})
-    fixed, with_given = choose_settings(probability, annotation, split, given, depths, boundaries)
+    fixed, with_given = choose_settings(
+        probability, quality, annotation, split, given, depths, boundaries
+    )
 
     information = curve.set_index("minima_depth")["interior_information"]
     assert free.minima_depth == free.best["minima_depth"] == information.idxmin()

@@ -1,4 +1,5 @@
 from .agglomeration import MergeReport, merge_regions
+from .agreement import OrientationAgreement, orientation_agreement
 from .annotation_scores import AnnotationScores, boundary_agreement
 from .checks import check_grains
 from .choice import (
@@ -10,6 +11,7 @@ from .choice import (
 from .cleanup import CleanupReport, isolate_particle, remove_background
 from .cutting import cut_by_orientation, join_split_grains
 from .edits import EditEntry, apply_edits
+from .linking import link_points
 from .log import SegmentationLog
 from .passes import Pass, SegmentationState
 from .placement import place_interfaces
@@ -39,6 +41,9 @@ from .voids import VoidSummary, find_voids, measure_voids
 from .watershed import flood_from_minima, h_minima_markers
 
 __all__ = [
+    "link_points",
+    "orientation_agreement",
+    "OrientationAgreement",
     "AnnotationScores",
     "BoundaryCandidates",
     "CleanupReport",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from electrode_grains.ebsd.region_orientations import region_orientations
+from electrode_grains.ebsd.orientation_field import OrientationField, as_orientation_field
 from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.grains.labelling import Labels, checked_labels, compact_labels
 from electrode_grains.grains.linkage import Linkage
@@ -56,7 +56,7 @@ class MergeReport(JsonResult):
 def merge_regions(
     labels: NDArray[Any],
     boundary: NDArray[np.floating],
-    orientations: NDArray[np.floating] | None = None,
+    orientations: OrientationField | NDArray[np.floating] | None = None,
     *,
     settings: SegmentationSettings,
 ) -> tuple[Labels, MergeReport]:
@@ -68,9 +68,8 @@ def merge_regions(
         Regions, any ids; 0 takes no part.
     boundary : ndarray of float, shape (z, y, x)
         Probability of a grain boundary.
-    orientations : ndarray of float, shape (4, z, y, x), (5, z, y, x) or (z, y, x, 4), optional
-        Quaternions, scalar first, NaN where unknown; a fifth channel is the confidence
-        index, by which points are weighted.
+    orientations : OrientationField or ndarray, optional
+        Arrays as `as_orientation_field` takes them, of the Laue group of the settings.
     settings : SegmentationSettings
         `merge_mode`: "iq" joins while the boundary score of a contact is below
         `merge_boundary`, "orientation" while the misorientation of mean orientations is
@@ -137,10 +136,10 @@ def merge_regions(
             found=f"{int((~np.isfinite(boundary)).sum())} voxels that are not",
         )
     compact, ids = compact_labels(array)
-    known = None
+    field = None
     if by_orientation and orientations is not None:
-        known = region_orientations(compact, orientations, settings.laue_group)
-    linkage = Linkage(compact, boundary, known, settings)
+        field = as_orientation_field(orientations, settings.laue_group, compact.shape)
+    linkage = Linkage(compact, boundary, field, settings)
     kept = linkage.kept_by_orientation()
     if mode != "none":
         linkage.run()
@@ -153,5 +152,5 @@ def merge_regions(
         merged_by_boundary=linkage.decided["boundary"],
         merged_by_orientation=linkage.decided["orientation"],
         kept_by_orientation=kept,
-        regions_without_orientation=None if known is None else int((~known.reliable[1:]).sum()),
+        regions_without_orientation=None if field is None else linkage.unreliable,
     )

@@ -6,40 +6,47 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-from electrode_grains.ebsd.orientations import laue_group, misorientation_angle
-from electrode_grains.ebsd.region_orientations import as_points, region_orientations
-from electrode_grains.grains.labelling import Labels, compact_labels, facing, joined_groups
+from electrode_grains.ebsd.orientation_field import OrientationField, as_orientation_field
+from electrode_grains.ebsd.orientations import misorientation_angle
+from electrode_grains.grains.labelling import (
+    Labels,
+    check_same_shape,
+    compact_labels,
+    connected_pieces,
+    facing,
+    joined_groups,
+)
+from electrode_grains.grains.linking import LEAST_LINKED, bodies_inside, link_points
 from electrode_grains.grains.settings import SegmentationSettings
 
 
 def cut_by_orientation(
     labels: NDArray[Any],
-    orientations: NDArray[np.floating],
+    orientations: OrientationField | NDArray[np.floating],
     *,
     settings: SegmentationSettings,
+    linked: Labels | None = None,
 ) -> tuple[Labels, int]:
-    """Cut each region into the components of one orientation that it holds.
+    """Cut each region so that it holds points of one body only.
 
     Parameters
     ----------
     labels : ndarray of int, shape (z, y, x)
         Regions, any ids; 0 takes no part.
-    orientations : ndarray of float, shape (4, z, y, x), (5, z, y, x) or (z, y, x, 4)
-        Quaternions, scalar first, NaN where unknown.
+    orientations : OrientationField or ndarray
+        Arrays as `as_orientation_field` takes them, of the Laue group of the settings.
     settings : SegmentationSettings
-        `merge_misorientation_degrees`: neighbouring voxels of a region that are nearer hang
-        together; nothing is cut where it is 0. `minimum_voxels`: smaller
-        components go to what surrounds them within the region, since wrongly indexed points
-        are components of one voxel.
+        See `link_points`; nothing is cut where `merge_misorientation_degrees` is 0.
+    linked : ndarray of int32, shape (z, y, x), optional
+        Result of `link_points`, where it is at hand.
 
     Returns
     -------
     cut : ndarray of int32, shape (z, y, x)
         Regions from 1 in the order of their first voxel.
     count : int
-        Regions that held more than one component.
+        Regions whose voxels came to lie in several.
 
     Raises
     ------
@@ -48,40 +55,51 @@ def cut_by_orientation(
 
     Notes
     -----
-    Merging mends what is cut too much, but nothing after it mends a flood that ran through
-    a boundary the network did not see.
+    Bodies are linked through the whole volume (`link_points`) and then divided by the
+    regions. Pieces of 8 voxels and more become regions; smaller ones go to the nearest piece
+    of their own body, across regions, and what belongs to no body goes to the nearest piece
+    within its region. So no region holds two bodies, however the flood ran: merging mends
+    what is cut too much, but nothing after it mends a flood that ran through a boundary which
+    the network did not see.
 
     Examples
     --------
     >>> field = np.tile([1.0, 0, 0, 0], (2, 3, 8, 1))
     >>> field[:, :, 5:] = [0.8, 0.6, 0, 0]
     >>> region = np.full((2, 3, 8), 7)
-    >>> cut, count = cut_by_orientation(
-    ...     region, field, settings=SegmentationSettings(minimum_voxels=4))
+    >>> cut, count = cut_by_orientation(region, field, settings=SegmentationSettings())
     >>> cut[0, 0].tolist(), count
     ([1, 1, 1, 1, 1, 2, 2, 2], 1)
     """
-    regions, ids = compact_labels(labels)
-    threshold = settings.misorientation
-    if not threshold:
+    regions, _ = compact_labels(labels)
+    if not settings.misorientation:
         return regions, 0
-    points, _ = as_points(orientations, regions.shape, None)
-    components = _components(regions, points, threshold, settings.laue_group)
-    large = (np.bincount(components)[components] >= settings.minimum_voxels) & (regions.ravel() > 0)
-    owners = np.column_stack([components[large], regions.ravel()[large]])
-    region_of_component = np.unique(owners, axis=0)[:, 1]
-    several = np.bincount(region_of_component, minlength=len(ids)) > 1
-    to_split = several[regions]
-    numbers = components.reshape(regions.shape) + 1
-    seeds = np.where(large.reshape(regions.shape) & to_split, numbers, 0)
-    grown = _fill_regions(seeds.astype(np.int64), regions, to_split)
-    cut = np.where(grown > 0, grown + len(ids), regions)
-    return compact_labels(cut)[0], int(several.sum())
+    if linked is None:
+        field = as_orientation_field(orientations, settings.laue_group, regions.shape)
+        linked = link_points(field, settings=settings)
+    check_same_shape("labels", regions, "orientations", linked)
+    bodies = bodies_inside(regions > 0, linked)
+    both = np.where(bodies > 0, regions * (bodies.max() + 1) + bodies, 0)
+    pieces, count = connected_pieces(both)
+    large = (np.bincount(pieces.ravel(), minlength=count + 1) >= LEAST_LINKED)[pieces]
+    large &= bodies > 0
+    divided = np.zeros(bodies.max() + 1, bool)
+    divided[bodies[large]] = True
+    undivided = (bodies > 0) & ~divided[bodies]
+    seeds = np.where(large, pieces, 0) + np.where(undivided, count + bodies, 0)
+    grown = _fill_regions(seeds, bodies, bodies > 0)
+    grown = _fill_regions(grown, regions.astype(np.int64), (bodies == 0) & (regions > 0))
+    offset = count + int(bodies.max()) + 1
+    cut, _ = compact_labels(np.where(grown > 0, grown, np.where(regions > 0, regions + offset, 0)))
+    inside = regions > 0
+    pairs = np.unique(regions[inside].astype(np.int64) * (cut.max() + 1) + cut[inside])
+    parts = np.bincount(pairs // (int(cut.max()) + 1))
+    return cut, int((parts > 1).sum())
 
 
 def join_split_grains(
     labels: NDArray[Any],
-    orientations: NDArray[np.floating],
+    orientations: OrientationField | NDArray[np.floating],
     *,
     settings: SegmentationSettings,
 ) -> tuple[Labels, int]:
@@ -127,10 +145,11 @@ def join_split_grains(
     grains, ids = compact_labels(labels)
     if not settings.join_reach:
         return grains, 0
-    known = region_orientations(grains, orientations, settings.laue_group)
+    field = as_orientation_field(orientations, settings.laue_group, grains.shape)
+    known = field.means(grains)
     mean = np.where(known.reliable[:, None], known.mean, np.nan)
     first, second = _meeting(grains, settings.join_reach)
-    angle = misorientation_angle(mean[first], mean[second], laue_group(settings.laue_group))
+    angle = misorientation_angle(mean[first], mean[second], field.symmetry)
     one = angle < settings.misorientation  # never where a mean is unknown
     groups = joined_groups(len(ids), first[one], second[one])
     joined, left = compact_labels(np.where(grains > 0, groups[grains] + 1, 0))
@@ -158,27 +177,8 @@ def _meeting(labels: Labels, reach: int) -> tuple[NDArray[np.int64], NDArray[np.
     return pairs // scale, pairs % scale
 
 
-def _components(
-    regions: Labels, points: NDArray[np.float32], threshold: float, laue: str
-) -> NDArray[np.int32]:
-    """Component of each voxel, shape (voxels,): linked over faces of like orientation."""
-    index, group = np.arange(regions.size).reshape(regions.shape), laue_group(laue)
-    links = []
-    for low, high in facing(3):
-        inside = (regions[low] == regions[high]) & (regions[low] > 0)
-        one, other = index[low][inside], index[high][inside]
-        near = misorientation_angle(points[one], points[other], group) < threshold
-        links.append(np.column_stack([one[near], other[near]]))
-    first, second = np.concatenate(links).T
-    graph = sparse.coo_matrix(
-        (np.ones(len(first), bool), (first, second)), shape=(regions.size, regions.size)
-    )
-    _, components = sparse.csgraph.connected_components(graph, directed=False)
-    return np.asarray(components, np.int32)
-
-
 def _fill_regions(
-    seeds: NDArray[np.int64], regions: Labels, room: NDArray[np.bool_]
+    seeds: NDArray[np.int64], regions: NDArray[np.int64], room: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
     """Let seeds grow over voxel faces through the room, each within its region."""
     grown = seeds

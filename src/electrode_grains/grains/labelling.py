@@ -41,6 +41,22 @@ def checked_labels(labels: NDArray[Any], name: str = "the label volume") -> NDAr
     return array
 
 
+def check_same_shape(name: str, one: NDArray[Any], other_name: str, other: NDArray[Any]) -> None:
+    """Refuse two volumes of different shapes.
+
+    Raises
+    ------
+    InputError
+        Naming both.
+    """
+    if np.shape(one) != np.shape(other):
+        raise InputError(
+            f"{name} and {other_name} do not fit each other",
+            found=f"shapes {np.shape(one)} and {np.shape(other)}",
+            expected="one shape (z, y, x)",
+        )
+
+
 def compact_labels(labels: NDArray[Any]) -> tuple[Labels, NDArray[Any]]:
     """Number grains from 1 in the order of their first voxel; 0 stays 0.
 

@@ -10,12 +10,25 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from electrode_grains.ebsd.orientations import laue_group, misorientation_angle
-from electrode_grains.ebsd.region_orientations import RegionOrientations
-from electrode_grains.grains.labelling import Labels, joined_groups, label_sizes, measure_faces
+from electrode_grains.ebsd.orientation_field import OrientationField
+from electrode_grains.ebsd.orientations import misorientation_angle
+from electrode_grains.grains.labelling import (
+    Contacts,
+    Labels,
+    facing,
+    joined_groups,
+    label_sizes,
+    measure_faces,
+)
 from electrode_grains.grains.settings import SegmentationSettings
 
 Criterion = Literal["boundary", "orientation", "none"]
+STEP_RANGE = (
+    2.0  # of the misorientation threshold, beyond which steps from point to point are equal
+)
+STEP_LEVELS = 40
+BENDING = 2.0  # times the threshold: means farther apart are two grains, whatever the steps
+LEAST_STEPS = 4  # faces; the median of fewer says little
 
 
 @dataclass
@@ -26,6 +39,7 @@ class Contact:
     between_slices: int
     total: float
     levels: NDArray[np.int64]
+    steps: NDArray[np.int64]
     angle: float
 
     def united_with(self, other: Contact | None) -> Contact:
@@ -37,16 +51,18 @@ class Contact:
             self.between_slices + other.between_slices,
             self.total + other.total,
             self.levels + other.levels,
+            self.steps + other.steps,
             np.nan,
         )
 
-    def quantile(self, share: float) -> float:
-        """Linear within the bins."""
-        rank = share * self.faces
-        summed = np.cumsum(self.levels)
-        level = int(np.searchsorted(summed, rank))
-        inside = (rank - summed[level]) / self.levels[level] + 1
-        return float((level + inside) / len(summed))
+
+def quantile_of(counts: NDArray[np.int64], share: float) -> float:
+    """Quantile of values counted in equal bins over [0, 1], linear within a bin."""
+    summed = np.cumsum(counts)
+    rank = share * summed[-1]
+    level = int(np.searchsorted(summed, rank))
+    inside = (rank - summed[level]) / counts[level] + 1
+    return float((level + inside) / len(summed))
 
 
 class Linkage:
@@ -56,16 +72,18 @@ class Linkage:
         self,
         labels: Labels,
         boundary: NDArray[np.floating],
-        known: RegionOrientations | None,
+        field: OrientationField | None,
         settings: SegmentationSettings,
     ) -> None:
         contacts = measure_faces(labels, boundary)
         count = int(labels.max(initial=0)) + 1
         self.settings, self.mode = settings, settings.merge_mode
-        self.group, self.boundary_threshold = (
-            laue_group(settings.laue_group),
-            settings.number("merge_boundary"),
+        self.boundary_threshold = (
+            settings.number("merge_boundary") if self.mode in ("iq", "combined") else np.inf
         )
+        known = None if field is None else field.means(labels)
+        self.group = np.eye(4)[:1] if field is None else field.symmetry
+        self.unreliable = 0 if known is None else int((~known.reliable[1:]).sum())
         self.size = np.pad(label_sizes(labels), (0, count))[:count].tolist()
         self.misorientation_threshold = settings.misorientation
         self.reliable = np.zeros(count, bool) if known is None else known.reliable
@@ -74,11 +92,13 @@ class Linkage:
         self.first, self.second = contacts.first, contacts.second
         self.contact_count = len(contacts.first)
         angle = misorientation_angle(self.mean[self.first], self.mean[self.second], self.group)
+        self.step_range = STEP_RANGE * self.misorientation_threshold
+        steps = measure_steps(labels, contacts, field, self.step_range)
         self.touching: list[dict[int, Contact]] = [{} for _ in range(count)]
         rows = zip(
             self.first.tolist(), self.second.tolist(), contacts.faces.tolist(),
             contacts.between_slices.tolist(), contacts.total.tolist(),
-            contacts.levels.astype(np.int64), angle.tolist(), strict=True,
+            contacts.levels.astype(np.int64), steps, angle.tolist(), strict=True,
         )  # fmt: skip
         for a, b, *measured in rows:
             self.touching[a][b] = self.touching[b][a] = Contact(*measured)
@@ -94,7 +114,7 @@ class Linkage:
         pairs = zip(self.first.tolist(), self.second.tolist(), strict=True)
         return sum(
             self._criterion(a, b) == "orientation"
-            and self.touching[a][b].angle >= self.misorientation_threshold
+            and self.orientation_score(a, b) >= self.misorientation_threshold
             and self.boundary_score(a, b) < self.boundary_threshold
             for a, b in pairs
         )
@@ -112,12 +132,22 @@ class Linkage:
         if settings.merge_quantile is None:
             score = contact.total / contact.faces
         else:
-            score = contact.quantile(settings.merge_quantile)
+            score = quantile_of(contact.levels, settings.merge_quantile)
         smaller = min(self.size[a], self.size[b])
         score += settings.merge_size_weight * math.log10(smaller / settings.merge_reference_voxels)
         return score + settings.merge_slice_weight * (
             contact.between_slices / contact.faces - 1 / 3
         )
+
+    def orientation_score(self, a: int, b: int) -> float:
+        """Misorientation of the means, or the median step from point to point if it is less."""
+        contact = self.touching[a][b]
+        if (
+            contact.steps.sum() < LEAST_STEPS
+            or contact.angle >= BENDING * self.misorientation_threshold
+        ):
+            return contact.angle
+        return min(contact.angle, self.step_range * quantile_of(contact.steps, 0.5))
 
     def _priority(self, a: int, b: int) -> tuple[float, Criterion]:
         """Score of a contact over its threshold, 1 where they are equal."""
@@ -125,7 +155,7 @@ class Linkage:
         if criterion == "boundary":
             score, limit = self.boundary_score(a, b), self.boundary_threshold
         elif criterion == "orientation":
-            score, limit = self.touching[a][b].angle, self.misorientation_threshold
+            score, limit = self.orientation_score(a, b), self.misorientation_threshold
         else:
             return np.inf, criterion
         if limit <= 0:
@@ -210,3 +240,45 @@ def _equivalents(
     columns = np.array([[w, -x, -y, -z], [x, w, z, -y], [y, -z, w, x], [z, y, -x, w]])
     products: NDArray[np.float64] = group @ columns.T
     return products
+
+
+def measure_steps(
+    labels: Labels,
+    contacts: Contacts,
+    field: OrientationField | None,
+    top: float,
+) -> NDArray[np.int64]:
+    """Misorientations from point to point across each contact.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (z, y, x)
+    contacts : Contacts
+        Of these labels.
+    field : OrientationField, optional
+    top : float
+        Radians; the last bin holds all greater ones.
+
+    Returns
+    -------
+    ndarray of int64, shape (contacts, STEP_LEVELS)
+        Faces by misorientation, in equal bins over [0, top].
+    """
+    count = len(contacts.first)
+    if field is None or not top:
+        return np.zeros((count, STEP_LEVELS), np.int64)
+    scale = int(labels.max(initial=0)) + 1
+    points, group = field.points()[0], field.symmetry
+    keys = contacts.first.astype(np.int64) * scale + contacts.second
+    index = np.arange(labels.size).reshape(labels.shape)
+    steps = np.zeros(count * STEP_LEVELS, np.int64)
+    for low, high in facing(labels.ndim):
+        a, b = labels[low], labels[high]
+        apart = (a != b) & (a > 0) & (b > 0)
+        angle = misorientation_angle(points[index[low][apart]], points[index[high][apart]], group)
+        known = np.isfinite(angle)
+        one, other = a[apart][known].astype(np.int64), b[apart][known]
+        pair = np.searchsorted(keys, np.minimum(one, other) * scale + np.maximum(one, other))
+        level = np.minimum(angle[known] / top * STEP_LEVELS, STEP_LEVELS - 1).astype(np.int64)
+        steps += np.bincount(pair * STEP_LEVELS + level, minlength=steps.size)
+    return steps.reshape(count, STEP_LEVELS)

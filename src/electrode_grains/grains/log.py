@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Self
 
-from pydantic import Field
-
+from electrode_grains.grains.agreement import OrientationAgreement
 from electrode_grains.grains.choice import SegmentationChoice
 from electrode_grains.grains.edits import EditEntry
 from electrode_grains.grains.segmentation import SegmentationReport
@@ -24,11 +23,14 @@ class SegmentationLog(SegmentationReport):
         Outcome of each manual edit.
     voids : VoidSummary
         None until voids are separated.
+    orientation_agreement : OrientationAgreement
+        None without orientations, and until voids are separated.
     """
 
     choice: SegmentationChoice
     edits: tuple[EditEntry, ...]
-    voids: VoidSummary | None = Field(None)
+    voids: VoidSummary | None = None
+    orientation_agreement: OrientationAgreement | None = None
 
     @classmethod
     def of(

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from electrode_grains.classes import BACKGROUND_CHANNEL, BOUNDARY_CHANNEL
+from electrode_grains.ebsd.orientation_field import OrientationField
 from electrode_grains.errors import SettingsError
 from electrode_grains.grains.agglomeration import MergeReport, merge_regions
 from electrode_grains.grains.cleanup import CleanupReport, isolate_particle
@@ -26,8 +27,6 @@ from electrode_grains.grains.refinement import refine_interfaces
 from electrode_grains.grains.results import JsonResult
 from electrode_grains.grains.settings import SegmentationSettings
 from electrode_grains.grains.watershed import flood_from_minima
-
-LEAST_COMPONENT = 8  # voxels of one orientation; fewer agree by chance or stand for nothing
 
 
 @dataclass(frozen=True)
@@ -40,15 +39,18 @@ class SegmentationState:
         Regions or grains so far; 0 is none.
     class_probability : ndarray of float, shape (3, z, y, x)
         Probability of boundary, interior, background.
-    orientations : ndarray of float, shape (5, z, y, x) or another of `merge_regions`, optional
+    orientations : OrientationField, shape (z, y, x), optional
         None where orientations take no part.
+    linked : ndarray of int32, shape (z, y, x), optional
+        Result of `link_points`; None where orientations take no part.
     measured : ndarray of bool, shape (z, y, x), optional
         False where there is no measurement, hence no grain; None where all is measured.
     """
 
     labels: Labels
     class_probability: NDArray[np.floating]
-    orientations: NDArray[np.floating] | None = None
+    orientations: OrientationField | None = None
+    linked: Labels | None = None
     measured: NDArray[np.bool_] | None = None
 
 
@@ -117,8 +119,9 @@ def cut(
     """Cut regions that hold several orientations, since nothing later parts them."""
     if state.orientations is None:
         return state, CutReport(regions_cut=0)
-    least = settings.replace(minimum_voxels=max(settings.minimum_voxels, LEAST_COMPONENT))
-    labels, count = cut_by_orientation(state.labels, state.orientations, settings=least)
+    labels, count = cut_by_orientation(
+        state.labels, state.orientations, settings=settings, linked=state.linked
+    )
     return replace(state, labels=labels), CutReport(regions_cut=count)
 
 
@@ -134,10 +137,18 @@ def merge(
 def place(
     state: SegmentationState, settings: SegmentationSettings
 ) -> tuple[SegmentationState, PlacementReport]:
-    """Move interfaces to where the boundaries that they draw are most probable."""
+    """Move interfaces to where the boundaries that they draw are most probable.
+
+    Voxels with a reliable orientation stay: it says more than the image.
+    """
     if not settings.place_sweeps:
         return state, PlacementReport(voxels_placed=0)
-    labels, count = place_interfaces(state.labels, state.class_probability, settings=settings)
+    labels, count = place_interfaces(
+        state.labels,
+        state.class_probability,
+        settings=settings,
+        fixed=None if state.linked is None else state.linked > 0,
+    )
     return replace(state, labels=labels), PlacementReport(voxels_placed=count)
 
 

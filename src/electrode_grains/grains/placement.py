@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from electrode_grains.classes import BOUNDARY_CHANNEL, INTERIOR_CHANNEL
 from electrode_grains.errors import InputError
-from electrode_grains.grains.labelling import Labels, compact_labels
+from electrode_grains.grains.labelling import Labels, check_same_shape, compact_labels
 from electrode_grains.grains.settings import SegmentationSettings
 
 COLOURS = 5  # voxels of equal (x + 2 y + z) mod 5 do not see each other
@@ -23,6 +23,7 @@ def place_interfaces(
     class_probability: NDArray[np.floating],
     *,
     settings: SegmentationSettings,
+    fixed: NDArray[np.bool_] | None = None,
 ) -> tuple[Labels, int]:
     r"""Move interfaces to where the boundaries they draw in the slices are most probable.
 
@@ -35,6 +36,8 @@ def place_interfaces(
     settings : SegmentationSettings
         `interface_cost` :math:`w`; `place_sweeps`, after which it ends at the latest: it ends
         before where no voxel moves.
+    fixed : ndarray of bool, shape (z, y, x), optional
+        Voxels that stay where they are, such as those whose orientation is reliable.
 
     Returns
     -------
@@ -85,9 +88,11 @@ def place_interfaces(
     pair = np.asarray(class_probability, np.float32)[[BOUNDARY_CHANNEL, INTERIOR_CHANNEL]]
     cost = -np.log(np.clip(pair, LEAST_PROBABILITY, 1))
     placed = before.copy()
+    stay = np.zeros(before.shape, bool) if fixed is None else np.asarray(fixed, bool)
+    check_same_shape("labels", before, "fixed voxels", stay)
     for _ in range(settings.place_sweeps):
         moved = [
-            _sweep_colour(placed, cost, settings.interface_cost, colour)
+            _sweep_colour(placed, cost, settings.interface_cost, colour, stay)
             for colour in range(COLOURS)
         ]
         if sum(moved) == 0:
@@ -141,7 +146,7 @@ def _energy(labels, cost, near, interface_cost, z, y, x):  # type: ignore[no-unt
 
 
 @njit(cache=True)
-def _sweep_colour(labels, cost, interface_cost, colour):  # type: ignore[no-untyped-def]
+def _sweep_colour(labels, cost, interface_cost, colour, stay):  # type: ignore[no-untyped-def]
     """Update the voxels of one colour in place; returns how many changed their grain."""
     depth, rows, columns = labels.shape
     near = np.empty(6, np.int32)
@@ -150,7 +155,7 @@ def _sweep_colour(labels, cost, interface_cost, colour):  # type: ignore[no-unty
         for y in range(rows):
             for x in range((colour - 2 * y - z) % COLOURS, columns, COLOURS):
                 own = labels[z, y, x]
-                if own == 0:
+                if own == 0 or stay[z, y, x]:
                     continue
                 _neighbours(labels, z, y, x, near)
                 best, least = own, np.inf

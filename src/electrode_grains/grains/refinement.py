@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from electrode_grains.ebsd.orientations import laue_group, misorientation_angle
-from electrode_grains.ebsd.region_orientations import as_points, region_orientations
+from electrode_grains.ebsd.orientation_field import OrientationField, as_orientation_field
+from electrode_grains.ebsd.orientations import misorientation_angle
 from electrode_grains.grains.labelling import Labels, compact_labels, touching_other_grains
 from electrode_grains.grains.settings import SegmentationSettings
 
@@ -17,7 +17,7 @@ FIVE_DEGREES = float(np.radians(5.0))
 
 def refine_interfaces(
     labels: NDArray[Any],
-    orientations: NDArray[np.floating],
+    orientations: OrientationField | NDArray[np.floating],
     *,
     settings: SegmentationSettings,
 ) -> tuple[Labels, int]:
@@ -27,9 +27,8 @@ def refine_interfaces(
     ----------
     labels : ndarray of int, shape (z, y, x)
         Grains, any ids; 0 takes no part.
-    orientations : ndarray of float, shape (4, z, y, x), (5, z, y, x) or (z, y, x, 4)
-        Quaternions, scalar first, NaN where unknown; a fifth channel is the confidence
-        index, by which points are weighted.
+    orientations : OrientationField or ndarray
+        Arrays as `as_orientation_field` takes them, of the Laue group of the settings.
     settings : SegmentationSettings
         `merge_misorientation_degrees` (5 where it is 0): a voxel at least so far from the
         mean of its grain and nearer than that to the mean of a grain behind one of its faces
@@ -68,10 +67,10 @@ def refine_interfaces(
     """
     before, _ = compact_labels(labels)
     threshold = settings.misorientation or FIVE_DEGREES
-    points, _ = as_points(orientations, before.shape, None)
-    known = region_orientations(before, orientations, settings.laue_group)
+    field = as_orientation_field(orientations, settings.laue_group, before.shape)
+    points, known = field.points()[0], field.means(before)
     mean = np.where(known.reliable[:, None], known.mean, np.nan)
-    group, indexed = laue_group(settings.laue_group), np.isfinite(points[:, 0])
+    group, indexed = field.symmetry, np.isfinite(points[:, 0])
     refined = before
     for _ in range(settings.refine_steps):
         judged = np.flatnonzero(touching_other_grains(refined).ravel() & indexed)

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from electrode_grains.classes import CHANNEL_NAMES
+from electrode_grains.ebsd.orientation_field import OrientationField, as_orientation_field
 from electrode_grains.errors import InputError
 from electrode_grains.grains.agglomeration import MergeReport
 from electrode_grains.grains.checks import check_grains, count_cut_by_window
 from electrode_grains.grains.cleanup import CleanupReport
 from electrode_grains.grains.labelling import Labels, label_sizes
+from electrode_grains.grains.linking import link_points
 from electrode_grains.grains.passes import (
     CutReport,
     FloodReport,
@@ -83,7 +85,7 @@ def segment_grains(
     background_threshold: float | None = None,
     *,
     settings: SegmentationSettings = DEFAULTS,
-    orientations: NDArray[np.floating] | None = None,
+    orientations: OrientationField | NDArray[np.floating] | None = None,
     measured: NDArray[np.bool_] | None = None,
 ) -> Labels:
     """Split the particle into grains.
@@ -129,7 +131,7 @@ def segment_grains_with_report(
     class_probability: NDArray[np.floating],
     *,
     settings: SegmentationSettings = DEFAULTS,
-    orientations: NDArray[np.floating] | None = None,
+    orientations: OrientationField | NDArray[np.floating] | None = None,
     measured: NDArray[np.bool_] | None = None,
     basins: Labels | None = None,
 ) -> tuple[Labels, SegmentationReport]:
@@ -144,9 +146,8 @@ def segment_grains_with_report(
         alone where no point has an orientation, with a warning. Where a value is "auto" a
         depth of 0.005 and a boundary score of 0.475 are taken, with a warning, since only
         annotated slices can choose: see `choose_settings`.
-    orientations : ndarray of float, shape (4, z, y, x), (5, z, y, x) or (z, y, x, 4), optional
-        Quaternions, scalar first, NaN where unknown; a fifth channel is the confidence
-        index, by which points are weighted.
+    orientations : OrientationField or ndarray, optional
+        Arrays as `as_orientation_field` takes them, of the Laue group of the settings.
     measured : ndarray of bool, shape (z, y, x), optional
         False where there is no measurement: such voxels are no grain.
     basins : ndarray of int32, shape (z, y, x), optional
@@ -182,11 +183,12 @@ def segment_grains_with_report(
                 f"{name} and class probabilities do not fit each other",
                 found=f"shapes {volume.shape} and {probability.shape}",
             )
-    settings, orientations, warnings = _usable(settings, orientations)
+    settings, field, warnings = _usable(settings, orientations, shape)
     state = SegmentationState(
         labels=np.zeros(shape, np.int32) if basins is None else basins,
         class_probability=probability,
-        orientations=orientations,
+        orientations=field,
+        linked=None if field is None else link_points(field, settings=settings),
         measured=measured,
     )
     reports: list[tuple[str, JsonResult]] = []
@@ -197,8 +199,10 @@ def segment_grains_with_report(
 
 
 def _usable(
-    settings: SegmentationSettings, orientations: NDArray[np.floating] | None
-) -> tuple[SegmentationSettings, NDArray[np.floating] | None, tuple[str, ...]]:
+    settings: SegmentationSettings,
+    orientations: OrientationField | NDArray[np.floating] | None,
+    shape: tuple[int, ...],
+) -> tuple[SegmentationSettings, OrientationField | None, tuple[str, ...]]:
     """Settings without "auto", orientations where they take part, and what to warn of."""
     warnings = []
     if "auto" in (settings.minima_depth, settings.merge_boundary):
@@ -207,15 +211,17 @@ def _usable(
             f"no annotated slice has chosen the depth of minima ({settings.minima_depth}) or the "
             f"boundary score ({settings.merge_boundary})"
         )
-    if orientations is not None and not np.isfinite(orientations).any():
-        orientations = None
-    if orientations is None and settings.merge_mode == "combined":
+    field = None
+    if orientations is not None:
+        field = as_orientation_field(orientations, settings.laue_group, shape)
+        field = field if field.known.any() else None
+    if field is None and settings.merge_mode == "combined":
         settings = settings.replace(merge_mode="iq")
         warnings.append(
             "no point has an orientation: regions are merged by the boundary alone (iq)"
         )
     used = settings.merge_mode in ("orientation", "combined")
-    return settings, orientations if used else None, tuple(warnings)
+    return settings, field if used else None, tuple(warnings)
 
 
 def _checked_probability(class_probability: NDArray[np.floating]) -> NDArray[np.floating]:

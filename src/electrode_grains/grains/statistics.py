@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from electrode_grains.descriptors import SCORED
+from electrode_grains.grains.agreement import OrientationAgreement
 from electrode_grains.grains.annotation_scores import AnnotationScores
 from electrode_grains.grains.results import JsonResult
 from electrode_grains.grains.scores import LabelScores
@@ -31,11 +32,14 @@ class SegmentationScores(JsonResult):
         Against annotated slices.
     truth : TruthScores
         None where the truth is not known.
+    orientations : OrientationAgreement
+        Against the orientations of the points; None where there are none.
     """
 
     grain_count: int
     annotation: AnnotationScores
     truth: TruthScores | None = None
+    orientations: OrientationAgreement | None = None
 
 
 def compare_statistics(found: pd.DataFrame, true: pd.DataFrame) -> StatisticErrors:

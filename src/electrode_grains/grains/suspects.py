@@ -8,12 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from electrode_grains.ebsd.orientations import laue_group, misorientation_angle
-from electrode_grains.ebsd.region_orientations import (
-    RegionOrientations,
-    as_points,
-    region_orientations,
-)
+from electrode_grains.ebsd.orientation_field import OrientationField, as_orientation_field
+from electrode_grains.ebsd.orientations import misorientation_angle
+from electrode_grains.ebsd.region_means import RegionOrientations
 from electrode_grains.errors import InputError
 from electrode_grains.grains.labelling import Contacts, Labels, compact_labels, measure_faces
 from electrode_grains.grains.settings import SegmentationSettings
@@ -43,7 +40,7 @@ def rank_suspects(
     labels: NDArray[Any],
     boundary: NDArray[np.floating],
     spacing: Spacing,
-    orientations: NDArray[np.floating] | None = None,
+    orientations: OrientationField | NDArray[np.floating] | None = None,
     *,
     settings: SegmentationSettings = DEFAULTS,
     least_suspicion: float = 1.0,
@@ -178,7 +175,7 @@ def _surroundings(
 
 def _orientation_warnings(
     labels: Labels,
-    orientations: NDArray[np.floating] | None,
+    orientations: OrientationField | NDArray[np.floating] | None,
     settings: SegmentationSettings,
 ) -> dict[str, NDArray[np.float64]]:
     """What the orientations say against each grain; NaN without any."""
@@ -187,20 +184,18 @@ def _orientation_warnings(
     if orientations is None:
         names = ("nearest_misorientation_degrees", "disagreeing_share", "second_orientation_share")
         return dict.fromkeys(names, unknown)
-    laue = settings.laue_group
-    known = region_orientations(labels, orientations, laue)
+    field = as_orientation_field(orientations, settings.laue_group, labels.shape)
+    known = field.means(labels)
     mean = np.where(known.reliable[:, None], known.mean, np.nan)
     contacts = measure_faces(labels)
-    angle = misorientation_angle(mean[contacts.first], mean[contacts.second], laue_group(laue))
+    angle = misorientation_angle(mean[contacts.first], mean[contacts.second], field.symmetry)
     nearest = np.full(count, np.nan)
     for side in (contacts.first, contacts.second):
         np.fmin.at(nearest, side, np.degrees(angle))
     return {
         "nearest_misorientation_degrees": nearest[1:],
         "disagreeing_share": 1 - np.asarray(known.share[1:], np.float64),
-        "second_orientation_share": second_orientation_share(
-            labels, orientations, settings=settings
-        ),
+        "second_orientation_share": second_orientation_share(labels, field, settings=settings),
     }
 
 
@@ -237,7 +232,7 @@ def _weakest_contacts(
 
 def second_orientation_share(
     labels: Labels,
-    orientations: NDArray[np.floating],
+    orientations: OrientationField | NDArray[np.floating],
     *,
     settings: SegmentationSettings = DEFAULTS,
 ) -> NDArray[np.float64]:
@@ -255,17 +250,16 @@ def second_orientation_share(
     ndarray of float64, shape (n,)
         0 where all others disagree among themselves, as wrongly indexed points do.
     """
-    laue = settings.laue_group
-    points, _ = as_points(orientations, labels.shape, None)
-    first = region_orientations(labels, orientations, laue)
+    field = as_orientation_field(orientations, settings.laue_group, labels.shape)
+    points, first = field.points()[0], field.means(labels)
     flat = labels.ravel()
     judged = np.flatnonzero((flat > 0) & np.isfinite(points[:, 0]))
-    angle = misorientation_angle(points[judged], first.mean[flat[judged]], laue_group(laue))
+    angle = misorientation_angle(points[judged], first.mean[flat[judged]], field.symmetry)
     rest = np.zeros_like(flat)
     apart = judged[angle >= settings.misorientation]
     rest[apart] = flat[apart]
     count = len(first.weight)
-    second = _padded(region_orientations(rest.reshape(labels.shape), orientations, laue), count)
+    second = _padded(field.means(rest.reshape(labels.shape)), count)
     total = np.divide(first.weight, first.share, out=np.zeros(count), where=first.share > 0)
     share = np.divide(second, total, out=np.zeros(count), where=total > 0)
     return np.asarray(share[1:], np.float64)

@@ -113,14 +113,18 @@ def test_orientation_overrules_a_weak_boundary(blocks):
     assert report.kept_by_orientation == 3
 
 
-def test_a_chain_of_small_misorientations_ends_where_the_mean_departs(blocks):
-    field = orientation_field(blocks, [turned(angle) for angle in (0, 4, 8, 12)])
+def test_a_chain_of_small_misorientations_ends_where_the_mean_departs():
+    blocks = np.repeat(np.arange(1, 13), 6)[None, None, :] * np.ones((6, 6, 1), np.int32)
+    field = orientation_field(blocks, [turned(4.0 * k) for k in range(12)])
 
     merged, _ = merge_regions(
         blocks, np.zeros(blocks.shape), field, settings=MEAN.replace(merge_mode="orientation")
     )
 
-    assert merged.max() == 2
+    # From point to point it is 4 degrees everywhere; means are at least 10 apart.
+    means = region_orientations(merged, field).mean[1:]
+    assert 2 <= merged.max() <= 5
+    assert np.degrees(misorientation_angle(means[1:], means[:-1], "-3m")).min() >= 10
 
 
 def test_without_reliable_orientations_combined_is_iq(blocks):
@@ -159,7 +163,7 @@ def merged_by(rule, labels, boundary, threshold):
 
 
 @settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 2**16), quantile=st.floats(0.05, 1))
+@given(seed=st.integers(0, 2**16), quantile=st.floats(0.05, 0.9))
 def test_the_quantile_of_a_contact_is_that_of_its_faces(seed, quantile):
     rng = np.random.default_rng(seed)
     labels = np.repeat([[[1, 2]]], 40, axis=1)

@@ -122,22 +122,6 @@ def test_a_basin_of_two_orientations_is_cut(two_grains, wrong_share):
     assert equal_up_to_relabelling(whole, truth)
 
 
-def test_cutting_joins_nothing_and_keeps_what_is_no_grain():
-    rng = np.random.default_rng(1)
-    regions = ndimage.zoom(rng.integers(0, 6, (3, 4, 4)), 4, order=0)
-    field = ndimage.zoom(rng.integers(0, 3, (2, 3, 4)), 6, order=0)[:12, :16, :16]
-    field = np.pad(field, [(0, n - m) for n, m in zip(regions.shape, field.shape, strict=True)])
-    turned = np.moveaxis(random_orientations(3, rng)[field], -1, 0)
-
-    cut, _ = cut_by_orientation(regions, turned, settings=SETTINGS.replace(minimum_voxels=1))
-
-    assert np.array_equal(cut > 0, regions > 0)
-    inside = regions > 0
-    for label in np.unique(cut[inside]):
-        assert len(np.unique(regions[cut == label])) == 1
-        assert len(np.unique(field[cut == label])) == 1
-
-
 def test_a_grain_split_by_a_shifted_slice_is_one():
     grains = np.ones((9, 12, 12), np.int32)
     grains[:5, 4:6, 4:6], grains[5:, 4:6, 7:9] = 2, 3  # one voxel between them

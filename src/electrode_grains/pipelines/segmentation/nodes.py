@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from electrode_grains.alignment import SliceTransforms, apply_transforms
 from electrode_grains.boundary.split import AnnotationSplit
+from electrode_grains.ebsd import OrientationField
 from electrode_grains.grains import (
     SegmentationChoice,
     SegmentationLog,
@@ -23,11 +24,13 @@ from electrode_grains.grains import (
     find_voids,
     flood_from_minima,
     measure_voids,
+    orientation_agreement,
     rank_suspects,
     score_labels,
     segment_grains_with_report,
 )
 from electrode_grains.grains import choose_settings as choose_by_annotation
+from electrode_grains.grains.agreement import check_agreement
 from electrode_grains.grains.statistics import TruthScores
 from electrode_grains.morphometry import characterize_grains
 from electrode_grains.pipelines.segmentation.settings import (
@@ -44,6 +47,7 @@ logger = logging.getLogger(__name__)
 
 def choose_settings(
     class_probability_volume: xr.DataArray,
+    image_quality_volume: xr.DataArray,
     annotation_volume: xr.DataArray,
     annotation_split: AnnotationSplit,
     grains: SegmentationSettings,
@@ -58,7 +62,12 @@ def choose_settings(
     annotation = np.zeros_like(annotation_volume.to_numpy())
     annotation[judged] = annotation_volume.to_numpy()[judged]
     choice, depth_curve = choose_by_annotation(
-        class_probability_volume.to_numpy(), annotation, grains, depths, boundaries
+        class_probability_volume.to_numpy(),
+        annotation,
+        grains,
+        depths,
+        boundaries,
+        measured=_measured(image_quality_volume),
     )
     logger.info(
         "on slices %s a depth of %g and a boundary threshold of %g are best; the run takes %g, %g",
@@ -69,14 +78,15 @@ def choose_settings(
 
 
 def find_basins(
-    class_probability_volume: xr.DataArray, segmentation_choice: SegmentationChoice
+    class_probability_volume: xr.DataArray,
+    image_quality_volume: xr.DataArray,
+    segmentation_choice: SegmentationChoice,
 ) -> xr.DataArray:
-    """Flood the boundary probability from its minima (R11)."""
+    """Flood the boundary probability from its minima where something was measured (R11)."""
     boundary = class_probability_volume.sel(channel="boundary").to_numpy()
-    basins = flood_from_minima(boundary, segmentation_choice.minima_depth)
-    logger.info(
-        "%d basins of minima deeper than %g", basins.max(), segmentation_choice.minima_depth
-    )
+    depth = segmentation_choice.minima_depth
+    basins = flood_from_minima(boundary, depth, _measured(image_quality_volume))
+    logger.info("%d basins of minima deeper than %g", basins.max(), depth)
     return as_volume(basins, spacing_of(class_probability_volume), "basin_label_volume")
 
 
@@ -96,7 +106,7 @@ def form_grains(
         settings=grains.with_choice(
             segmentation_choice.minima_depth, segmentation_choice.merge_boundary
         ),
-        orientations=_orientations(orientation_volume),
+        orientations=_orientations(orientation_volume, grains),
         basins=basin_label_volume.to_numpy(),
     )
     edits = [*manual.edits, *segmentation_edits]
@@ -130,10 +140,15 @@ def separate_voids(
         image_quality_volume.to_numpy() if indexed else None,
         confidence if indexed else None,
         settings=voids,
+        measured=_measured(image_quality_volume),
     )
     solid = np.where(cavities > 0, 0, labels).astype(labels.dtype)
     table, summary = measure_voids(cavities, solid, spacing)
-    log = forming_log.warning_of(check_grains(solid), voids=summary)
+    warnings, agreement = check_grains(solid), None
+    if (orientations := _orientations(orientation_volume, grains)) is not None:
+        agreement = orientation_agreement(solid, orientations, settings=grains)
+        warnings += check_agreement(agreement)
+    log = forming_log.warning_of(warnings, voids=summary, orientation_agreement=agreement)
     for warning in log.warnings:
         logger.warning("%s", warning)
     logger.info("%d voids of %.3g um3", summary.void_count, summary.void_volume_um3)
@@ -156,15 +171,25 @@ def list_suspects(
         grain_label_volume.to_numpy(),
         class_probability_volume.sel(channel="boundary").to_numpy(),
         spacing_of(grain_label_volume),
-        _orientations(orientation_volume),
+        _orientations(orientation_volume, grains),
         settings=grains,
     )
 
 
-def _orientations(orientation_volume: xr.DataArray) -> NDArray[np.float32] | None:
+def _measured(image_quality_volume: xr.DataArray) -> NDArray[np.bool_]:
+    """Where there is a measurement: alignment leaves voxels without a source."""
+    measured: NDArray[np.bool_] = np.isfinite(image_quality_volume.to_numpy())
+    return measured
+
+
+def _orientations(
+    orientation_volume: xr.DataArray, grains: SegmentationSettings
+) -> OrientationField | None:
     """Only where the scans have some."""
-    orientations = orientation_volume.to_numpy()
-    return orientations if np.isfinite(orientations[0]).any() else None
+    channels = orientation_volume.to_numpy()
+    if not np.isfinite(channels[0]).any():
+        return None
+    return OrientationField.from_channels(channels, laue_group=grains.laue_group)
 
 
 def score_segmentation(
@@ -173,6 +198,7 @@ def score_segmentation(
     acquired_label_stack: xr.DataArray | None,
     slice_transforms: SliceTransforms,
     true_grain_label_volume: xr.DataArray | None,
+    segmentation_log: SegmentationLog,
 ) -> SegmentationScores:
     """Compare the grains with the annotated slices, and with the truth where it is known."""
     labels = grain_label_volume.to_numpy()
@@ -198,4 +224,5 @@ def score_segmentation(
         grain_count=np.unique(labels[labels > 0]).size,
         annotation=boundary_agreement(labels, annotation_volume.to_numpy()),
         truth=truth,
+        orientations=segmentation_log.orientation_agreement,
     )

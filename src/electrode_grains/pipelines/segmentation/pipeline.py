@@ -13,6 +13,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 nodes.choose_settings,
                 [
                     "class_probability_volume",
+                    "image_quality_volume",
                     "annotation_volume",
                     "annotation_split",
                     "params:segmentation.grains",
@@ -24,7 +25,7 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 nodes.find_basins,
-                ["class_probability_volume", "segmentation_choice"],
+                ["class_probability_volume", "image_quality_volume", "segmentation_choice"],
                 "basin_label_volume",
                 name="find_basins",
             ),
@@ -75,6 +76,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "acquired_label_stack",
                     "slice_transforms",
                     "true_grain_label_volume",
+                    "segmentation_log",
                 ],
                 "segmentation_scores",
                 name="score_segmentation",
