@@ -73,6 +73,12 @@ def suspect_table(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def variant_table(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per grain; no row where pseudo-symmetry is off."""
+    _require("the table of variants", table.columns, ("label", "flipped_share", "decided"))
+    return table
+
+
 def void_table(table: pd.DataFrame) -> pd.DataFrame:
     """One row per void; no row where the particle is whole."""
     wanted = ("void", "volume_nm3", "surface_area_nm2", "grain_interface_area_nm2", "enclosed")

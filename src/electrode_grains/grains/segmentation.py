@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from electrode_grains.classes import CHANNEL_NAMES
+from electrode_grains.classes import BACKGROUND_CHANNEL, CHANNEL_NAMES
 from electrode_grains.ebsd.orientation_field import OrientationField, as_orientation_field
 from electrode_grains.errors import InputError
 from electrode_grains.grains.agglomeration import MergeReport
@@ -26,6 +26,7 @@ from electrode_grains.grains.passes import (
     SegmentationState,
     find_pass,
 )
+from electrode_grains.grains.pseudo_symmetry import pseudo_cubic, uses_pseudo_symmetry
 from electrode_grains.grains.results import JsonResult, kept_as
 from electrode_grains.grains.settings import SegmentationSettings
 
@@ -58,6 +59,8 @@ class SegmentationReport(JsonResult):
         Share of the particle's voxels in its largest grain.
     grains_cut_by_window : int
         Grains with a voxel in the outermost layer of the window.
+    pseudo_symmetry : bool
+        Whether orientations were compared under the symmetry of the pseudo-cube.
     warnings : tuple of str
         What looks wrong, with its numbers; empty where nothing does.
     passes : tuple of (str, report)
@@ -75,6 +78,7 @@ class SegmentationReport(JsonResult):
     cleanup: CleanupReport | None
     largest_share: float
     grains_cut_by_window: int
+    pseudo_symmetry: bool = False
     warnings: tuple[str, ...] = kept_as("doubts")
     passes: tuple[tuple[str, Any], ...] = Field((), exclude=True)
 
@@ -184,6 +188,11 @@ def segment_grains_with_report(
                 found=f"shapes {volume.shape} and {probability.shape}",
             )
     settings, field, warnings = _usable(settings, orientations, shape)
+    pseudo = False
+    if field is not None:
+        particle = probability[BACKGROUND_CHANNEL] <= settings.background_threshold
+        pseudo = uses_pseudo_symmetry(settings.pseudo_symmetry, particle, field)
+        field = pseudo_cubic(field) if pseudo else field
     state = SegmentationState(
         labels=np.zeros(shape, np.int32) if basins is None else basins,
         class_probability=probability,
@@ -195,7 +204,8 @@ def segment_grains_with_report(
     for name in settings.passes:
         state, report = find_pass(name)(state, settings)
         reports.append((name, report))
-    return state.labels, _summarize(state.labels, settings, reports, warnings)
+    summary = _summarize(state.labels, settings, reports, warnings)
+    return state.labels, summary.model_copy(update={"pseudo_symmetry": pseudo})
 
 
 def _usable(

@@ -84,6 +84,9 @@ class SegmentationSettings(Settings):
         unit="voxels", ge=0, le=5,
     )  # fmt: skip
     laue_group: LaueGroup = setting("-3m", "symmetry of the crystal")
+    pseudo_symmetry: Literal["auto", "on", "off"] = setting(
+        "auto", "count the four axes of the pseudo-cube of R-3m as one; auto: where data show flips"
+    )
     minimum_voxels: int = setting(34, "smaller grains join a neighbour", unit="voxels", ge=0)
 
     @property

@@ -31,6 +31,12 @@ from electrode_grains.grains import (
 )
 from electrode_grains.grains import choose_settings as choose_by_annotation
 from electrode_grains.grains.agreement import check_agreement
+from electrode_grains.grains.labelling import compact_labels
+from electrode_grains.grains.pseudo_symmetry import (
+    VARIANT_COLUMNS,
+    pseudo_cubic,
+    vote_on_variants,
+)
 from electrode_grains.grains.statistics import TruthScores
 from electrode_grains.morphometry import characterize_grains
 from electrode_grains.pipelines.segmentation.settings import (
@@ -145,7 +151,8 @@ def separate_voids(
     solid = np.where(cavities > 0, 0, labels).astype(labels.dtype)
     table, summary = measure_voids(cavities, solid, spacing)
     warnings, agreement = check_grains(solid), None
-    if (orientations := _orientations(orientation_volume, grains)) is not None:
+    orientations = _orientations(orientation_volume, grains, forming_log.pseudo_symmetry)
+    if orientations is not None:
         agreement = orientation_agreement(solid, orientations, settings=grains)
         warnings += check_agreement(agreement)
     log = forming_log.warning_of(warnings, voids=summary, orientation_agreement=agreement)
@@ -160,10 +167,37 @@ def separate_voids(
     )
 
 
+def decide_variants(
+    grain_label_volume: xr.DataArray,
+    orientation_volume: xr.DataArray,
+    segmentation_log: SegmentationLog,
+    grains: SegmentationSettings,
+) -> tuple[xr.DataArray, pd.DataFrame]:
+    """Turn points to the c axis that most of their grain has, where pseudo-symmetry is on."""
+    table = pd.DataFrame({name: [] for name in VARIANT_COLUMNS})
+    field = _orientations(orientation_volume, grains)
+    if field is None or not segmentation_log.pseudo_symmetry:
+        return orientation_volume.rename("corrected_orientation_volume"), table
+    labels, ids = compact_labels(grain_label_volume.to_numpy())
+    corrected, vote = vote_on_variants(labels, field)
+    table = pd.DataFrame(
+        {"label": ids[1:], "flipped_share": vote["flipped_share"], "decided": vote["decided"]}
+    )
+    undecided = table.loc[~table["decided"], "label"]
+    logger.warning(
+        "%d of %d grains have no certain c axis: labels %s",
+        len(undecided), len(table), undecided.tolist()[:20],
+    )  # fmt: skip
+    channels = orientation_volume.copy(data=corrected.to_channels())
+    channels[:] = np.where(np.isfinite(orientation_volume), channels, np.nan)
+    return channels.rename("corrected_orientation_volume"), table
+
+
 def list_suspects(
     grain_label_volume: xr.DataArray,
     class_probability_volume: xr.DataArray,
     orientation_volume: xr.DataArray,
+    segmentation_log: SegmentationLog,
     grains: SegmentationSettings,
 ) -> pd.DataFrame:
     """Rank the grains that a proofreader should look at first."""
@@ -171,7 +205,7 @@ def list_suspects(
         grain_label_volume.to_numpy(),
         class_probability_volume.sel(channel="boundary").to_numpy(),
         spacing_of(grain_label_volume),
-        _orientations(orientation_volume, grains),
+        _orientations(orientation_volume, grains, segmentation_log.pseudo_symmetry),
         settings=grains,
     )
 
@@ -183,13 +217,14 @@ def _measured(image_quality_volume: xr.DataArray) -> NDArray[np.bool_]:
 
 
 def _orientations(
-    orientation_volume: xr.DataArray, grains: SegmentationSettings
+    orientation_volume: xr.DataArray, grains: SegmentationSettings, pseudo_symmetry: bool = False
 ) -> OrientationField | None:
-    """Only where the scans have some."""
+    """Only where the scans have some; with variants of the pseudo-cube as one on request."""
     channels = orientation_volume.to_numpy()
     if not np.isfinite(channels[0]).any():
         return None
-    return OrientationField.from_channels(channels, laue_group=grains.laue_group)
+    field = OrientationField.from_channels(channels, laue_group=grains.laue_group)
+    return pseudo_cubic(field) if pseudo_symmetry else field
 
 
 def score_segmentation(

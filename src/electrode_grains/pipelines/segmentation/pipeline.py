@@ -58,11 +58,23 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="separate_voids",
             ),
             Node(
+                nodes.decide_variants,
+                [
+                    "grain_label_volume",
+                    "orientation_volume",
+                    "segmentation_log",
+                    "params:segmentation.grains",
+                ],
+                ["corrected_orientation_volume", "variant_table"],
+                name="decide_variants",
+            ),
+            Node(
                 nodes.list_suspects,
                 [
                     "grain_label_volume",
                     "class_probability_volume",
                     "orientation_volume",
+                    "segmentation_log",
                     "params:segmentation.grains",
                 ],
                 "suspect_table",
