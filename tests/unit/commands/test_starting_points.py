@@ -13,6 +13,7 @@ import yaml
 from kedro.pipeline import Node, Pipeline
 from PIL import Image
 
+from electrode_grains import pipeline_registry
 from electrode_grains.commands.new_project import as_yaml
 from electrode_grains.commands.preview import measure_drift
 from electrode_grains.composition import compose
@@ -134,7 +135,7 @@ def test_all_steps_of_a_grain_map_have_what_they_read(tmp_path, monkeypatch):
         '[tool.electrode_grains]\nstarts_from = "grain_map"\n'
     )
     full = register_pipelines()
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(pipeline_registry, "PROJECT", tmp_path)
     registered = register_pipelines()
     steps = registered["__default__"]
     free = {name for name in steps.inputs() if not name.startswith("params:")}
