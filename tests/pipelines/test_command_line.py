@@ -38,7 +38,7 @@ def test_the_demo_fits_marginals_and_copulas(demo):
     assert abs(marginals["sphericity"]["candidates"][0]["mean"] - 0.85) < 0.15
     pairs = result(demo, "07_model_output", "copula_fits")["pairs"]
     assert ("polar_angle", "azimuthal_angle") in {(pair["x"], pair["y"]) for pair in pairs}
-    assert all(len(pair["candidates"]) == 33 for pair in pairs)
+    assert all(len(pair["candidates"]) == 34 for pair in pairs)  # 33, and independence
     compared = pd.read_parquet(demo / "08_reporting" / "family_comparison.parquet")
     weights = compared.groupby("subject")["akaike_weight"].sum()
     assert weights.to_numpy() == pytest.approx(1)
