@@ -59,6 +59,7 @@ def nothing_fitted(count: int) -> Figure:
     return figure
 
 
+@styled
 def marginal_histograms(
     sample: pd.DataFrame,
     curves: Mapping[str, Curve] | None = None,
