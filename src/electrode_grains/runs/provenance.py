@@ -22,7 +22,7 @@ from kedro.pipeline.node import Node
 
 from electrode_grains.errors import InputError
 from electrode_grains.runs.configuration import RunConfiguration
-from electrode_grains.runs.manifest import Manifest, manifest_path
+from electrode_grains.runs.manifest import FOLDER, Manifest, manifest_path
 from electrode_grains.runs.ownership import refuse_outside, refuse_replacing
 from electrode_grains.runs.recipes import RecipeBuilder
 from electrode_grains.runs.sources import code_version
@@ -188,10 +188,10 @@ class Provenance:
                 )
 
     def remove_leftovers(self, names: Iterable[str]) -> None:
-        """Remove what killed runs left beside some datasets and their manifests."""
+        """Remove what killed runs left beside some datasets, their manifests and claims."""
         paths = {path for name in names for path in self.store.paths(name)}
         manifests = {manifest_path("any", path) for path in paths}
-        for folder in {path.parent for path in paths | manifests}:
+        for folder in {self.folder / FOLDER, *(path.parent for path in paths | manifests)}:
             remove_leftovers_in(folder)
 
     def made_by(self) -> Mapping[str, str]:
