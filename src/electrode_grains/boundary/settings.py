@@ -51,21 +51,21 @@ class TrainingSettings(Settings):
     """
 
     window_shape: Shape = setting(
-        (24, 80, 80), "training window along z, y, x; 80, 80, 80 in the paper", unit="voxels"
+        (16, 64, 64), "training window along z, y, x; 80, 80, 80 in the paper", unit="voxels"
     )
     base_width: int = setting(
-        12, "feature channels of the first level, doubled at each level below", ge=1
+        8, "feature channels of the first level, doubled at each level below", ge=1
     )
     depth: int = setting(2, "number of poolings", ge=1)
     norm: Literal["batch", "group", "none"] = setting(
         "batch", "normalisation after each convolution"
     )
     epochs: int = setting(
-        24, "at most so many; the network may be judged, and is stored, after each", ge=1
+        12, "at most so many; the network may be judged, and is stored, after each", ge=1
     )
     steps_per_epoch: int = setting(25, "windows, or batches of them, per epoch", ge=1)
     batch_size: int = setting(
-        1, "windows of a step; 1 in the paper, but two are faster than one on a processor", ge=1
+        2, "windows of a step; 1 in the paper, but two are faster than one on a processor", ge=1
     )
     learning_rate: float = setting(0.003, "the largest one", gt=0)
     optimizer: Literal["adam", "adamw"] = setting("adam", "Adam in the paper")
@@ -120,7 +120,8 @@ class TrainingSettings(Settings):
         None, "epochs without a better held-out slice after which training stops", ge=1
     )
     initial_network: str | None = setting(
-        None, "embedded, mlflow:<run id> or a folder (./network) to start from"
+        "embedded",
+        "embedded, mlflow:<run id> or a folder (./network) to start from; null: from nothing",
     )
     seed: int = setting(1, "of weights, windows and jitter", ge=0)
     precision: Precision = setting(
@@ -141,7 +142,7 @@ class TrainingSettings(Settings):
 class ValidationSettings(Settings):
     """How long each network trains that is judged by the slice it has not seen."""
 
-    epochs: int = setting(8, "of each training without one annotated slice; 0 for none", ge=0)
+    epochs: int = setting(4, "of each training without one annotated slice; 0 for none", ge=0)
     test_time_augmentation: Augmentation = setting(
         False, "in_plane or cube: score a second time, to tell the gain"
     )

@@ -61,6 +61,7 @@ def best_threshold_f1(contrast, annotation):
 def test_network_learns_boundaries_from_two_slices(phantom):
     settings = TrainingSettings(
         window_shape=(12, 32, 32),
+        batch_size=1,
         epochs=5,
         steps_per_epoch=25,
         base_width=8,
