@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from electrode_grains.commands import Command
+from electrode_grains.commands.init_labels import create_from_labels
 from electrode_grains.commands.new_project import (
     ANNOTATIONS,
     SCANS,
     NewProject,
     refuse_occupied,
+    refuse_unnameable,
 )
-from electrode_grains.errors import InputError, SettingsError
+from electrode_grains.errors import SettingsError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -82,8 +84,6 @@ def command(
     """
     refuse_occupied(folder)
     if labels is not None:
-        from electrode_grains.commands.init_labels import create_from_labels
-
         if scans or annotations or slice_spacing_nm or step_nm:
             raise SettingsError(
                 "a project starts from slices or from a grain map",
@@ -174,23 +174,6 @@ def _say_what_is_next(folder: Path, *, labelled: bool, indexed: bool) -> None:
                 "  kedro run --pipelines orientation_annotation   # or have orientations label some"
             )
     echo("  kedro run")
-
-
-def refuse_unnameable(source: Path, *, inside: bool) -> None:
-    """Refuse a path that the configuration would resolve.
-
-    Raises
-    ------
-    InputError
-        If it holds ${, and stays where it is.
-    """
-    if "${" in str(source) and not inside:
-        raise InputError(
-            "the place of the data would be resolved by the configuration",
-            where=str(source),
-            found="${ in a name",
-            remedy="--copy takes the data along; or rename the folder",
-        )
 
 
 def _copy_data(folder: Path, source: Path, annotations: Path | None) -> str:

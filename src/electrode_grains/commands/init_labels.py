@@ -6,8 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from electrode_grains.commands.init import refuse_unnameable
-from electrode_grains.commands.new_project import NewProject
+from electrode_grains.commands.new_project import NewProject, refuse_unnameable
 from electrode_grains.errors import SettingsError
 
 if TYPE_CHECKING:

@@ -148,6 +148,23 @@ def refuse_occupied(folder: Path) -> None:
         )
 
 
+def refuse_unnameable(source: Path, *, inside: bool) -> None:
+    """Refuse a path that the configuration would resolve.
+
+    Raises
+    ------
+    InputError
+        If it holds ${, and stays where it is.
+    """
+    if "${" in str(source) and not inside:
+        raise InputError(
+            "the place of the data would be resolved by the configuration",
+            where=str(source),
+            found="${ in a name",
+            remedy="--copy takes the data along; or rename the folder",
+        )
+
+
 def packaged_configuration() -> Path:
     """Folder of the configuration that comes with the package.
 
