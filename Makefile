@@ -54,7 +54,7 @@ lint: $(TEST_STAMP) ## ruff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(TEST_STAMP) ## mypy --strict on the domain
+types: $(TEST_STAMP) ## mypy --strict on the package
 	$(BIN)/mypy
 
 contracts: $(TEST_STAMP) ## who may import whom

@@ -56,7 +56,7 @@ def reduce_inputs(node: Node, available: Collection[str]) -> Node | None:
         return None
     function = partial(node.func, **dict.fromkeys(absent & declared))
     update_wrapper(function, node.func)
-    del function.__wrapped__  # its signature asks for what is bound here
+    del vars(function)["__wrapped__"]  # its signature asks for what is bound here
     # Kedro maps inputs by their order, and has no globals of a partial to look hints up.
     remaining = [each for name, each in signature.parameters.items() if name not in absent]
     described = {

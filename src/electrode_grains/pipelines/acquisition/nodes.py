@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -95,7 +94,7 @@ def _scan(
     )
 
 
-def _motions(acquisition: Acquisition) -> Mapping[str, Any]:
+def _motions(acquisition: Acquisition) -> dict[str, Any]:
     return {
         "matrices": acquisition.true_matrices.tolist(),
         "slice_depths_nm": acquisition.slice_depths_nm.tolist(),

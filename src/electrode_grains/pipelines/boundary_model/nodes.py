@@ -34,7 +34,7 @@ else:
 
 logger = logging.getLogger(__name__)
 
-LoadNetwork = Callable[[str], Any]  # from a path or the id of an MLflow run
+LoadNetwork = Callable[[str], UNet3D]  # from a path or the id of an MLflow run
 
 
 def build_contrast(

@@ -50,7 +50,8 @@ def measured_region(image_quality_volume: xr.DataArray | None) -> NDArray[np.boo
     """Voxels with a source in the scans; None where the particle has no scans."""
     if image_quality_volume is None:
         return None
-    return np.isfinite(image_quality_volume.to_numpy())
+    measured: NDArray[np.bool_] = np.isfinite(image_quality_volume.to_numpy())
+    return measured
 
 
 def measure_grains(grain_label_volume: xr.DataArray) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 import electrode_grains.distributions as distributions
 from electrode_grains.descriptors import MODELLED
@@ -88,7 +89,7 @@ def fit_marginals(
             update={
                 "unit": known.unit or "1",
                 "goodness_of_fit": tested,
-                "populations": distributions.populations(measured, fit, others),
+                "populations": distributions.populations(measured, fit, _columns(others)),
                 "selection_frequencies": distributions.selection_frequencies(
                     fit, goodness.selection_replicates, rng
                 ),
@@ -135,11 +136,18 @@ def fit_copulas(
     rng = np.random.default_rng(goodness.seed)
     results = []
     for x, y in correlated_pairs(grain_sample, pairs):
-        values = grain_sample[[x, y]].dropna().to_numpy().T
-        candidates = pairs.families, pairs.rotations
-        fit = distributions.fit_pair(*values, fitted[x], fitted[y], *candidates)
+        of_x, of_y = grain_sample[[x, y]].dropna().to_numpy().T
+        fit = distributions.fit_pair(
+            of_x, of_y, fitted[x], fitted[y], pairs.families, pairs.rotations
+        )
         fit = distributions.check_pair(
-            *(*values, fit, fitted[x], fitted[y], *candidates),
+            of_x,
+            of_y,
+            fit,
+            fitted[x],
+            fitted[y],
+            pairs.families,
+            pairs.rotations,
             replicates=goodness.replicates,
             rng=rng,
             break_ties=pairs.ties == "random",
@@ -155,12 +163,11 @@ def fit_copulas(
 
 def correlated_pairs(grain_sample: pd.DataFrame, pairs: PairSettings) -> list[tuple[str, str]]:
     """Pairs correlated beyond the threshold, then those that are always modelled (R24)."""
-    correlation = grain_sample[list(pairs.characteristics)].corr()
+    correlation = grain_sample[list(pairs.characteristics)].corr().to_numpy()
     chosen = [
         (x, y)
-        for rank, x in enumerate(pairs.characteristics)
-        for y in pairs.characteristics[rank + 1 :]
-        if abs(correlation.loc[x, y]) > pairs.minimum_correlation
+        for (row, x), (column, y) in combinations(enumerate(pairs.characteristics), 2)
+        if abs(correlation[row, column]) > pairs.minimum_correlation
     ]
     return chosen + [pair for pair in pairs.always if pair not in chosen]
 
@@ -205,7 +212,7 @@ def compare_particles(
 ) -> pd.DataFrame:
     """Say in which characteristics and dependences particles differ, two at a time."""
     particles = {
-        name: select_grains(read(), sample)[list(pairs.characteristics)]
+        name: _columns(select_grains(read(), sample)[list(pairs.characteristics)])
         for name, read in sorted(compared_grain_tables.items())
     }
     subjects = tuple(combinations(pairs.characteristics, 2))
@@ -224,6 +231,11 @@ def compare_particles(
             remedy="copy their grain_table.parquet there, each named after its particle",
         )
     return pd.DataFrame(rows)
+
+
+def _columns(table: pd.DataFrame) -> dict[str, NDArray[Any]]:
+    """Columns by name, as the domain takes samples."""
+    return {str(name): column.to_numpy() for name, column in table.items()}
 
 
 def compare_families(marginal_fits: MarginalFits, copula_fits: CopulaFits) -> pd.DataFrame:

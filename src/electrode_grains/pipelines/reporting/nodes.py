@@ -51,10 +51,12 @@ def draw_alignment(
     middle = len(before) // 2
     laue = scan_index.laue_group
     fields = orientation_stack[:4, middle], orientation_volume[:4, middle]
-    maps = [ebsd.ipf_colors(np.moveaxis(field.to_numpy(), 0, -1), laue) for field in fields]
+    scanned, aligned = (
+        ebsd.ipf_colors(np.moveaxis(field.to_numpy(), 0, -1), laue) for field in fields
+    )
     return (
         figures.stack_alignment(before, after, spacing),
-        figures.slice_maps(before[middle], after[middle], *maps, spacing),
+        figures.slice_maps(before[middle], after[middle], scanned, aligned, spacing),
         figures.drift_plot(slice_transforms.to_dict()),
     )
 
@@ -73,7 +75,7 @@ def draw_boundary_model(
     quality, probability = image_quality_volume.to_numpy(), class_probability_volume.to_numpy()
     spacing = spacing_of(image_quality_volume)
     annotated = list(annotation_split.annotated)
-    unseen = [row["slice"] for row in validation_scores.slices]
+    unseen = [int(z) for row in validation_scores.slices if (z := row["slice"]) is not None]
     judged = int([*annotation_split.held_out, *unseen, *annotated][0])
     far = farthest_slice(annotated, len(quality))
     of_judged = unseen_probability_volume.to_numpy() if judged in unseen else probability
@@ -118,7 +120,8 @@ def draw_grains(grain_label_volume: xr.DataArray, grain_table: pd.DataFrame) -> 
     """Illustrate the characteristics on one grain."""
     whole = grain_table.loc[~grain_table["touches_window"], "voxel_count"]
     size = grain_table["voxel_count"] if whole.empty else whole
-    row = grain_table.loc[(size - size.quantile(SHOWN_GRAIN_QUANTILE)).abs().idxmin()]
+    deviation = (size - float(size.quantile(SHOWN_GRAIN_QUANTILE))).abs()
+    row = grain_table.loc[[deviation.idxmin()]].iloc[0]
     box = tuple(slice(int(row[f"box_first_{a}"]), int(row[f"box_last_{a}"]) + 1) for a in "zyx")
     mask = grain_label_volume.to_numpy()[box] == row["label"]
     values = {name: row[name] for name in row.index if isinstance(row[name], float)}
@@ -140,8 +143,8 @@ def draw_distributions(
     families = {name: fit.best for name, fit in fitted.items()}
     panels = []
     for pair in copula_fits.pairs:
-        values = grain_sample[[pair.x, pair.y]].dropna().to_numpy().T
-        panels.append(distributions.fig8_panel(*values, pair, marginals[pair.x], marginals[pair.y]))
+        x, y = grain_sample[[pair.x, pair.y]].dropna().to_numpy().T
+        panels.append(distributions.fig8_panel(x, y, pair, marginals[pair.x], marginals[pair.y]))
     joint = distributions.joint_density_of(*DERIVED_FROM, marginal_fits, copula_fits)
     surface = distributions.specific_surface_area(*grain_sample[list(DERIVED_FROM)].to_numpy().T)
     # Too few whole grains for any fit: a page that says so instead of a run that ends here.
@@ -193,8 +196,10 @@ def write_report(
     results = {name: result for name, result in results.items() if result is not None}
     drawn = {name: results.pop(name) for name in list(results) if name.startswith("figure_")}
     tables = {name: results.pop(name) for name in list(results) if name.startswith("table_")}
-    fits = results.get("marginal_fits"), results.get("copula_fits")
-    candidates = evaluate_candidates(grain_sample, *fits) if all(fits) else None
+    marginals, copulas = results.get("marginal_fits"), results.get("copula_fits")
+    candidates = None
+    if marginals and copulas:
+        candidates = evaluate_candidates(grain_sample, marginals, copulas)
     results = {name: plain_values(result) for name, result in results.items()}
     settings = to_jsonable_python(parameters)  # Kedro has made models of its leaves
     labels = grain_label_volume.to_numpy()
@@ -291,9 +296,8 @@ def evaluate_candidates(
     marginals = marginal_fits.characteristics
     pairs = []
     for pair in copula_fits.pairs:
-        values = grain_sample[[pair.x, pair.y]].dropna().to_numpy().T
-        fitted = marginals[pair.x], marginals[pair.y]
-        panel = distributions.candidate_densities(*values, pair, *fitted)
+        x, y = grain_sample[[pair.x, pair.y]].dropna().to_numpy().T
+        panel = distributions.candidate_densities(x, y, pair, marginals[pair.x], marginals[pair.y])
         pairs.append({"x": pair.x, "y": pair.y, **panel})
     return figures.distribution_payload(
         {
