@@ -14,6 +14,7 @@ from electrode_grains.boundary.settings import Precision
 from electrode_grains.errors import SettingsError
 from electrode_grains.threads import available_cores
 
+SMALLEST_BFLOAT16 = 3  # voxels: the width of a convolution
 _NOTABLE_SPEEDUP = 1.5  # below it, three digits less are not worth the time gained
 
 
@@ -107,6 +108,25 @@ def autocast(precision: Precision, device: torch.device) -> Any:
     return torch.autocast(
         device.type, dtype=torch.bfloat16, enabled=_is_reduced(precision, device.type)
     )
+
+
+def trainable_precision(precision: Precision, device: torch.device, size: int) -> Precision:
+    """Number format in which gradients can be trusted.
+
+    Parameters
+    ----------
+    precision : {"float32", "bfloat16", "auto"}
+    device : torch.device
+    size : int
+        Least extent of a window at the coarsest level of the network, in its voxels.
+
+    Returns
+    -------
+    {"float32", "bfloat16", "auto"}
+        float32 on a processor where the coarsest level is small: there the gradient of
+        bfloat16 weights takes in memory that nothing was written to (oneDNN of PyTorch 2.13).
+    """
+    return "float32" if device.type == "cpu" and size < SMALLEST_BFLOAT16 else precision
 
 
 def _is_reduced(precision: Precision, device_type: str) -> bool:

@@ -20,6 +20,7 @@ from electrode_grains.boundary.compute import (
     autocast,
     limited_threads,
     resolve_device,
+    trainable_precision,
 )
 from electrode_grains.boundary.inference import Progress, predict_slices
 from electrode_grains.boundary.loss import masked_cross_entropy
@@ -418,7 +419,9 @@ class _Trainer:
         image, target, mask = self._to_tensors(windows)
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
-        with autocast(self._settings.precision, self._device):
+        size = min(image.shape[2:]) // self.network.pooling
+        precision = trainable_precision(self._settings.precision, self._device, size)
+        with autocast(precision, self._device):
             logits = self.network(image)
         loss = masked_cross_entropy(logits.float(), target, mask, class_weights=self._class_weights)
         value = float(loss.detach())

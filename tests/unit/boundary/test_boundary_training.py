@@ -34,6 +34,7 @@ TINY = TrainingSettings(
     seed=4,
     threads=1,
     precision="float32",
+    initial_network=None,
 )
 ONE_EPOCH = ValidationSettings(epochs=1)
 
@@ -62,6 +63,7 @@ def test_network_learns_boundaries_from_two_slices(phantom):
     settings = TrainingSettings(
         window_shape=(12, 32, 32),
         batch_size=1,
+        initial_network=None,
         epochs=5,
         steps_per_epoch=25,
         base_width=8,
@@ -197,6 +199,15 @@ def test_every_choice_trains(phantom, change):
     result = train_boundary_network(phantom.contrast, phantom.annotation, settings=settings)
 
     assert np.isfinite(result.history["loss"]).all()
+
+
+def test_gradients_take_in_no_memory_that_nothing_was_written_to(phantom):
+    """In bfloat16 they did, where the coarsest level is narrower than a convolution."""
+    settings = changed(epochs=1, base_width=8, depth=2, batch_size=2, precision="bfloat16")
+    for _ in range(20):
+        junk = [torch.full((size,), float("nan")) for size in (300, 3_000, 30_000, 300_000)]
+        del junk
+        train_boundary_network(phantom.contrast, phantom.annotation, settings=settings)
 
 
 def test_second_contrast_channel_is_read(phantom):
