@@ -22,7 +22,7 @@ CLIPPED_AT = 4.0  # lest one torn slice make a stage of it
 JUMP_ERRORS, LEAST_JUMP_PX, LEAST_JUMP_DEGREES = 6.0, 1.0, 1.0
 LEAST_JUMP_GAIN = 0.1  # in correlation; chance matches far away gain less
 # A steady motion larger than this is no lean of grains: 56 degrees from the milling direction.
-LARGEST_LEAN_PX = 1.5
+LARGEST_LEAN_PX, CREEP_SPREADS = 1.5, 3.0
 NOTED_LEAN_PX = 0.1
 
 
@@ -149,7 +149,10 @@ def weigh_steps(
     clipped = np.clip(rough, -CLIPPED_AT, CLIPPED_AT)
     shift_roughness = float(np.sqrt(np.mean(clipped[:, :2] ** 2)))
     rotation_roughness = float(np.sqrt(np.mean(clipped[:, 2] ** 2)))
-    lean = float(np.hypot(*np.median(steps[known, :2], axis=0)))
+    median = np.median(steps[known, :2], axis=0)
+    lean = float(np.hypot(*median))
+    spread = float(np.median(np.hypot(*(steps[known, :2] - median).T)))
+    creeps = lean > max(LARGEST_LEAN_PX, CREEP_SPREADS * spread)
     excess = np.abs(steps[known] - smooth)
     limits = (LEAST_JUMP_PX, LEAST_JUMP_PX, np.radians(LEAST_JUMP_DEGREES))
     jumped = ((np.abs(rough) > JUMP_ERRORS) & (excess > limits)).any(axis=1)
@@ -158,7 +161,7 @@ def weigh_steps(
     return Evidence(
         shift_roughness,
         rotation_roughness,
-        shift_roughness > LEAST_ROUGHNESS or lean > LARGEST_LEAN_PX,
+        shift_roughness > LEAST_ROUGHNESS or creeps,
         rotation_roughness > LEAST_ROUGHNESS,
         tuple(int(z) + 1 for z in np.flatnonzero(known)[jumped]),
         lean,

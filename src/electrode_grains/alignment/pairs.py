@@ -17,7 +17,12 @@ from electrode_grains.alignment.transforms import center_motion, rigid_matrix, w
 Image = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
-MODES = {"translation": StackReg.TRANSLATION, "rigid_body": StackReg.RIGID_BODY}
+# Strains of the mode affine are found from the rigid motion, see strain.
+MODES = {
+    "translation": StackReg.TRANSLATION,
+    "rigid_body": StackReg.RIGID_BODY,
+    "affine": StackReg.RIGID_BODY,
+}
 LEAST_OVERLAP = 0.7
 LARGEST_ROTATION = np.radians(10.0)
 # Unrelated images of 20 to 110 pixels reached at most 3.1 times the inverse root.

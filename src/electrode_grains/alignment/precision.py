@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,23 +31,34 @@ def step_errors(reference: Image, moving: Image, step: Matrix) -> NDArray[np.flo
     .. [1] K.-Y. Liang, S. L. Zeger, "Longitudinal data analysis using generalized linear
        models", Biometrika 73 (1986) 13-22.
     """
-    moved = warp_image(moving, step)
+    found = sandwich(reference, warp_image(moving, step), _motion_gradients)
+    return np.full(3, np.inf) if found is None else found[1]
+
+
+def sandwich(
+    reference: Image, moved: Image, gradients: Callable[[Image], NDArray[np.float64]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Newton's step of the parameters of a motion, and their standard errors.
+
+    `gradients` returns the changes of an image by each of the k parameters, shape (k, y, x). None
+    where the images have nothing in common.
+    """
     first, second = reference - reference.mean(), moved - moved.mean()
     second = second * float((first * second).sum() / max(float((second**2).sum()), 1e-12))
-    slopes = [_motion_gradients(image) for image in (first, second)]
+    slopes = [gradients(image) for image in (first, second)]
     curvature = np.einsum("iyx,jyx->ij", *slopes)
     curvature = (curvature + curvature.T) / 2
     scores = (slopes[0] + slopes[1]) / 2 * (first - second)
     rows, columns = reference.shape
-    tile = (np.arange(rows) * TILES // rows)[:, None] * TILES + np.arange(
-        columns
-    ) * TILES // columns
-    sums = np.stack([np.bincount(tile.ravel(), score.ravel(), TILES**2) for score in scores], 1)
-    if np.linalg.eigvalsh(curvature)[0] <= 0:  # the images share nothing
-        return np.full(3, np.inf)
+    row, column = np.arange(rows) * TILES // rows, np.arange(columns) * TILES // columns
+    tile = (row[:, None] * TILES + column).ravel()
+    sums = np.stack([np.bincount(tile, score.ravel(), TILES**2) for score in scores], 1)
+    if np.linalg.eigvalsh(curvature)[0] <= 0:
+        return None
     inverse = np.linalg.inv(curvature)
-    covariance = inverse @ (sums.T @ sums) @ inverse * TILES**2 / (TILES**2 - 3)
-    return np.asarray(np.sqrt(np.diag(covariance)))
+    count = len(curvature)
+    covariance = inverse @ (sums.T @ sums) @ inverse * TILES**2 / (TILES**2 - count)
+    return inverse @ sums.sum(axis=0), np.sqrt(np.diag(covariance))
 
 
 def _motion_gradients(image: Image) -> NDArray[np.float64]:

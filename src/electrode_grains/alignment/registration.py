@@ -34,6 +34,12 @@ from electrode_grains.alignment.pairs import (
 from electrode_grains.alignment.precision import step_errors
 from electrode_grains.alignment.seams import find_seams, seam_warnings
 from electrode_grains.alignment.settings import AlignmentSettings, Mode
+from electrode_grains.alignment.strain import (
+    accumulated,
+    describe_strain,
+    significant_strains,
+    strain_matrices,
+)
 from electrode_grains.alignment.symmetries import TurnedSlices, possible_symmetries, set_upright
 from electrode_grains.alignment.transforms import (
     Matrices,
@@ -161,9 +167,13 @@ def estimate_transforms(
         matches = match_neighbours(slices, report_progress)
     else:
         matches = match_earlier(slices, settings.reference, report_progress)
-    matches = _flag_seams(slices, matches, lattice)
+    strains = np.zeros((len(values), 3))
+    if mode != "none":
+        strains = significant_strains(slices, matches)
+        matches = _flag_strains(matches, strains, mode)
+    matches = _flag_seams(slices, matches, lattice, strains)
     turns = None
-    if lattice and mode == "rigid_body" and settings.lattice_rotation:
+    if lattice and mode in ("rigid_body", "affine") and settings.lattice_rotation:
         matches, turns = turn_by_lattice(slices, matches, lattice)
     evidence = None if mode == "none" else _weigh(slices, matches, turns, lattice)
     if evidence and settings.require_evidence and not evidence.moves:
@@ -180,6 +190,8 @@ def estimate_transforms(
     if turns is not None and turns.sense == AGAINST:
         notes += (LATTICE_AGAINST,)
     matrices = center_frame(matrices, center)
+    if mode == "affine":
+        matrices = matrices @ strain_matrices(accumulated(strains, matches), center)
     if settings.detrend == "linear":
         matrices = remove_trend(matrices, center)
     transforms = replace(
@@ -216,13 +228,29 @@ def _upright(values: NDArray[np.float64], undo: Sequence[TurnedSlices]) -> NDArr
 
 
 def _flag_seams(
-    slices: Slices, matches: Sequence[Match], lattice: LatticeField | None
+    slices: Slices,
+    matches: Sequence[Match],
+    lattice: LatticeField | None,
+    strains: NDArray[np.float64],
 ) -> list[Match]:
     """Matches whose slices carry the warnings of the seams before them."""
     flagged = list(matches)
     known = None if lattice is None else step_agreement(lattice, matches)
-    for z, warning in seam_warnings(find_seams(slices, matches, known)).items():
+    seams = [
+        s for s in find_seams(slices, matches, known) if s.symmetry or not strains[s.slice].any()
+    ]
+    for z, warning in seam_warnings(seams).items():
         flagged[z] = replace(flagged[z], flags=(warning, *flagged[z].flags))
+    return flagged
+
+
+def _flag_strains(matches: Sequence[Match], strains: NDArray[np.float64], mode: str) -> list[Match]:
+    """Matches whose slices carry a warning where they are distorted and stay so."""
+    flagged = list(matches)
+    for z in map(int, np.flatnonzero(strains.any(axis=1))):
+        if mode != "affine":
+            flags = (describe_strain(strains[z]), *flagged[z].flags)
+            flagged[z] = replace(flagged[z], flags=flags)
     return flagged
 
 

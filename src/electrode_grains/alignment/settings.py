@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from electrode_grains.alignment.symmetries import TurnedSlices
 from electrode_grains.base import Settings, setting
 
-Mode = Literal["auto", "none", "translation", "rigid_body"]
+Mode = Literal["auto", "none", "translation", "rigid_body", "affine"]
 
 
 class AlignmentSettings(Settings):
@@ -22,7 +22,7 @@ class AlignmentSettings(Settings):
 
     mode: Mode = setting(
         "auto",
-        "motions of a slice: none, translation, rigid_body (with rotation); "
+        "motions of a slice: none, translation, rigid_body (with rotation), affine (and strain); "
         "auto: none for slices of one volume file, else rigid_body",
     )
     undo: tuple[TurnedSlices, ...] = setting(
