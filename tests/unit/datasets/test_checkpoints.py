@@ -17,6 +17,8 @@ from electrode_grains.datasets.network import read_network
 from electrode_grains.errors import ComputationError, InputError
 
 SETTINGS = TrainingSettings(
+    batch_size=1,
+    initial_network=None,
     window_shape=(8, 16, 16),
     epochs=4,
     steps_per_epoch=2,
