@@ -12,6 +12,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from electrode_grains.datasets.folders import ScanFolderDataset
+from electrode_grains.ebsd import annotation_fits, misorientation_in_slices
 
 FOLDER = os.environ.get("ELECTRODE_GRAINS_IRON_3D", "")
 pytestmark = pytest.mark.skipif(
@@ -43,11 +44,26 @@ def results(project):
     scans = ScanFolderDataset(path=FOLDER).load()
     given = parameters | {"ebsd_scans": scans}
     given |= {"true_grain_label_volume": None, "acquired_label_stack": None}
+    given |= {"slice_annotations": {}, "segmentation_edits": []}
     catalog = DataCatalog(
         {name: Kept(given[name]) if name in given else Kept() for name in steps.datasets()}
     )
     SequentialRunner().run(steps, catalog)
     return catalog
+
+
+def test_labels_of_another_slice_are_named_and_right_ones_raise_no_doubt(results):
+    assert not any(fit["doubt"] for fit in results.load("annotation_checks")["slices"])
+    raw = results.load("image_quality_stack").to_numpy()
+    orientations = results.load("orientation_stack").to_numpy()[:4]
+    angles = misorientation_in_slices(orientations, "m-3m")
+    for name, classes in results.load("orientation_annotations").items():
+        z = list(results.load("scan_index").slices).index(name)
+        for distance in (1, 3, 6, 10, 20):
+            placed = np.zeros(raw.shape, np.uint8)
+            placed[z + distance if z + distance < len(raw) else z - distance] = classes
+            (fit,) = annotation_fits(placed, raw, raw, "raw", None, angles)
+            assert f"fits slice {z} (" in fit["doubt"]
 
 
 def test_coordinates_win_over_a_header_that_contradicts_them(results):

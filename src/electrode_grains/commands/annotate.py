@@ -277,11 +277,16 @@ def import_labels(
     from electrode_grains.commands.console import echo, show_table
     from electrode_grains.configuration import data_folder
     from electrode_grains.datasets.labels import update_labels
-    from electrode_grains.ebsd import annotation_issues, issue_table
+    from electrode_grains.ebsd import (
+        annotation_fits,
+        annotation_issues,
+        issue_table,
+        misorientation_in_slices,
+    )
     from electrode_grains.runs import one_run
 
     read = {name: cache(given) for name, given in painted.items()}
-    _, issues = annotation_issues(read, stack.names, stack.image_quality.shape, slice_numbers)
+    placed, issues = annotation_issues(read, stack.names, stack.image_quality.shape, slice_numbers)
     if issues:
         raise InputError(
             f"{len(issues)} problems in {len(read)} painted images; none was imported:\n"
@@ -304,6 +309,12 @@ def import_labels(
     )  # fmt: skip
     if update.archive:
         echo(f"\nThe labels before are in {update.archive}")
+    quality, angles = stack.image_quality, None
+    if stack.orientations is not None:
+        angles = misorientation_in_slices(stack.orientations[:4], stack.laue_group)
+    for fit in annotation_fits(placed, quality, quality, "raw", stack.names, angles):
+        if fit["doubt"]:
+            echo(f"\nWarning: {fit['doubt']}")
     echo(f"\nAll labels are in {folder}")
     echo("Next: electrode-grains check, then kedro run")
     return len(update.added) + len(update.replaced)

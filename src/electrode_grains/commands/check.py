@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from electrode_grains.commands.project import Project
+    from electrode_grains.crystal import LaueGroup
     from electrode_grains.ebsd import Issue
     from electrode_grains.pipelines.preprocessing.settings import StackSettings
 
@@ -95,7 +96,8 @@ def inspect_project(project: Project) -> tuple[list[Issue], list[str], list[str]
         if placed is not None and not issues:
             labelled = [z for z, classes in enumerate(placed) if classes.any()]
             facts.append(f"{len(labelled)} labelled slices, by place in the stack: {labelled}")
-            warnings += _annotation_warnings(placed, stack, annotation.frame)
+            if annotation.frame == "raw":  # of aligned ones only a run can tell
+                warnings += _annotation_warnings(placed, stack, stack_settings.laue_group)
         edits, found = _inspect_edits(project, shape)
         issues += found
         facts.append(f"{edits} recorded edits")
@@ -176,16 +178,20 @@ def _inspect_annotations(
     return annotation_issues(dataset.readers(), names, shape, numbers)
 
 
-def _annotation_warnings(placed: NDArray[np.uint8], stack: xr.Dataset, frame: str) -> list[str]:
-    """Whether labels drawn on raw slices show their own slice; aligned ones only a run can tell."""
-    from electrode_grains.ebsd import annotation_fits
+def _annotation_warnings(
+    placed: NDArray[np.uint8], stack: xr.Dataset, laue: LaueGroup
+) -> list[str]:
+    """Whether labels drawn on raw slices show their own slice."""
+    from electrode_grains.ebsd import (
+        annotation_fits,
+        misorientation_in_slices,
+        stack_orientations,
+    )
 
-    if frame != "raw":
-        return []
-    quality = stack["image_quality"].to_numpy()
-    return [
-        fit["doubt"] for fit in annotation_fits(placed, quality, quality, frame) if fit["doubt"]
-    ]
+    quality, names = stack["image_quality"].to_numpy(), stack.attrs["slices"]
+    angles = misorientation_in_slices(stack_orientations(stack, laue)[:4], laue)
+    fits = annotation_fits(placed, quality, quality, "raw", names, angles)
+    return [fit["doubt"] for fit in fits if fit["doubt"]]
 
 
 def _inspect_edits(project: Project, shape: tuple[int, ...]) -> tuple[int, list[Issue]]:

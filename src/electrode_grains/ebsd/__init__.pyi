@@ -4,6 +4,7 @@ from .fields import check_symmetry, orientations_of_stack, stack_orientations
 from .formats import SUFFIXES, read_scan, scan_readers
 from .frames import FRAME_PRESETS, FrameChoice, FrameRotations
 from .hdf5_probe import probing_files
+from .label_fits import annotation_fits, misorientation_in_slices
 from .orientation_field import (
     ORIENTATION_CHANNELS,
     OrientationField,
@@ -11,7 +12,6 @@ from .orientation_field import (
 )
 from .orientations import LAUE_GROUPS, LaueGroup, ipf_colors
 from .placement import (
-    annotation_fits,
     annotation_issues,
     classes_of_colours,
     place_annotations,
@@ -53,6 +53,7 @@ __all__ = [
     "classes_of_colours",
     "inspect_scans",
     "ipf_colors",
+    "misorientation_in_slices",
     "natural_order",
     "place_annotations",
     "probing_files",

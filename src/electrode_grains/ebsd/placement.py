@@ -19,9 +19,6 @@ from electrode_grains.classes import (
 from electrode_grains.ebsd.scan import Issue, issue_from, slice_number
 from electrode_grains.errors import InputError, SettingsError
 
-# Contrasts of one slice differ by less than this between frames or slices that fit alike.
-FIT_MARGIN = 0.1
-
 
 def place_annotations(
     annotations: Mapping[str, NDArray[np.uint8]],
@@ -220,83 +217,3 @@ def classes_of_colours(name: str, colours: NDArray[np.uint8]) -> NDArray[np.uint
             remedy="draw in the colours of the palette with the pencil tool, antialiasing off",
         )
     return np.array(values, np.uint8)[index].reshape(colours.shape[:2])
-
-
-def annotation_fits(
-    placed: NDArray[np.uint8],
-    raw: NDArray[np.floating[Any]],
-    aligned: NDArray[np.floating[Any]],
-    frame: str,
-) -> list[dict[str, Any]]:
-    """Check that each annotation shows the slice it is said to be of.
-
-    Parameters
-    ----------
-    placed : ndarray of uint8, shape (z, y, x)
-        Annotations as drawn, see `place_annotations`.
-    raw, aligned : ndarray of float, shape (z, y, x)
-        Image quality as scanned and as aligned.
-    frame : {"raw", "aligned"}
-        What the annotations are said to be drawn on.
-
-    Returns
-    -------
-    list of dict
-        For each annotated slice its index `slice`, the number of points of each class, the
-        contrast of its own slice (`own`), of those `before` and `after` it and of its own
-        slice in the `other_frame`, and the `doubt` that follows from them, or None.
-
-    Notes
-    -----
-    Boundaries diffract worse than interiors. The contrast is the mean image quality of annotated
-    interior less that of annotated boundary, over the standard deviation of both together.
-    Drawn lines fit their own slice: on virtual particles by 1.5, its neighbours by 1.1.
-    """
-    own_frame, other_frame = (raw, aligned) if frame == "raw" else (aligned, raw)
-    fits = []
-    for z in np.flatnonzero((placed > 0).any(axis=(1, 2))).tolist():
-        fit: dict[str, Any] = {
-            "slice": z,
-            "points": {
-                name: int((placed[z] == value).sum())
-                for name, value in (
-                    ("boundary", BOUNDARY),
-                    ("interior", INTERIOR),
-                    ("background", BACKGROUND),
-                )
-            },
-            "own": _contrast(placed[z], own_frame[z]),
-            "before": _contrast(placed[z], own_frame[z - 1]) if z > 0 else None,
-            "after": _contrast(placed[z], own_frame[z + 1]) if z + 1 < len(raw) else None,
-            "other_frame": _contrast(placed[z], other_frame[z]),
-        }
-        fits.append({**fit, "doubt": _doubt(fit, frame)})
-    return fits
-
-
-def _contrast(classes: NDArray[np.uint8], quality: NDArray[np.floating[Any]]) -> float | None:
-    known = np.isfinite(quality)
-    boundary = quality[known & (classes == BOUNDARY)]
-    interior = quality[known & (classes == INTERIOR)]
-    if not (boundary.size and interior.size):
-        return None
-    spread = float(np.concatenate([boundary, interior]).std())
-    return float(interior.mean() - boundary.mean()) / spread if spread > 0 else None
-
-
-def _doubt(fit: Mapping[str, Any], frame: str) -> str | None:
-    own = fit["own"]
-    if own is None:
-        return None
-    side = max(("before", "after"), key=lambda name: fit[name] if fit[name] is not None else own)
-    if fit[side] is not None and fit[side] > own + FIT_MARGIN:
-        return (
-            f"the annotation of slice {fit['slice']} fits the slice {side} it better "
-            f"(contrast {fit[side]:.2f}) than its own ({own:.2f}): check slice_numbers"
-        )
-    if fit["other_frame"] is not None and fit["other_frame"] > own + FIT_MARGIN:
-        return (
-            f"the annotation of slice {fit['slice']} fits the other frame better (contrast "
-            f"{fit['other_frame']:.2f}) than the {frame} one ({own:.2f}): check frame"
-        )
-    return None

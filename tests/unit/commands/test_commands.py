@@ -213,6 +213,20 @@ def test_import_takes_in_all_images_or_none(command, own_project, tmp_path):
     assert not (own_project / "data/01_raw/slice_annotations/slice_001.png").exists()
 
 
+def test_labels_of_another_slice_are_named_by_import_and_check(command, own_project, tmp_path):
+    painted, labels = tmp_path / "painted", own_project / "data/01_raw/slice_annotations"
+    painted.mkdir()
+    assert "not slice" not in command("check", own_project).output
+    (labels / "slice_002.png").rename(painted / "slice_007.png")
+    done = command("annotate", "--project", own_project, "--import", painted)
+    assert done.exit_code == 0, done.output
+    said = "the label of slice_007 fits slice_002 ("
+    assert said in done.output
+    checked = command("check", own_project)
+    assert said in checked.output
+    assert checked.output.count("not slice") == 1
+
+
 def test_a_viewer_that_is_not_there_is_said_to_be_missing(command, own_project, monkeypatch):
     monkeypatch.setattr("electrode_grains.commands.viewer.available", lambda: False)
     done = command("annotate", "--project", own_project, "--viewer")

@@ -23,6 +23,7 @@ from electrode_grains.ebsd import (
     ORIENTATION_CHANNELS,
     ScanIndex,
     annotation_fits,
+    misorientation_in_slices,
     orientations_of_stack,
     place_annotations,
     stack_scans,
@@ -137,6 +138,7 @@ def align_annotations(
     scan_index: ScanIndex,
     image_quality_stack: xr.DataArray,
     image_quality_volume: xr.DataArray,
+    orientation_stack: xr.DataArray,
     slice_transforms: SliceTransforms,
     annotation: AnnotationSettings,
 ) -> tuple[xr.DataArray, dict[str, Any]]:
@@ -161,7 +163,10 @@ def align_annotations(
     placed = moved = place_annotations(annotations, scan_index.slices, raw.shape, numbers)
     if frame == "raw":
         moved = apply_transforms(placed, slice_transforms, order=0)
-    fits = annotation_fits(placed, raw, aligned, frame)
+    angles = misorientation_in_slices(orientation_stack.to_numpy()[:4], scan_index.laue_group)
+    if angles is not None and frame == "aligned":
+        angles = apply_transforms(angles, slice_transforms, order=0)
+    fits = annotation_fits(placed, raw, aligned, frame, scan_index.slices, angles)
     for doubt in (fit["doubt"] for fit in fits if fit["doubt"]):
         logger.warning("%s", doubt)
     volume = as_volume(moved, spacing_of(image_quality_stack), "annotation_volume")

@@ -46,6 +46,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "scan_index",
                     "image_quality_stack",
                     "image_quality_volume",
+                    "orientation_stack",
                     "slice_transforms",
                     "params:preprocessing.annotation",
                 ],
