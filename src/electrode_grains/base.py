@@ -8,9 +8,9 @@ back, so that a file can keep it and a reader knows what it gets.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import Annotated, Any, ClassVar, Protocol, Self, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from electrode_grains.errors import SettingsError
 
@@ -93,6 +93,21 @@ def setting(default: Any, meaning: str, *, unit: str | None = None, **limits: An
       Input should be greater than 0 ...
     """
     return Field(default, description=meaning, json_schema_extra={"unit": unit}, **limits)
+
+
+SMALLEST_LENGTH_NM = 1.0  # no scan is finer
+
+
+def _plausible_length(value: float) -> float:
+    if 0 < value < SMALLEST_LENGTH_NM:
+        raise ValueError(
+            f"{value:g} nm is too small: are these um? {value:g} um = {value * 1000:g} nm"
+        )
+    return value
+
+
+# A length in nm that a user types: 0.05 is refused, since it is meant in micrometres.
+Length = Annotated[float, AfterValidator(_plausible_length)]
 
 
 def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -13,10 +13,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from electrode_grains.errors import InputError
+from electrode_grains.errors import InputError, SettingsError
 
 Spacing = tuple[float, float, float]
 AXES = ("z", "y", "x")
+# A length that differs by more from the others is nearer to them in another unit (um, pm).
+LARGEST_ANISOTROPY = 1000**0.5
+NOTABLE_ANISOTROPY = 10.0
 
 
 def as_volume(
@@ -87,6 +90,48 @@ def as_volume(
     for axis in AXES:
         volume[axis].attrs["units"] = "nm"
     return volume
+
+
+def spacing_notes(spacing: Sequence[float], where: str) -> tuple[str, ...]:
+    """Refuse voxels whose edges are not in one unit, and note what should be looked at.
+
+    Parameters
+    ----------
+    spacing : sequence of 3 float
+        (dz, dy, dx) in nm, all positive.
+    where : str
+        Setting or option that a user can correct.
+
+    Returns
+    -------
+    tuple of str
+        A note where edges differ by a factor of more than 10, as those of lamellae may.
+
+    Raises
+    ------
+    SettingsError
+        If they differ by a factor of more than 31.6, the square root of 1000.
+
+    Examples
+    --------
+    >>> spacing_notes((50, 4, 4), "spacing")
+    ('the voxels of 50 x 4 x 4 nm (z, y, x) are 12.5 times as long as wide: check spacing',)
+    """
+    low, middle, high = sorted(spacing)
+    shown = " x ".join(f"{step:g}" for step in spacing) + " nm (z, y, x)"
+    ratio = high / low
+    if ratio <= NOTABLE_ANISOTROPY:
+        return ()
+    if ratio <= LARGEST_ANISOTROPY:
+        return (f"the voxels of {shown} are {ratio:.3g} times as long as wide: check {where}",)
+    odd, meant = (low, low * 1000) if middle / low > high / middle else (high, high / 1000)
+    raise SettingsError(
+        "the edges of the voxels are not in one unit",
+        where=where,
+        found=f"{shown}: one is {ratio:.3g} times another",
+        expected=f"nanometres, which differ by a factor of {LARGEST_ANISOTROPY:.3g} at most",
+        remedy=f"are these micrometres, or picometres? Then {odd:g} is {meant:g} nm",
+    )
 
 
 def spacing_of(volume: xr.DataArray) -> Spacing:

@@ -70,6 +70,7 @@ def row_of(issue: Issue, project: Path) -> tuple[str, str, str]:
 
 def inspect_project(project: Project) -> tuple[list[Issue], list[str], list[str]]:
     """Problems, warnings and facts of the input of a project."""
+    from electrode_grains.ebsd import issue_from
     from electrode_grains.pipelines.preprocessing.settings import AnnotationSettings, StackSettings
 
     issues = settings_issues(project)
@@ -86,6 +87,10 @@ def inspect_project(project: Project) -> tuple[list[Issue], list[str], list[str]
         return issues, warnings, facts
     warnings += stack.attrs.get("notes", ())
     if "slices" in stack.attrs:
+        try:
+            warnings += _spacing_notes(stack, stack_settings.slice_spacing_nm)
+        except UserError as problem:
+            issues.append(issue_from("preprocessing.stack", problem))
         names = stack.attrs["slices"]
         shape = stack["image_quality"].shape
         facts.append(
@@ -161,6 +166,14 @@ def _inspect_scans(
         return inspect_scans(
             readers, settings.first_slice, settings.reading_options(), report_progress
         )
+
+
+def _spacing_notes(stack: xr.Dataset, slice_spacing_nm: float | None) -> tuple[str, ...]:
+    from electrode_grains.volumes import spacing_notes
+
+    dy, dx = stack.attrs["step_nm"]
+    dz = slice_spacing_nm or stack.attrs["slice_spacing_nm"] or dy
+    return spacing_notes((dz, dy, dx), "preprocessing.stack.slice_spacing_nm and step_nm")
 
 
 def _inspect_annotations(

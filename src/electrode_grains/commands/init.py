@@ -125,6 +125,7 @@ def create_from_scans(
 ) -> None:
     """Read all slices, write a project around them, and say what to do next."""
     from electrode_grains.commands.console import echo
+    from electrode_grains.volumes import spacing_notes
 
     source = (folder / SCANS if scans is None else scans).resolve()
     inside = scans is None or copy
@@ -132,6 +133,7 @@ def create_from_scans(
     step_nm = _step_of_images(source, step_nm)
     stack = _read(source, step_nm)
     spacing, spacing_source = _slice_spacing(stack, slice_spacing_nm)
+    notes = spacing_notes((spacing, *stack.attrs["step_nm"]), "--slice-spacing-nm, --step-nm")
     group, group_source = _laue_group(stack, laue_group)
     if annotations:
         _check_annotations(annotations, stack)
@@ -157,7 +159,7 @@ def create_from_scans(
     echo(f"{folder}: {facts}")
     echo(f"  distance of slices {spacing:g} nm ({spacing_source})")
     echo(f"  Laue group {group} ({group_source})")
-    for note in stack.attrs["notes"][:3]:
+    for note in (*notes, *stack.attrs["notes"][:3]):
         echo(f"  note: {note}")
     _say_what_is_next(folder, labelled=annotations is not None, indexed=_indexed_share(stack) > 0)
 
@@ -228,7 +230,7 @@ def _read(source: Path, step_nm: float | None) -> xr.Dataset:
         stack_scans,
     )
 
-    options = ReadingOptions(step_nm=step_nm)
+    options = ReadingOptions.checked(step_nm=step_nm)
     with probing_files():
         readers = ScanFolderDataset(path=str(source)).load()
     with probing_files(), progress("reading slices") as report_progress:

@@ -68,6 +68,8 @@ def create_from_labels(
 
 
 def _spacing(text: str | None) -> tuple[float, float, float] | None:
+    from electrode_grains.grain_maps.settings import GrainMapSettings
+
     if text is None:
         return None
     try:
@@ -80,7 +82,7 @@ def _spacing(text: str | None) -> tuple[float, float, float] | None:
             found=text,
             expected="three positive numbers in nm, dz,dy,dx, such as 50,50,50",
         )
-    return dz, dy, dx
+    return GrainMapSettings.checked(spacing_nm=(dz, dy, dx)).spacing_nm
 
 
 def _laue_group(grain_map: GrainMap, given: str | None) -> LaueGroup:

@@ -80,7 +80,7 @@ def command(
         readers, options, file, spacing = _of_project(project, env)
     else:
         readers = ScanFolderDataset(path=str(scans)).load()
-        options, file, spacing = ReadingOptions(step_nm=step_nm), Path("preview.png"), None
+        options, file, spacing = ReadingOptions.checked(step_nm=step_nm), Path("preview.png"), None
     with progress("reading slices") as report_progress:
         stack, issues = inspect_scans(readers, options=options, progress=report_progress)
     unread = {

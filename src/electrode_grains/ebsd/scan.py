@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from electrode_grains.ebsd.points import NOT_INDEXED, ScanReader
 from electrode_grains.ebsd.settings import STRICT, ReadingOptions
 from electrode_grains.errors import InputError, SettingsError, UserError
+from electrode_grains.volumes import spacing_notes
 
 Scan = xr.Dataset | Callable[[], xr.Dataset]
 STEP_TOLERANCE = 0.01
@@ -125,7 +126,7 @@ def stack_scans(
         issues of the stack are reported at once, in a table; what most slices have is what is
         expected of the others.
     SettingsError
-        If the spacing is no positive number.
+        If the spacing is no positive number, or not in the unit of the steps.
     """
     if slice_spacing_nm is not None and not (
         np.isfinite(slice_spacing_nm) and slice_spacing_nm > 0
@@ -155,6 +156,7 @@ def stack_scans(
         volume_spacing is not None
     )  # of slices, only a volume tells the spacing
     stack.attrs["spacing_nm"] = (dz, dy, dx)
+    stack.attrs["notes"] += spacing_notes((dz, dy, dx), "slice_spacing_nm and step_nm")
     return stack.assign_coords(z=np.arange(len(stack.attrs["slices"])) * dz)
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import field_validator
 
-from electrode_grains.base import Settings, setting
+from electrode_grains.base import Length, Settings, setting
 from electrode_grains.crystal import LaueGroup
 from electrode_grains.ebsd.frames import Frames, HexagonalAxis
 
@@ -15,7 +15,7 @@ from electrode_grains.ebsd.frames import Frames, HexagonalAxis
 class ReadingOptions(Settings):
     """What a reader may accept, and what a file cannot tell of itself."""
 
-    step_nm: float | None = setting(
+    step_nm: Length | None = setting(
         None, "distance of the pixels of plain images, which do not tell it", unit="nm"
     )
     accept_missing: bool = setting(
@@ -60,13 +60,13 @@ class ReadingOptions(Settings):
 class StackSettings(ReadingOptions):
     """How slices become a stack."""
 
-    slice_spacing_nm: float | None = setting(
+    slice_spacing_nm: Length | None = setting(
         50.0,
         "thickness milled away between scans; null: what the files tell",
         unit="nm",
         gt=0,
     )
-    step_nm: float | None = setting(
+    step_nm: Length | None = setting(
         None,
         "distance of the pixels of plain images, which do not tell it",
         unit="nm",

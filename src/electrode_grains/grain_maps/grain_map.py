@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from electrode_grains.errors import InputError
+from electrode_grains.volumes import spacing_notes
 
 Spacing = tuple[float, float, float]
 LARGEST_LABEL = 2**62  # what the types of all formats that follow can hold
@@ -46,6 +47,8 @@ class GrainMap:
         ------
         InputError
             If neither is known.
+        SettingsError
+            If its edges are not in one unit.
         """
         if given is None and self.spacing_nm is None:
             raise InputError(
@@ -53,7 +56,12 @@ class GrainMap:
                 where=where,
                 remedy="give it with --spacing DZ,DY,DX in nm (setting grain_map.spacing_nm)",
             )
-        return replace(self, spacing_nm=given or self.spacing_nm)
+        spacing = given or self.spacing_nm
+        assert spacing is not None
+        notes = spacing_notes(spacing, "--spacing (setting grain_map.spacing_nm)")
+        if given and self.spacing_nm and not np.allclose(given, self.spacing_nm, rtol=0.01):
+            notes += (f"voxel size {given} nm is given, the file says {self.spacing_nm}",)
+        return replace(self, spacing_nm=spacing, notes=self.notes + notes)
 
 
 def checked_labels(values: NDArray[Any], where: str) -> NDArray[np.int64]:

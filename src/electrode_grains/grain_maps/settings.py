@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from pydantic import PositiveFloat
+from typing import Annotated
 
-from electrode_grains.base import Settings, setting
+from pydantic import Field
+
+from electrode_grains.base import Length, Settings, setting
 from electrode_grains.crystal import LaueGroup
+
+Step = Annotated[Length, Field(gt=0, allow_inf_nan=False)]
 
 
 class GrainMapSettings(Settings):
     """Where a project starts from a grain map instead of slices."""
 
-    spacing_nm: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = setting(
+    spacing_nm: tuple[Step, Step, Step] | None = setting(
         None, "voxel size (dz, dy, dx); null takes it from the file", unit="nm"
     )
     laue_group: LaueGroup = setting("-3m", "decides when two orientations are the same")

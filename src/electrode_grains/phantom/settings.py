@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from electrode_grains.base import Settings, setting
+from electrode_grains.base import Length, Settings, setting
 from electrode_grains.ebsd.frames import FramePreset
 from electrode_grains.tessellation import ArchitectureSettings
 
@@ -11,7 +11,7 @@ class ParticleSettings(ArchitectureSettings):
     """Window and grains of a virtual particle."""
 
     shape: tuple[int, int, int] = setting((64, 128, 128), "voxels (z, y, x) of the window")
-    spacing_nm: tuple[float, float, float] = setting(
+    spacing_nm: tuple[Length, Length, Length] = setting(
         (50.0, 50.0, 50.0), "voxel size (dz, dy, dx), the step of the paper", unit="nm"
     )
     radial_texture: float = setting(

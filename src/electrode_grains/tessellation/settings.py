@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from electrode_grains.base import Settings, setting
+from electrode_grains.base import Length, Settings, setting
 
 
 class ArchitectureSettings(Settings):
@@ -16,10 +16,10 @@ class ArchitectureSettings(Settings):
     by distance to Tables 2 and 3; `docs/virtual_particle.md` says how near they come.
     """
 
-    mean_diameter_nm: float = setting(
+    mean_diameter_nm: Length = setting(
         513.8, "mean of the inverse Gaussian diameters (Table 1: mu)", unit="nm", gt=0
     )
-    diameter_shape_nm: float = setting(
+    diameter_shape_nm: Length = setting(
         4600.0, "their shape parameter (Table 1: lambda); larger is more alike", unit="nm", gt=0
     )
     size_contrast: float = setting(
@@ -34,10 +34,10 @@ class ArchitectureSettings(Settings):
     hardness: float = setting(
         0.4, "least distance of seeds, as a share of the cube root of the cell volume", ge=0, le=0.8
     )
-    warp_amplitude_nm: float = setting(
+    warp_amplitude_nm: Length = setting(
         42.0, "rms displacement that bends all boundaries", unit="nm", ge=0
     )
-    warp_length_nm: float = setting(140.0, "its range", unit="nm", gt=0)
+    warp_length_nm: Length = setting(140.0, "its range", unit="nm", gt=0)
 
     @property
     def mean_volume_nm3(self) -> float:

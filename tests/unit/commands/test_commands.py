@@ -72,6 +72,40 @@ def test_init_asks_for_the_slice_spacing_which_ang_files_do_not_tell(command, sl
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize("spacing", [0.05, 50000, 0.9, 2])
+def test_a_slice_spacing_in_another_unit_is_refused_by_init_and_by_check(
+    command, own_project, slices, tmp_path, spacing
+):
+    words = ("init", tmp_path / "new", "--scans", slices / "scans")
+    refused = command(*words, "--slice-spacing-nm", spacing)
+    if spacing == 2:  # membranes are as thin as that
+        assert refused.exit_code == 0, refused.output
+        assert "25 times as long as wide" in refused.output
+        assert "25 times as long as wide" in command("check", tmp_path / "new").output
+        return
+    assert refused.exit_code == 2
+    assert "are these micrometres" in refused.output
+    assert not (tmp_path / "new").exists()
+    parameters = own_project / "conf" / "local" / "parameters.yml"
+    parameters.write_text(parameters.read_text().replace("50.0", str(spacing)))
+    checked = command("check", own_project)
+    assert checked.exit_code == 2, checked.output
+    assert "are these um?" in checked.output or "are these micrometres" in checked.output
+
+
+def test_a_step_of_images_in_micrometres_is_refused(command, slices, tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    for z in range(3):
+        Image.fromarray(np.full((24, 28), 100 + z, np.uint8)).save(images / f"slice_{z}.png")
+    words = ("--scans", images, "--slice-spacing-nm", 50, "--step-nm")
+    for wrong in (0.05, 50000):
+        refused = command("init", tmp_path / "new", *words, wrong)
+        assert refused.exit_code == 2, refused.output
+        assert "um" in refused.output or "micrometres" in refused.output
+    assert command("preview", images, "--step-nm", 0.05).exit_code == 2
+
+
 def test_init_asks_for_the_step_of_images(command, slices, tmp_path):
     for file in (slices / "scans").glob("*.ang"):
         tifffile.imwrite(file.with_suffix(".tif"), read_scan(file)["image_quality"].to_numpy())

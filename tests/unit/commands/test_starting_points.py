@@ -115,7 +115,8 @@ def test_a_project_starts_from_a_grain_map(command, grain_map, tmp_path):
     assert declared["tool"]["electrode_grains"] == {"starts_from": "grain_map"}
 
 
-@pytest.mark.parametrize("spacing", ["50", "50,50", "0,1,1", "-1,1,1", "a,b,c", "nan,1,1"])
+@pytest.mark.parametrize("spacing", ["50", "50,50", "0,1,1", "-1,1,1", "a,b,c", "nan,1,1",
+                                     "0.05,0.05,0.05", "50,50,0.9", "50000,50,50"])  # fmt: skip
 def test_a_spacing_that_is_none_is_refused(command, grain_map, tmp_path, spacing):
     done = command("init", tmp_path / "own", "--labels", grain_map, f"--spacing={spacing}")
     assert done.exit_code == 2

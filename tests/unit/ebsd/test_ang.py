@@ -479,8 +479,11 @@ def test_without_a_slice_spacing_voxels_are_as_deep_as_they_are_high():
     assert stack["z"].to_numpy().tolist() == [0.0, 40.0]
 
 
-def test_slices_may_lie_closer_than_a_nanometre():
-    assert stack_scans([make_scan(), make_scan()], 0.5)["z"].to_numpy().tolist() == [0.0, 0.5]
+def test_slices_may_lie_closer_than_points_but_not_in_another_unit():
+    assert stack_scans([make_scan(), make_scan()], 4.0)["z"].to_numpy().tolist() == [0.0, 4.0]
+    assert "12.5 times" in stack_scans([make_scan()], 4.0).attrs["notes"][-1]
+    with pytest.raises(SettingsError, match=r"0\.05 x 50 x 50 nm"):
+        stack_scans([make_scan(), make_scan()], 0.05)
 
 
 @pytest.mark.parametrize(("laue", "doubts"), [("-3m", 0), ("m-3m", 1)])
