@@ -5,11 +5,17 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from electrode_grains.distributions.goodness import MINIMUM_AXES, axis_uniformity, goodness_of_fit
+from electrode_grains.distributions.goodness import (
+    MINIMUM_AXES,
+    axis_uniformity,
+    bootstrap_samples,
+    goodness_of_fit,
+)
 from electrode_grains.distributions.marginal_fitting import inside_support, select_marginal
 from electrode_grains.distributions.marginals import Marginal
 from electrode_grains.distributions.records import (
@@ -149,16 +155,13 @@ def selection_frequencies(
     """
     if fit.best is None or replicates == 0:
         return {}
-    model = fit.distribution()
-    families = [row.family for row in fit.candidates if row.is_supported]
+    rivals = [fit.distribution(row.family) for row in fit.candidates if row.is_supported]
+    families = [rival.family for rival in rivals]
+    draw = partial(fit.distribution().sample, rng=rng)
     won = Counter(
         best.family
-        for _ in range(replicates)
-        if (
-            best := winner(
-                select_marginal(model.sample(fit.sample_size, rng), families, fit.support)
-            )
-        )
+        for (sample,) in bootstrap_samples(draw, fit.sample_size, replicates)
+        if (best := winner(select_marginal(sample, families, fit.support, starts=rivals)))
     )
     return {name: count / replicates for name, count in won.most_common()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,7 +11,7 @@ from scipy.stats import rankdata
 
 from electrode_grains.distributions.copula_fitting import fit_copula
 from electrode_grains.distributions.copulas import BivariateCopula
-from electrode_grains.distributions.goodness import checked_replicates
+from electrode_grains.distributions.goodness import bootstrap_samples, checked_replicates
 from electrode_grains.distributions.joint import JointDensity
 from electrode_grains.distributions.marginal_fitting import fit_marginal
 from electrode_grains.distributions.marginals import Marginal
@@ -94,8 +95,9 @@ def copula_goodness_of_fit(
         return CopulaGoodness(cramer_von_mises=math.nan, p_value=math.nan, replicates=0)
     observed = rosenblatt_distance(fitted.model, u, v)
     exceeded, refits = 0, []
-    for _ in range(replicates):
-        first, second = map(pseudo_observations, fitted.model.sample(len(np.asarray(u)), rng))
+    draw = partial(fitted.model.sample, rng=rng)
+    for pairs in bootstrap_samples(draw, len(np.asarray(u)), replicates):
+        first, second = map(pseudo_observations, pairs)
         refit = fit_copula(first, second, family, rotation, start=fitted.model)
         if refit.model is None or not refit.is_ranked:
             continue
@@ -137,11 +139,9 @@ def joint_bootstrap(
     copula = joint.copula
     names = copula_family_named(copula.family).parameter_names
     rows, at_bound = [], 0
-    for _ in range(replicates):
+    for pairs in bootstrap_samples(partial(joint.sample, rng=rng), sample_size, replicates):
         levels = []
-        for marginal, values in zip(
-            (joint.marginal_x, joint.marginal_y), joint.sample(sample_size, rng), strict=True
-        ):
+        for marginal, values in zip((joint.marginal_x, joint.marginal_y), pairs, strict=True):
             assert isinstance(marginal, Marginal)
             refit = fit_marginal(values, marginal.family, marginal.support, start=marginal).model
             level = (refit or marginal).cdf(values)

@@ -45,6 +45,15 @@ def _beta_log_density(x: Array, a: float, b: float) -> Array:
     return np.asarray((a - 1.0) * np.log(x) + (b - 1.0) * np.log1p(-x) - betaln(a, b))
 
 
+def _beta_tails(x: Array, a: float, b: float) -> tuple[Array, Array]:
+    """Probabilities below and above: the costly function gives the tail beside the mean alone."""
+    x = np.asarray(x, dtype=float)
+    left = x < a / (a + b)
+    below = betainc(a, b, x, where=left, out=np.ones_like(x))
+    above = betaincc(a, b, x, where=~left, out=np.asarray(1.0 - below))
+    return np.where(left, below, 1.0 - above), above
+
+
 def _beta_quantile(p: Array, q: Array, a: float, b: float) -> Array:
     return np.asarray(np.where(p < q, betaincinv(a, b, p), betainccinv(a, b, q)))
 
@@ -203,7 +212,7 @@ UNIT_FAMILIES = (
         parameters=(SHAPE_A, SHAPE_B),
         natural_support=UNIT,
         log_density=_beta_log_density,
-        tails=lambda x, a, b: (betainc(a, b, x), betaincc(a, b, x)),
+        tails=_beta_tails,
         quantile=_beta_quantile,
         starts=_beta_starts,
         is_scalable=False,

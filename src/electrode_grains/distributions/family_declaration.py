@@ -274,53 +274,6 @@ def minus_log(p: Array, q: Array) -> Array:
     return np.asarray(np.where(p < q, -np.log(p), -np.log1p(-q)))
 
 
-def invert_tails(family: MarginalFamily, p: Array, q: Array, values: Point) -> Array:
-    """Solve F(x) = p by Newton's method, kept inside a shrinking bracket.
-
-    Parameters
-    ----------
-    family : MarginalFamily
-        With `tails`, `log_density`, and `bracket` where its natural support is infinite.
-    p, q : ndarray of float, shape (n,)
-        Probabilities below and above the quantile.
-    values : tuple of float
-        Parameters.
-
-    Returns
-    -------
-    ndarray of float, shape (n,)
-        Quantiles.
-    """
-    if family.bracket is not None:
-        lower, upper = family.bracket(p, q, *values)
-    else:
-        lower, upper = (np.full_like(p, end) for end in family.natural_support)
-    lower, upper = np.array(lower, dtype=float), np.array(upper, dtype=float)
-    x = 0.5 * (lower + upper)
-    moved = np.full(x.size, np.inf)
-    active = np.arange(x.size)  # a value that has converged is not moved any more
-    for _ in range(200):
-        at, p_at, q_at = x[active], p[active], q[active]
-        below, above = family.tails(at, *values)
-        excess: Any = np.where(p_at <= q_at, below - p_at, q_at - above)
-        low = np.where(excess <= 0.0, at, lower[active])
-        high = np.where(excess >= 0.0, at, upper[active])
-        proposal = at - excess * np.exp(-family.log_density(at, *values))
-        outside = ~((proposal >= low) & (proposal <= high))
-        # where a step is not half as long as the last, halve the bracket: Newton's method
-        # creeps along a flat tail
-        halved = outside | (np.abs(proposal - at) > 0.5 * moved[active])
-        proposal = np.where(halved, 0.5 * (low + high), proposal)
-        lower[active], upper[active], x[active] = low, high, proposal
-        moved[active] = np.abs(proposal - at)
-        # the error after a Newton step this short is beyond the digits of the tails
-        settled = ~halved & (np.abs(proposal - at) <= 1e-11 * np.abs(proposal))
-        active = active[~settled & (high - low > 4e-16 * np.abs(proposal))]
-        if not active.size:
-            break
-    return np.asarray(x)
-
-
 @dataclass(frozen=True, kw_only=True)
 class CopulaFamily:
     """Declaration of a family of bivariate copulas.

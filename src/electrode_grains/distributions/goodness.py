@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +17,8 @@ from electrode_grains.distributions.registry import family_named
 from electrode_grains.distributions.rounding import Grid
 from electrode_grains.errors import InputError, SettingsError
 
+Array = NDArray[np.float64]
+DRAWN_AT_ONCE = 100_000  # values, whose intermediate results fit into memory
 STATISTICS = ("kolmogorov_smirnov", "anderson_darling", "cramer_von_mises")
 MINIMUM_AXES = 20  # below, the chi-squared limit of the tests is not close
 
@@ -105,8 +109,8 @@ def goodness_of_fit(
     observed = edf_statistics(marginal, values)
     drawn_statistics: list[list[float]] = []
     refits: list[list[float]] = []
-    for _ in range(replicates):
-        drawn = marginal.sample(values.size, rng)
+    draw = partial(marginal.sample, rng=rng)
+    for (drawn,) in bootstrap_samples(draw, values.size, replicates):
         if grid is not None:
             drawn = grid.round(drawn)
             drawn = drawn[inside_support(drawn, marginal.bounds)]
@@ -130,6 +134,29 @@ def goodness_of_fit(
         replicates=used,
         bootstrap_errors=_spread(marginal, refits),
     )
+
+
+def bootstrap_samples(
+    draw: Callable[[int], Array | tuple[Array, Array]], size: int, replicates: int
+) -> Iterator[Array]:
+    """Draw samples of a size, many at a time, which costs less than one by one.
+
+    Parameters
+    ----------
+    draw : callable (n) -> array, or a tuple of arrays, shape (n,)
+        Independent observations.
+    size, replicates : int
+        Observations of a sample, and samples.
+
+    Yields
+    ------
+    ndarray of float, shape (characteristics, size)
+    """
+    at_once = max(1, DRAWN_AT_ONCE // max(size, 1))
+    for first in range(0, replicates, at_once):
+        number = min(at_once, replicates - first)
+        drawn = np.atleast_2d(np.asarray(draw(number * size)))
+        yield from drawn.reshape(len(drawn), number, size).swapaxes(0, 1)
 
 
 def checked_replicates(replicates: int) -> None:

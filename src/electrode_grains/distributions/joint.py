@@ -168,7 +168,10 @@ class JointDensity:
         self, probabilities: Sequence[float], *, n: int = 100_000, seed: int = 0
     ) -> list[float]:
         """Densities of several probabilities from one sample; see `credible_level`."""
-        density = self.pdf(*self.sample(n, np.random.default_rng(seed)))
+        u, v = self.copula.sample(n, np.random.default_rng(seed))
+        x, y = self.marginal_x.quantile(u), self.marginal_y.quantile(v)
+        u, v = (np.clip(level, MARGIN, 1 - MARGIN) for level in (u, v))
+        density = self.marginal_x.pdf(x) * self.marginal_y.pdf(y) * self.copula.pdf(u, v)
         return [float(np.quantile(density, 1 - probability)) for probability in probabilities]
 
     def sample(self, n: int, rng: np.random.Generator) -> tuple[Array, Array]:

@@ -130,6 +130,7 @@ def select_marginal(
     support: Support | None = None,
     *,
     grid: Grid | None = None,
+    starts: Iterable[Marginal] = (),
 ) -> list[Fit[Marginal]]:
     """Fit several families to the same observations and rank them by AIC.
 
@@ -146,6 +147,8 @@ def select_marginal(
         compares likelihoods of equal samples only.
     grid : Grid, optional
         As `fit_marginal` takes it.
+    starts : iterable of Marginal, optional
+        Where the searches of their families begin as well, as in `fit_marginal`.
 
     Returns
     -------
@@ -181,7 +184,11 @@ def select_marginal(
         within = (max(ends[0] for ends in own), min(ends[1] for ends in own)) if own else (0, 0)
     kept = values[inside_support(values, within)]
     done: _Done = {}
-    fits = [_screen(_fit(kept, family, _Cut(support, grid), done)) for family in declarations]
+    known = {start.family: start for start in starts}
+    fits = [
+        _screen(_fit(kept, family, _Cut(support, grid), done, known.get(family.name)))
+        for family in declarations
+    ]
     return rank_by_aic(_describe_exclusions(fit, values, within) for fit in fits)
 
 

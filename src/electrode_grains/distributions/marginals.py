@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import quad
 
-from electrode_grains.distributions.family_declaration import MarginalFamily, Point, invert_tails
+from electrode_grains.distributions.family_declaration import MarginalFamily, Point
+from electrode_grains.distributions.quantiles import invert_tails
 from electrode_grains.distributions.registry import family_named, parameters_by_name
 from electrode_grains.errors import SettingsError
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +17,7 @@ from electrode_grains.distributions.copula_goodness import (
     joint_bootstrap,
 )
 from electrode_grains.distributions.copulas import BivariateCopula
+from electrode_grains.distributions.goodness import bootstrap_samples
 from electrode_grains.distributions.joint import JointDensity
 from electrode_grains.distributions.marginal_fitting import inside_support
 from electrode_grains.distributions.pseudo_observations import pseudo_observations, tie_share
@@ -211,11 +213,16 @@ def copula_selection_frequencies(
     if pair.best is None or replicates == 0:
         return {}
     copula = pair.best.copula()
-    rivals = [(row.family, row.rotation) for row in pair.candidates if row.is_supported]
+    rivals = [row.copula() for row in pair.candidates if row.is_supported]
     won: Counter[str] = Counter()
-    for _ in range(replicates):
-        u, v = map(pseudo_observations, copula.sample(pair.sample_size, rng))
-        best = winner(rank_by_aic(fit_copula(u, v, *rival) for rival in rivals))
+    draw = partial(copula.sample, rng=rng)
+    for sample in bootstrap_samples(draw, pair.sample_size, replicates):
+        u, v = map(pseudo_observations, sample)
+        best = winner(
+            rank_by_aic(
+                fit_copula(u, v, rival.family, rival.rotation, start=rival) for rival in rivals
+            )
+        )
         if best is not None and best.model is not None:
             won[named(best.model)] += 1
     return {name: count / replicates for name, count in won.most_common()}

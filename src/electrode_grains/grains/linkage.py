@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from electrode_grains.ebsd.orientation_field import OrientationField
@@ -56,13 +57,16 @@ class Contact:
         )
 
 
+@njit(cache=True)
 def quantile_of(counts: NDArray[np.int64], share: float) -> float:
     """Quantile of values counted in equal bins over [0, 1], linear within a bin."""
-    summed = np.cumsum(counts)
-    rank = share * summed[-1]
-    level = int(np.searchsorted(summed, rank))
-    inside = (rank - summed[level]) / counts[level] + 1
-    return float((level + inside) / len(summed))
+    rank = share * counts.sum()
+    level, summed = 0, counts[0]
+    while summed < rank or counts[level] == 0:
+        level += 1
+        summed += counts[level]
+    inside = (rank - summed) / counts[level] + 1
+    return float((level + inside) / len(counts))
 
 
 class Linkage:

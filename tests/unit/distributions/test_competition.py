@@ -342,3 +342,15 @@ def test_populations_of_grains_are_probabilities():
     for broken in ({"label": [1, 1]}, {"label": [1, 2], "a": [0.2, 1.2]}):
         with pytest.raises(InputError, match="probabilities"):
             grain_populations(pd.DataFrame(broken))
+
+
+def test_a_search_begun_at_the_truth_ends_no_lower():
+    """Bootstraps of the selection begin there, and pay for one search in place of several."""
+    truth = Marginal("beta_mixture", (17.3, 93.7, 5.3, 16.3, 0.39))
+    for seed in range(3):
+        sample = truth.sample(400, np.random.default_rng(seed))
+        blind = select_marginal(sample, ["beta_mixture", "beta"], (0, 1))
+        begun = select_marginal(sample, ["beta_mixture", "beta"], (0, 1), starts=[truth])
+        for before, after in zip(blind, begun, strict=True):
+            assert after.family == before.family
+            assert after.log_likelihood > before.log_likelihood - 1e-6

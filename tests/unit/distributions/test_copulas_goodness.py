@@ -56,8 +56,9 @@ def test_the_bootstrap_of_a_copula_is_what_it_says():
     )
     fitted = fit_copula(u, v, "clayton", 90).model
     rng, thetas, farther = np.random.default_rng(5), [], 0
-    for _ in range(19):
-        pair = [pseudo_observations(values) for values in fitted.sample(30, rng)]
+    drawn = np.stack(fitted.sample(19 * 30, rng)).reshape(2, 19, 30)
+    for first, second in zip(*drawn, strict=True):
+        pair = [pseudo_observations(values) for values in (first, second)]
         refit = fit_copula(*pair, "clayton", 90).model
         thetas.append(refit.parameters[0])
         farther += rosenblatt_distance(refit, *pair) >= rosenblatt_distance(fitted, u, v)

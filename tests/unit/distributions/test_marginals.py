@@ -191,6 +191,23 @@ def test_quantile_inverts_the_distribution_function(family, parameters, support)
     np.testing.assert_allclose(marginal.cdf(x), probability, rtol=1e-7, atol=2e-13)
 
 
+@pytest.mark.parametrize(
+    ("family", "parameters", "support"),
+    [
+        ("beta_mixture", (17.3, 93.7, 5.3, 16.3, 0.39), None),
+        ("normal_mixture", (0.6, 0.9, 0.1, 0.01, 0.3), (0.0, 1.0)),
+        ("gaussian_mixture", (-1.0, 2.0, 0.4, 0.9, 0.5), None),
+        ("skew_normal", (379.0, 196.0, 3.8), (0.0, math.inf)),
+    ],
+)
+def test_many_quantiles_are_those_of_a_few_at_a_time(family, parameters, support):
+    marginal = Marginal(family, parameters, support)
+    ends = [1e-6, 0.5, 0.5, 1 - 1e-12, 1 - 2.0**-53]  # below, the skew normal has fewer digits
+    probability = np.concatenate([np.random.default_rng(4).random(3000), ends])
+    few = np.concatenate([marginal.quantile(part) for part in np.array_split(probability, 10)])
+    np.testing.assert_allclose(marginal.quantile(probability), few, rtol=1e-11, atol=1e-14)
+
+
 @pytest.mark.parametrize(("family", "parameters", "support"), EXAMPLES, ids=NAMES)
 def test_moments_are_those_of_the_quantile_function(family, parameters, support):
     marginal = Marginal(family, parameters, support)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats as st
 
+from electrode_grains.distributions import goodness
 from electrode_grains.distributions.goodness import (
     axis_uniformity,
     edf_statistics,
@@ -162,3 +163,11 @@ def test_a_mean_direction_at_the_end_of_the_circle_has_a_small_error():
         fit_marginal(sample, "von_mises").model, sample, replicates=39, rng=rng
     )
     assert tested.bootstrap_errors["mu"] < 0.06
+
+
+def test_bootstrap_samples_are_the_draws_in_their_order(monkeypatch):
+    monkeypatch.setattr(goodness, "DRAWN_AT_ONCE", 25)  # two of the five at a time
+    numbers = iter(range(100))
+    samples = list(goodness.bootstrap_samples(lambda n: [next(numbers) for _ in range(n)], 10, 5))
+    assert [sample.shape for sample in samples] == [(1, 10)] * 5
+    np.testing.assert_array_equal(np.concatenate(samples, axis=1)[0], np.arange(50))
