@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -214,6 +214,7 @@ def check_results(
     *,
     runtime_params: dict[str, Any] | None = None,
     force: bool = False,
+    disregard: Collection[str] = (),
 ) -> None:
     """Refuse results that contradict each other or the settings; all commands read through this.
 
@@ -230,6 +231,8 @@ def check_results(
         As in `kedro run --params`.
     force : bool
         Take them as they are, with a warning.
+    disregard : collection of str
+        Datasets whose change makes nothing stale, such as edits that the reader replays.
 
     Raises
     ------
@@ -238,4 +241,12 @@ def check_results(
     """
     from electrode_grains.runs.project import check_results
 
-    check_results(project, environment, names, RUNS, runtime_params=runtime_params, force=force)
+    check_results(
+        project,
+        environment,
+        names,
+        RUNS,
+        runtime_params=runtime_params,
+        force=force,
+        disregard=disregard,
+    )

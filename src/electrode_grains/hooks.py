@@ -82,6 +82,16 @@ class Prerequisites:
                 found=f"no {', no '.join(missing)}",
                 remedy=f"kedro run --pipelines {wanted}, with the same --env, makes them",
             )
+        for name in sorted(pipeline.inputs() - set(makers)):
+            place = getattr(catalog.get(name), "_path", None)
+            # Datasets of this package tell themselves what they miss; those of Kedro do not.
+            if place and not hasattr(catalog.get(name), "paths") and not catalog.exists(name):
+                raise InputError(
+                    "a folder that has to be filled by hand is empty or missing",
+                    where=str(place),
+                    found=f"no {name}",
+                    remedy="copy the files there; the catalog in conf/base says which",
+                )
 
 
 class Progress:

@@ -1,6 +1,7 @@
 """The console script on results of a run, and on a project that it made itself."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,11 @@ import tifffile
 import yaml
 import zarr
 from PIL import Image
+
+from electrode_grains.commands.project import open_project
+from electrode_grains.commands.proofread import RESULTS, EditSession
+from electrode_grains.errors import InputError
+from electrode_grains.grains.edits import EditEntry
 
 
 def electrode_grains(*words, cwd, **environment):
@@ -28,15 +34,19 @@ def electrode_grains(*words, cwd, **environment):
     )
 
 
-@pytest.fixture
-def on_demo(project, demo):
-    """Run a command on the tiny particle."""
+def on(project, data):
+    """Run commands on a tiny particle."""
 
     def run(*words):
-        data = {"ELECTRODE_GRAINS_TEST_DATA": str(demo)}
-        return electrode_grains(*words, "--env", "test", cwd=project, **data)
+        folder = {"ELECTRODE_GRAINS_TEST_DATA": str(data)}
+        return electrode_grains(*words, "--env", "test", cwd=project, **folder)
 
     return run
+
+
+@pytest.fixture
+def on_demo(project, demo):
+    return on(project, demo)
 
 
 def test_suspects_are_listed_and_drawn(on_demo, demo, tmp_path):
@@ -92,6 +102,44 @@ def test_a_particle_does_not_differ_from_itself(on_demo, demo, tmp_path):
     assert len(marginal) == 4
     assert (marginal["effect"] == 0.5).all()
     assert "0 of 10 subjects differ" in done.stdout
+
+
+def test_every_command_refuses_results_of_other_scans_or_leaves_them_out(project, demo, tmp_path):
+    data = shutil.copytree(demo, tmp_path / "demo")
+    scan = data / "01_raw" / "ebsd_scans" / "slice_004.ang"
+    scan.write_text(scan.read_text().replace("# ", "#  ", 1))
+    run = on(project, data)
+    for words in (
+        ("proofread", "--remove", "#1"),
+        ("export", "-o", tmp_path / "exports"),
+        ("export",),
+        ("compare", data, demo, "--replicates", "19"),
+    ):
+        refused = run(*words)
+        assert refused.returncode == 2, refused.stdout
+        assert "cannot be trusted" in refused.stderr, words
+        assert "ebsd_scans changed" in refused.stderr, words
+    assert not (data / "01_raw" / "edits.yml").exists()
+    forced = run("compare", data, demo, "--replicates", "19", "--force")
+    assert forced.returncode == 0, forced.stderr
+    annotated = run("annotate", "--export", tmp_path / "to_paint", "--slices", "4")
+    assert annotated.returncode == 0, annotated.stderr
+    assert "image_quality_stack cannot be trusted, and is not used" in annotated.stdout
+    assert "outdated" in run("report").stdout
+
+
+def test_new_edits_are_tried_on_labels_that_hold_the_edits_before(project, demo, monkeypatch):
+    monkeypatch.setenv("ELECTRODE_GRAINS_TEST_DATA", str(demo))
+    opened = open_project(project, "test")
+    results = {name: opened.load(name, step) for name, step in RESULTS.items()}
+    assert EditSession(opened, results).labels.any()
+    entry = EditEntry(
+        number=1, action="remove", at=((1, 2, 3),), applied=True, labels_before=(1,),
+        labels_after=(0,), voxels_changed=9,
+    )  # fmt: skip
+    results["segmentation_log"] = results["segmentation_log"].model_copy(update={"edits": (entry,)})
+    with pytest.raises(InputError, match="edits that the last run replayed were changed"):
+        EditSession(opened, results)
 
 
 def test_command_and_pipeline_export_the_same_files(on_demo, kedro, demo, tmp_path):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from electrode_grains.pipelines.preprocessing.settings import AnnotationSettings
 
 FRAMES = {"raw": "as scanned, not aligned", "aligned": "aligned"}
+LABELS = "slice_annotations"
 SUFFIXES = (".png", ".tif", ".tiff")
 LEGEND_FILE = "README.txt"
 LEGEND = """\
@@ -138,7 +139,7 @@ def command(
     if use_viewer(viewer, exporting=folder is not None):
         _paint(opened, stack, proposed, settings.frame, settings.slice_numbers)
         return
-    folder = folder or opened.file_of("slice_annotations").parent / "to_annotate"
+    folder = folder or opened.file_of(LABELS).parent / "to_annotate"
     drawing = None
     if draft:
         drawing = opened.settings("orientation_annotation", OrientationAnnotationSettings)
@@ -157,15 +158,17 @@ def read_slices(project: Project, annotation: AnnotationSettings) -> LabellingSt
 
     settings, frame = project.settings("preprocessing.stack", StackSettings), annotation.frame
     which = "volume" if frame == "aligned" else "stack"
-    if frame == "aligned" or project.exists("image_quality_stack"):
-        quality = project.load(
-            f"image_quality_{which}", "preprocessing --to-nodes align_image_quality"
-        )
-        names = project.load("scan_index", "preprocessing").slices
-        orientations = None
-        if project.exists(f"orientation_{which}"):
-            orientations = project.catalog.load(f"orientation_{which}").to_numpy()
-        values, spacing = quality.to_numpy(), spacing_of(quality)
+    quality, orientation = f"image_quality_{which}", f"orientation_{which}"
+    made_by = dict.fromkeys((quality, "scan_index"), "preprocessing --to-nodes align_image_quality")
+    if project.exists(orientation):
+        made_by[orientation] = "preprocessing"
+    results = project.load_all(made_by) if which == "volume" else project.load_current(made_by)
+    orientations = None
+    if results is not None:
+        names = results["scan_index"].slices
+        values, spacing = results[quality].to_numpy(), spacing_of(results[quality])
+        if orientation in results:
+            orientations = results[orientation].to_numpy()
     else:
         stack = stack_scans(
             project.catalog.load("ebsd_scans"),
@@ -294,7 +297,7 @@ def import_labels(
             remedy="correct the images named, and import the folder again",
         )
     classes = {name: given() for name, given in read.items()}
-    folder = project.file_of("slice_annotations")
+    folder = project.file_of(LABELS)
     with one_run(data_folder(project.path, project.config)):
         update = update_labels(folder, classes, replace=replace)
     show_table(
@@ -362,8 +365,10 @@ def _propose(
     from electrode_grains.ebsd import propose_slices, slice_information, slice_number
 
     probability = None
-    if project.exists("class_probability_volume"):
-        predicted = project.catalog.load("class_probability_volume").to_numpy()
+    # Labels that are newer than the network are why more are painted.
+    name = "class_probability_volume"
+    if results := project.load_current({name: "boundary_model"}, disregard=[LABELS]):
+        predicted = results[name].to_numpy()
         if predicted.shape[1:] == stack.image_quality.shape:
             probability = predicted
     information = slice_information(stack.image_quality, probability)
@@ -381,11 +386,11 @@ def _propose(
             )
         return information, chosen
     place = {slice_number(name): z for z, name in enumerate(stack.label_names)}
-    files = project.catalog.get("slice_annotations").files()
+    files = project.catalog.get(LABELS).files()
     labelled = [slice_number(file.stem) for file in files]
     flagged = []
-    if project.exists("slice_transforms"):
-        flags = project.catalog.load("slice_transforms").flags
+    if results := project.load_current({"slice_transforms": "preprocessing"}):
+        flags = results["slice_transforms"].flags
         flagged = [z for z, notes in enumerate(flags) if notes]
     annotated = [place[number] for number in labelled if number in place]
     return information, propose_slices(information, count, annotated, flagged)
@@ -402,8 +407,8 @@ def _paint(
     from electrode_grains.ebsd import place_annotations
 
     shape = stack.image_quality.shape
-    exists = project.exists("slice_annotations")
-    labelled = project.catalog.load("slice_annotations") if exists else {}
+    exists = project.exists(LABELS)
+    labelled = project.catalog.load(LABELS) if exists else {}
     classes = place_annotations(labelled, stack.names, shape, slice_numbers)
     start = classes.copy()
 
@@ -416,8 +421,9 @@ def _paint(
         return f"{count} slices saved"
 
     aligned = None
-    if frame == "raw" and project.exists("image_quality_volume"):
-        aligned = project.catalog.load("image_quality_volume").to_numpy()
+    shown = "image_quality_volume"
+    if frame == "raw" and (results := project.load_current({shown: "preprocessing"})):
+        aligned = results[shown].to_numpy()
     window = viewer.open_window("electrode-grains annotate")
     viewer.show_annotation(
         window, stack.image_quality, classes, stack.spacing, proposed, save, aligned=aligned
@@ -443,7 +449,7 @@ def _keep_unsaved(
 
     changed = np.flatnonzero((painted != start).any(axis=(1, 2))).tolist()
     folder = write_apart(
-        project.file_of("slice_annotations"), {stack.label_names[z]: painted[z] for z in changed}
+        project.file_of(LABELS), {stack.label_names[z]: painted[z] for z in changed}
     )
     return InputError(
         f"what was painted was not imported: {error.message}",

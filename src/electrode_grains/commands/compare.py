@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,9 @@ from electrode_grains.errors import InputError, SettingsError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from electrode_grains.commands.project import Project
+
+DATASET = "grain_table"
 TABLE = Path("07_model_output") / "grain_table.parquet"
 SHOWN = ("subject", "value_first", "value_second", "effect", "effect_low", "effect_high",
          "adjusted_p_value")  # fmt: skip
@@ -28,6 +32,7 @@ SHOWN = ("subject", "value_first", "value_second", "effect", "effect_low", "effe
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False),
               help="Write the table there too: .csv or .parquet.")  # fmt: skip
 @click.option("--replace", is_flag=True, help="With -o: replace a file of that name.")
+@click.option("--force", is_flag=True, help="Take the tables as they are, outdated or not.")
 def command(
     first: Path,
     second: Path,
@@ -36,10 +41,12 @@ def command(
     replicates: int | None,
     output: Path | None,
     replace: bool,
+    force: bool,
 ) -> None:
     """Compare the grains of the particles A and B.
 
-    A and B are projects, data folders, or files grain_table.parquet. Marginals are compared
+    A and B are projects, data folders, or files grain_table.parquet; a table in a project has to
+    be up to date. Marginals are compared
     by the probability that a grain of B exceeds one of A (0.5 for equal particles), pairs by
     the difference of Kendall's tau, both with 95 % intervals; p-values are by permutation and
     adjusted for their number. Which grains count is a setting of the project around you, or
@@ -48,6 +55,7 @@ def command(
     from electrode_grains.commands.console import echo, show_table
     from electrode_grains.commands.outputs import refuse_existing
     from electrode_grains.datasets.tables import spreadsheet_safe
+    from electrode_grains.runs import file_digests
     from electrode_grains.runs.writing import atomic_write
 
     if output is not None and output.suffix not in (".csv", ".parquet"):
@@ -58,7 +66,16 @@ def command(
     if output is not None:
         refuse_existing(output, replace=replace)
     names, files = _named(first, second)
+    for file in dict.fromkeys(files):
+        _refuse_untrusted(file, project or Path.cwd(), env, force=force)
+    before = [file_digests([file]) for file in files]
     compared = compare_tables(dict(zip(names, files, strict=True)), project, env, replicates)
+    if [file_digests([file]) for file in files] != before:
+        raise InputError(
+            "a grain table was changed while it was compared",
+            found=" or ".join(map(str, files)),
+            remedy="wait for the run that writes it, then give the same command again",
+        )
     for index, name in enumerate(names):
         sizes = compared[f"sample_size_{('first', 'second')[index]}"]
         echo(f"{name}: {sizes.min()} grains, {files[index]}")
@@ -136,7 +153,6 @@ def _table_of(place: Path) -> Path:
     candidates = [place, place / TABLE, place / "data" / TABLE]
     for file in candidates:
         if file.is_file():
-            _refuse_changed(file)
             return file
     raise InputError(
         "there is no grain table",
@@ -146,12 +162,16 @@ def _table_of(place: Path) -> Path:
     )
 
 
-def _refuse_changed(file: Path) -> None:
-    """Refuse a table that is not what its run wrote; one without manifest is a user's own."""
+def _refuse_untrusted(file: Path, around: Path, env: str | None, *, force: bool) -> None:
+    """Refuse a table that `kedro run` would refuse as an input; without manifest it is a user's."""
     from electrode_grains.runs import Manifest, changed_files, file_digests, manifest_path
 
-    manifest = Manifest.read(manifest_path("grain_table", file))
-    if manifest is not None and (changed := changed_files(manifest.files, file_digests([file]))):
+    manifest = Manifest.read(manifest_path(DATASET, file))
+    if manifest is None or force:
+        return
+    if (owner := _owner(file, around, env)) is not None:
+        owner.check([DATASET])
+    elif changed := changed_files(manifest.files, file_digests([file])):
         raise InputError(
             "the grain table cannot be trusted",
             where=str(file),
@@ -159,3 +179,19 @@ def _refuse_changed(file: Path) -> None:
             expected="the table that the last run wrote",
             remedy="run characterization again, or name a copy of the table in another folder",
         )
+
+
+def _owner(file: Path, around: Path, env: str | None) -> Project | None:
+    """The project that keeps its grain table in a file: the one around the file, or a given one."""
+    from electrode_grains.commands.project import find_project, open_project
+
+    for start in (file.parent, around):
+        with suppress(InputError):  # no project there
+            folder = find_project(start)
+            conf = (folder / "conf").iterdir()
+            for environment in (env, *sorted(each.name for each in conf if each.is_dir())):
+                with suppress(SettingsError):  # of an environment that is another's
+                    opened = open_project(folder, environment)
+                    if opened.file_of(DATASET).resolve() == file.resolve():
+                        return opened
+    return None

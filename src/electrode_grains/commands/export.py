@@ -4,22 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from electrode_grains.commands import Command
 from electrode_grains.commands.project import project_options
 
+if TYPE_CHECKING:
+    from electrode_grains.commands.project import Project
+
+DATASET = "exported_particle"
+STEPS = {
+    "grain_label_volume": "segmentation",
+    "grain_table": "characterization",
+    "image_quality_volume": "preprocessing",
+    "orientation_volume": "preprocessing",
+    "scan_index": "preprocessing",
+}
 NAMES = ("vti", "tif", "dream3d", "csv", "vtp", "ply", "stl", "vtu")
 
 
 @click.command(cls=Command, short_help="Write grains for ParaView, ImageJ, DREAM.3D, meshes.")
 @project_options
 @click.option("--format", "formats", type=click.Choice([*NAMES, "all"]), multiple=True,
-              help="May be given several times [default: vti tif dream3d csv ply].")  # fmt: skip
-@click.option("--smoothing", default=10, show_default=True, type=click.IntRange(min=0),
-              help="Smoothing steps of surfaces; 0 leaves voxel faces.")  # fmt: skip
+              help="May be given several times [default: those of the catalog].")  # fmt: skip
+@click.option("--smoothing", type=click.IntRange(min=0),
+              help="Of surfaces; 0 leaves voxel faces [default: as in the catalog].")  # fmt: skip
 @click.option("--force", is_flag=True, help="Take results as they are, outdated or not.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False),
               help="Folder [default: data/08_reporting/exports].")  # fmt: skip
@@ -27,7 +38,7 @@ def command(
     project: Path | None,
     env: str | None,
     formats: Sequence[str],
-    smoothing: int,
+    smoothing: int | None,
     force: bool,
     output: Path | None,
 ) -> None:
@@ -44,33 +55,62 @@ def command(
     vtu      one hexahedron per voxel, for finite elements (large)
 
     Volumes are kept as OME-Zarr already, which napari and Fiji open. Lengths are nm, but um in
-    tif and dream3d.
+    tif and dream3d. Without -o it is kedro run --pipelines export with other formats.
     """
+    from electrode_grains.commands.console import echo
+    from electrode_grains.commands.project import open_project
+    from electrode_grains.exports import FORMATS
+
+    opened = open_project(project, env)
+    options = dict(opened.config["catalog"][DATASET])
+    if formats:
+        options["formats"] = list(NAMES if "all" in formats else dict.fromkeys(formats))
+    if smoothing is not None:
+        options["smoothing_steps"] = smoothing
+    folder = opened.file_of(DATASET)
+    if output is None or output.resolve() == folder.resolve():
+        _run_pipeline(opened, options, force=force)
+    else:
+        folder = output
+        _write(opened, folder, options, force=force)
+    for path in (folder / FORMATS[name][1] for name in options["formats"]):
+        files = [path] if path.is_file() else list(path.iterdir())
+        size = sum(file.stat().st_size for file in files) / 1e6
+        echo(f"{path} ({f'{len(files)} files, ' if path.is_dir() else ''}{size:.1f} MB)")
+
+
+def _run_pipeline(project: Project, options: dict[str, Any], *, force: bool) -> None:
+    """Write into the folder of the project, where `kedro run --pipelines export` writes too."""
+    from electrode_grains.settings import Session
+
+    session = Session.create(
+        project_path=project.path,
+        env=project.environment,
+        runtime_params={"force": force},
+        entry_options={DATASET: options},
+        by_code=False,
+    )
+    with session:
+        session.run(pipeline_names=["export"])
+
+
+def _write(project: Project, folder: Path, options: dict[str, Any], *, force: bool) -> None:
+    """Write into any other folder."""
     from kedro.framework.project import pipelines
 
-    from electrode_grains.commands.console import echo, progress
+    from electrode_grains.commands.console import progress
     from electrode_grains.commands.outputs import output_folder
-    from electrode_grains.commands.project import open_project
     from electrode_grains.exports import FORMATS, write_exports
     from electrode_grains.pipelines.export.nodes import gather_particle
     from electrode_grains.pipelines.export.pipeline import INPUTS
 
-    opened = open_project(project, env)
-    steps = {"grain_label_volume": "segmentation", "grain_table": "characterization"}
-    opened.check(INPUTS, force=force)
     # A project that starts from a grain map has no scans.
     made = pipelines["export"].inputs()
-    loaded: dict[str, Any] = {
-        name: opened.load(name, steps.get(name, "preprocessing")) if name in made else None
-        for name in INPUTS
-    }
-    particle = gather_particle(**loaded, parameters=opened.config["parameters"])
-    chosen = NAMES if "all" in formats else formats or (*NAMES[:4], "ply")
-    folder = output or opened.file_of("exported_particle")
-    names = [FORMATS[name][1] for name in chosen]
-    with output_folder(folder, names), progress("writing") as report_progress:
-        written = write_exports(particle, folder, chosen, smoothing, report_progress)
-    for path in written.values():
-        files = [path] if path.is_file() else list(path.iterdir())
-        size = sum(file.stat().st_size for file in files) / 1e6
-        echo(f"{path} ({f'{len(files)} files, ' if path.is_dir() else ''}{size:.1f} MB)")
+    results = project.load_all({name: STEPS[name] for name in INPUTS if name in made}, force=force)
+    loaded: dict[str, Any] = {name: results.get(name) for name in INPUTS}
+    particle = gather_particle(**loaded, parameters=project.config["parameters"])
+    files = [FORMATS[name][1] for name in options["formats"]]
+    with output_folder(folder, files), progress("writing") as report_progress:
+        write_exports(
+            particle, folder, options["formats"], options["smoothing_steps"], report_progress
+        )

@@ -94,7 +94,7 @@ def _read(folder: Path) -> dict[str, str]:
     for file in (folder / FOLDER).glob("*.json"):
         manifest = Manifest.read(file)
         if manifest is not None and manifest.recipe is not None:
-            record |= manifest.files
+            record |= manifest.own_files()
     try:
         record |= json.loads((folder / RECORD).read_text("utf-8"))
     except (OSError, ValueError, TypeError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -79,7 +79,9 @@ class Project:
             )
         return self.catalog.load(name)
 
-    def check(self, names: Iterable[str], *, force: bool = False) -> None:
+    def check(
+        self, names: Iterable[str], *, force: bool = False, disregard: Collection[str] = ()
+    ) -> None:
         """Refuse results that `kedro run` would refuse as inputs: changed, unrecorded, outdated.
 
         Raises
@@ -89,7 +91,62 @@ class Project:
         """
         from electrode_grains.configuration import check_results
 
-        check_results(self.path, self.environment, names, force=force)
+        check_results(self.path, self.environment, names, force=force, disregard=disregard)
+
+    def load_all(
+        self,
+        made_by: Mapping[str, str],
+        *,
+        force: bool = False,
+        disregard: Collection[str] = (),
+    ) -> dict[str, Any]:
+        """Load results that belong together.
+
+        Parameters
+        ----------
+        made_by : mapping of str to str
+            Datasets, and the pipeline that makes each.
+        force : bool
+            Take them as they are.
+        disregard : collection of str
+            Datasets whose change does not matter, since the caller accounts for it.
+
+        Raises
+        ------
+        InputError
+            If one does not exist, `check` refuses it, or it changes while they are loaded.
+        """
+        from electrode_grains.runs.store import DatasetStore
+
+        store = DatasetStore(self.catalog)
+        before = {name: store.digests(name) for name in made_by}
+        self.check(made_by, force=force, disregard=disregard)
+        loaded = {name: self.load(name, step) for name, step in made_by.items()}
+        for name, digests in before.items():
+            if store.digests(name) != digests:
+                raise InputError(
+                    f"{name} was changed while it was read",
+                    where=str(self.file_of(name)),
+                    remedy="wait for the run that writes it, then give the same command again",
+                )
+        return loaded
+
+    def load_current(
+        self, made_by: Mapping[str, str], *, disregard: Collection[str] = ()
+    ) -> dict[str, Any] | None:
+        """Load results that belong together; None, with the reason printed, if they are outdated.
+
+        None too where one of them does not exist.
+        """
+        from electrode_grains.commands.console import echo
+
+        if not all(map(self.exists, made_by)):
+            return None
+        try:
+            return self.load_all(made_by, disregard=disregard)
+        except InputError as error:
+            echo(f"{error.message}, and is not used: {error.found or error.where}")
+            return None
 
     def file_of(self, name: str) -> Path:
         """File or folder that keeps a dataset.

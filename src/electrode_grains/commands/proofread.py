@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
     from electrode_grains.commands.project import Project
 
 Voxel = tuple[int, int, int]
-STEP = "segmentation"
+EDITS = "segmentation_edits"
+RESULTS = {
+    "image_quality_volume": "preprocessing",
+    "orientation_volume": "preprocessing",
+    "scan_index": "preprocessing",
+    "class_probability_volume": "boundary_model",
+    "grain_label_volume": "segmentation",
+    "segmentation_log": "segmentation",
+    "suspect_table": "segmentation",
+}
 SHOWN = 20
 
 
@@ -88,8 +98,9 @@ def command(
     from electrode_grains.commands.viewer import use_viewer
 
     opened = open_project(project, env)
-    session = EditSession(opened)
-    suspects = opened.load("suspect_table", STEP)
+    results = opened.load_all(RESULTS, disregard=[EDITS])  # newer edits are replayed
+    session = EditSession(opened, results)
+    suspects = results["suspect_table"]
     asked = [
         (action, _resolved(places, suspects))
         for action, given in (("remove", remove), ("merge", merge), ("split", split))
@@ -113,12 +124,12 @@ def command(
         ],
     )  # fmt: skip
     if use_viewer(viewer, exporting=pictures is not None):
-        _open_viewer(opened, session, suspects)
+        _open_viewer(results, session)
         if session.recorded:
             _say_how_to_go_on(session, opened)
         return
     folder = pictures or opened.file_of("suspect_table").parent / "suspects"
-    draw_suspects(opened, listed, folder)
+    draw_suspects(results, listed, folder)
     echo(f"\nPictures of them are in {folder}")
     echo("Next: electrode-grains proofread --remove '#1', --merge or --split; see --help")
 
@@ -134,22 +145,27 @@ class EditSession:
         Edits of this session.
     """
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, results: Mapping[str, Any]) -> None:
         from electrode_grains.configuration import data_folder
         from electrode_grains.grains import apply_edits
 
-        self.file = project.file_of("segmentation_edits")
+        self.file = project.file_of(EDITS)
         self._data_folder = data_folder(project.path, project.config)
         self.recorded = 0
-        # Labels are older than edits that were recorded since, which are replayed below.
-        project.check(["class_probability_volume", "image_quality_volume"])
-        self._boundary = project.load("class_probability_volume", "boundary_model")[0].to_numpy()
-        labels = project.load("grain_label_volume", STEP).to_numpy()
+        self._boundary = results["class_probability_volume"][0].to_numpy()
+        labels = results["grain_label_volume"].to_numpy()
         manual = project.config["parameters"]["segmentation"]["manual"]["edits"]
-        known = [*manual, *project.catalog.load("segmentation_edits")]
+        known = [*manual, *project.catalog.load(EDITS)]
         # The labels on disk hold the edits of the last run; later ones are replayed here.
-        done = len(project.load("segmentation_log", STEP).edits)
-        self.labels, _ = apply_edits(labels, known[done:], self._boundary, outdated="report")
+        done = [_edit(entry.action, entry.at) for entry in results["segmentation_log"].edits]
+        if _plain(known[: len(done)]) != _plain(done):
+            raise InputError(
+                "edits that the last run replayed were changed since",
+                where=str(self.file),
+                expected="those edits, and new ones after them",
+                remedy="kedro run --pipelines segmentation replays all of them on new labels",
+            )
+        self.labels, _ = apply_edits(labels, known[len(done) :], self._boundary, outdated="report")
 
     def try_all(self, asked: Sequence[tuple[str, Sequence[Voxel]]]) -> None:
         """Try several edits in their order, so that all or none are recorded.
@@ -187,16 +203,20 @@ def _edit(action: str, voxels: Sequence[Voxel]) -> dict[str, Any]:
     return {"action": action, "at": [list(voxel) for voxel in voxels]}
 
 
-def draw_suspects(project: Project, suspects: pd.DataFrame, folder: Path) -> None:
+def _plain(edits: Sequence[Mapping[str, Any]]) -> str:
+    return json.dumps(edits, sort_keys=True)
+
+
+def draw_suspects(results: Mapping[str, Any], suspects: pd.DataFrame, folder: Path) -> None:
     """Write a picture of each suspect, named by rank and grain."""
     from PIL import Image
 
     from electrode_grains.commands.outputs import output_folder, written_before
     from electrode_grains.figures.suspect_sections import suspect_sections
 
-    quality = project.load("image_quality_volume", "preprocessing").to_numpy()
-    labels = project.load("grain_label_volume", STEP).to_numpy()
-    colours = _orientation_colours(project)
+    quality = results["image_quality_volume"].to_numpy()
+    labels = results["grain_label_volume"].to_numpy()
+    colours = _orientation_colours(results)
     rows = suspects[["rank", "label", "z", "y", "x"]].to_dict("records")
     files = {f"suspect_{row['rank']:03d}_grain_{row['label']}.png": row for row in rows}
     with output_folder(folder, list(files)):
@@ -208,16 +228,16 @@ def draw_suspects(project: Project, suspects: pd.DataFrame, folder: Path) -> Non
             Image.fromarray(picture).save(folder / name)
 
 
-def _orientation_colours(project: Project) -> NDArray[np.float64] | None:
+def _orientation_colours(results: Mapping[str, Any]) -> NDArray[np.float64] | None:
     import numpy as np
 
     from electrode_grains.ebsd import ipf_colors
 
-    quaternions = project.load("orientation_volume", "preprocessing").to_numpy()[:4]
+    quaternions = results["orientation_volume"].to_numpy()[:4]
     if not np.isfinite(quaternions[0]).any():
         return None
-    laue = project.load("scan_index", "preprocessing").laue_group
-    return ipf_colors(np.moveaxis(quaternions, 0, -1), laue)
+    laue_group = results["scan_index"].laue_group
+    return ipf_colors(np.moveaxis(quaternions, 0, -1), laue_group)
 
 
 def _resolved(places: Sequence[Voxel | int], suspects: pd.DataFrame) -> list[Voxel]:
@@ -247,11 +267,11 @@ def _say_how_to_go_on(session: EditSession, project: Project) -> None:
     echo(f"Next: kedro run{again} --pipelines segmentation,characterization,modelling,reporting")
 
 
-def _open_viewer(project: Project, session: EditSession, suspects: pd.DataFrame) -> None:
+def _open_viewer(results: Mapping[str, Any], session: EditSession) -> None:
     from electrode_grains.commands import viewer
     from electrode_grains.volumes import spacing_of
 
-    quality = project.load("image_quality_volume", "preprocessing")
+    quality, suspects = results["image_quality_volume"], results["suspect_table"]
     if quality.shape != session.labels.shape:
         raise InputError(
             "image quality and grains cover different windows",
@@ -265,7 +285,7 @@ def _open_viewer(project: Project, session: EditSession, suspects: pd.DataFrame)
         session.labels,
         spacing_of(quality),
         session.record,
-        orientation_colours=_orientation_colours(project),
+        orientation_colours=_orientation_colours(results),
     )
     listed = viewer.suspect_list(window, suspects, spacing_of(quality))
     window.window.add_dock_widget(listed, name="suspects", area="right")

@@ -216,7 +216,8 @@ def derived_histogram(values: ArrayLike, density: Curve, label: str, family: str
     axes = figure.subplots()
     finite = _finite(values)
     edges: Any = np.histogram_bin_edges(finite, "fd") if finite.size else np.array([0.0, 1.0])
-    axes.hist(finite, edges, density=True, color=SKY, edgecolor="white", linewidth=0.25)
+    if finite.size:
+        axes.hist(finite, edges, density=True, color=SKY, edgecolor="white", linewidth=0.25)
     if isinstance(density, tuple | list):
         x, height = (np.asarray(part, dtype=float) for part in density)
     else:

@@ -180,7 +180,7 @@ def _marginal(name: str, panel: Mapping[str, Any]) -> dict[str, Any]:
         edges: Any = bin_edges(values, known.bin_width, known.limits)
     else:
         edges = np.histogram_bin_edges(values, "fd")
-    heights, _ = np.histogram(values, edges, density=True)
+    heights, _ = np.histogram(values, edges, density=values.size > 0)
     return {
         "title": plain_axis_label(name),
         "sample_size": values.size,

@@ -132,7 +132,8 @@ def _beside_outside(outside: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _middle(
     quality: NDArray[np.floating], grains: NDArray[np.bool_], outside: NDArray[np.bool_]
 ) -> float:
-    if not outside.any():
+    measured = np.isfinite(quality)
+    if not (outside & measured).any() or not (grains & measured).any():
         return -np.inf
     bright, dark = float(np.nanmedian(quality[grains])), float(np.nanmedian(quality[outside]))
     return (bright + dark) / 2 if bright > dark else -np.inf

@@ -109,6 +109,8 @@ class Manifest:
         Shape, columns or keys of the data.
     cost : mapping
         What its step took, see `Cost`.
+    former : mapping
+        Digest of each file that runs wrote before under this name, and the last one did not.
     """
 
     dataset: str
@@ -117,6 +119,11 @@ class Manifest:
     made_by: Mapping[str, str] = field(default_factory=dict)
     schema: Mapping[str, Any] = field(default_factory=dict)
     cost: Mapping[str, Any] = field(default_factory=dict)
+    former: Mapping[str, str] = field(default_factory=dict)
+
+    def own_files(self) -> dict[str, str]:
+        """Digest of each file that a run has written under this name, now or before."""
+        return {**self.former, **self.files}
 
     def write(self, path: Path) -> None:
         """Write the manifest in one step."""

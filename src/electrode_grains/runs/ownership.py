@@ -98,14 +98,16 @@ def refuse_replacing(
     claim = Claim.read(folder, name)
     if manifest is not None and manifest.recipe is None:
         raise _refusal(name, existing[0], "a person put it there, and --force took it as it was")
-    recorded = {} if manifest is None else manifest.files
-    digests = file_digests(existing) if changed_too else {}
+    recorded = {} if manifest is None else manifest.own_files()
+    # Of what the last run did not write, another content is somebody's work in any case.
+    kept = {} if manifest is None or changed_too else manifest.files
+    digests = file_digests(existing) if recorded.keys() - kept.keys() else {}
     for file, place in sorted(named_files(existing)):
         if claim is not None and claim.covers(file):
             continue
         if file not in recorded:
             raise _refusal(name, place, "a file that no run of this project has recorded")
-        if changed_too and recorded[file] != digests[file]:
+        if file not in kept and recorded[file] != digests[file]:
             raise _refusal(name, place, "it was changed since a run wrote it")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ def open_provenance(
     catalog: CatalogProtocol[Any, Any] | None = None,
     *,
     by_code: bool = True,
+    disregard: Collection[str] = (),
 ) -> Provenance:
     """What is known of the datasets of a project.
 
@@ -35,6 +36,8 @@ def open_provenance(
         Of the run in progress; else that of the context.
     by_code : bool
         Whether results of other code or other libraries are stale.
+    disregard : collection of str
+        Datasets whose change makes nothing stale.
     """
     analysis = pipelines[configuration.analysis]
     return Provenance(
@@ -45,6 +48,7 @@ def open_provenance(
         folder=configuration.data_folder(Path(context.project_path), context.config_loader),
         raw=analysis.inputs(),
         by_code=by_code,
+        disregard=disregard,
     )
 
 
@@ -56,6 +60,7 @@ def check_results(
     *,
     runtime_params: dict[str, Any] | None = None,
     force: bool = False,
+    disregard: Collection[str] = (),
 ) -> None:
     """Refuse results that contradict each other or the settings, for who reads them outside a run.
 
@@ -74,6 +79,8 @@ def check_results(
         As given to the run, by ``--params``.
     force : bool
         Take them as they are, with a warning.
+    disregard : collection of str
+        Datasets whose change makes nothing stale, for who accounts for it.
 
     Raises
     ------
@@ -87,5 +94,7 @@ def check_results(
         raw = pipelines[configuration.analysis].inputs()
         derived = (each for each in pipelines.values() if not raw & each.all_outputs())
         steps = sum(derived, Pipeline([]))
-        provenance = open_provenance(context, configuration, steps, by_code=False)
+        provenance = open_provenance(
+            context, configuration, steps, by_code=False, disregard=disregard
+        )
         provenance.check_inputs(names, force=force)

@@ -51,6 +51,8 @@ class Provenance:
         itself and nobody has changed since.
     by_code : bool
         Whether results of other code or other libraries are stale.
+    disregard : collection of str
+        Datasets whose change makes nothing stale, for who accounts for it.
     """
 
     def __init__(
@@ -63,11 +65,13 @@ class Provenance:
         folder: Path,
         raw: Collection[str] = (),
         by_code: bool = True,
+        disregard: Collection[str] = (),
     ) -> None:
         self.store = DatasetStore(catalog)
         self.recipes = RecipeBuilder(self.store, parameters, steps, configuration.code)
         self.folder, self.raw = folder, frozenset(raw)
         self._version, self._by_code = configuration.version, by_code
+        self._disregard = frozenset(disregard)
         self._made_by: dict[str, str] = {}
         self._stale: dict[str, str | None] = {}
 
@@ -130,7 +134,8 @@ class Provenance:
                         if before:
                             self._stale[name] = f"{source} before it is stale: {before}"
                             return self._stale[name]
-                today = self.recipes.build(node, recorded=recipe)
+                known = {k: v for k, v in recipe.inputs.items() if k in self._disregard}
+                today = self.recipes.build(node, recorded=recipe, loaded=known)
                 self._stale[name] = few(list(recipe.differences(today, by_code=self._by_code)))
         return self._stale[name]
 

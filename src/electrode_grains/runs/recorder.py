@@ -112,15 +112,18 @@ class RunRecorder:
     def after_save(self, node: Node, name: str, data: Any) -> None:
         """Write the manifest of what a step has just saved."""
         if self._store.paths(name):
-            cost = self._costs.get(node.name)
+            cost, files = self._costs.get(node.name), self._store.digests(name)
+            before = self._store.manifest(name)
+            former = {} if before is None else before.own_files()
             self._store.write(
                 Manifest(
                     name,
-                    self._store.digests(name),
+                    files,
                     self._recipes[node.name],
                     self._provenance.made_by(),
                     outline(data),
                     asdict(cost) if cost else {},
+                    {file: digest for file, digest in former.items() if file not in files},
                 )
             )
             Claim(name).remove(self._provenance.folder)

@@ -6,8 +6,10 @@ import logging
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
+from kedro.config import AbstractConfigLoader
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.pipeline import Pipeline
@@ -33,19 +35,47 @@ class IncrementalSession(KedroSession):
     """
 
     configuration: ClassVar[RunConfiguration]
-    _force = False
+    _force, _by_code = False, True
+    _entry_options: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
     @classmethod
     def create(
-        cls, *args: Any, runtime_params: dict[str, Any] | None = None, **options: Any
+        cls,
+        *args: Any,
+        runtime_params: dict[str, Any] | None = None,
+        entry_options: Mapping[str, Mapping[str, Any]] | None = None,
+        by_code: bool = True,
+        **options: Any,
     ) -> IncrementalSession:
-        """Begin a session; the runtime parameter `force` is its own, not the pipelines'."""
+        """Begin a session.
+
+        Parameters
+        ----------
+        *args, **options : Any
+            Of `KedroSession.create`.
+        runtime_params : dict, optional
+            `force` among them is the session's own, not the pipelines'.
+        entry_options : mapping, optional
+            Options of entries of the catalog by name, in place of those of the configuration.
+        by_code : bool
+            Whether results of other code or other libraries are refused as inputs.
+        """
         given = dict(runtime_params or {})
         force = given.pop(FORCE, False)
         session = super().create(*args, **{**options, "runtime_params": given})
         assert isinstance(session, cls)  # for the type checker
-        session._force = bool(force)
+        session._force, session._by_code = bool(force), by_code
+        session._entry_options = entry_options or {}
         return session
+
+    def _get_config_loader(self) -> AbstractConfigLoader:
+        loader = super()._get_config_loader()
+        if self._entry_options:
+            loader["catalog"] = {
+                name: {**entry, **self._entry_options.get(name, {})}
+                for name, entry in loader["catalog"].items()
+            }
+        return loader
 
     def run(  # type: ignore[override]  # further options are Kedro's
         self,
@@ -77,7 +107,9 @@ class IncrementalSession(KedroSession):
         node_names: Iterable[str] | None,
         options: dict[str, Any],
     ) -> dict[str, Any]:
-        provenance = open_provenance(self.load_context(), self.configuration, asked)
+        provenance = open_provenance(
+            self.load_context(), self.configuration, asked, by_code=self._by_code
+        )
         provenance.check_folders(asked.all_outputs())
         provenance.remove_leftovers(asked.all_outputs())
         provenance.check_inputs(asked.inputs(), force=self._force)

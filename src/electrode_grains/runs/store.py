@@ -50,8 +50,10 @@ class DatasetStore:
 
     def replaced_paths(self, name: str) -> tuple[Path, ...]:
         """Existing paths that writing a dataset would replace."""
-        existing = tuple(path for path in self.paths(name) if path.exists())
-        if existing and not self._catalog.exists(name):  # a folder may hold other things
+        paths = self.paths(name)
+        existing = tuple(path for path in paths if path.exists())
+        # A folder of slices without slices may hold other things, which stay there.
+        if existing == paths and not self._catalog.exists(name):
             return tuple(path for path in existing if not path.is_dir())
         return existing
 

@@ -1,6 +1,7 @@
 """Where a project may start: a virtual particle, a look at a stack, a grain map."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -208,6 +209,37 @@ def test_a_grain_map_is_measured_and_exported_by_the_rule_of_runs(command, grain
     assert not (tmp_path / "second").exists()
     assert command(*export, "-o", tmp_path / "second", "--force").exit_code == 0
     assert grain_map.read_bytes() == before
+
+
+def test_exports_of_command_and_pipeline_are_recorded_alike(
+    command, grain_map, tmp_path, monkeypatch
+):
+    """In any order and with any formats; what a user put beside them is never replaced."""
+    project = tmp_path / "own"
+    assert command("init", project, "--labels", grain_map, "--spacing", "60,50,40").exit_code == 0
+    monkeypatch.chdir(project)
+    assert command("run", "--pipelines", "grain_map,characterization").exit_code == 0
+    folder = project / "data" / "08_reporting" / "exports"
+    by_command = ("export", "--format", "vti", "--format", "stl", "--smoothing", 0)
+    by_run = ("run", "--pipelines", "export")
+    for words in (by_command, by_run, by_command, ("export", "--format", "stl"), by_run, by_run):
+        done = command(*words)
+        assert done.exit_code == 0, done.output
+    assert {file.name for file in folder.glob("[!.]*")} == {
+        *("grains.vti", "grains.tif", "grains.dream3d", "grain_table.csv", "interfaces.ply"),
+        "grains_stl",
+    }
+    shutil.rmtree(folder)
+    assert command(*by_run).exit_code == 0
+    for file in ("interfaces.vtp", "grains_stl/grain_1.stl", "grains_stl/notes.txt"):
+        (folder / file).parent.mkdir(exist_ok=True)
+        (folder / file).write_text("a user's")
+        done = command("export", "--format", "vtp", "--format", "stl")
+        assert done.exit_code == 2, done.output
+        assert file.rpartition("/")[2] in done.output
+        assert command(*by_run, "--force").exit_code == 0
+        assert (folder / file).read_text() == "a user's"
+        (folder / file).unlink()
 
 
 def test_a_sample_too_small_for_any_fit_is_said_in_place_of_the_figures():
