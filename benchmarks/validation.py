@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from electrode_grains.descriptors import DESCRIPTORS
+
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "validation.md"
 TITLES = {
@@ -36,12 +38,19 @@ means within the tolerance that the test states. The page is made from the tests
 
 
 def quantities() -> dict[str, dict[str, dict[str, Any]]]:
-    """Formula, unit, bias and deviations by table and quantity."""
+    """Formula, unit, bias and deviations by table and quantity.
+
+    A descriptor whose declaration says all of that needs no entry in the file.
+    """
     declared = tomllib.loads((HERE / "validation.toml").read_text(encoding="utf-8"))
-    return {
+    tables = {
         table: {name: entry for entry in entries for name in entry["names"]}
         for table, entries in declared.items()
     }
+    for name, known in DESCRIPTORS.items():
+        stated = {"unit": known.unit, "formula": known.meaning}
+        tables["grain_table"].setdefault(name, stated)
+    return tables
 
 
 def proofs() -> list[dict[str, Any]]:

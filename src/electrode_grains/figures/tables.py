@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from electrode_grains.figures.style import CHARACTERISTICS, FAMILIES
+from electrode_grains.figures.style import CHARACTERISTICS, family_name
 from electrode_grains.figures.table_text import display_cell
 
 
@@ -220,7 +220,7 @@ def copula_p_text(tested: Mapping[str, Any] | None) -> str:
 def _families(names: Sequence[str] | None) -> str:
     """Families, with their rotation where they have one, for a reader."""
     parts = [str(name).split(" ") for name in names or ()]
-    return ", ".join(" ".join([FAMILIES.get(part[0], part[0]), *part[1:]]) for part in parts)
+    return ", ".join(" ".join([family_name(part[0]), *part[1:]]) for part in parts)
 
 
 def best_marginal(fits: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -379,11 +379,8 @@ def test_special_cases_are_their_nested_families():
         )
 
 
-def test_all_nine_families_of_the_paper_and_three_baselines_are_there():
-    assert set(COPULA_FAMILIES) == {
-        *("ali_mikhail_haq", "clayton", "frank", "gumbel", "joe", "bb1", "bb8", "bb3", "bb5"),
-        *("independence", "gaussian", "student"),
-    }
+def test_every_family_is_looked_at():
+    assert {family for family, _ in WHOLE} == set(COPULA_FAMILIES)
 
 
 @pytest.mark.parametrize(
