@@ -97,12 +97,13 @@ def _refuse_full(folder: Path) -> None:
 
 def _acquire(folder: Path) -> None:
     """Run the pipeline that makes the scans, as `kedro run --pipelines acquisition` would."""
-    from kedro.framework.startup import bootstrap_project
-
     before = Path.cwd()
     os.chdir(folder)  # where the registry looks for what the project is meant for
     try:
         os.environ.setdefault("KEDRO_LOGGING_CONFIG", str(Path("conf/logging.yml").resolve()))
+        # Kedro sets logging up once, when it is imported.
+        from kedro.framework.startup import bootstrap_project
+
         bootstrap_project(Path.cwd())
         from electrode_grains.settings import Session
 
