@@ -134,11 +134,15 @@ def heading(column: str) -> str:
 
 def display_rows(table: pd.DataFrame) -> list[list[str]]:
     """Write every cell as text: four significant digits, names of families in full."""
-    written = {
-        "family": lambda cell: display_cell(family_name(cell) if isinstance(cell, str) else cell)
-    }
-    columns = [[written.get(name, display_cell)(cell) for cell in table[name]] for name in table]
+    columns = [
+        [display_cell(cell) for cell in (_named(table[name]) if name == "family" else table[name])]
+        for name in table
+    ]
     return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _named(families: pd.Series) -> list[Any]:
+    return [family_name(name) if isinstance(name, str) else name for name in families]
 
 
 def display_cell(value: Any) -> str:
