@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 MINIMUM_SAMPLE = 30
 GRID_POINTS = {1: 13, 2: 9}
 THINNED_SAMPLE = 400  # pairs that tell where on the grid to begin
-STARTS = 4
+STARTS, STARTS_BESIDE_KNOWN = 4, 2
 BOUND_TOLERANCE = 1e-4
 # Independence (AIC 0) competes, lest every pair be called dependent; then those of the paper.
 DEFAULT_COPULAS = (
@@ -51,7 +51,7 @@ def fit_copula(
         0, 90, 180 or 270 degrees.
     start : BivariateCopula, optional
         Of the same family: where the search begins, as in a bootstrap that knows the truth. The
-        whole range is searched only where it ends at a limit or nowhere from there.
+        whole range is searched, from fewer starts, only where it ends at a limit or nowhere.
 
     Returns
     -------
@@ -185,7 +185,8 @@ def _maximize(
     every = math.ceil(len(u) / THINNED_SAMPLE)
     rough = np.array([likelihood(point, every) for point in grid])
     starts = grid[_local_maxima(rough.reshape([number] * len(lower))).ravel()]
-    return maximize(likelihood, list(starts), lower, upper, STARTS)
+    keep = STARTS if known is None else STARTS_BESIDE_KNOWN
+    return maximize(likelihood, list(starts), lower, upper, keep)
 
 
 def _coordinate_range(parameter: Parameter) -> tuple[float, float]:
