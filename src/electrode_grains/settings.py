@@ -2,6 +2,7 @@
 
 import logging
 import os
+import warnings
 
 from electrode_grains.threads import thread_variables
 
@@ -18,6 +19,8 @@ from electrode_grains.runs.session import IncrementalSession
 from electrode_grains.text import PrintableRecord
 
 logging.setLogRecordFactory(PrintableRecord)
+# `python -W error` is about this package: what others call that is deprecated, they have to mend.
+warnings.filterwarnings("ignore", category=DeprecationWarning, module="(?!electrode_grains)")
 
 
 class Session(IncrementalSession):

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 HOST_TAG, PROCESS_TAG = "electrode_grains.host", "electrode_grains.process"
 PARENT_TAG, NAME_TAG = "mlflow.parentRunId", "mlflow.runName"
+CLOCK_SECONDS = 2.0  # by which the clocks of a run and of its process may differ
 PARAMETER_LENGTH = 500
 SQLITE = "sqlite:///"
 SQLITE_PATH_BYTES = 500  # SQLite takes 512, the journal's suffix included
@@ -127,6 +128,8 @@ class Tracker:
     def open(self) -> None:
         """Open the runs that were started and still wait."""
         waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._mark_killed()
         for run in waiting:
             self._open(run)
 
@@ -137,7 +140,6 @@ class Tracker:
             identifier = self.client.create_experiment(start.experiment, artifact_location=location)
         else:
             identifier = found.experiment_id
-            self._mark_killed(identifier)
         run = self.client.create_run(
             identifier, start_time=start.begun, run_name=start.name, tags=dict(start.tags)
         )
@@ -145,12 +147,15 @@ class Tracker:
         self._experiment_ids[start.experiment] = identifier
         self._log(run.info.run_id, start.parameters, {}, step=0)
 
-    def _mark_killed(self, experiment_id: str) -> None:
-        """Close runs whose process is gone: nothing else ever would."""
-        for run in self.client.search_runs([experiment_id], "attributes.status = 'RUNNING'"):
-            tags = run.data.tags
+    def _mark_killed(self) -> None:
+        """Close runs, candidates below them too, whose process is gone: nothing else ever would."""
+        found = (self.client.get_experiment_by_name(name) for name in VIEWS)
+        known = [experiment.experiment_id for experiment in found if experiment is not None]
+        open_runs = "attributes.status = 'RUNNING'"
+        for run in self.client.search_runs(known, open_runs) if known else ():
+            tags, begun = run.data.tags, run.info.start_time / 1000
             here = tags.get(HOST_TAG) == socket.gethostname()
-            if here and not _is_alive(tags.get(PROCESS_TAG, "")):
+            if here and not _is_alive(tags.get(PROCESS_TAG, ""), begun):
                 self.client.set_terminated(run.info.run_id, status="KILLED")
 
     def _log(
@@ -519,8 +524,13 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)
 
 
-def _is_alive(process: str) -> bool:
-    return process.isdecimal() and psutil.pid_exists(int(process))
+def _is_alive(process: str, begun: float) -> bool:
+    """Whether the process of a run works on; one that began later has its number by chance."""
+    try:
+        created = psutil.Process(int(process)).create_time()
+    except (ValueError, psutil.Error):
+        return False
+    return bool(created < begun + CLOCK_SECONDS)
 
 
 if __name__ == "__main__":

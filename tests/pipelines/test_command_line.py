@@ -240,3 +240,12 @@ def test_a_misspelt_step_or_dataset_is_answered_with_those_that_are_alike(
     assert refusal.value.where == option
     assert refusal.value.found == given
     assert nearest in refusal.value.expected
+
+
+def test_no_warning_of_this_package_is_raised_where_python_turns_them_into_errors(
+    kedro, tmp_path, monkeypatch
+):
+    """Kedro, pydantic and MLflow use what they call deprecated; that is theirs to mend."""
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    done = kedro("run", "--env", "test", "--pipelines", "acquisition,preprocessing", data=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr

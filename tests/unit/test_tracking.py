@@ -7,6 +7,7 @@ import sys
 import time
 from types import SimpleNamespace
 
+import psutil
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
@@ -64,6 +65,26 @@ def test_the_run_of_a_dead_process_is_marked_killed_and_a_living_one_is_not(trac
     assert tracker.client.get_run(dead.info.run_id).info.status == "KILLED"
     assert tracker.client.get_run(alive).info.status == "RUNNING"
     assert tracker.client.get_run(alive).data.tags[tracking.PROCESS_TAG] == str(os.getpid())
+
+
+def test_candidates_of_a_killed_run_are_closed_whatever_runs_next(tracker):
+    """In another experiment, though another process has the number of the killed one by now."""
+    tracker.start("modelling", "killed", {}, {})
+    parent, experiment = tracker.runs["modelling"], tracker.experiment_ids["modelling"]
+    long_ago = int(1000 * (psutil.Process().create_time() - 60))
+    killed = [
+        tracker.client.create_run(
+            experiment, start_time=long_ago,
+            tags={tracking.HOST_TAG: socket.gethostname(), tracking.PROCESS_TAG: number,
+                  tracking.PARENT_TAG: parent},
+        )
+        for number in (str(os.getpid()), "999999", "")
+    ]  # fmt: skip
+    tracker.start("particle", "next", {}, {})
+    tracker.open()
+    states = [tracker.client.get_run(run.info.run_id).info.status for run in killed]
+    assert states == ["KILLED"] * 3
+    assert tracker.client.get_run(parent).info.status == "RUNNING"
 
 
 def test_an_epoch_can_tell_what_the_machine_gave_for_it(tracker):

@@ -25,6 +25,7 @@ from electrode_grains.ebsd.image_files import opened_image
 from electrode_grains.ebsd.images import SUFFIXES as IMAGE_SUFFIXES
 from electrode_grains.ebsd.placement import check_classes
 from electrode_grains.ebsd.points import ScanReader
+from electrode_grains.ebsd.tiff import ORIENTATION, UPRIGHT
 from electrode_grains.errors import InputError
 from electrode_grains.runs import Manifest, file_digests
 from electrode_grains.runs.manifest import FOLDER
@@ -255,8 +256,6 @@ class AnnotationFolderDataset(_SliceFolder):
 
 
 PALETTE = tuple(value for colour in LABEL_COLOURS for value in colour)
-ORIENTATION = 0x0112  # tag of EXIF and TIFF
-UPRIGHT = 1
 FORMATS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF"}
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from electrode_grains.ebsd import tiff
-from electrode_grains.ebsd.image_files import opened_image
+from electrode_grains.ebsd.image_files import opened_image, refusing_damage
 from electrode_grains.ebsd.points import clean_quality
 from electrode_grains.ebsd.settings import STRICT, ReadingOptions
 from electrode_grains.errors import InputError, SettingsError
@@ -28,7 +28,7 @@ def recognize(head: bytes) -> bool:
 def list_images(path: str | os.PathLike[str]) -> list[str]:
     """Names of the images in a file: its own, or those of the pages of a TIFF stack."""
     file = Path(path)
-    pages = 1 if file.suffix.lower() == ".png" else tiff.count_pages(file)
+    pages = 1 if _is_png(file) else tiff.count_pages(file)
     return [file.stem] if pages == 1 else [f"{file.stem}_{page:04d}" for page in range(pages)]
 
 
@@ -68,8 +68,13 @@ def read_image(
             expected="a length in nm",
             remedy="set preprocessing.stack.step_nm",
         )
-    grey = _read_grey(file, page)
+    grey, turned = _read_grey(file, page)
     notes: list[str] = []
+    if turned != tiff.UPRIGHT:
+        notes.append(
+            f"a tag says that the image is shown turned or mirrored (orientation {turned}); its "
+            "points are taken as they are stored"
+        )
     quality = clean_quality(
         grey.ravel().astype(float), file.name, options.largest_bad_share, notes
     ).reshape(grey.shape)
@@ -97,16 +102,25 @@ def read_image(
     )
 
 
-def _read_grey(file: Path, page: int) -> NDArray[np.generic]:
-    if file.suffix.lower() == ".png":
+def _is_png(file: Path) -> bool:
+    """Whether an image is read as PNG: by its name or, where that is wrong, by its content."""
+    with refusing_damage(file), file.open("rb") as stream:
+        return file.suffix.lower() == ".png" or stream.read(len(_PNG_MARK)) == _PNG_MARK
+
+
+def _read_grey(file: Path, page: int) -> tuple[NDArray[np.generic], int]:
+    """Grey values as they are stored, and the orientation in which they are to be shown."""
+    if _is_png(file):
         with opened_image(file) as image:
             values = np.asarray(image)
             kind = f"colour mode {image.mode}"
             colourless = image.mode in ("L", "I", "F") or image.mode.startswith("I;16")
+            turned = image.getexif().get(tiff.ORIENTATION, tiff.UPRIGHT)
     else:
         values, axes = tiff.read_page(file, page)
         kind = f"axes {axes}"
         colourless = True
+        turned = tiff.orientation(file, page)
     if values.size == 0:
         raise InputError("an image has no pixels", where=file.name, found=f"shape {values.shape}")
     if not colourless or values.ndim != 2:
@@ -117,4 +131,4 @@ def _read_grey(file: Path, page: int) -> NDArray[np.generic]:
             expected="one grey channel",
             remedy="convert it to greyscale",
         )
-    return values
+    return values, turned

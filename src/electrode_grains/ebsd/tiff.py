@@ -28,6 +28,7 @@ _DECISIVE_TAGS = (
     *(266, 273, 274, 277, 278, 279, 284, 317, 322, 323, 324, 325, 338, 339, 32997, 32998),
 )
 _NONE = 1  # compression
+ORIENTATION, UPRIGHT = 0x0112, 1
 _LARGEST_HEADER = 2**16 * 12  # bytes
 
 
@@ -74,6 +75,13 @@ def read_page(file: Path, page: int) -> tuple[NDArray[np.generic], str]:
                     return series.asarray(key=page), series.axes
                 return np.array(series.asarray(out="memmap")[page]), series.axes
     raise InputError("an image has no such page", where=str(file), found=str(page))
+
+
+def orientation(file: Path, page: int) -> int:
+    """How a page is to be shown, 1 for upright: the tag of EXIF and TIFF."""
+    with _opened(file, _BY_PAGES) as tiff:
+        tag = tiff.pages[min(page, len(tiff.pages) - 1)].aspage().tags.get(ORIENTATION)
+        return UPRIGHT if tag is None else int(tag.value)
 
 
 @contextmanager

@@ -342,3 +342,29 @@ def test_a_tiff_of_one_page_and_big_ones_are_called_like_their_file(tmp_path):
         (name,) = scan_readers(path)
         assert name == path.stem
         np.testing.assert_array_equal(read_scan(path, STEP)["image_quality"], grey())
+
+
+@pytest.mark.parametrize("kind", ["png", "tif", "stack"])
+def test_an_image_that_is_to_be_shown_turned_is_read_as_stored_and_told(tmp_path, kind):
+    values = np.arange(600, dtype=np.uint8).reshape(20, 30)
+    file = tmp_path / f"slice_1.{'png' if kind == 'png' else 'tif'}"
+    if kind == "stack":
+        tag = (274, "H", 1, 6, True)
+        tifffile.imwrite(file, np.stack([values] * 2), extratags=[tag], photometric="minisblack")
+    else:
+        image = Image.fromarray(values)
+        tags = image.getexif()
+        tags[274] = 6
+        image.save(file, **({"exif": tags} if kind == "png" else {"tiffinfo": {274: 6}}))
+    read = next(iter(scan_readers(file).values()))(STEP)
+    assert (read["image_quality"].to_numpy() == values).all()
+    assert "turned or mirrored (orientation 6)" in read.attrs["notes"][0]
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [("png", "TIFF"), ("tif", "PNG"), ("tiff", "PNG")])
+def test_a_misnamed_image_is_read_by_its_content(tmp_path, suffix, kind):
+    values = np.arange(600, dtype=np.uint8).reshape(20, 30)
+    Image.fromarray(values).save(tmp_path / f"slice_1.{suffix}", format=kind)
+    (read,) = scan_readers(tmp_path / f"slice_1.{suffix}").values()
+    quality = read(STEP)["image_quality"].to_numpy()
+    assert (quality == values).all()

@@ -1,8 +1,10 @@
 """A flow of three steps in a temporary folder: what runs again, what is refused."""
 
+import itertools
 import json
 import os
 import random
+from collections import Counter
 
 import pandas as pd
 import pytest
@@ -71,7 +73,16 @@ class Project:
     def plan(self, flow=FLOW, *, force=False):
         return plan_steps(self.provenance, flow, force=force)
 
-    def run(self, flow=FLOW, *, force=False, stop_after=99, killed_at=None, on_compute=None):
+    def run(
+        self,
+        flow=FLOW,
+        *,
+        force=False,
+        stop_after=99,
+        killed_at=None,
+        on_compute=None,
+        tick=lambda: None,
+    ):
         """Run as the session does; returns the names of steps that ran."""
         provenance, catalog = self.provenance, self.catalog
         provenance.check_inputs(flow.inputs(), force=force)
@@ -82,17 +93,24 @@ class Project:
         for node in nodes:
             inputs = {}
             for name in node.inputs:
+                tick()
                 recorder.before_load(node, name)
+                tick()
                 inputs[name] = catalog.load(name)
+                tick()
                 recorder.after_load(node, name)
+            tick()
             recorder.begin(node)
+            tick()
             outputs = node.run(inputs)
             if on_compute is not None:
                 on_compute(node)
             recorder.end(node)
             for name, data in outputs.items():
                 recorder.before_save(node, name, data)
+                tick()
                 catalog.save(name, data)
+                tick()
                 if name == killed_at:  # between the file and its manifest
                     return list(reasons)
                 recorder.after_save(node, name, data)
@@ -308,6 +326,64 @@ def test_an_input_changed_while_results_are_written_outdates_them(project):
         patch.setattr(ParquetDataset, "save", change_and_save)
         assert project.run(force=True) == ALL
     assert project.plan()["tabulate"] == "raw changed"
+
+
+MOMENTS = 29  # of a whole run
+
+
+def change_raw(file, sizes, chance):
+    """Change a file as editors and programs do, in part so that its size and time stay."""
+    before = file.stat()
+    content = json.dumps({"schema_version": 1, "sizes": sizes})
+    how = chance.choice(["in place", "renamed", "removed"])
+    if how == "renamed":
+        file.with_suffix(".new").write_text(content)
+        os.replace(file.with_suffix(".new"), file)
+    elif how == "removed":
+        file.unlink()
+        file.write_text(content)
+    else:
+        file.write_text(content)
+    if chance.random() < 0.5:
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def disturbed_runs(folder, count, seed=20):
+    """Runs whose raw data change at some moments; returns how many of them ended in which way."""
+    chance, ends = random.Random(seed), Counter()
+    project, raw = Project(folder), folder / "raw.json"
+    sizes = [1, 2, 3]
+    for _ in range(count):
+        moments = chance.sample(range(MOMENTS), chance.choice([1, 1, 2]))
+        clock = itertools.count()
+
+        def tick(clock=clock, moments=moments):
+            nonlocal sizes
+            if next(clock) in moments:
+                sizes = [chance.randrange(1, 9) for _ in range(3)]
+                change_raw(raw, sizes, chance)
+
+        try:
+            project.run(force=chance.random() < 0.7, tick=tick)
+            ends["ran"] += 1
+        except InputChangedError:
+            ends["refused"] += 1
+        right = {"schema_version": 1, "total": 2 * sum(sizes)}
+        summary = folder / "summary.json"
+        is_right = summary.exists() and ResultDataset(filepath=str(summary)).load() == right
+        if not project.plan() and not is_right:
+            ends["wrong and taken for up to date"] += 1
+        project.run()
+        assert project.plan() == {}
+        assert ResultDataset(filepath=str(summary)).load() == right
+    return ends
+
+
+@pytest.mark.parametrize("count", [60, pytest.param(5000, marks=pytest.mark.slow)])
+def test_no_change_of_raw_data_at_any_moment_is_taken_for_used(tmp_path, count):
+    ends = disturbed_runs(tmp_path, count)
+    assert set(ends) == {"ran", "refused"}
+    assert min(ends.values()) > count / 10
 
 
 def test_a_file_that_a_setting_names_changed_while_its_step_computes(project):
