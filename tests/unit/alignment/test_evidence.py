@@ -57,6 +57,30 @@ def test_a_single_jump_is_corrected_and_nothing_else():
     np.testing.assert_allclose(np.delete(steps, 8, axis=0), 0, atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("lean", "scatter", "moves"),
+    [(1.4, 0.0, False), (1.6, 0.0, True), (1.6, 0.5, True), (1.6, 0.6, False), (1.9, 0.6, True)],
+)
+def test_a_steady_step_is_the_stage_beyond_a_limit_and_three_spreads(lean, scatter, moves):
+    """Steps lie by the scatter to either side of the lean, far within their errors."""
+    steps = np.zeros((21, 3))
+    steps[:, 0] = lean
+    steps[1::4, 1], steps[3::4, 1] = scatter, -scatter
+    steps[2::4, 0] += scatter
+    steps[4::4, 0] -= scatter
+    evidence = weigh_steps(steps, np.full((21, 3), 10.0))
+    assert evidence.moves == moves
+    assert evidence.lean_px == pytest.approx(lean, abs=1e-9)
+
+
+def test_a_stage_that_creeps_is_corrected_and_grains_that_lean_as_little_are_left():
+    creep = np.arange(SHAPE[0])[:, None] * [2.5, -1.0]
+    transforms = estimate_transforms(shifted(grains(3), creep), mode="translation")
+    steps = np.diff(np.column_stack([transforms.shift_y, transforms.shift_x]), axis=0)
+    np.testing.assert_allclose(np.median(steps, axis=0), [2.5, -1.0], atol=0.3)
+    assert largest_motion(estimate_transforms(grains(3, lean=(1.0, 0.0)))) == 0
+
+
 def test_without_a_need_for_evidence_a_lean_is_taken_for_drift():
     leaning = grains(3, lean=(0.3, -0.5))
     transforms = estimate_transforms(leaning, require_evidence=False)
