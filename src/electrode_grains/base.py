@@ -7,12 +7,13 @@ back, so that a file can keep it and a reader knows what it gets.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Protocol, Self, runtime_checkable
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Protocol, Self, get_args, runtime_checkable
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from electrode_grains.errors import SettingsError
+from electrode_grains.text import meant
 
 
 class Settings(BaseModel):
@@ -56,13 +57,62 @@ class Settings(BaseModel):
         try:
             return cls(**values)
         except ValidationError as error:
-            first = error.errors()[0]
-            raise SettingsError(
-                f"a setting of {cls.__name__} is not possible",
-                where=".".join(map(str, first["loc"])),
-                found=repr(first["input"]),
-                expected=first["msg"],
-            ) from None
+            raise setting_refusals(error, cls)[0] from None
+
+
+def setting_refusals(
+    error: ValidationError, model: type[BaseModel], group: str = ""
+) -> list[SettingsError]:
+    """Every value that pydantic refused, with its name, and with the names that there are.
+
+    Parameters
+    ----------
+    error : ValidationError
+    model : type of BaseModel
+        That refused.
+    group : str
+        Where its settings stand, such as ``segmentation.grains``.
+
+    Examples
+    --------
+    >>> class Smoothing(Settings):
+    ...     width_nm: float = setting(50.0, "width of the kernel", unit="nm", gt=0)
+    >>> Smoothing.checked(with_nm=3)
+    Traceback (most recent call last):
+    ...
+    electrode_grains.errors.SettingsError: there is no such setting
+      where:    with_nm
+      found:    3
+      expected: did you mean width_nm? There are: width_nm
+    """
+    refusals = []
+    for each in error.errors():
+        *within, name = each["loc"] or ("",)
+        place = ".".join(str(part) for part in (group, *each["loc"]) if part != "")
+        unknown = each["type"] == "extra_forbidden"
+        given = each["input"]
+        refusals.append(
+            SettingsError(
+                "there is no such setting" if unknown else "a setting is not possible",
+                where=place or model.__name__,
+                found=None if each["type"] == "missing" else repr(given)[:200],
+                expected=meant(str(name), _names_at(model, within))
+                if unknown
+                else each["msg"].removeprefix("Value error, "),
+            )
+        )
+    return refusals
+
+
+def _names_at(kind: Any, place: Sequence[int | str]) -> list[str]:
+    """Names of the settings of a model, or of what lies within it."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        fields = kind.model_fields
+        if not place:
+            return list(fields)
+        return _names_at(fields[str(place[0])].annotation, place[1:]) if place[0] in fields else []
+    rest = place[1:] if place and isinstance(place[0], int) else place
+    return next((names for each in get_args(kind) if (names := _names_at(each, rest))), [])
 
 
 def setting(default: Any, meaning: str, *, unit: str | None = None, **limits: Any) -> Any:

@@ -9,14 +9,27 @@ from typing import Any
 
 from kedro.config import MissingConfigException, OmegaConfigLoader
 from kedro.pipeline import Pipeline
+from kedro.validation import TypeExtractor
 from omegaconf import DictConfig, OmegaConf
+from pydantic import BaseModel, ValidationError
 from yaml import YAMLError
 
 from electrode_grains import __version__
+from electrode_grains.base import setting_refusals
 from electrode_grains.errors import SettingsError, UserError
 from electrode_grains.runs import ProjectCode
 from electrode_grains.runs.configuration import RunConfiguration
+from electrode_grains.text import meant
+from electrode_grains.tracking import TrackingSettings
 
+# What an environment names beside its parameters.
+GLOBALS = {
+    "data_root": "folder of all data of the particle",
+    "ebsd_scans": "folder with one EBSD file per slice, or one file with all slices",
+    "slice_annotations": "folder of the slices that a person labelled",
+    "grain_map": "labels of another program, where the project starts from them",
+    "laue_group": "Laue group of the crystal",
+}
 FORMATS = (".yml", ".yaml", ".json")
 # Read by hooks, reports and exports, and no input of a step of its own.
 OWN_KEYS = ("particle",)
@@ -115,11 +128,90 @@ def unread_parameters(
 
 
 def _nearest(name: str, read: Set[str]) -> str:
-    depth = name.count(".") + 1
-    alike = sorted({".".join(each.split(".")[:depth]) for each in read})
-    if name in alike:
-        return f"settings below {name}"
-    return next(iter(get_close_matches(name, alike, n=1)), ", ".join(alike))
+    depth, parent = name.count(".") + 1, name.rpartition(".")[0]
+    alike = {".".join(each.split(".")[:depth]) for each in read if each.startswith(parent)}
+    return f"settings below {name}" if name in alike else meant(name, alike)
+
+
+def impossible_settings(
+    configuration: Mapping[str, Any], pipelines: Mapping[str, Pipeline]
+) -> tuple[list[SettingsError], list[str]]:
+    """Settings that a step, MLflow or the catalog would refuse or pass over.
+
+    Parameters
+    ----------
+    configuration : mapping
+        With `parameters`, `globals` and `mlflow`, as the loader reads them.
+    pipelines : mapping of str to Pipeline
+        All pipelines of the project.
+
+    Returns
+    -------
+    refusals : list of SettingsError
+        One for each value.
+    missing : list of str
+        Groups that a step reads and nobody configures.
+    """
+    models: dict[str, type[BaseModel]] = TypeExtractor(
+        dict(pipelines)
+    ).extract_types_from_pipelines()
+    refusals, missing = [], []
+    for name in configuration["globals"]:
+        if name not in GLOBALS and get_close_matches(name, GLOBALS, n=1, cutoff=0.8):
+            refusals.append(
+                SettingsError(
+                    "there is no such setting",
+                    where=f"globals.{name}",
+                    expected=meant(name, GLOBALS),
+                )
+            )
+    groups: dict[str, tuple[type[BaseModel], Any]] = {
+        name: (model, _value_of(configuration["parameters"], name))
+        for name, model in sorted(models.items())
+    }
+    groups["mlflow"] = (TrackingSettings, configuration["mlflow"])
+    for name, (model, values) in groups.items():
+        try:
+            if values is None:
+                missing.append(name)
+            else:
+                model.model_validate(values)
+        except ValidationError as error:
+            refusals += setting_refusals(error, model, name)
+    return refusals, missing
+
+
+def _value_of(parameters: Mapping[str, Any], name: str) -> Any:
+    """Value of a group, None where it is not configured."""
+    value: Any = parameters
+    for part in name.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return None
+        value = value[part]
+    return {} if value is None else value
+
+
+def refuse_impossible_settings(
+    configuration: Mapping[str, Any], pipelines: Mapping[str, Pipeline]
+) -> None:
+    """Refuse settings before Kedro does, in our words.
+
+    Raises
+    ------
+    SettingsError
+        Naming the first of them, and how many there are.
+    """
+    refusals, _ = impossible_settings(configuration, pipelines)
+    if refusals:
+        first, others = refusals[0], len(refusals) - 1
+        more = f"; electrode-grains check lists {others} more" if others else ""
+        raise SettingsError(
+            first.message,
+            where=first.where,
+            found=first.found,
+            expected=first.expected,
+            remedy=f"correct it in conf, or in --params{more}",
+        )
 
 
 def refuse_unread_parameters(parameters: Mapping[str, Any], pipelines: Iterable[Pipeline]) -> None:

@@ -16,8 +16,10 @@ from kedro.pipeline.node import Node
 
 from electrode_grains import __version__, tracking
 from electrode_grains.base import Result, flatten
+from electrode_grains.configuration import refuse_impossible_settings
 from electrode_grains.errors import InputError
 from electrode_grains.interrupts import on_interrupt
+from electrode_grains.pipelines.preprocessing.nodes import refuse_unlabelled
 from electrode_grains.progress import RunProgress, duration
 from electrode_grains.runs import code_version
 from electrode_grains.runs.recorder import earlier_seconds
@@ -59,6 +61,11 @@ class Prerequisites:
     """Refuse a run at once if results of earlier steps are missing, not after an hour."""
 
     @hook_impl(tryfirst=True)
+    def after_context_created(self, context: KedroContext) -> None:
+        """Look at the settings before anybody reads them."""
+        refuse_impossible_settings(context.config_loader, pipelines)
+
+    @hook_impl(tryfirst=True)
     def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         """Look for every result that the run needs and another step makes."""
         analysis = set(pipelines["__default__"].nodes)
@@ -92,6 +99,12 @@ class Prerequisites:
                     found=f"no {name}",
                     remedy="copy the files there; the catalog in conf/base says which",
                 )
+        if "slice_annotations" in pipeline.inputs():  # hours may lie before the step that reads
+            drawn = "orientation_annotations"
+            made = drawn in pipeline.all_outputs() or catalog.exists(drawn)
+            refuse_unlabelled(catalog.load("slice_annotations"), others=made)
+        if "segmentation_edits" in pipeline.inputs():
+            catalog.load("segmentation_edits")
 
 
 class Progress:

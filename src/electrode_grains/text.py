@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 import unicodedata
+from collections.abc import Collection
+from difflib import get_close_matches
 
 # Control, format (bidirectional overrides), surrogate, and separators of lines and paragraphs.
 UNPRINTABLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
@@ -73,6 +75,21 @@ def cell(text: str) -> str:
     except ValueError:
         return f"'{text}"
     return text
+
+
+def meant(name: str, names: Collection[str]) -> str:
+    """Name that a misspelt one comes nearest to, and all that there are.
+
+    Examples
+    --------
+    >>> meant("minima_dept", ["minima_depth", "void_depth"])
+    'did you mean minima_depth? There are: minima_depth, void_depth'
+    >>> meant("x", ["minima_depth", "void_depth"])
+    'one of minima_depth, void_depth'
+    """
+    nearest = get_close_matches(name, list(names), n=1)
+    listed = ", ".join(sorted(names))
+    return f"did you mean {nearest[0]}? There are: {listed}" if nearest else f"one of {listed}"
 
 
 class PrintableRecord(logging.LogRecord):

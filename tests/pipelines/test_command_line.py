@@ -2,12 +2,14 @@
 
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 import tifffile
 import yaml
 import zarr
 from kedro.framework.startup import bootstrap_project
+from PIL import Image
 
 from electrode_grains.datasets.results import ResultDataset
 from electrode_grains.ebsd import read_scan
@@ -187,8 +189,31 @@ def test_an_impossible_setting_is_answered_without_a_traceback(kedro, tmp_path):
     assert done.returncode == 2
     assert "minima_depth" in done.stderr
     assert 'not "auto" and not between 0 and 1' in done.stderr
-    assert "errors.pydantic.dev" not in done.stderr
+    assert "pydantic" not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_raw_data_are_looked_for_before_the_first_step(kedro, copy_of_demo):
+    words = ("run", "--env", "test", "--pipelines", "preprocessing,segmentation", "--force")
+    labels, edits = (copy_of_demo / "01_raw" / name for name in ("slice_annotations", "edits.yml"))
+
+    def refusal():
+        done = kedro(*words, data=copy_of_demo)
+        assert done.returncode == 2, done.stdout[-2000:] + done.stderr[-2000:]
+        assert "step 1 of" not in done.stdout + done.stderr
+        return done.stderr
+
+    edits.write_text("- {action: [")
+    assert "edits is not YAML" in refusal()
+    edits.unlink()
+    image = next(labels.glob("*.png"))
+    Image.fromarray(np.full((60, 60), 7, np.uint8)).save(image)
+    assert "unknown classes" in refusal()
+    for file in labels.glob("*.png"):
+        file.unlink()
+    assert "no slice is labelled" in refusal()
+    shutil.rmtree(labels)
+    assert "no slice is labelled" in refusal()
 
 
 def test_missing_results_are_named_before_anything_runs(kedro, tmp_path):

@@ -14,6 +14,8 @@ from damaged_files import mutants, places_of_refusals
 from electrode_grains.configuration import (
     RefusingConfigLoader,
     data_folder,
+    impossible_settings,
+    refuse_impossible_settings,
     refuse_unread_parameters,
     unread_parameters,
 )
@@ -33,8 +35,12 @@ def conf(project, tmp_path):
     return tmp_path
 
 
+def loader(conf):
+    return RefusingConfigLoader(str(conf), env="test", **CONFIG_LOADER_ARGS)
+
+
 def read(conf):
-    return RefusingConfigLoader(str(conf), env="test", **CONFIG_LOADER_ARGS)["parameters"]
+    return loader(conf)["parameters"]
 
 
 @pytest.mark.parametrize(
@@ -67,14 +73,72 @@ def test_a_value_that_leads_nowhere_is_refused_with_its_name(conf):
 @pytest.mark.parametrize(
     ("parameters", "told"),
     [
-        ({"segmentaton": {"grains": {}}}, {"segmentaton": "segmentation"}),
-        ({"segmentation": {"grain": {}}}, {"segmentation.grain": "segmentation.grains"}),
+        ({"segmentaton": {"grains": {}}}, {"segmentaton": "did you mean segmentation? "}),
+        (
+            {"segmentation": {"grain": {}}},
+            {
+                "segmentation.grain": "did you mean segmentation.grains? There are: "
+                "segmentation.boundaries, segmentation.depths, segmentation.grains"
+            },
+        ),
         ({"segmentation": 3}, {"segmentation": "settings below segmentation"}),
         ({"segmentation": {"grains": {"anything": 1}}, "particle": {"name": "p"}}, {}),
     ],
 )
 def test_parameters_that_no_step_reads_are_named_beside_the_nearest(parameters, told):
-    assert unread_parameters(parameters, pipelines.values()) == told
+    found = unread_parameters(parameters, pipelines.values())
+    assert found.keys() == told.keys()
+    assert all(found[name].startswith(text) for name, text in told.items())
+
+
+@pytest.mark.parametrize(
+    ("kind", "within", "place", "says"),
+    [
+        (
+            "parameters",
+            "segmentation.grains",
+            "minima_dept",
+            "did you mean minima_depth? There are",
+        ),
+        ("parameters", "boundary_model.training", "epoch", "did you mean epochs? There are"),
+        ("parameters", "preprocessing.annotation", "xyz", "one of frame, slice_numbers"),
+        ("globals", "", "laue_groupe", "did you mean laue_group? There are"),
+        ("mlflow", "", "enable", "did you mean enabled? There are"),
+    ],
+)
+def test_a_misspelt_setting_is_answered_with_the_names_that_there_are(
+    conf, kind, within, place, says
+):
+    right = loader(conf)
+    assert impossible_settings(right, pipelines) == ([], [])
+    values = {name: right[name] for name in ("parameters", "globals", "mlflow")}
+    group = values[kind]
+    for part in within.split(".") if within else ():
+        group = group[part]
+    group[place] = "1"
+    ((refusal,), missing) = impossible_settings(values, pipelines)
+    assert refusal.message == "there is no such setting"
+    name = within or kind
+    assert refusal.where == f"{name}.{place}"
+    assert refusal.expected.startswith(says)
+    assert missing == []
+
+
+def test_a_misspelt_name_within_a_list_is_answered_too(conf):
+    values = {name: loader(conf)[name] for name in ("parameters", "globals", "mlflow")}
+    turned = [{"frst": 3, "symmetry": "mirror_x"}]
+    values["parameters"]["preprocessing"]["alignment"]["undo"] = turned
+    refusals, _ = impossible_settings(values, pipelines)
+    found = {refusal.where: refusal.expected for refusal in refusals}
+    assert "did you mean first?" in found["preprocessing.alignment.undo.0.frst"]
+
+
+def test_several_wrong_settings_are_counted(conf):
+    values = {name: loader(conf)[name] for name in ("parameters", "globals", "mlflow")}
+    values["parameters"]["segmentation"]["grains"] |= {"minima_depth": 7, "colour": "red"}
+    with pytest.raises(SettingsError, match="check lists 1 more") as refused:
+        refuse_impossible_settings(values, pipelines)
+    assert refused.value.expected == '7.0 is not "auto" and not between 0 and 1'
 
 
 def test_a_misspelt_parameter_is_refused_by_the_command(kedro, tmp_path):

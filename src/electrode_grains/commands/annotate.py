@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -145,7 +146,7 @@ def command(
         drawing = opened.settings("orientation_annotation", OrientationAnnotationSettings)
     export_slices(stack, proposed, folder, suffix, drawing)
     echo(f"\nThe images are in {folder}\n")
-    echo(LEGEND.format(folder=folder))
+    echo(LEGEND.format(folder=quote(str(folder))))
 
 
 def read_slices(project: Project, annotation: AnnotationSettings) -> LabellingStack:
@@ -241,7 +242,9 @@ def export_slices(
                     )
             if not (folder / "labels" / file).exists():
                 write_classes(classes, folder / "labels" / file, f".{suffix}")
-        (folder / LEGEND_FILE).write_text(LEGEND.format(folder=folder), encoding="utf-8")
+        (folder / LEGEND_FILE).write_text(
+            LEGEND.format(folder=quote(str(folder))), encoding="utf-8"
+        )
 
 
 def import_labels(
@@ -456,5 +459,6 @@ def _keep_unsaved(
         where=error.where,
         found=error.found,
         expected=error.expected,
-        remedy=f"correct that, then: electrode-grains annotate --replace --import {folder}",
+        remedy="correct that, then: electrode-grains annotate --replace --import "
+        f"{quote(str(folder))}",
     )

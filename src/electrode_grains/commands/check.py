@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -55,7 +55,7 @@ def command(ctx: click.Context, folder: Path | None, env: str | None) -> None:
         count = f"{len(issues)} problem{'s' if len(issues) > 1 else ''}"
         show_table(f"\n{count}", COLUMNS, [row_of(each, project.path) for each in issues])
         ctx.exit(REFUSED)
-    echo("\nNo problem found. Next: kedro run")
+    echo(f"\nNo problem found. Next: {project.run_command()}")
 
 
 def row_of(issue: Issue, project: Path) -> tuple[str, str, str]:
@@ -112,43 +112,20 @@ def inspect_project(project: Project) -> tuple[list[Issue], list[str], list[str]
 def settings_issues(project: Project) -> list[Issue]:
     """Every value of the configuration that a pipeline would refuse, and every one it lacks."""
     from kedro.framework.project import pipelines
-    from kedro.validation import TypeExtractor
-    from pydantic import ValidationError
 
-    from electrode_grains.configuration import unread_parameters
-    from electrode_grains.ebsd import Issue
+    from electrode_grains.configuration import impossible_settings, unread_parameters
+    from electrode_grains.ebsd import Issue, issue_from
 
-    issues = []
-    models = TypeExtractor(dict(pipelines)).extract_types_from_pipelines()
+    remedy = "correct it in conf"
     parameters = project.config["parameters"]
-    for name, nearest in unread_parameters(parameters, pipelines.values()).items():
-        issues.append(Issue(name, "", "no step reads it", "", nearest, "correct it in conf"))
-    for key, model in sorted(models.items()):
-        try:
-            model(**_value_of(parameters, key))
-        except KeyError:
-            remedy = "copy it from the configuration that comes with the package"
-            issues.append(Issue(key, "", "setting missing", "", model.__name__, remedy))
-        except ValidationError as error:
-            issues += [
-                Issue(
-                    ".".join([key, *map(str, each["loc"])]),
-                    "",
-                    "impossible setting",
-                    "" if each["type"] == "missing" else repr(each["input"]),
-                    each["msg"],
-                    "correct it in conf",
-                )
-                for each in error.errors()
-            ]
-    return issues
-
-
-def _value_of(parameters: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value: Any = parameters
-    for part in key.split("."):
-        value = value[part]
-    return value or {}
+    issues = [
+        Issue(name, "", "no step reads it", "", nearest, remedy)
+        for name, nearest in unread_parameters(parameters, pipelines.values()).items()
+    ]
+    refusals, missing = impossible_settings(project.config, pipelines)
+    issues += [issue_from("", refusal)._replace(remedy=remedy) for refusal in refusals]
+    remedy = "copy it from the configuration that comes with the package"
+    return issues + [Issue(key, "", "setting missing", "", "", remedy) for key in missing]
 
 
 def _inspect_scans(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -67,7 +68,7 @@ def command(folder: Path, shape: str, seed: int) -> None:
     _acquire(folder)
     echo(f"{folder}: {window[0]} slices of a virtual particle, {len(annotated)} of them labelled")
     echo("\nNext:")
-    echo(f"  cd {folder}")
+    echo(f"  cd {quote(str(folder))}")
     echo("  kedro run")
 
 

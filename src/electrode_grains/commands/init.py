@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -168,7 +169,7 @@ def _say_what_is_next(folder: Path, *, labelled: bool, indexed: bool) -> None:
     from electrode_grains.commands.console import echo
 
     echo("\nNext:")
-    echo(f"  cd {folder}")
+    echo(f"  cd {quote(str(folder))}")
     if not labelled:
         echo("  electrode-grains annotate        # label a few slices")
         if indexed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from electrode_grains.commands.new_project import NewProject, refuse_unnameable
@@ -64,7 +65,7 @@ def create_from_labels(
     echo(f"  Laue group {group} ({_origin(grain_map, laue_group)})")
     for note in grain_map.notes:
         echo(f"  note: {note}")
-    echo(f"\nNext:\n  cd {folder}\n  kedro run")
+    echo(f"\nNext:\n  cd {quote(str(folder))}\n  kedro run")
 
 
 def _spacing(text: str | None) -> tuple[float, float, float] | None:

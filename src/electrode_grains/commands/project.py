@@ -7,11 +7,13 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any, TypeVar
 
 import click
 from pydantic import BaseModel, ValidationError
 
+from electrode_grains.base import setting_refusals
 from electrode_grains.errors import InputError, SettingsError
 
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -49,14 +51,7 @@ class Project:
         try:
             return model(**values)
         except ValidationError as error:
-            first = error.errors()[0]
-            raise SettingsError(
-                f"a setting of {key} is not possible",
-                where=".".join([key, *map(str, first["loc"])]),
-                found=repr(first["input"]),
-                expected=first["msg"],
-                remedy="electrode-grains check lists all of them",
-            ) from None
+            raise setting_refusals(error, model, key)[0] from None
 
     def exists(self, name: str) -> bool:
         """Whether a dataset was made already."""
@@ -71,13 +66,23 @@ class Project:
             If it does not exist, with the pipeline that makes it.
         """
         if not self.exists(name):
-            again = f" --env {self.environment}" if self.environment else ""
             raise InputError(
                 f"there is no {name} yet",
                 where=str(self.file_of(name)),
-                remedy=f"kedro run{again} --pipelines {made_by}",
+                remedy=self.run_command(made_by),
             )
         return self.catalog.load(name)
+
+    def run_command(self, pipelines: str = "") -> str:
+        """Command that runs pipelines of the project, to be pasted into a shell here."""
+        words = ["kedro run"]
+        if self.path not in (here := Path.cwd().resolve(), *here.parents):
+            words.insert(0, f"cd {quote(str(self.path))} &&")
+        if self.environment:
+            words.append(f"--env {quote(self.environment)}")
+        if pipelines:
+            words.append(f"--pipelines {pipelines}")
+        return " ".join(words)
 
     def check(
         self, names: Iterable[str], *, force: bool = False, disregard: Collection[str] = ()

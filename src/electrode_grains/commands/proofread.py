@@ -262,9 +262,9 @@ def _resolved(places: Sequence[Voxel | int], suspects: pd.DataFrame) -> list[Vox
 def _say_how_to_go_on(session: EditSession, project: Project) -> None:
     from electrode_grains.commands.console import echo
 
-    again = f" --env {project.environment}" if project.environment else ""
     echo(f"\n{session.recorded} edits were appended to {session.file}")
-    echo(f"Next: kedro run{again} --pipelines segmentation,characterization,modelling,reporting")
+    steps = "segmentation,characterization,modelling,reporting"
+    echo(f"Next: {project.run_command(steps)}")
 
 
 def _open_viewer(results: Mapping[str, Any], session: EditSession) -> None:

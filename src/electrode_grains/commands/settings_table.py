@@ -14,15 +14,9 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from electrode_grains.configuration import GLOBALS
+
 DEFAULT, COMMAND_LINE, MISSING = "default", "command line", "missing"
-# What an environment names beside its parameters.
-GLOBALS = {
-    "data_root": "folder of all data of the particle",
-    "ebsd_scans": "folder with one EBSD file per slice, or one file with all slices",
-    "slice_annotations": "folder of the slices that a person labelled",
-    "grain_map": "labels of another program, where the project starts from them",
-    "laue_group": "Laue group of the crystal",
-}
 FORMATS = (".yml", ".yaml", ".json")
 MARK = "<!-- table of all settings -->"
 

@@ -1,8 +1,10 @@
 """What the console script does before anything is computed."""
 
+import shlex
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -63,6 +65,24 @@ def test_init_takes_from_the_files_what_they_tell(command, own_project, acquired
     assert {file.name for file in base.iterdir()} == {file.name for file in shipped.iterdir()}
     labels = own_project / "data" / "01_raw" / "slice_annotations"
     assert sorted(file.name for file in labels.iterdir()) == ["slice_002.png", "slice_005.png"]
+
+
+def test_printed_commands_can_be_pasted(command, acquired, tmp_path, monkeypatch):
+    project = tmp_path / "my particle's (Ü) $HOME"
+    words = ("--scans", acquired / "scans", "--slice-spacing-nm", 50)
+    done = command("init", project, *words, "--annotations", acquired / "labels")
+    entered = next(line for line in done.output.splitlines() if line.strip().startswith("cd "))
+    assert shlex.split(entered) == ["cd", str(project)]
+    checked = command("check", project, "--env", "local").output
+    pasted = shlex.split(checked.partition("Next: ")[2])
+    assert pasted == ["cd", str(project), "&&", "kedro", "run", "--env", "local"]
+    monkeypatch.chdir(project)
+    assert command("check").output.endswith("Next: kedro run\n")
+    done = command("annotate", "--count", 1)
+    line = next(line for line in done.output.splitlines() if "--import" in line)
+    assert Path(shlex.split(line)[-1]) == project / "data/01_raw/to_annotate"
+    refused = command("annotate", "--project", tmp_path / "none")
+    assert refused.exit_code == 2
 
 
 def test_init_asks_for_the_slice_spacing_which_ang_files_do_not_tell(command, slices, tmp_path):

@@ -30,6 +30,7 @@ from electrode_grains.ebsd import (
 )
 from electrode_grains.ebsd.frames import frame_verdict
 from electrode_grains.ebsd.orientations import laue_group
+from electrode_grains.ebsd.placement import check_classes
 from electrode_grains.ebsd.scan import Scan
 from electrode_grains.errors import InputError
 from electrode_grains.pipelines.preprocessing.settings import (
@@ -132,6 +133,26 @@ def align_orientations(
     )
 
 
+def refuse_unlabelled(slice_annotations: Mapping[str, NDArray[np.uint8]], *, others: bool) -> None:
+    """Refuse a stack without labels, and labels of other classes; a run asks before all steps.
+
+    `others` says whether there are labels from orientations.
+
+    Raises
+    ------
+    InputError
+        If there are none, or an image holds other values than the classes.
+    """
+    if not (slice_annotations or others):
+        raise InputError(
+            "no slice is labelled",
+            remedy="electrode-grains annotate has some painted; or kedro run --pipelines "
+            "orientation_annotation draws labels from the orientations",
+        )
+    for name, classes in slice_annotations.items():
+        check_classes(name, classes)
+
+
 def align_annotations(
     slice_annotations: Mapping[str, NDArray[np.uint8]],
     orientation_annotations: Mapping[str, NDArray[np.uint8]],
@@ -147,12 +168,7 @@ def align_annotations(
     Annotations by hand are used where there are any, else those from orientations, which are
     drawn on raw slices and named like them.
     """
-    if not (slice_annotations or orientation_annotations):
-        raise InputError(
-            "no slice is labelled",
-            remedy="electrode-grains annotate has some painted; or kedro run --pipelines "
-            "orientation_annotation draws labels from the orientations",
-        )
+    refuse_unlabelled(slice_annotations, others=bool(orientation_annotations))
     source, annotations, numbers, frame = (
         ("hand", slice_annotations, annotation.slice_numbers, annotation.frame)
         if slice_annotations
