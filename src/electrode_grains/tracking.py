@@ -16,6 +16,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,6 +30,7 @@ from electrode_grains.errors import SettingsError
 from electrode_grains.runs import code_version
 from electrode_grains.runs.machine import peak_memory
 from electrode_grains.runs.writing import atomic_write, with_filename
+from electrode_grains.threads import available_cores
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -508,6 +510,8 @@ def provenance() -> dict[str, Any]:
     packages = ("numpy", "scipy", "torch", "scikit-image", "pystackreg", "kedro", "mlflow")
     return {
         "electrode_grains": __version__,
+        "computed": date.today().isoformat(),
+        "machine": f"{platform.system()} {platform.machine()}, {available_cores()} cores",
         "python": platform.python_version(),
         "packages": {name: version(name) for name in packages},
         "mlflow_runs": current_run_ids(),

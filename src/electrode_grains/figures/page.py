@@ -15,6 +15,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from electrode_grains.errors import InputError
+from electrode_grains.figures.abstract import MEANS, abstract, mean_with_error
 from electrode_grains.figures.content import (
     FIGURE_ALIASES,
     FIGURES,
@@ -39,6 +40,7 @@ from electrode_grains.figures.page_values import (
     validation_table,
     value_rows,
 )
+from electrode_grains.figures.style import characteristic_name
 from electrode_grains.figures.table_text import display_cell, heading
 from electrode_grains.figures.tables import table_1, table_2, table_3, table_4
 
@@ -113,7 +115,8 @@ def report_page(content: ReportContent | Mapping[str, Any]) -> str:
         title=content.title,
         subtitle=content.subtitle,
         warnings=[str(warning) for warning in content.warnings],
-        headlines=_headlines(content.particle_summary),
+        abstract=abstract(content),
+        headlines=_headlines(content),
         scores=main_scores(content),
         particle_rows=[
             (humanize(name), text) for name, text in value_rows(content.particle_summary)
@@ -178,8 +181,20 @@ def _has_grains(mesh: Mapping[str, Any] | None) -> bool:
     return bool(mesh) and len((mesh or {})["labels"]) > 0
 
 
-def _headlines(summary: Mapping[str, Any]) -> list[dict[str, str]]:
-    return [
+def _headlines(content: ReportContent) -> list[dict[str, str]]:
+    """Counts and sizes of the particle, then means of its grains with their standard errors."""
+    summary = content.particle_summary
+    fits = (content.marginal_fits or {}).get("characteristics") or {}
+    means = [
+        {
+            "value": text,
+            "name": f"mean {characteristic_name(name).lower()}",
+            "unit": "" if fits[name].get("unit") in (None, "1") else str(fits[name]["unit"]),
+        }
+        for name, digits in MEANS.items()
+        if (text := mean_with_error(fits.get(name) or {}, digits))
+    ]
+    return means + [
         {"value": display_cell(summary[key]), "name": name, "unit": unit}
         for key, (name, unit) in HEADLINES.items()
         if summary.get(key) is not None

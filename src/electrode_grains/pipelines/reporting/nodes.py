@@ -354,13 +354,17 @@ def collect_warnings(results: Mapping[str, Any]) -> list[str]:
 def unresolved_grains(grain_table: pd.DataFrame, particle_summary: ParticleSummary) -> list[str]:
     """Say below which diameter voxels decide a shape descriptor, and how many grains it is."""
     diameters = grain_table.loc[~grain_table["touches_window"], "equivalent_diameter_nm"]
-    limits = particle_summary.resolution_limits_nm or {}
+    affected = {
+        name: (limit, int((diameters < limit).sum()))
+        for name, limit in (particle_summary.resolution_limits_nm or {}).items()
+        if limit is not None
+    }
     return [
         f"{figures.characteristic_name(name)} is unreliable for grains smaller than {limit:.0f} nm "
         f"(voxel error exceeds half the spread between grains); this affects "
-        f"{int((diameters < limit).sum())} of {len(diameters)} whole grains"
-        for name, limit in limits.items()
-        if limit is not None
+        f"{count} of {len(diameters)} whole grains"
+        for name, (limit, count) in affected.items()
+        if count
     ]
 
 
