@@ -55,7 +55,7 @@ def _grains(content: ReportContent) -> str:
         return ""
     whole = content.particle_summary.get("whole_grain_count")
     slices = len((content.scan_index or {}).get("slices") or ())
-    aligned = ALIGNED.get((content.slice_transforms or {}).get("mode"), "")
+    aligned = ALIGNED.get(str((content.slice_transforms or {}).get("mode")), "")
     source = f" from {slices} slices{aligned}" if slices else ""
     rest = "" if whole is None else (
         f"; {whole} of them lie wholly inside what was measured and enter the statistics"
