@@ -8,12 +8,15 @@ the bare array and `spacing = (dz, dy, dx)`; this module is the hinge between th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 from numpy.typing import ArrayLike
 
 from electrode_grains.errors import InputError, SettingsError
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Spacing = tuple[float, float, float]
 AXES = ("z", "y", "x")
@@ -54,6 +57,8 @@ def as_volume(
     >>> spacing_of(volume)
     (50.0, 50.0, 50.0)
     """
+    import xarray as xr  # half a second, which help and refusals of commands do without
+
     array = np.asarray(values)
     expected = 3 if channels is None else 4
     if array.ndim != expected:

@@ -1,7 +1,9 @@
 """Console script `electrode-grains`: one module per command, each imported when it is called for.
 
-Modules of this package import what is slow (Kedro, numerical libraries) inside functions, so
-that `--help` and shell completion answer at once.
+Packages of the domain export lazily, so that modules name them at the top and pay when they
+use them. Inside functions stands Kedro, with what imports it: it is slow, and sets logging up
+once, when it is imported, by a file that the project names; so do pandas, SciPy and napari,
+which a command may not need.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import os
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
 from electrode_grains import __version__
 from electrode_grains.command_line import RefusingCommand as Command
@@ -19,23 +22,42 @@ os.environ.update(thread_variables())  # before a library that computes is loade
 
 __all__ = ["Command", "main"]
 
-NAMES = (
-    *("init", "demo", "preview", "check", "settings", "annotate", "run", "proofread", "report"),
-    *("export", "compare"),
-)
+COMMANDS = {
+    "init": "Make a project folder from your own slices or labels.",
+    "demo": "Make a project with a virtual particle to try it on.",
+    "preview": "Look at a stack: table of facts and a picture.",
+    "check": "List all problems of scans, labels, edits and settings.",
+    "settings": "Print all settings with value, origin, unit, meaning.",
+    "annotate": "Choose slices to label, export them, import labels.",
+    "run": "Compute: the same as kedro run.",
+    "proofread": "List likely segmentation errors; record corrections.",
+    "report": "Open the report, or rebuild it.",
+    "export": "Write grains for ParaView, ImageJ, DREAM.3D, meshes.",
+    "compare": "Compare the grains of two particles.",
+}
+"""Commands in the order in which a particle needs them, and what each is for."""
 
 
 class _Commands(click.Group):
-    """The commands by name, in the order in which a particle needs them."""
+    """The commands by name; help and completion of names import none of them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(NAMES)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in NAMES:
+        if name not in COMMANDS:
             return None
         command: click.Command = import_module(f"electrode_grains.commands.{name}").command
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        named = {name: text for name, text in COMMANDS.items() if name.startswith(incomplete)}
+        return [CompletionItem(name, help=text) for name, text in named.items()] + options
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING
 
 import click
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
-from electrode_grains.commands import Command
-from electrode_grains.commands.project import project_options
+from electrode_grains import datasets, ebsd, figures
+from electrode_grains.commands import Command, viewer
+from electrode_grains.commands.console import echo, show_table
+from electrode_grains.commands.outputs import output_folder
+from electrode_grains.commands.project import Project, open_project, project_options
+from electrode_grains.commands.viewer import use_viewer
 from electrode_grains.errors import InputError, SettingsError, UserError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from electrode_grains.commands.project import Project
-    from electrode_grains.pipelines.orientation_annotation.settings import (
-        OrientationAnnotationSettings,
-    )
-    from electrode_grains.pipelines.preprocessing.settings import AnnotationSettings
+from electrode_grains.runs import one_run
+from electrode_grains.volumes import spacing_of
 
 FRAMES = {"raw": "as scanned, not aligned", "aligned": "aligned"}
 LABELS = "slice_annotations"
@@ -63,7 +62,7 @@ class LabellingStack:
     laue_group: str
 
 
-@click.command(cls=Command, short_help="Choose slices to label, export them, import labels.")
+@click.command(cls=Command)
 @project_options
 @click.option("--count", default=4, show_default=True, help="Slices to propose.")
 @click.option("--slices", help="Label these instead, by place in the stack from 0: 14,25,38.")
@@ -115,16 +114,8 @@ def command(
     the extra `viewer` is installed; else they are written as images for any drawing program,
     and --import adds the painted ones to the project.
     """
-    from electrode_grains.commands.console import echo, show_table
-    from electrode_grains.commands.project import open_project
-    from electrode_grains.commands.viewer import use_viewer
-    from electrode_grains.pipelines.orientation_annotation.settings import (
-        OrientationAnnotationSettings,
-    )
-    from electrode_grains.pipelines.preprocessing.settings import AnnotationSettings
-
     opened = open_project(project, env)
-    settings = opened.settings("preprocessing.annotation", AnnotationSettings)
+    settings = opened.settings("preprocessing.annotation", ebsd.AnnotationSettings)
     stack = read_slices(opened, settings)
     if imported is not None:
         import_labels(
@@ -143,21 +134,15 @@ def command(
     folder = folder or opened.file_of(LABELS).parent / "to_annotate"
     drawing = None
     if draft:
-        drawing = opened.settings("orientation_annotation", OrientationAnnotationSettings)
+        drawing = opened.settings("orientation_annotation", ebsd.OrientationAnnotationSettings)
     export_slices(stack, proposed, folder, suffix, drawing)
     echo(f"\nThe images are in {folder}\n")
     echo(LEGEND.format(folder=quote(str(folder))))
 
 
-def read_slices(project: Project, annotation: AnnotationSettings) -> LabellingStack:
+def read_slices(project: Project, annotation: ebsd.AnnotationSettings) -> LabellingStack:
     """Read the stack as scanned or as aligned; as scanned it needs no run before."""
-    import numpy as np
-
-    from electrode_grains.ebsd import stack_orientations, stack_scans
-    from electrode_grains.pipelines.preprocessing.settings import StackSettings
-    from electrode_grains.volumes import spacing_of
-
-    settings, frame = project.settings("preprocessing.stack", StackSettings), annotation.frame
+    settings, frame = project.settings("preprocessing.stack", ebsd.StackSettings), annotation.frame
     which = "volume" if frame == "aligned" else "stack"
     quality, orientation = f"image_quality_{which}", f"orientation_{which}"
     made_by = dict.fromkeys((quality, "scan_index"), "preprocessing --to-nodes align_image_quality")
@@ -171,7 +156,7 @@ def read_slices(project: Project, annotation: AnnotationSettings) -> LabellingSt
         if orientation in results:
             orientations = results[orientation].to_numpy()
     else:
-        stack = stack_scans(
+        stack = ebsd.stack_scans(
             project.catalog.load("ebsd_scans"),
             settings.slice_spacing_nm,
             settings.first_slice,
@@ -179,7 +164,7 @@ def read_slices(project: Project, annotation: AnnotationSettings) -> LabellingSt
         )
         values, names = stack["image_quality"].to_numpy(), list(stack.attrs["slices"])
         spacing = stack.attrs["spacing_nm"]
-        orientations = stack_orientations(stack, laue=settings.laue_group)
+        orientations = ebsd.stack_orientations(stack, laue=settings.laue_group)
     if orientations is not None and not np.isfinite(orientations[0]).any():
         orientations = None
     label_names = names
@@ -194,7 +179,7 @@ def export_slices(
     chosen: Sequence[int],
     folder: Path,
     suffix: str = "png",
-    draft: OrientationAnnotationSettings | None = None,
+    draft: ebsd.OrientationAnnotationSettings | None = None,
 ) -> None:
     """Write the images that a person paints on, and those that show what to paint.
 
@@ -209,16 +194,7 @@ def export_slices(
     draft : OrientationAnnotationSettings, optional
         Draw boundaries where orientations differ, instead of nothing.
     """
-    import numpy as np
-    from PIL import Image
-
-    from electrode_grains.commands.outputs import output_folder
-    from electrode_grains.datasets.folders import write_classes
-    from electrode_grains.ebsd import annotate_from_orientations, ipf_colors
-    from electrode_grains.ebsd.orientations import laue_group
-    from electrode_grains.figures.style import grey_range
-
-    low, high = grey_range(stack.image_quality)
+    low, high = figures.grey_range(stack.image_quality)
     written = [f"{kind}/{stack.label_names[z]}.{suffix}" for kind in ("image", "ipf")
                for z in chosen]  # fmt: skip
     with output_folder(folder, [*written, LEGEND_FILE]):
@@ -231,17 +207,17 @@ def export_slices(
             classes = np.zeros(grey.shape, np.uint8)
             if stack.orientations is not None:
                 field = np.moveaxis(stack.orientations[:4, z], 0, -1)
-                colours = (ipf_colors(field, stack.laue_group) * 255).astype(np.uint8)
+                colours = (ebsd.ipf_colors(field, stack.laue_group) * 255).astype(np.uint8)
                 Image.fromarray(colours).save(folder / "ipf" / file)
                 if draft is not None:
-                    classes = annotate_from_orientations(
+                    classes = ebsd.annotate_from_orientations(
                         field,
                         stack.orientations[4, z] >= draft.minimum_confidence,
-                        laue_group(stack.laue_group),
+                        ebsd.laue_group(stack.laue_group),
                         float(np.radians(draft.misorientation_degrees)),
                     )
             if not (folder / "labels" / file).exists():
-                write_classes(classes, folder / "labels" / file, f".{suffix}")
+                datasets.write_classes(classes, folder / "labels" / file, f".{suffix}")
         (folder / LEGEND_FILE).write_text(
             LEGEND.format(folder=quote(str(folder))), encoding="utf-8"
         )
@@ -278,31 +254,20 @@ def import_labels(
     RunError
         If a run is at work in the data folder.
     """
-    from functools import cache
-
-    from electrode_grains.commands.console import echo, show_table
-    from electrode_grains.configuration import data_folder
-    from electrode_grains.datasets.labels import update_labels
-    from electrode_grains.ebsd import (
-        annotation_fits,
-        annotation_issues,
-        issue_table,
-        misorientation_in_slices,
-    )
-    from electrode_grains.runs import one_run
-
     read = {name: cache(given) for name, given in painted.items()}
-    placed, issues = annotation_issues(read, stack.names, stack.image_quality.shape, slice_numbers)
+    placed, issues = ebsd.annotation_issues(
+        read, stack.names, stack.image_quality.shape, slice_numbers
+    )
     if issues:
         raise InputError(
             f"{len(issues)} problems in {len(read)} painted images; none was imported:\n"
-            f"{issue_table(issues)}",
+            f"{ebsd.issue_table(issues)}",
             remedy="correct the images named, and import the folder again",
         )
     classes = {name: given() for name, given in read.items()}
     folder = project.file_of(LABELS)
-    with one_run(data_folder(project.path, project.config)):
-        update = update_labels(folder, classes, replace=replace)
+    with one_run(project.data_folder):
+        update = datasets.update_labels(folder, classes, replace=replace)
     show_table(
         f"{len(update.added)} slices added, {len(update.replaced)} replaced, "
         f"{len(classes) - len(update.added) - len(update.replaced)} as they were",
@@ -317,8 +282,8 @@ def import_labels(
         echo(f"\nThe labels before are in {update.archive}")
     quality, angles = stack.image_quality, None
     if stack.orientations is not None:
-        angles = misorientation_in_slices(stack.orientations[:4], stack.laue_group)
-    for fit in annotation_fits(placed, quality, quality, "raw", stack.names, angles):
+        angles = ebsd.misorientation_in_slices(stack.orientations[:4], stack.laue_group)
+    for fit in ebsd.annotation_fits(placed, quality, quality, "raw", stack.names, angles):
         if fit["doubt"]:
             echo(f"\nWarning: {fit['doubt']}")
     echo(f"\nAll labels are in {folder}")
@@ -328,8 +293,6 @@ def import_labels(
 
 def _read_images(folder: Path) -> dict[str, Callable[[], NDArray[np.uint8]]]:
     """Functions that read the painted images of a folder, or of its subfolder `labels`."""
-    from electrode_grains.datasets.folders import readers_of_images
-
     place = folder / "labels" if (folder / "labels").is_dir() else folder
     files = [file for file in sorted(place.iterdir()) if file.suffix.lower() in SUFFIXES]
     if not files:
@@ -339,34 +302,26 @@ def _read_images(folder: Path) -> dict[str, Callable[[], NDArray[np.uint8]]]:
             expected=" or ".join(SUFFIXES),
             remedy="electrode-grains annotate writes some to paint on",
         )
-    return readers_of_images(files, _read_painted)
+    return datasets.readers_of_images(files, _read_painted)
 
 
 def _read_painted(file: Path) -> NDArray[np.uint8]:
     """Classes of a painted image: its grey values or indices, or else its colours."""
-    import numpy as np
-
-    from electrode_grains.datasets.folders import opened_labels
-    from electrode_grains.ebsd import classes_of_colours
-    from electrode_grains.ebsd.placement import check_classes
-
-    with opened_labels(file) as image:
+    with datasets.opened_labels(file) as image:
         values = np.asarray(image)
         if image.mode in ("RGB", "RGBA", "P"):
             try:  # colours count: a drawing program may have sorted the palette
-                return classes_of_colours(file.name, np.asarray(image.convert("RGB")))
+                return ebsd.classes_of_colours(file.name, np.asarray(image.convert("RGB")))
             except InputError:
                 if image.mode != "P":
                     raise
-    check_classes(file.name, values)
+    ebsd.check_classes(file.name, values)
     return values.astype(np.uint8)
 
 
 def _propose(
     project: Project, stack: LabellingStack, count: int, slices: str | None
 ) -> tuple[NDArray[np.float64], list[int]]:
-    from electrode_grains.ebsd import propose_slices, slice_information, slice_number
-
     probability = None
     # Labels that are newer than the network are why more are painted.
     name = "class_probability_volume"
@@ -374,7 +329,7 @@ def _propose(
         predicted = results[name].to_numpy()
         if predicted.shape[1:] == stack.image_quality.shape:
             probability = predicted
-    information = slice_information(stack.image_quality, probability)
+    information = ebsd.slice_information(stack.image_quality, probability)
     depth = len(stack.names)
     if slices is not None:
         try:
@@ -388,31 +343,24 @@ def _propose(
                 expected=f"numbers from 0 to {depth - 1}, such as 14,25,38",
             )
         return information, chosen
-    place = {slice_number(name): z for z, name in enumerate(stack.label_names)}
+    place = {ebsd.slice_number(name): z for z, name in enumerate(stack.label_names)}
     files = project.catalog.get(LABELS).files()
-    labelled = [slice_number(file.stem) for file in files]
+    labelled = [ebsd.slice_number(file.stem) for file in files]
     flagged = []
     if results := project.load_current({"slice_transforms": "preprocessing"}):
         flags = results["slice_transforms"].flags
         flagged = [z for z, notes in enumerate(flags) if notes]
     annotated = [place[number] for number in labelled if number in place]
-    return information, propose_slices(information, count, annotated, flagged)
+    return information, ebsd.propose_slices(information, count, annotated, flagged)
 
 
 def _paint(
     project: Project, stack: LabellingStack, proposed: Sequence[int], frame: str, slice_numbers: str
 ) -> None:
-    from functools import partial
-
-    import numpy as np
-
-    from electrode_grains.commands import viewer
-    from electrode_grains.ebsd import place_annotations
-
     shape = stack.image_quality.shape
     exists = project.exists(LABELS)
     labelled = project.catalog.load(LABELS) if exists else {}
-    classes = place_annotations(labelled, stack.names, shape, slice_numbers)
+    classes = ebsd.place_annotations(labelled, stack.names, shape, slice_numbers)
     start = classes.copy()
 
     def save(painted: NDArray[np.uint8]) -> str:
@@ -446,12 +394,8 @@ def _keep_unsaved(
     error: UserError,
 ) -> UserError:
     """Write what was painted and could not be imported into a folder of its own."""
-    import numpy as np
-
-    from electrode_grains.datasets.labels import write_apart
-
     changed = np.flatnonzero((painted != start).any(axis=(1, 2))).tolist()
-    folder = write_apart(
+    folder = datasets.write_apart(
         project.file_of(LABELS), {stack.label_names[z]: painted[z] for z in changed}
     )
     return InputError(

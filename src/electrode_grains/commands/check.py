@@ -7,26 +7,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import numpy as np
+from numpy.typing import NDArray
 
-from electrode_grains.command_line import REFUSED
+from electrode_grains import ebsd, grains
+from electrode_grains.command_line import REFUSED, causes
 from electrode_grains.commands import Command
+from electrode_grains.commands.console import echo, progress, show_table
+from electrode_grains.commands.project import Project, open_project
+from electrode_grains.crystal import LaueGroup
 from electrode_grains.errors import InputError, UserError
+from electrode_grains.volumes import spacing_notes
 
 if TYPE_CHECKING:
-    import numpy as np
     import xarray as xr
-    from numpy.typing import NDArray
 
-    from electrode_grains.commands.project import Project
-    from electrode_grains.crystal import LaueGroup
-    from electrode_grains.ebsd import Issue
-    from electrode_grains.pipelines.preprocessing.settings import StackSettings
 
 MADE = "orientation_annotations"
 COLUMNS = ("where", "problem", "what to do")
 
 
-@click.command(cls=Command, short_help="List all problems of scans, labels, edits and settings.")
+@click.command(cls=Command)
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="[DIR]",
                 required=False)  # fmt: skip
 @click.option("--env", help="Configuration environment, as in kedro run --env.")
@@ -38,9 +39,6 @@ def command(ctx: click.Context, folder: Path | None, env: str | None) -> None:
     is the folder of the project [default: the one around the current folder]. Exit code 2 if
     there is any problem; warnings alone leave it at 0.
     """
-    from electrode_grains.commands.console import echo, show_table
-    from electrode_grains.commands.project import open_project
-
     project = open_project(folder, env)
     issues, warnings, facts = inspect_project(project)
     for fact in facts:
@@ -58,7 +56,7 @@ def command(ctx: click.Context, folder: Path | None, env: str | None) -> None:
     echo(f"\nNo problem found. Next: {project.run_command()}")
 
 
-def row_of(issue: Issue, project: Path) -> tuple[str, str, str]:
+def row_of(issue: ebsd.Issue, project: Path) -> tuple[str, str, str]:
     """Cells of the table: place with line, problem with its evidence, remedy."""
     place = issue.slice.replace(f"{project}/", "")
     lines = [issue.problem]
@@ -68,17 +66,14 @@ def row_of(issue: Issue, project: Path) -> tuple[str, str, str]:
     return place + line, "\n".join(lines), issue.remedy
 
 
-def inspect_project(project: Project) -> tuple[list[Issue], list[str], list[str]]:
+def inspect_project(project: Project) -> tuple[list[ebsd.Issue], list[str], list[str]]:
     """Problems, warnings and facts of the input of a project."""
-    from electrode_grains.ebsd import issue_from
-    from electrode_grains.pipelines.preprocessing.settings import AnnotationSettings, StackSettings
-
     issues = settings_issues(project)
     warnings: list[str] = []
     facts: list[str] = []
     try:
-        stack_settings = project.settings("preprocessing.stack", StackSettings)
-        annotation = project.settings("preprocessing.annotation", AnnotationSettings)
+        stack_settings = project.settings("preprocessing.stack", ebsd.StackSettings)
+        annotation = project.settings("preprocessing.annotation", ebsd.AnnotationSettings)
     except UserError:  # in the table already; without them scans cannot be read as a run would
         return issues, warnings, facts
     stack, found = _inspect_scans(project, stack_settings)
@@ -90,7 +85,7 @@ def inspect_project(project: Project) -> tuple[list[Issue], list[str], list[str]
         try:
             warnings += _spacing_notes(stack, stack_settings.slice_spacing_nm)
         except UserError as problem:
-            issues.append(issue_from("preprocessing.stack", problem))
+            issues.append(ebsd.issue_from("preprocessing.stack", problem))
         names = stack.attrs["slices"]
         shape = stack["image_quality"].shape
         facts.append(
@@ -109,45 +104,37 @@ def inspect_project(project: Project) -> tuple[list[Issue], list[str], list[str]
     return issues, warnings, facts
 
 
-def settings_issues(project: Project) -> list[Issue]:
+def settings_issues(project: Project) -> list[ebsd.Issue]:
     """Every value of the configuration that a pipeline would refuse, and every one it lacks."""
-    from kedro.framework.project import pipelines
-
     from electrode_grains.configuration import impossible_settings, unread_parameters
-    from electrode_grains.ebsd import Issue, issue_from
 
     remedy = "correct it in conf"
-    parameters = project.config["parameters"]
+    parameters, pipelines = project.config["parameters"], project.pipelines
     issues = [
-        Issue(name, "", "no step reads it", "", nearest, remedy)
+        ebsd.Issue(name, "", "no step reads it", "", nearest, remedy)
         for name, nearest in unread_parameters(parameters, pipelines.values()).items()
     ]
     refusals, missing = impossible_settings(project.config, pipelines)
-    issues += [issue_from("", refusal)._replace(remedy=remedy) for refusal in refusals]
+    issues += [ebsd.issue_from("", refusal)._replace(remedy=remedy) for refusal in refusals]
     remedy = "copy it from the configuration that comes with the package"
-    return issues + [Issue(key, "", "setting missing", "", "", remedy) for key in missing]
+    return issues + [ebsd.Issue(key, "", "setting missing", "", "", remedy) for key in missing]
 
 
 def _inspect_scans(
-    project: Project, settings: StackSettings
-) -> tuple[xr.Dataset | None, list[Issue]]:
-    from electrode_grains.commands.console import progress
-    from electrode_grains.ebsd import inspect_scans, issue_from, probing_files
-
+    project: Project, settings: ebsd.StackSettings
+) -> tuple[xr.Dataset | None, list[ebsd.Issue]]:
     try:
-        with probing_files():
+        with ebsd.probing_files():
             readers = project.catalog.get("ebsd_scans").load()
     except InputError as problem:
-        return None, [issue_from("ebsd_scans", problem)]
-    with probing_files(), progress("reading slices") as report_progress:
-        return inspect_scans(
+        return None, [ebsd.issue_from("ebsd_scans", problem)]
+    with ebsd.probing_files(), progress("reading slices") as report_progress:
+        return ebsd.inspect_scans(
             readers, settings.first_slice, settings.reading_options(), report_progress
         )
 
 
 def _spacing_notes(stack: xr.Dataset, slice_spacing_nm: float | None) -> tuple[str, ...]:
-    from electrode_grains.volumes import spacing_notes
-
     dy, dx = stack.attrs["step_nm"]
     dz = slice_spacing_nm or stack.attrs["slice_spacing_nm"] or dy
     return spacing_notes((dz, dy, dx), "preprocessing.stack.slice_spacing_nm and step_nm")
@@ -155,59 +142,44 @@ def _spacing_notes(stack: xr.Dataset, slice_spacing_nm: float | None) -> tuple[s
 
 def _inspect_annotations(
     project: Project, names: list[str], shape: tuple[int, ...], slice_numbers: str
-) -> tuple[NDArray[np.uint8] | None, list[Issue]]:
-    from electrode_grains.ebsd import Issue, annotation_issues
-
+) -> tuple[NDArray[np.uint8] | None, list[ebsd.Issue]]:
     datasets = [project.catalog.get(name) for name in ("slice_annotations", MADE)]
     dataset = next((each for each in datasets if each.exists()), None)
     if dataset is None:
         remedy = "electrode-grains annotate, or kedro run --pipelines orientation_annotation"
         place = str(project.file_of("slice_annotations"))
-        return None, [Issue(place, "", "no slice is labelled yet", "", "some images", remedy)]
+        return None, [ebsd.Issue(place, "", "no slice is labelled yet", "", "some images", remedy)]
     numbers = slice_numbers if dataset is datasets[0] else "as_scans"
-    return annotation_issues(dataset.readers(), names, shape, numbers)
+    return ebsd.annotation_issues(dataset.readers(), names, shape, numbers)
 
 
 def _annotation_warnings(
     placed: NDArray[np.uint8], stack: xr.Dataset, laue: LaueGroup
 ) -> list[str]:
     """Whether labels drawn on raw slices show their own slice."""
-    from electrode_grains.ebsd import (
-        annotation_fits,
-        misorientation_in_slices,
-        stack_orientations,
-    )
-
     quality, names = stack["image_quality"].to_numpy(), stack.attrs["slices"]
-    angles = misorientation_in_slices(stack_orientations(stack, laue)[:4], laue)
-    fits = annotation_fits(placed, quality, quality, "raw", names, angles)
+    angles = ebsd.misorientation_in_slices(ebsd.stack_orientations(stack, laue)[:4], laue)
+    fits = ebsd.annotation_fits(placed, quality, quality, "raw", names, angles)
     return [fit["doubt"] for fit in fits if fit["doubt"]]
 
 
-def _inspect_edits(project: Project, shape: tuple[int, ...]) -> tuple[int, list[Issue]]:
+def _inspect_edits(project: Project, shape: tuple[int, ...]) -> tuple[int, list[ebsd.Issue]]:
     """Read recorded edits one by one; whether a grain is where they say only a run can tell."""
-    import numpy as np
-
-    from electrode_grains.ebsd import issue_from
-    from electrode_grains.grains import apply_edits
-
     name = project.file_of("segmentation_edits").name
     try:
         edits = project.catalog.load("segmentation_edits")
     except Exception as error:  # Kedro wraps what the dataset refuses
-        from electrode_grains.command_line import causes
-
         problem = next((link for link in causes(error) if isinstance(link, UserError)), None)
         if problem is None:
             raise
-        return 0, [issue_from(name, problem)]
+        return 0, [ebsd.issue_from(name, problem)]
     edits = [*project.config["parameters"]["segmentation"]["manual"]["edits"], *edits]
     nowhere = np.broadcast_to(np.zeros(1, np.uint8), shape)
 
     def wrong(first: int, last: int) -> Iterator[tuple[int, UserError]]:
         """Edits that are not well formed; halves until each stands alone."""
         try:
-            apply_edits(nowhere, edits[first:last], outdated="report")
+            grains.apply_edits(nowhere, edits[first:last], outdated="report")
         except UserError as problem:
             if last - first == 1:
                 yield last, problem
@@ -217,5 +189,6 @@ def _inspect_edits(project: Project, shape: tuple[int, ...]) -> tuple[int, list[
             yield from wrong(middle, last)
 
     return len(edits), [
-        issue_from(f"{name}, edit {number}", problem) for number, problem in wrong(0, len(edits))
+        ebsd.issue_from(f"{name}, edit {number}", problem)
+        for number, problem in wrong(0, len(edits))
     ]

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import yaml
 
+from electrode_grains import datasets
 from electrode_grains.commands import Command
-from electrode_grains.commands.project import project_options
+from electrode_grains.commands.console import echo, show_table
+from electrode_grains.commands.new_project import packaged_configuration
+from electrode_grains.commands.outputs import refuse_existing
+from electrode_grains.commands.project import Project, find_project, open_project, project_options
 from electrode_grains.errors import InputError, SettingsError
+from electrode_grains.runs import Manifest, changed_files, file_digests, manifest_path
+from electrode_grains.runs.writing import atomic_write
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from electrode_grains.commands.project import Project
 
 DATASET = "grain_table"
 TABLE = Path("07_model_output") / "grain_table.parquet"
@@ -23,7 +30,7 @@ SHOWN = ("subject", "value_first", "value_second", "effect", "effect_low", "effe
          "adjusted_p_value")  # fmt: skip
 
 
-@click.command(cls=Command, short_help="Compare the grains of two particles.")
+@click.command(cls=Command)
 @click.argument("first", type=click.Path(path_type=Path, exists=True), metavar="A")
 @click.argument("second", type=click.Path(path_type=Path, exists=True), metavar="B")
 @project_options
@@ -52,12 +59,6 @@ def command(
     adjusted for their number. Which grains count is a setting of the project around you, or
     else of the package.
     """
-    from electrode_grains.commands.console import echo, show_table
-    from electrode_grains.commands.outputs import refuse_existing
-    from electrode_grains.datasets.tables import spreadsheet_safe
-    from electrode_grains.runs import file_digests
-    from electrode_grains.runs.writing import atomic_write
-
     if output is not None and output.suffix not in (".csv", ".parquet"):
         raise SettingsError(
             "the table can be written as CSV or Parquet", found=output.name,
@@ -89,7 +90,7 @@ def command(
     if output is not None:
         with atomic_write(output) as (partial,):
             if output.suffix == ".csv":
-                spreadsheet_safe(compared).to_csv(partial, index=False)
+                datasets.spreadsheet_safe(compared).to_csv(partial, index=False)
             else:
                 compared.to_parquet(partial, index=False)
 
@@ -101,8 +102,6 @@ def compare_tables(
     replicates: int | None = None,
 ) -> pd.DataFrame:
     """Run the comparison of the pipeline on grain tables by name."""
-    from functools import partial
-
     import pandas as pd
 
     from electrode_grains.pipelines.modelling.nodes import compare_particles
@@ -126,16 +125,11 @@ def compare_tables(
 
 def _modelling_settings(project: Path | None, env: str | None) -> dict[str, Any]:
     """Settings of the project, or those that come with the package outside of any."""
-    from electrode_grains.commands.project import open_project
-
     try:
         return dict(open_project(project, env).config["parameters"]["modelling"])
     except InputError:
         if project is not None or env is not None:
             raise
-    import yaml
-
-    from electrode_grains.commands.new_project import packaged_configuration
 
     file = packaged_configuration() / "base" / "parameters_modelling.yml"
     return dict(yaml.safe_load(file.read_text(encoding="utf-8"))["modelling"])
@@ -164,8 +158,6 @@ def _table_of(place: Path) -> Path:
 
 def _refuse_untrusted(file: Path, around: Path, env: str | None, *, force: bool) -> None:
     """Refuse a table that `kedro run` would refuse as an input; without manifest it is a user's."""
-    from electrode_grains.runs import Manifest, changed_files, file_digests, manifest_path
-
     manifest = Manifest.read(manifest_path(DATASET, file))
     if manifest is None or force:
         return
@@ -183,8 +175,6 @@ def _refuse_untrusted(file: Path, around: Path, env: str | None, *, force: bool)
 
 def _owner(file: Path, around: Path, env: str | None) -> Project | None:
     """The project that keeps its grain table in a file: the one around the file, or a given one."""
-    from electrode_grains.commands.project import find_project, open_project
-
     for start in (file.parent, around):
         with suppress(InputError):  # no project there
             folder = find_project(start)

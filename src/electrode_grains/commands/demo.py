@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import os
+from contextlib import chdir
 from pathlib import Path
 from shlex import quote
 
 import click
 
 from electrode_grains.commands import Command
+from electrode_grains.commands.console import echo
 from electrode_grains.commands.new_project import ANNOTATIONS, SCANS, NewProject, refuse_occupied
+from electrode_grains.commands.project import open_project
 from electrode_grains.errors import InputError, SettingsError
 
 LEAST = (16, 48, 48)  # slices, rows, columns: less holds hardly a whole grain
@@ -22,7 +24,7 @@ STEPS = (
 )
 
 
-@click.command(cls=Command, short_help="Make a project with a virtual particle to try it on.")
+@click.command(cls=Command)
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
 @click.option("--shape", default="64,128,128", show_default=True, metavar="Z,Y,X",
               help="Voxels of the window.")  # fmt: skip
@@ -39,8 +41,6 @@ def command(folder: Path, shape: str, seed: int) -> None:
     cd particle
     kedro run
     """
-    from electrode_grains.commands.console import echo
-
     window = _window(shape)
     _refuse_full(folder)
     annotated = [round(share * window[0]) for share in ANNOTATED]
@@ -98,18 +98,5 @@ def _refuse_full(folder: Path) -> None:
 
 def _acquire(folder: Path) -> None:
     """Run the pipeline that makes the scans, as `kedro run --pipelines acquisition` would."""
-    before = Path.cwd()
-    os.chdir(folder)  # where the registry looks for what the project is meant for
-    try:
-        os.environ.setdefault("KEDRO_LOGGING_CONFIG", str(Path("conf/logging.yml").resolve()))
-        # Kedro sets logging up once, when it is imported.
-        from kedro.framework.startup import bootstrap_project
-
-        bootstrap_project(Path.cwd())
-        from electrode_grains.settings import Session
-
-        session = Session.create(project_path=Path.cwd())
-        with session:
-            session.run(pipeline_names=["acquisition"])
-    finally:
-        os.chdir(before)
+    with chdir(folder):  # where MLflow's store lies
+        open_project(Path.cwd(), None).run("acquisition")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from electrode_grains import exports
 from electrode_grains.commands import Command
-from electrode_grains.commands.project import project_options
-
-if TYPE_CHECKING:
-    from electrode_grains.commands.project import Project
+from electrode_grains.commands.console import echo, progress
+from electrode_grains.commands.outputs import output_folder
+from electrode_grains.commands.project import Project, open_project, project_options
 
 DATASET = "exported_particle"
 STEPS = {
@@ -25,7 +25,7 @@ STEPS = {
 NAMES = ("vti", "tif", "dream3d", "csv", "vtp", "ply", "stl", "vtu")
 
 
-@click.command(cls=Command, short_help="Write grains for ParaView, ImageJ, DREAM.3D, meshes.")
+@click.command(cls=Command)
 @project_options
 @click.option("--format", "formats", type=click.Choice([*NAMES, "all"]), multiple=True,
               help="May be given several times [default: those of the catalog].")  # fmt: skip
@@ -57,10 +57,6 @@ def command(
     Volumes are kept as OME-Zarr already, which napari and Fiji open. Lengths are nm, but um in
     tif and dream3d. Without -o it is kedro run --pipelines export with other formats.
     """
-    from electrode_grains.commands.console import echo
-    from electrode_grains.commands.project import open_project
-    from electrode_grains.exports import FORMATS
-
     opened = open_project(project, env)
     options = dict(opened.config["catalog"][DATASET])
     if formats:
@@ -69,48 +65,30 @@ def command(
         options["smoothing_steps"] = smoothing
     folder = opened.file_of(DATASET)
     if output is None or output.resolve() == folder.resolve():
-        _run_pipeline(opened, options, force=force)
+        # where kedro run --pipelines export writes too
+        entries, runtime = {DATASET: options}, {"force": force}
+        opened.run("export", runtime_params=runtime, entry_options=entries, by_code=False)
     else:
         folder = output
         _write(opened, folder, options, force=force)
-    for path in (folder / FORMATS[name][1] for name in options["formats"]):
+    for path in (folder / exports.FORMATS[name][1] for name in options["formats"]):
         files = [path] if path.is_file() else list(path.iterdir())
         size = sum(file.stat().st_size for file in files) / 1e6
         echo(f"{path} ({f'{len(files)} files, ' if path.is_dir() else ''}{size:.1f} MB)")
 
 
-def _run_pipeline(project: Project, options: dict[str, Any], *, force: bool) -> None:
-    """Write into the folder of the project, where `kedro run --pipelines export` writes too."""
-    from electrode_grains.settings import Session
-
-    session = Session.create(
-        project_path=project.path,
-        env=project.environment,
-        runtime_params={"force": force},
-        entry_options={DATASET: options},
-        by_code=False,
-    )
-    with session:
-        session.run(pipeline_names=["export"])
-
-
 def _write(project: Project, folder: Path, options: dict[str, Any], *, force: bool) -> None:
     """Write into any other folder."""
-    from kedro.framework.project import pipelines
-
-    from electrode_grains.commands.console import progress
-    from electrode_grains.commands.outputs import output_folder
-    from electrode_grains.exports import FORMATS, write_exports
     from electrode_grains.pipelines.export.nodes import gather_particle
     from electrode_grains.pipelines.export.pipeline import INPUTS
 
     # A project that starts from a grain map has no scans.
-    made = pipelines["export"].inputs()
+    made = project.pipelines["export"].inputs()
     results = project.load_all({name: STEPS[name] for name in INPUTS if name in made}, force=force)
     loaded: dict[str, Any] = {name: results.get(name) for name in INPUTS}
     particle = gather_particle(**loaded, parameters=project.config["parameters"])
-    files = [FORMATS[name][1] for name in options["formats"]]
+    files = [exports.FORMATS[name][1] for name in options["formats"]]
     with output_folder(folder, files), progress("writing") as report_progress:
-        write_exports(
+        exports.write_exports(
             particle, folder, options["formats"], options["smoothing_steps"], report_progress
         )

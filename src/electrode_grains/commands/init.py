@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from electrode_grains import datasets, ebsd
 from electrode_grains.commands import Command
+from electrode_grains.commands.console import echo, progress
 from electrode_grains.commands.init_labels import create_from_labels
 from electrode_grains.commands.new_project import (
     ANNOTATIONS,
@@ -21,7 +23,9 @@ from electrode_grains.commands.new_project import (
     refuse_occupied,
     refuse_unnameable,
 )
+from electrode_grains.crystal import LAUE_GROUPS, check_laue_group, laue_group_of_tsl_symmetry
 from electrode_grains.errors import SettingsError
+from electrode_grains.volumes import spacing_notes
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -35,7 +39,7 @@ STEPS = (
 )
 
 
-@click.command(cls=Command, short_help="Make a project folder from your own slices or labels.")
+@click.command(cls=Command)
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
 @click.option(
     "--scans",
@@ -125,9 +129,6 @@ def create_from_scans(
     copy: bool = False,
 ) -> None:
     """Read all slices, write a project around them, and say what to do next."""
-    from electrode_grains.commands.console import echo
-    from electrode_grains.volumes import spacing_notes
-
     source = (folder / SCANS if scans is None else scans).resolve()
     inside = scans is None or copy
     refuse_unnameable(source, inside=inside)
@@ -166,8 +167,6 @@ def create_from_scans(
 
 
 def _say_what_is_next(folder: Path, *, labelled: bool, indexed: bool) -> None:
-    from electrode_grains.commands.console import echo
-
     echo("\nNext:")
     echo(f"  cd {quote(str(folder))}")
     if not labelled:
@@ -195,12 +194,9 @@ def _copy_data(folder: Path, source: Path, annotations: Path | None) -> str:
 
 def _step_of_images(source: Path, step_nm: float | None) -> float | None:
     """Step of a stack of plain images, asked for where nobody gave it."""
-    from electrode_grains.ebsd.formats import SUFFIXES
-    from electrode_grains.ebsd.images import SUFFIXES as IMAGES
-
     files = [source] if source.is_file() else list(source.glob("*"))
-    kinds = {file.suffix.lower() for file in files} & set(SUFFIXES)
-    if step_nm is not None or not kinds or kinds - set(IMAGES):
+    kinds = {file.suffix.lower() for file in files} & set(ebsd.SUFFIXES)
+    if step_nm is not None or not kinds or kinds - set(ebsd.IMAGE_SUFFIXES):
         return step_nm
     return prompt_float("distance between two pixels in nm", "--step-nm")
 
@@ -222,22 +218,13 @@ def prompt_float(question: str, option: str) -> float:
 
 
 def _read(source: Path, step_nm: float | None) -> xr.Dataset:
-    from electrode_grains.commands.console import progress
-    from electrode_grains.datasets.folders import ScanFolderDataset
-    from electrode_grains.ebsd import (
-        ReadingOptions,
-        inspect_scans,
-        probing_files,
-        stack_scans,
-    )
-
-    options = ReadingOptions.checked(step_nm=step_nm)
-    with probing_files():
-        readers = ScanFolderDataset(path=str(source)).load()
-    with probing_files(), progress("reading slices") as report_progress:
-        stack, issues = inspect_scans(readers, options=options, progress=report_progress)
+    options = ebsd.ReadingOptions.checked(step_nm=step_nm)
+    with ebsd.probing_files():
+        readers = datasets.ScanFolderDataset(path=str(source)).load()
+    with ebsd.probing_files(), progress("reading slices") as report_progress:
+        stack, issues = ebsd.inspect_scans(readers, options=options, progress=report_progress)
     if issues:
-        stack_scans(readers, options=options)  # refuses with all of them in a table
+        ebsd.stack_scans(readers, options=options)  # refuses with all of them in a table
     return stack
 
 
@@ -254,12 +241,6 @@ def _slice_spacing(stack: xr.Dataset, given: float | None) -> tuple[float, str]:
 
 
 def _laue_group(stack: xr.Dataset, given: str | None) -> tuple[str, str]:
-    from electrode_grains.crystal import (
-        LAUE_GROUPS,
-        check_laue_group,
-        laue_group_of_tsl_symmetry,
-    )
-
     if given is not None:
         return check_laue_group(given), "given"
     phase = _main_phase(stack)
@@ -299,8 +280,5 @@ def _facts(stack: xr.Dataset, spacing: float) -> str:
 
 
 def _check_annotations(folder: Path, stack: xr.Dataset) -> None:
-    from electrode_grains.datasets.folders import AnnotationFolderDataset
-    from electrode_grains.ebsd import place_annotations
-
-    annotations = AnnotationFolderDataset(path=str(folder)).load()
-    place_annotations(annotations, stack.attrs["slices"], stack["image_quality"].shape)
+    annotations = datasets.AnnotationFolderDataset(path=str(folder)).load()
+    ebsd.place_annotations(annotations, stack.attrs["slices"], stack["image_quality"].shape)

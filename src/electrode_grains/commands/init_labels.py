@@ -5,14 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING
 
+import numpy as np
+
+from electrode_grains import grain_maps
+from electrode_grains.commands.console import echo
 from electrode_grains.commands.new_project import NewProject, refuse_unnameable
+from electrode_grains.crystal import LAUE_GROUPS, LaueGroup, check_laue_group
 from electrode_grains.errors import SettingsError
-
-if TYPE_CHECKING:
-    from electrode_grains.crystal import LaueGroup
-    from electrode_grains.grain_maps import GrainMap
 
 STEPS = (
     "`kedro run` measures the grains, fits distributions and writes the report.",
@@ -31,14 +31,9 @@ def create_from_labels(
     copy: bool = False,
 ) -> None:
     """Read a grain map, write a project around it, and say what to do next."""
-    import numpy as np
-
-    from electrode_grains.commands.console import echo
-    from electrode_grains.grain_maps import read_grain_map
-
     refuse_unnameable(source, inside=copy)
     given = _spacing(spacing)
-    grain_map = read_grain_map(source).with_spacing(given, str(source))
+    grain_map = grain_maps.read_grain_map(source).with_spacing(given, str(source))
     group = _laue_group(grain_map, laue_group)
     dz, dy, dx = grain_map.spacing_nm or (0.0, 0.0, 0.0)
     depth, rows, columns = grain_map.labels.shape
@@ -69,8 +64,6 @@ def create_from_labels(
 
 
 def _spacing(text: str | None) -> tuple[float, float, float] | None:
-    from electrode_grains.grain_maps.settings import GrainMapSettings
-
     if text is None:
         return None
     try:
@@ -83,12 +76,10 @@ def _spacing(text: str | None) -> tuple[float, float, float] | None:
             found=text,
             expected="three positive numbers in nm, dz,dy,dx, such as 50,50,50",
         )
-    return GrainMapSettings.checked(spacing_nm=(dz, dy, dx)).spacing_nm
+    return grain_maps.GrainMapSettings.checked(spacing_nm=(dz, dy, dx)).spacing_nm
 
 
-def _laue_group(grain_map: GrainMap, given: str | None) -> LaueGroup:
-    from electrode_grains.crystal import LAUE_GROUPS, check_laue_group
-
+def _laue_group(grain_map: grain_maps.GrainMap, given: str | None) -> LaueGroup:
     if given is not None:
         return check_laue_group(given)
     if grain_map.laue_group is not None:
@@ -102,7 +93,7 @@ def _laue_group(grain_map: GrainMap, given: str | None) -> LaueGroup:
     return "-1"
 
 
-def _origin(grain_map: GrainMap, given: str | None) -> str:
+def _origin(grain_map: grain_maps.GrainMap, given: str | None) -> str:
     if given is not None:
         return "given"
     return "from the file" if grain_map.laue_group else "no symmetry: there are no orientations"

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+import electrode_grains
 from electrode_grains.errors import InputError
 from electrode_grains.text import literal
 
@@ -122,8 +125,6 @@ def quote(text: str) -> str:
 
 def as_yaml(content: Mapping[str, Any]) -> str:
     """Nested values as YAML, their order kept, their texts as texts."""
-    import yaml
-
     # Letters as they are, but what YAML takes for the end of a line escaped.
     text = json.dumps(content, ensure_ascii=False)
     plain = not any(character in text for character in "\x85\u2028\u2029")
@@ -173,8 +174,6 @@ def packaged_configuration() -> Path:
     InputError
         If the installation lacks it.
     """
-    import electrode_grains
-
     paths = [
         Path(electrode_grains.__file__).parents[2] / "conf",
         Path(sysconfig.get_path("data")) / "share" / "electrode_grains" / "conf",

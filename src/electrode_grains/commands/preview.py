@@ -10,15 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 
+from electrode_grains import datasets, ebsd, figures
 from electrode_grains.commands import Command
-from electrode_grains.commands.project import project_options
+from electrode_grains.commands.console import echo, progress, show_table
+from electrode_grains.commands.outputs import output_folder
+from electrode_grains.commands.project import open_project, project_options
+from electrode_grains.crystal import laue_group_of_tsl_symmetry
 from electrode_grains.errors import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
     import xarray as xr
-    from numpy.typing import NDArray
 
 TILE = 240  # pixels that a slice takes at most
 CAPTION, MARGIN = 14, 4
@@ -42,7 +47,7 @@ class Drift:
     correlation: NDArray[np.float64]
 
 
-@click.command(cls=Command, short_help="Look at a stack: table of facts and a picture.")
+@click.command(cls=Command)
 @click.argument("scans", type=click.Path(path_type=Path, exists=True), required=False)
 @project_options
 @click.option("--count", default=9, show_default=True, type=click.IntRange(min=1),
@@ -71,18 +76,17 @@ def command(
     \b
     electrode-grains preview /data/nmc_07/ang
     """
-    from electrode_grains.commands.console import echo, progress, show_table
-    from electrode_grains.commands.outputs import output_folder
-    from electrode_grains.datasets.folders import ScanFolderDataset
-    from electrode_grains.ebsd import ReadingOptions, inspect_scans
-
     if scans is None:
         readers, options, file, spacing = _of_project(project, env)
     else:
-        readers = ScanFolderDataset(path=str(scans)).load()
-        options, file, spacing = ReadingOptions.checked(step_nm=step_nm), Path("preview.png"), None
+        readers = datasets.ScanFolderDataset(path=str(scans)).load()
+        options, file, spacing = (
+            ebsd.ReadingOptions.checked(step_nm=step_nm),
+            Path("preview.png"),
+            None,
+        )
     with progress("reading slices") as report_progress:
-        stack, issues = inspect_scans(readers, options=options, progress=report_progress)
+        stack, issues = ebsd.inspect_scans(readers, options=options, progress=report_progress)
     unread = {
         name
         for name in readers
@@ -90,7 +94,7 @@ def command(
     }
     if unread:  # the others can be looked at all the same
         sound = {name: read for name, read in readers.items() if name not in unread}
-        stack, _ = inspect_scans(sound, options=options)
+        stack, _ = ebsd.inspect_scans(sound, options=options)
     if "slices" not in stack.attrs:
         raise InputError(
             "no slice can be read",
@@ -111,11 +115,8 @@ def command(
 
 
 def _of_project(project: Path | None, env: str | None) -> tuple[Any, Any, Path, float | None]:
-    from electrode_grains.commands.project import open_project
-    from electrode_grains.pipelines.preprocessing.settings import StackSettings
-
     opened = open_project(project, env)
-    settings = opened.settings("preprocessing.stack", StackSettings)
+    settings = opened.settings("preprocessing.stack", ebsd.StackSettings)
     readers = opened.catalog.get("ebsd_scans").load()
     file = opened.file_of("report").with_name("preview.png")
     return readers, settings.reading_options(), file, settings.slice_spacing_nm
@@ -123,8 +124,6 @@ def _of_project(project: Path | None, env: str | None) -> tuple[Any, Any, Path, 
 
 def facts(stack: xr.Dataset, spacing: float | None, drift: Drift) -> list[tuple[str, str]]:
     """Rows of the table: what a person wants to know of a stack first."""
-    import numpy as np
-
     names, (depth, rows, columns) = stack.attrs["slices"], stack["image_quality"].shape
     spacing = spacing or stack.attrs["slice_spacing_nm"]
     dy, dx = stack.attrs["step_nm"]
@@ -174,7 +173,6 @@ def measure_drift(quality: NDArray[np.floating[Any]]) -> Drift:
     quality : ndarray of float, shape (z, y, x)
         Image quality; NaN where nothing was measured.
     """
-    import numpy as np
     from scipy.ndimage import shift
     from skimage.registration import phase_cross_correlation
 
@@ -198,16 +196,9 @@ def montage(stack: xr.Dataset, count: int) -> Any:
     -------
     PIL.Image.Image
     """
-    import numpy as np
-    from PIL import Image, ImageDraw
-
-    from electrode_grains.crystal import laue_group_of_tsl_symmetry
-    from electrode_grains.ebsd import ipf_colors, stack_orientations
-    from electrode_grains.figures.style import grey_range
-
     quality = stack["image_quality"].to_numpy()
     chosen = np.unique(np.linspace(0, len(quality) - 1, count).round().astype(int)).tolist()
-    low, high = grey_range(quality)
+    low, high = figures.grey_range(quality)
     scaled = np.clip((quality[chosen] - low) / max(high - low, 1e-12), 0, 1)
     rows = [np.repeat(np.nan_to_num(scaled)[..., None], 3, axis=-1)]
     if stack["euler_angles"].notnull().any():
@@ -215,8 +206,8 @@ def montage(stack: xr.Dataset, count: int) -> Any:
             laue = laue_group_of_tsl_symmetry(stack.attrs["phases"][0]["symmetry"])
         except (IndexError, KeyError, ValueError):
             laue = "-1"
-        field = stack_orientations(stack.isel(z=chosen), laue=laue)[:4]
-        rows.append(np.nan_to_num(ipf_colors(np.moveaxis(field, 0, -1), laue)))
+        field = ebsd.stack_orientations(stack.isel(z=chosen), laue=laue)[:4]
+        rows.append(np.nan_to_num(ebsd.ipf_colors(np.moveaxis(field, 0, -1), laue)))
     tiles = [[_tile(image) for image in row] for row in rows]
     width, height = tiles[0][0].size
     sheet = Image.new(
@@ -235,9 +226,6 @@ def montage(stack: xr.Dataset, count: int) -> Any:
 
 def _tile(colours: NDArray[np.floating[Any]]) -> Any:
     """Image of a slice, enlarged by whole numbers or made smaller to fit a tile."""
-    import numpy as np
-    from PIL import Image
-
     image = Image.fromarray((np.clip(colours, 0, 1) * 255).astype(np.uint8))
     longest = max(image.size)
     factor = TILE // longest if longest <= TILE else TILE / longest

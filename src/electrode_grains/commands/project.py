@@ -8,13 +8,17 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from pydantic import BaseModel, ValidationError
 
 from electrode_grains.base import setting_refusals
+from electrode_grains.commands.console import echo
 from electrode_grains.errors import InputError, SettingsError
+
+if TYPE_CHECKING:
+    from kedro.pipeline import Pipeline
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -52,6 +56,28 @@ class Project:
             return model(**values)
         except ValidationError as error:
             raise setting_refusals(error, model, key)[0] from None
+
+    @property
+    def data_folder(self) -> Path:
+        """Folder that a run locks."""
+        from electrode_grains.configuration import data_folder
+
+        return data_folder(self.path, self.config)
+
+    @property
+    def pipelines(self) -> Mapping[str, Pipeline]:
+        """Pipelines of the project by name."""
+        from kedro.framework.project import pipelines
+
+        return pipelines
+
+    def run(self, pipeline: str, **options: Any) -> None:
+        """Run a pipeline; further options are those of `Session.create`."""
+        from electrode_grains.settings import Session
+
+        session = Session.create(project_path=self.path, env=self.environment, **options)
+        with session:
+            session.run(pipeline_names=[pipeline])
 
     def exists(self, name: str) -> bool:
         """Whether a dataset was made already."""
@@ -143,8 +169,6 @@ class Project:
 
         None too where one of them does not exist.
         """
-        from electrode_grains.commands.console import echo
-
         if not all(map(self.exists, made_by)):
             return None
         try:

@@ -8,17 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
-from electrode_grains.commands import Command
-from electrode_grains.commands.project import project_options
+from electrode_grains import datasets, ebsd, figures, grains
+from electrode_grains.commands import Command, viewer
+from electrode_grains.commands.console import echo, show_table
+from electrode_grains.commands.outputs import output_folder, written_before
+from electrode_grains.commands.project import Project, open_project, project_options
+from electrode_grains.commands.viewer import use_viewer
 from electrode_grains.errors import InputError, SettingsError
+from electrode_grains.runs import one_run
+from electrode_grains.volumes import spacing_of
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
 
-    from electrode_grains.commands.project import Project
 
 Voxel = tuple[int, int, int]
 EDITS = "segmentation_edits"
@@ -53,7 +59,7 @@ class _Voxels(click.ParamType):  # type: ignore[type-arg]  # generic from click 
         return places
 
 
-@click.command(cls=Command, short_help="List likely segmentation errors; record corrections.")
+@click.command(cls=Command)
 @project_options
 @click.option("--remove", type=_Voxels(), multiple=True, metavar="Z,Y,X",
               help="Record: no grain there.")  # fmt: skip
@@ -93,10 +99,6 @@ def command(
     electrode-grains proofread --merge '#3/12,44,55'
     kedro run --pipelines segmentation,characterization,modelling,reporting
     """
-    from electrode_grains.commands.console import echo, show_table
-    from electrode_grains.commands.project import open_project
-    from electrode_grains.commands.viewer import use_viewer
-
     opened = open_project(project, env)
     results = opened.load_all(RESULTS, disregard=[EDITS])  # newer edits are replayed
     session = EditSession(opened, results)
@@ -146,11 +148,9 @@ class EditSession:
     """
 
     def __init__(self, project: Project, results: Mapping[str, Any]) -> None:
-        from electrode_grains.configuration import data_folder
-        from electrode_grains.grains import apply_edits
 
         self.file = project.file_of(EDITS)
-        self._data_folder = data_folder(project.path, project.config)
+        self._data_folder = project.data_folder
         self.recorded = 0
         self._boundary = results["class_probability_volume"][0].to_numpy()
         labels = results["grain_label_volume"].to_numpy()
@@ -165,7 +165,9 @@ class EditSession:
                 expected="those edits, and new ones after them",
                 remedy="kedro run --pipelines segmentation replays all of them on new labels",
             )
-        self.labels, _ = apply_edits(labels, known[len(done) :], self._boundary, outdated="report")
+        self.labels, _ = grains.apply_edits(
+            labels, known[len(done) :], self._boundary, outdated="report"
+        )
 
     def try_all(self, asked: Sequence[tuple[str, Sequence[Voxel]]]) -> None:
         """Try several edits in their order, so that all or none are recorded.
@@ -175,9 +177,7 @@ class EditSession:
         UserError
             If one is not well formed or fits no grain.
         """
-        from electrode_grains.grains import apply_edits
-
-        apply_edits(self.labels, [_edit(*each) for each in asked], self._boundary)
+        grains.apply_edits(self.labels, [_edit(*each) for each in asked], self._boundary)
 
     def record(self, action: str, voxels: Sequence[Voxel]) -> NDArray[Any]:
         """Try an edit, append it to the file, return the labels with it.
@@ -187,14 +187,10 @@ class EditSession:
         UserError
             If it is not well formed or fits no grain; nothing is written then.
         """
-        from electrode_grains.datasets.edits import append_edit
-        from electrode_grains.grains import apply_edits
-        from electrode_grains.runs import one_run
-
         edit = _edit(action, voxels)
-        self.labels, _ = apply_edits(self.labels, [edit], self._boundary)
+        self.labels, _ = grains.apply_edits(self.labels, [edit], self._boundary)
         with one_run(self._data_folder):
-            append_edit(self.file, edit)
+            datasets.append_edit(self.file, edit)
         self.recorded += 1
         return self.labels
 
@@ -209,11 +205,6 @@ def _plain(edits: Sequence[Mapping[str, Any]]) -> str:
 
 def draw_suspects(results: Mapping[str, Any], suspects: pd.DataFrame, folder: Path) -> None:
     """Write a picture of each suspect, named by rank and grain."""
-    from PIL import Image
-
-    from electrode_grains.commands.outputs import output_folder, written_before
-    from electrode_grains.figures.suspect_sections import suspect_sections
-
     quality = results["image_quality_volume"].to_numpy()
     labels = results["grain_label_volume"].to_numpy()
     colours = _orientation_colours(results)
@@ -224,20 +215,16 @@ def draw_suspects(results: Mapping[str, Any], suspects: pd.DataFrame, folder: Pa
             old.unlink()
         for name, row in files.items():
             voxel = (int(row["z"]), int(row["y"]), int(row["x"]))
-            picture = suspect_sections(quality, labels, int(row["label"]), voxel, colours)
+            picture = figures.suspect_sections(quality, labels, int(row["label"]), voxel, colours)
             Image.fromarray(picture).save(folder / name)
 
 
 def _orientation_colours(results: Mapping[str, Any]) -> NDArray[np.float64] | None:
-    import numpy as np
-
-    from electrode_grains.ebsd import ipf_colors
-
     quaternions = results["orientation_volume"].to_numpy()[:4]
     if not np.isfinite(quaternions[0]).any():
         return None
     laue_group = results["scan_index"].laue_group
-    return ipf_colors(np.moveaxis(quaternions, 0, -1), laue_group)
+    return ebsd.ipf_colors(np.moveaxis(quaternions, 0, -1), laue_group)
 
 
 def _resolved(places: Sequence[Voxel | int], suspects: pd.DataFrame) -> list[Voxel]:
@@ -260,17 +247,12 @@ def _resolved(places: Sequence[Voxel | int], suspects: pd.DataFrame) -> list[Vox
 
 
 def _say_how_to_go_on(session: EditSession, project: Project) -> None:
-    from electrode_grains.commands.console import echo
-
     echo(f"\n{session.recorded} edits were appended to {session.file}")
     steps = "segmentation,characterization,modelling,reporting"
     echo(f"Next: {project.run_command(steps)}")
 
 
 def _open_viewer(results: Mapping[str, Any], session: EditSession) -> None:
-    from electrode_grains.commands import viewer
-    from electrode_grains.volumes import spacing_of
-
     quality, suspects = results["image_quality_volume"], results["suspect_table"]
     if quality.shape != session.labels.shape:
         raise InputError(

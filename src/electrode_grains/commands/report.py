@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from electrode_grains.commands import Command
-from electrode_grains.commands.project import project_options
+from electrode_grains.commands.console import echo, is_interactive
+from electrode_grains.commands.project import Project, open_project, project_options
 from electrode_grains.errors import InputError
-
-if TYPE_CHECKING:
-    from electrode_grains.commands.project import Project
 
 RESULTS = ("grain_table", "marginal_fits", "copula_fits", "segmentation_log")
 
 
-@click.command(cls=Command, short_help="Open the report, or rebuild it.")
+@click.command(cls=Command)
 @project_options
 @click.option("--rebuild", is_flag=True, help="Draw figures, tables and page from the results.")
 @click.option("--no-open", is_flag=True, help="Only print where the report is.")
@@ -26,12 +23,9 @@ def command(project: Path | None, env: str | None, rebuild: bool, no_open: bool)
 
     In continuous integration and without a screen its path is printed only.
     """
-    from electrode_grains.commands.console import echo, is_interactive
-    from electrode_grains.commands.project import open_project
-
     opened = open_project(project, env)
     if rebuild:
-        _run_reporting(opened)
+        opened.run("reporting")
     opened.load("report", "reporting")
     page = opened.file_of("report")
     echo(f"{page} ({page.stat().st_size / 1e6:.1f} MB)")
@@ -48,8 +42,6 @@ def command(project: Path | None, env: str | None, rebuild: bool, no_open: bool)
 
 def _warn_outdated(project: Project) -> None:
     """Say that today's settings would give another report."""
-    from electrode_grains.commands.console import echo
-
     try:
         project.check(["report"])
     except InputError as error:
@@ -64,11 +56,3 @@ def newer_results(project: Project) -> list[str]:
         for name in RESULTS
         if project.exists(name) and project.file_of(name).stat().st_mtime > written
     ]
-
-
-def _run_reporting(project: Project) -> None:
-    from electrode_grains.settings import Session
-
-    session = Session.create(project_path=project.path, env=project.environment)
-    with session:
-        session.run(pipeline_names=["reporting"])

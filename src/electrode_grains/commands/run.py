@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from electrode_grains.commands import Command
+from electrode_grains.commands.project import find_project
 
 
 @click.command(
@@ -17,14 +18,11 @@ from electrode_grains.commands import Command
         "allow_extra_args": True,
         "help_option_names": [],
     },
-    short_help="Compute: the same as kedro run.",
 )
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def command(ctx: click.Context, options: tuple[str, ...]) -> None:
     """Compute, with the options of kedro run."""
-    from electrode_grains.commands.project import find_project
-
     if "--help" not in options:
         os.chdir(find_project(Path.cwd()))  # where Kedro looks for the configuration
     from electrode_grains.__main__ import main

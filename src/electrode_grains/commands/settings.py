@@ -6,16 +6,24 @@ import json
 from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from electrode_grains.commands import Command
-from electrode_grains.commands.project import project_options
+from electrode_grains.commands.console import echo, show_table
+from electrode_grains.commands.project import open_project, project_options
+from electrode_grains.commands.settings_table import (
+    COMMAND_LINE,
+    SettingRow,
+    global_rows,
+    leaf_names,
+    origins_in,
+    plain,
+    settings_models,
+    tabulate,
+)
 from electrode_grains.errors import InputError, SettingsError
-
-if TYPE_CHECKING:
-    from electrode_grains.commands.settings_table import SettingRow
 
 
 def _read_params(_: click.Context, option: click.Parameter, text: str | None) -> dict[str, Any]:
@@ -28,7 +36,7 @@ def _read_params(_: click.Context, option: click.Parameter, text: str | None) ->
     return read(_, option, text)
 
 
-@click.command(cls=Command, short_help="Print all settings with value, origin, unit, meaning.")
+@click.command(cls=Command)
 @click.argument("name", required=False)
 @project_options
 @click.option("--params", callback=_read_params, metavar="NAME=VALUE,...",
@@ -53,9 +61,6 @@ def command(
     electrode-grains settings --changed
     electrode-grains settings --params segmentation.grains.minima_depth=0.03 --json
     """
-    from electrode_grains.commands.console import echo, show_table
-    from electrode_grains.commands.settings_table import plain
-
     rows = _selected(read_settings(project, env, params), name)
     if changed:
         rows = [row for row in rows if row.origin not in ("default", "conf/base")]
@@ -81,16 +86,6 @@ def read_settings(
     SettingsError
         If the configuration cannot be read, or lacks the environment.
     """
-    from electrode_grains.commands.project import open_project
-    from electrode_grains.commands.settings_table import (
-        COMMAND_LINE,
-        global_rows,
-        leaf_names,
-        origins_in,
-        settings_models,
-        tabulate,
-    )
-
     models = settings_models()
     try:
         opened = open_project(project, env, params)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from electrode_grains import figures
 from electrode_grains.classes import LABEL_COLOURS
 from electrode_grains.commands.console import echo, is_interactive
 from electrode_grains.errors import InputError, UserError
@@ -230,14 +231,12 @@ def _add_image(
     spacing: tuple[float, float, float],
     visible: bool = True,
 ) -> None:
-    from electrode_grains.figures.style import grey_range
-
     viewer.add_image(
         values,
         name=name,
         colormap="gray",
         scale=spacing,
-        contrast_limits=grey_range(values),
+        contrast_limits=figures.grey_range(values),
         visible=visible,
     )
 

@@ -1,7 +1,7 @@
 from .ang import write_scan
 from .annotation import annotate_from_orientations
 from .fields import check_symmetry, orientations_of_stack, stack_orientations
-from .formats import SUFFIXES, read_scan, scan_readers
+from .formats import IMAGE_SUFFIXES, SUFFIXES, read_scan, scan_readers
 from .frames import FRAME_PRESETS, FrameChoice, FrameRotations
 from .hdf5_probe import probing_files
 from .label_fits import annotation_fits, misorientation_in_slices
@@ -10,9 +10,10 @@ from .orientation_field import (
     OrientationField,
     as_orientation_field,
 )
-from .orientations import LAUE_GROUPS, LaueGroup, ipf_colors
+from .orientations import LAUE_GROUPS, LaueGroup, ipf_colors, laue_group
 from .placement import (
     annotation_issues,
+    check_classes,
     classes_of_colours,
     place_annotations,
 )
@@ -29,9 +30,19 @@ from .scan import (
     stack_scans,
 )
 from .scan_index import ScanIndex
-from .settings import ReadingOptions, StackSettings
+from .settings import (
+    AnnotationSettings,
+    OrientationAnnotationSettings,
+    ReadingOptions,
+    StackSettings,
+)
 
 __all__ = [
+    "IMAGE_SUFFIXES",
+    "AnnotationSettings",
+    "OrientationAnnotationSettings",
+    "check_classes",
+    "laue_group",
     "FRAME_PRESETS",
     "LAUE_GROUPS",
     "FrameChoice",

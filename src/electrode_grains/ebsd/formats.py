@@ -93,6 +93,7 @@ OTHER_KINDS = {
     ".oipx": "export the map as .h5oina or .ctf in AZtec (Map > Export)",
     ".ebsp": "these are patterns: export the indexed map as .h5oina or .ctf in AZtec",
 }
+IMAGE_SUFFIXES = images.SUFFIXES
 SUFFIXES = tuple(dict.fromkeys(suffix for known in FORMATS for suffix in known.suffixes))
 
 

@@ -17,7 +17,15 @@ from .pair_densities import bivariate_densities
 from .sections import annotated_slice, predicted_slice, segmentation_slice, slice_maps
 from .slices import slice_browser
 from .stack import stack_alignment
-from .style import CHARACTERISTICS, FAMILIES, characteristic_name, family_name, label_colours
+from .style import (
+    CHARACTERISTICS,
+    FAMILIES,
+    characteristic_name,
+    family_name,
+    grey_range,
+    label_colours,
+)
+from .suspect_sections import suspect_sections
 from .suspects import suspect_pictures
 from .table_text import to_latex, to_markdown
 from .tables import p_text, table_1, table_2, table_3, table_4
@@ -37,6 +45,7 @@ __all__ = [
     "distribution_payload",
     "drift_plot",
     "family_name",
+    "grey_range",
     "label_colours",
     "learning_curves",
     "marginal_histograms",
@@ -53,6 +62,7 @@ __all__ = [
     "slice_maps",
     "stack_alignment",
     "suspect_pictures",
+    "suspect_sections",
     "table_1",
     "table_2",
     "table_3",

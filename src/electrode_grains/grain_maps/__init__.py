@@ -1,7 +1,8 @@
-"""Grain maps that other programs made: labels, and orientations where the file has them."""
+"""Grain maps that other programs made: labels, and orientations where the file has them.
 
-from electrode_grains.grain_maps.grain_map import GrainMap
-from electrode_grains.grain_maps.reading import KINDS, read_grain_map
-from electrode_grains.grain_maps.settings import GrainMapSettings
+Names are imported when they are first used.
+"""
 
-__all__ = ["KINDS", "GrainMap", "GrainMapSettings", "read_grain_map"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

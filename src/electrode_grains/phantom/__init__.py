@@ -1,24 +1,5 @@
-"""Bodies and particles whose truth is known."""
+"""Bodies and particles whose truth is known. Names are imported when they are first used."""
 
-from electrode_grains.phantom.acquisition import Acquisition, acquire
-from electrode_grains.phantom.bodies import ball, box, ellipsoid
-from electrode_grains.phantom.particle import ParticleBody, VirtualParticle, virtual_particle
-from electrode_grains.phantom.settings import (
-    AcquisitionSettings,
-    ParticleSettings,
-    ScanSettings,
-)
+import lazy_loader
 
-__all__ = [
-    "Acquisition",
-    "AcquisitionSettings",
-    "ParticleBody",
-    "ParticleSettings",
-    "ScanSettings",
-    "VirtualParticle",
-    "acquire",
-    "ball",
-    "box",
-    "ellipsoid",
-    "virtual_particle",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

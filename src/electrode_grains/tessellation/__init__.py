@@ -1,25 +1,5 @@
-"""Tessellation models of grain architectures."""
+"""Tessellation models of grain architectures. Names are imported when they are first used."""
 
-from electrode_grains.tessellation.laguerre import (
-    CellArchitecture,
-    laguerre_labels,
-    nearest_cell,
-    voxel_points,
-)
-from electrode_grains.tessellation.particle import (
-    generate_particle,
-    grow_architecture,
-    join_fragments,
-)
-from electrode_grains.tessellation.settings import ArchitectureSettings
+import lazy_loader
 
-__all__ = [
-    "CellArchitecture",
-    "ArchitectureSettings",
-    "generate_particle",
-    "grow_architecture",
-    "join_fragments",
-    "laguerre_labels",
-    "nearest_cell",
-    "voxel_points",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

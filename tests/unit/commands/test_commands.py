@@ -12,7 +12,7 @@ import tifffile
 import yaml
 from PIL import Image
 
-from electrode_grains.commands import NAMES
+from electrode_grains.commands import COMMANDS
 from electrode_grains.commands.new_project import packaged_configuration
 from electrode_grains.datasets.folders import PALETTE, AnnotationFolderDataset
 from electrode_grains.ebsd import read_scan
@@ -23,7 +23,7 @@ def local(project, name):
     return yaml.safe_load((project / "conf" / "local" / f"{name}.yml").read_text())
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "run"])
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "run"])
 def test_every_command_explains_itself(command, name):
     done = command(name, "--help")
     assert done.exit_code == 0
@@ -49,7 +49,7 @@ def test_a_fault_is_one_line_with_code_1_and_a_traceback_on_demand(command, monk
     def fail(*_):
         raise RuntimeError("the disk is on fire")
 
-    monkeypatch.setattr("electrode_grains.commands.project.open_project", fail)
+    monkeypatch.setattr("electrode_grains.commands.check.open_project", fail)
     done = command("check", tmp_path)
     assert done.exit_code == 1
     assert "Failed: RuntimeError: the disk is on fire" in done.output
@@ -330,10 +330,10 @@ def test_export_offers_every_format_that_there_is():
 
 
 def test_a_project_older_than_the_package_is_told_what_it_lacks(command, own_project):
-    (own_project / "conf" / "base" / "catalog_segmentation.yml").unlink()
+    (own_project / "conf" / "base" / "catalog_preprocessing.yml").unlink()
     done = command("proofread", "--project", own_project)
     assert done.exit_code == 2
-    assert "no segmentation_edits" in done.output
+    assert "no image_quality_volume" in done.output
 
 
 @pytest.mark.parametrize(

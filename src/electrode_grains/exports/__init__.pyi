@@ -1,0 +1,28 @@
+from .dream3d import write_dream3d
+from .mesh import (
+    InterfaceMesh,
+    grain_surface,
+    interface_mesh,
+    write_ply,
+    write_stl,
+)
+from .particle import ExportedParticle
+from .tiff import write_tiff_stack
+from .vtk import write_image_data, write_surfaces, write_voxel_mesh
+from .writing import FORMATS, write_exports
+
+__all__ = [
+    "FORMATS",
+    "ExportedParticle",
+    "InterfaceMesh",
+    "grain_surface",
+    "interface_mesh",
+    "write_dream3d",
+    "write_exports",
+    "write_image_data",
+    "write_ply",
+    "write_stl",
+    "write_surfaces",
+    "write_tiff_stack",
+    "write_voxel_mesh",
+]
