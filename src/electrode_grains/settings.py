@@ -14,6 +14,7 @@ os.environ.update(thread_variables())  # before a library that computes is loade
 
 from electrode_grains.configuration import RUNS, RefusingConfigLoader
 from electrode_grains.hooks import ExperimentTracking, Prerequisites, Progress
+from electrode_grains.memory import MemoryCheck
 from electrode_grains.runs.hooks import ManifestHooks
 from electrode_grains.runs.session import IncrementalSession
 from electrode_grains.text import PrintableRecord
@@ -29,7 +30,7 @@ class Session(IncrementalSession):
     configuration = RUNS
 
 
-HOOKS = (Prerequisites(), Progress(), ExperimentTracking(), ManifestHooks(RUNS))
+HOOKS = (MemoryCheck(), Prerequisites(), Progress(), ExperimentTracking(), ManifestHooks(RUNS))
 SESSION_CLASS = Session
 CONFIG_LOADER_CLASS = RefusingConfigLoader
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro_telemetry")

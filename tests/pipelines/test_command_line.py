@@ -274,3 +274,10 @@ def test_no_warning_of_this_package_is_raised_where_python_turns_them_into_error
     monkeypatch.setenv("PYTHONWARNINGS", "error")
     done = kedro("run", "--env", "test", "--pipelines", "acquisition,preprocessing", data=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_comparison_of_no_particles_is_refused_with_the_folder(kedro, tmp_path):
+    done = kedro("run", "--env", "test", "--pipelines", "comparison", data=tmp_path)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "a folder that has to be filled by hand is empty or missing" in done.stderr
+    assert "compared_grain_tables" in done.stderr

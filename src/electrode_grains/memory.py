@@ -1,0 +1,88 @@
+"""What memory a run will take, by the shape of its stack, and whether the machine can give it."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+
+from electrode_grains.errors import RunError, UserError
+from electrode_grains.runs.store import DatasetStore
+
+logger = logging.getLogger(__name__)
+
+GB = 1e9
+# Measured on stacks of 5,000, 72,000 and 1,050,000 voxels: libraries, and what grows with them.
+BYTES_PER_VOXEL = 650
+RESIDENT, RESIDENT_WITH_NETWORK = 0.4 * GB, 0.9 * GB
+ADDRESSES, ADDRESSES_WITH_NETWORK = 1.5 * GB, 3.0 * GB
+CONTROL_GROUP = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+
+
+class MemoryCheck:
+    """Say what memory a run takes, and refuse one that can never have it."""
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+        """Estimate before the first step."""
+        voxels = voxels_of(pipeline, catalog)
+        with_network = "boundary_network" in pipeline.datasets()
+        need = (RESIDENT_WITH_NETWORK if with_network else RESIDENT) + BYTES_PER_VOXEL * voxels
+        logger.info("about %.1f GB of memory for %s voxels", need / GB, f"{voxels:,}")
+        addresses = ADDRESSES_WITH_NETWORK if with_network else ADDRESSES
+        for what, limit, remedy in limits():
+            wanted = need if what != "address space" else addresses + BYTES_PER_VOXEL * voxels
+            if wanted > limit:
+                raise RunError(
+                    f"the run does not fit into the {what}",
+                    found=f"{limit / GB:.1f} GB",
+                    expected=f"at least {wanted / GB:.1f} GB for {voxels:,} voxels",
+                    remedy=f"{remedy}, or crop the scans to the particle",
+                )
+        if need > (free := psutil.virtual_memory().available):
+            logger.warning("only %.1f GB of memory are free now", free / GB)
+
+
+def limits() -> Iterator[tuple[str, float, str]]:
+    """What this process may take at most: of what, how many bytes, and how to raise it."""
+    physical = psutil.virtual_memory().total + psutil.swap_memory().total
+    yield "memory of this machine", physical, "take a larger machine"
+    for file in CONTROL_GROUP:
+        if file.is_file() and (text := file.read_text().strip()).isdecimal():
+            yield "memory of this container", int(text), "give the container more"
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if allowed != resource.RLIM_INFINITY:
+        yield "address space", allowed, "raise the limit (ulimit -v)"
+
+
+def voxels_of(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> int:
+    """Voxels of the stack that a pipeline works on, 0 where nothing tells them before it runs."""
+    inputs = pipeline.inputs()
+    if (virtual := "params:acquisition.particle") in inputs:
+        return math.prod(catalog.load(virtual).shape)
+    if {"ebsd_scans", "params:preprocessing.stack"} <= inputs and catalog.exists("ebsd_scans"):
+        try:
+            readers = catalog.load("ebsd_scans")
+            options = catalog.load("params:preprocessing.stack").reading_options()
+            first = next(iter(readers.values()))(options)
+        except UserError:  # the step that reads all of them tells what is wrong
+            return 0
+        return len(readers) * int(first["image_quality"].size)
+    store = DatasetStore(catalog)
+    manifests = (store.manifest(name) for name in inputs if store.paths(name))
+    shapes = [manifest.schema.get("shape") or [0] for manifest in manifests if manifest is not None]
+    return max((math.prod(shape[-3:]) for shape in shapes), default=0)
