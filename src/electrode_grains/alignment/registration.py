@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from electrode_grains.alignment.drift import center_frame, regularise_drift, remove_trend
 from electrode_grains.alignment.evidence import AGAINST, Evidence, LatticeTurns, weigh_steps
+from electrode_grains.alignment.fixed_lines import without_fixed_lines
 from electrode_grains.alignment.lattice import (
     LatticeField,
     step_agreement,
@@ -66,6 +67,7 @@ class SettingChanges(TypedDict, total=False):
     reference: Literal["previous", "neighbours", "first"]
     smoothing: float
     mask_background: bool
+    suppress_fixed_lines: bool
     rotation_correlation_length: float | None
     shift_correlation_length: float | None
     lattice_rotation: bool
@@ -152,6 +154,9 @@ def estimate_transforms(
         raise InputError("a stack has dimensions (z, y, x)", found=f"shape {values.shape}")
     center = window_center(values.shape)
     mode = "rigid_body" if settings.mode == "auto" else settings.mode
+    pattern = None
+    if settings.suppress_fixed_lines:
+        values, pattern = without_fixed_lines(values)
     values = _upright(values, settings.undo)
     slices = Slices(
         images=prepare_slices(values, settings.smoothing, settings.mask_background),
@@ -189,6 +194,8 @@ def estimate_transforms(
     )
     if turns is not None and turns.sense == AGAINST:
         notes += (LATTICE_AGAINST,)
+    if pattern:
+        notes += (pattern,)
     matrices = center_frame(matrices, center)
     if mode == "affine":
         matrices = matrices @ strain_matrices(accumulated(strains, matches), center)

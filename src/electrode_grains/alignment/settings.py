@@ -42,6 +42,11 @@ class AlignmentSettings(Settings):
         allow_inf_nan=False,
     )
     mask_background: bool = setting(True, "register by the particle, not by the noise around it")
+    suppress_fixed_lines: bool = setting(
+        True,
+        "leave out of registration rows and columns that stand still in the frame, as stripes and "
+        "dead lines of a detector do; false where thin lamellae lie along rows or columns",
+    )
     rotation_correlation_length: float | None = setting(
         4.0,
         "slices after which a rotation is taken for accumulated error; None: never",
