@@ -88,7 +88,7 @@ mutants: $(TEST_STAMP) ## faults put into readers, morphometry and fits: do the 
 	$(BIN)/python -m benchmarks.mutation
 
 viz: $(STAMP) ## the flow in kedro-viz, on 127.0.0.1
-	$(BIN)/kedro viz run --env demo --host 127.0.0.1
+	$(BIN)/python -m electrode_grains.flow_page demo
 
 mlflow: $(STAMP) ## the experiments in MLflow, on 127.0.0.1
 	@$(BIN)/python -m electrode_grains.tracking sqlite:///mlflow.db http://127.0.0.1:5000

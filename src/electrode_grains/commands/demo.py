@@ -18,7 +18,8 @@ LEAST = (16, 48, 48)  # slices, rows, columns: less holds hardly a whole grain
 ANNOTATED = (0.22, 0.39, 0.59, 0.77)  # of the depth
 STEPS = (
     "`kedro run` computes everything; `electrode-grains report` opens the report.",
-    "`kedro viz run` shows the flow, `electrode-grains settings` what can be changed.",
+    "`electrode-grains settings` shows what can be changed, `python -m "
+    "electrode_grains.flow_page` the flow.",
     "Another particle: change `acquisition.particle.seed` in `conf/local/parameters.yml`, then "
     "`kedro run --pipelines demo`.",
 )

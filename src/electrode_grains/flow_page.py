@@ -1,0 +1,54 @@
+"""The flow in kedro-viz, which changes nothing and answers to this machine alone.
+
+`make viz`, or ``python -m electrode_grains.flow_page [ENVIRONMENT] [PORT]`` in the folder of a
+project. `kedro viz run` takes any Host header, by which a page of the web can reach it under a
+name of its own, and has an endpoint that writes files.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+HOST, PORT = "127.0.0.1", 4141
+READING = ("GET", "HEAD")
+
+
+def close(app: Any) -> Any:
+    """Let a FastAPI app answer requests that read, and those to this machine by its own name."""
+    from fastapi import Request
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+    from starlette.responses import PlainTextResponse, Response
+
+    async def read_only(request: Request, call_next: Any) -> Response:
+        if request.method not in READING:
+            return PlainTextResponse("this page only shows", status_code=405)
+        response: Response = await call_next(request)
+        return response
+
+    app.middleware("http")(read_only)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
+    return app
+
+
+def serve(environment: str | None, port: int = PORT) -> None:
+    """Show the flow of the project in the current folder until Ctrl-C."""
+    from kedro_viz import server
+    from kedro_viz.api import apps
+
+    create = apps.create_api_app_from_project
+    apps.create_api_app_from_project = lambda *given, **named: close(create(*given, **named))
+    sys.stdout.write(f"the flow is on http://{HOST}:{port} in a moment; Ctrl-C ends it\n")
+    sys.stdout.flush()
+    server.run_server(
+        host=HOST,
+        port=port,
+        env=environment,
+        project_path=str(Path.cwd()),
+        package_name=__package__,
+    )
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1] if len(sys.argv) > 1 else None, *map(int, sys.argv[2:3]))
