@@ -17,9 +17,9 @@ from kedro.pipeline.node import Node
 from electrode_grains import __version__, tracking
 from electrode_grains.base import Result, flatten
 from electrode_grains.configuration import refuse_impossible_settings
+from electrode_grains.ebsd.placement import refuse_unlabelled
 from electrode_grains.errors import InputError
 from electrode_grains.interrupts import on_interrupt
-from electrode_grains.pipelines.preprocessing.nodes import refuse_unlabelled
 from electrode_grains.progress import RunProgress, duration
 from electrode_grains.runs import code_version
 from electrode_grains.runs.recorder import earlier_seconds

@@ -175,6 +175,26 @@ def check_classes(name: str, classes: NDArray[Any]) -> None:
         )
 
 
+def refuse_unlabelled(slice_annotations: Mapping[str, NDArray[np.uint8]], *, others: bool) -> None:
+    """Refuse a stack without labels, and labels of other classes; a run asks before all steps.
+
+    `others` says whether there are labels from orientations.
+
+    Raises
+    ------
+    InputError
+        If there are none, or an image holds other values than the classes.
+    """
+    if not (slice_annotations or others):
+        raise InputError(
+            "no slice is labelled",
+            remedy="electrode-grains annotate has some painted; or kedro run --pipelines "
+            "orientation_annotation draws labels from the orientations",
+        )
+    for name, classes in slice_annotations.items():
+        check_classes(name, classes)
+
+
 def classes_of_colours(name: str, colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Read the classes of an annotation from the colours that drawing programs keep.
 

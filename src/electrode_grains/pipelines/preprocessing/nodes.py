@@ -30,9 +30,8 @@ from electrode_grains.ebsd import (
 )
 from electrode_grains.ebsd.frames import frame_verdict
 from electrode_grains.ebsd.orientations import laue_group
-from electrode_grains.ebsd.placement import check_classes
+from electrode_grains.ebsd.placement import refuse_unlabelled
 from electrode_grains.ebsd.scan import Scan
-from electrode_grains.errors import InputError
 from electrode_grains.pipelines.preprocessing.settings import (
     AlignmentSettings,
     AnnotationSettings,
@@ -131,26 +130,6 @@ def align_orientations(
     return as_volume(
         aligned, spacing_of(orientation_stack), "orientation_volume", ORIENTATION_CHANNELS
     )
-
-
-def refuse_unlabelled(slice_annotations: Mapping[str, NDArray[np.uint8]], *, others: bool) -> None:
-    """Refuse a stack without labels, and labels of other classes; a run asks before all steps.
-
-    `others` says whether there are labels from orientations.
-
-    Raises
-    ------
-    InputError
-        If there are none, or an image holds other values than the classes.
-    """
-    if not (slice_annotations or others):
-        raise InputError(
-            "no slice is labelled",
-            remedy="electrode-grains annotate has some painted; or kedro run --pipelines "
-            "orientation_annotation draws labels from the orientations",
-        )
-    for name, classes in slice_annotations.items():
-        check_classes(name, classes)
 
 
 def align_annotations(
