@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 # Programs that tests start; they find each other beside themselves.
-collect_ignore = ["forked_runs.py", "killed_runs.py", "shuffled_runs.py", "starved_runs.py"]
+collect_ignore = [
+    *("forked_runs.py", "killed_commands.py", "killed_runs.py", "shuffled_runs.py"),
+    "starved_runs.py",
+]
 
 
 def run_kedro(project: Path, *words: str, data: Path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from electrode_grains.runs.manifest import FOLDER, Manifest
 from electrode_grains.runs.writing import atomic_write
 
 RECORD = ".electrode-grains.json"  # digests of the files that commands wrote into a folder
+WRITING = "begun"  # in place of a digest, so that a killed command knows its own files
 FEW = 5
 
 
@@ -50,7 +51,7 @@ def output_folder(folder: Path, names: Sequence[str] | None = None) -> Iterator[
     """
     record = _read(folder)
     current = _digests(folder, names)
-    others = [name for name, digest in current.items() if record.get(name) != digest]
+    others = [name for name, digest in current.items() if not _is_own(name, digest, record)]
     if others:
         raise InputError(
             "files that this command has not written would be replaced",
@@ -59,19 +60,29 @@ def output_folder(folder: Path, names: Sequence[str] | None = None) -> Iterator[
             remedy="name another folder, or move these files out of it",
         )
     folder.mkdir(parents=True, exist_ok=True)
+    _write(folder, {**record, **dict.fromkeys(names or (), WRITING)})
     try:
         yield
     finally:
-        written = {**record, **_digests(folder, names)}
-        with atomic_write(folder / RECORD) as (partial,):
-            partial.write_text(json.dumps(written, indent=1, sort_keys=True) + "\n", "utf-8")
+        _write(folder, {**record, **_digests(folder, names)})
 
 
 def written_before(folder: Path) -> list[Path]:
     """Files of a folder that a command wrote and that nobody has changed since."""
     record = _read(folder)
     current = _digests(folder, list(record))
-    return [folder / name for name, digest in current.items() if record[name] == digest]
+    return [folder / name for name, digest in current.items() if _is_own(name, digest, record)]
+
+
+def _is_own(name: str, digest: str, record: Mapping[str, str]) -> bool:
+    """Whether a file is what a command wrote, or was about to write when it was killed."""
+    within = (name, *map(str, Path(name).parents))
+    return record.get(name) == digest or any(record.get(each) == WRITING for each in within)
+
+
+def _write(folder: Path, record: Mapping[str, str]) -> None:
+    with atomic_write(folder / RECORD) as (partial,):
+        partial.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", "utf-8")
 
 
 def _digests(folder: Path, names: Sequence[str] | None) -> dict[str, str]:

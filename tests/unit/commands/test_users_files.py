@@ -148,6 +148,29 @@ def test_a_folder_for_results_keeps_what_a_user_put_there(tmp_path):
     assert (folder / "image" / "a.png").read_text() == "a user's"
 
 
+def test_files_of_a_killed_command_are_known_as_its_own(tmp_path):
+    from electrode_grains.commands.outputs import output_folder
+
+    script = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from electrode_grains.commands.outputs import output_folder\n"
+        "folder = Path(sys.argv[1])\n"
+        "with output_folder(folder, ['a.png', 'grains']):\n"
+        "    (folder / 'a.png').write_text('half'); (folder / 'grains').mkdir()\n"
+        "    (folder / 'grains' / '1.stl').write_text('half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script, str(tmp_path)]).returncode < 0
+    (tmp_path / "b.png").write_text("a user's")
+    with pytest.raises(InputError, match=r"b\.png"), output_folder(tmp_path, ["a.png", "b.png"]):
+        pass
+    with output_folder(tmp_path, ["a.png", "grains"]):
+        (tmp_path / "a.png").write_text("whole")
+    (tmp_path / "a.png").write_text("retouched")
+    with pytest.raises(InputError, match=r"a\.png"), output_folder(tmp_path, ["a.png"]):
+        pass
+
+
 def test_annotate_exports_beside_a_users_files_and_over_none_of_them(
     command, own_project, tmp_path
 ):
