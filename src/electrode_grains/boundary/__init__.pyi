@@ -30,11 +30,9 @@ from .split import AnnotationSplit, split_annotations
 from .starting import embedded_network, select_channels
 from .training import (
     TrainingResult,
-    TrainingState,
-    TrainingStates,
     train_boundary_network,
-    training_fingerprint,
 )
+from .training_states import TrainingState, TrainingStates, training_fingerprint
 from .validation import (
     UnseenSlice,
     ValidationScores,

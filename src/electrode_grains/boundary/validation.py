@@ -25,11 +25,8 @@ from electrode_grains.boundary.settings import (
     ValidationSettings,
 )
 from electrode_grains.boundary.symmetries import Triple
-from electrode_grains.boundary.training import (
-    TrainingStates,
-    train_boundary_network,
-    training_fingerprint,
-)
+from electrode_grains.boundary.training import train_boundary_network
+from electrode_grains.boundary.training_states import TrainingStates, training_fingerprint
 from electrode_grains.boundary.windows import measured_classes
 from electrode_grains.errors import InputError
 
