@@ -64,7 +64,8 @@ def output_folder(folder: Path, names: Sequence[str] | None = None) -> Iterator[
     try:
         yield
     finally:
-        _write(folder, {**record, **_digests(folder, names)})
+        known = {name: digest for name, digest in record.items() if digest != WRITING}
+        _write(folder, {**known, **_digests(folder, names)})
 
 
 def written_before(folder: Path) -> list[Path]:

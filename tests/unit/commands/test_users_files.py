@@ -166,9 +166,11 @@ def test_files_of_a_killed_command_are_known_as_its_own(tmp_path):
         pass
     with output_folder(tmp_path, ["a.png", "grains"]):
         (tmp_path / "a.png").write_text("whole")
-    (tmp_path / "a.png").write_text("retouched")
-    with pytest.raises(InputError, match=r"a\.png"), output_folder(tmp_path, ["a.png"]):
-        pass
+    for name in ("a.png", "grains/2.stl"):
+        (tmp_path / name).write_text("a user's")
+        with pytest.raises(InputError, match=name), output_folder(tmp_path, ["a.png", "grains"]):
+            pass
+        (tmp_path / name).unlink()
 
 
 def test_annotate_exports_beside_a_users_files_and_over_none_of_them(
