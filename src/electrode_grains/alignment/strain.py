@@ -95,7 +95,8 @@ def significant_strains(slices: Slices, matches: Sequence[Match]) -> NDArray[np.
     significant = np.zeros_like(strains)
     if known.sum() < WINDOW // 2:
         return significant
-    usual = ndimage.median_filter(strains[known], (WINDOW, 1), mode="nearest")
+    # mirrored: repeated, the first step would be its own neighbourhood and that of the second
+    usual = ndimage.median_filter(strains[known], (WINDOW, 1), mode="mirror")
     excess = strains[known] - usual
     large = (np.abs(excess) > STRAIN_ERRORS * errors[known]) & (np.abs(excess) > LEAST_STRAIN)
     # Errors of the steps beside tell what their spread is where tiles do not.

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from electrode_grains.alignment import AlignmentSettings, apply_transforms, estimate_transforms
+from electrode_grains.alignment import (
+    AlignmentSettings,
+    apply_transforms,
+    estimate_transforms,
+    strain,
+)
+from electrode_grains.alignment.matching import Match, Slices
 from electrode_grains.alignment.strain import strain_matrices
 
 SHAPE, DEPTH, FIRST = (96, 100), 16, 8
@@ -77,3 +83,18 @@ def test_the_mode_affine_bends_no_straight_stack(seed):
 def test_strains_leave_the_centre_where_it_is():
     matrices = strain_matrices(np.array([[0.03, -0.02, 0.01]]), CENTER)
     assert matrices[0] @ [*CENTER, 1] == pytest.approx([*CENTER, 1])
+
+
+def test_noise_of_the_first_steps_is_no_strain(monkeypatch):
+    """Strains and errors that the demo's first steps have, where nothing is distorted."""
+    measured = 0.01 * np.array(
+        [[-0.44, -0.72, 0.30], [-0.20, 0.71, -0.37], [-0.56, 0.18, -0.06], [0.66, -0.18, -0.19],
+         [-0.26, -0.80, -0.58], [-0.21, 0.15, 0.19], [0.62, -0.30, 0.17], [-0.14, 0.26, 0.05],
+         [0.16, 0.38, 0.16], [0.02, 0.26, -0.07], [0.10, 0.34, -0.08], [0.12, 0.20, -0.01]]
+    )  # fmt: skip
+    steps = iter([(row, np.full(3, 0.0027)) for row in measured])
+    monkeypatch.setattr(strain, "step_strain", lambda *_: next(steps))
+    count = len(measured) + 1
+    slices = Slices([np.zeros((8, 8))] * count, "rigid_body", False, 0.0, (3.5, 3.5))
+    matches = [Match(np.eye(3), max(z - 1, 0)) for z in range(count)]
+    assert not strain.significant_strains(slices, matches).any()
