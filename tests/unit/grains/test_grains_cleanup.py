@@ -7,6 +7,7 @@ from scipy import ndimage
 from electrode_grains.errors import ComputationError, InputError, SettingsError
 from electrode_grains.grains import (
     SegmentationSettings,
+    equal_up_to_relabelling,
     flood_from_minima,
     isolate_particle,
     remove_background,
@@ -147,3 +148,47 @@ def test_what_makes_no_sense_is_refused():
         remove_background(labels, nothing[0], 0.5)
     with pytest.raises(InputError, match="-1"):
         remove_background(-labels + 1, nothing, 0.5)
+
+
+@given(seed=st.integers(0, 2**16), names=st.permutations([70, 4, 2**40, 9]))
+def test_cleaning_knows_no_names_of_regions(seed, names):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 5, (3, 4, 5))
+    background = rng.random(labels.shape) * 0.55
+
+    cleaned = isolate(labels, background, minimum_voxels=3, background_share=0.9)
+    renamed = isolate(
+        np.array([0, *names])[labels], background, minimum_voxels=3, background_share=0.9
+    )
+
+    assert np.array_equal(cleaned[0], renamed[0])
+    assert cleaned[1] == renamed[1]
+
+
+@given(seed=st.integers(0, 2**16), axis=st.integers(0, 2), axes=st.permutations([0, 1, 2]))
+def test_cleaning_turns_with_the_volume(seed, axis, axes):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 4, (3, 4, 5))
+    background = rng.random(labels.shape) * 0.7
+    # Without small grains and rims nothing is decided between equals.
+    free = {"minimum_voxels": 0, "rim_voxels": 0, "particle": "all", "background_share": 0.6}
+
+    def turned(volume):
+        return np.flip(volume, axis).transpose(axes)
+
+    grains, report = isolate(labels, background, **free)
+    again, other = isolate(turned(labels), turned(background), **free)
+
+    assert equal_up_to_relabelling(again, turned(grains))
+    assert other == report
+
+
+@given(seed=st.integers(0, 2**16))
+def test_removing_the_background_twice_is_removing_it_once(seed):
+    rng = np.random.default_rng(seed)
+    labels, background = rng.integers(0, 4, (3, 4, 5)), rng.random((3, 4, 5))
+
+    once = remove_background(labels, background, 0.5)
+
+    assert np.array_equal(remove_background(once, background, 0.5), once)
+    assert (once > 0).sum() == ((labels > 0) & (background <= 0.5)).sum()

@@ -102,3 +102,58 @@ def test_no_edits_change_nothing(labels):
 
     assert np.array_equal(edited, labels)
     assert log == ()
+
+
+def at(labels, label):
+    return np.argwhere(labels == label)[0].tolist()
+
+
+@given(seed=st.integers(0, 2**16), order=st.permutations([1, 2, 3]))
+def test_edits_are_operations_on_sets_of_voxels(seed, order):
+    labels = np.random.default_rng(seed).integers(0, 5, (4, 5, 6))
+    first, second, third = (at(labels, label) for label in order)
+
+    removed, _ = apply_edits(labels, [{"action": "remove", "at": one} for one in (first, second)])
+    merged, log = apply_edits(labels, [{"action": "merge", "at": [first, second, third]}])
+    chained, _ = apply_edits(
+        labels,
+        [{"action": "merge", "at": [second, third]}, {"action": "merge", "at": [first, third]}],
+    )
+
+    np.testing.assert_array_equal(removed, np.where(np.isin(labels, order[:2]), 0, labels))
+    np.testing.assert_array_equal(merged, np.where(np.isin(labels, order), order[0], labels))
+    np.testing.assert_array_equal(chained, merged)
+    assert log[0].voxels_changed == np.isin(labels, order[1:]).sum()
+
+
+@given(rows=st.lists(st.integers(0, 5), min_size=2, max_size=4, unique=True))
+def test_merging_undoes_a_split_which_changes_its_grain_alone(rows):
+    labels = np.zeros((3, 6, 12), np.int32)
+    labels[:, :, 1:4], labels[:, :, 4:7] = 3, 8
+    voxels = [[1, row, 5] for row in rows]
+
+    split, _ = apply_edits(labels, [{"action": "split", "at": voxels}])
+    whole, _ = apply_edits(split, [{"action": "merge", "at": voxels}])
+
+    parts = [int(split[tuple(voxel)]) for voxel in voxels]
+    assert parts == [8, *range(9, 8 + len(rows))]
+    np.testing.assert_array_equal(np.isin(split, parts), labels == 8)
+    np.testing.assert_array_equal(split[labels != 8], labels[labels != 8])
+    np.testing.assert_array_equal(whole, labels)
+
+
+def test_a_removal_after_a_merge_takes_both_and_before_it_one(labels):
+    merge, remove = (
+        {"action": "merge", "at": [[0, 0, 1], [0, 0, 8]]},
+        {
+            "action": "remove",
+            "at": [1, 1, 2],
+        },
+    )
+
+    both, _ = apply_edits(labels, [merge, remove])
+    one, log = apply_edits(labels, [remove, merge], outdated="report")
+
+    assert np.unique(both).tolist() == [0, 8]
+    assert np.unique(one).tolist() == [0, 5, 8]
+    assert [entry.applied for entry in log] == [True, False]

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage
+from scipy.spatial.transform import Rotation
 
 from electrode_grains.ebsd import OrientationField
 from electrode_grains.ebsd.orientations import (
@@ -10,7 +13,7 @@ from electrode_grains.ebsd.orientations import (
 )
 from electrode_grains.errors import SettingsError
 from electrode_grains.phantom import AcquisitionSettings, acquire, virtual_particle
-from electrode_grains.tessellation import ArchitectureSettings
+from electrode_grains.tessellation import ArchitectureSettings, voxel_points
 
 SHAPE, SPACING = (16, 48, 48), (50.0, 50.0, 50.0)
 PERFECT = AcquisitionSettings(
@@ -149,3 +152,47 @@ def test_radial_texture_puts_c_axes_along_the_radius(share):
     assert radial.mean() == pytest.approx(share, abs=0.0 if share == 1 else 0.15)
     plain = virtual_particle(SHAPE, SPACING, np.random.default_rng(1), settings)
     np.testing.assert_array_equal(plain.labels, textured.labels)
+
+
+def test_angles_without_errors_are_the_truth_but_for_the_stated_noise(particle, perfect):
+    points, labels = voxel_points(SHAPE, SPACING), perfect.label_stack.ravel()
+    np.testing.assert_array_equal(labels, particle.label_at(points))
+    grains = labels > 0
+    true = particle.orientation_at(points[grains], labels[grains])
+    # Bunge's angles are intrinsic turns about z, x and z, from crystal to sample.
+    seen = Rotation.from_euler("ZXZ", perfect.euler_angles.reshape(-1, 3)[grains])
+    error = np.degrees((seen * Rotation.from_quat(true, scalar_first=True)).magnitude())
+    assert np.sqrt((error**2).mean()) == pytest.approx(0.4, rel=0.03)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.4])
+def test_half_the_share_is_wrong_inside_a_grain_and_more_beside_boundaries(particle, share):
+    settings = PERFECT.replace(misindexed_share=share)
+    one = replace(particle, label_of_grain=np.ones_like(particle.label_of_grain))
+    inside, mixed = (acquire(p, np.random.default_rng(4), settings) for p in (one, particle))
+    points, labels = voxel_points(SHAPE, SPACING), np.ones(np.prod(SHAPE), np.int32)
+    true = Rotation.from_quat(one.orientation_at(points, labels), scalar_first=True)
+    seen = Rotation.from_euler("ZXZ", inside.euler_angles.reshape(-1, 3))
+    wrong = np.degrees((seen * true).magnitude()) > 5  # one random one in 28 000 is nearer
+
+    chance = share / 2
+    assert abs(wrong.mean() - chance) < 4 * np.sqrt(chance * (1 - chance) / wrong.size)
+    assert inside.confidence_index.ravel()[wrong].max() <= np.float32(0.15)
+    doubted = mixed.confidence_index[mixed.label_stack > 0] <= 0.15
+    assert doubted.mean() > 1.5 * chance
+
+
+def test_drift_jitter_and_rotation_have_the_spread_that_was_asked(particle):
+    many = replace(particle, labels=np.zeros((4000, 2, 2), np.int32))
+    settings = PERFECT.replace(drift_px=3.0, rotation_degrees=0.5, thickness_jitter=0.2)
+    scan = acquire(many, np.random.default_rng(6), settings)
+    center = np.array([0.5, 0.5, 1.0])
+    shift = (scan.true_matrices @ center - center)[:, :2]
+    turn = np.degrees(np.arctan2(scan.true_matrices[:, 1, 0], scan.true_matrices[:, 0, 0]))
+    jitter = scan.slice_depths_nm / SPACING[0] - np.arange(4000)
+    # Part of each jump persists; variance 0.49 + 1.4 k0 + sum k^2 for a Gaussian k of sigma 2.
+    factor = np.sqrt(0.49 + 1.4 / np.sqrt(8 * np.pi) + 1 / (4 * np.sqrt(np.pi)))
+    np.testing.assert_allclose(shift.std(axis=0), 3.0 * factor, rtol=0.06)
+    assert turn.std() == pytest.approx(0.5 * factor, rel=0.06)
+    assert jitter.std() == pytest.approx(0.2, rel=0.05)
+    np.testing.assert_allclose(np.linalg.det(scan.true_matrices), 1)
