@@ -99,7 +99,10 @@ class Prerequisites:
                     found=f"no {name}",
                     remedy="copy the files there; the catalog in conf/base says which",
                 )
-        if "slice_annotations" in pipeline.inputs():  # hours may lie before the step that reads
+        scans = "ebsd_scans"  # where they are missing, their own step says so at once
+        known = scans not in pipeline.inputs() or catalog.exists(scans)
+        # hours may lie before the step that reads labels
+        if known and "slice_annotations" in pipeline.inputs():
             drawn = "orientation_annotations"
             made = drawn in pipeline.all_outputs() or catalog.exists(drawn)
             refuse_unlabelled(catalog.load("slice_annotations"), others=made)

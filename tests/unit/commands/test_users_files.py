@@ -33,6 +33,7 @@ def kedro_run(project, *words):
     )
 
 
+@pytest.mark.slow  # test_every_door.py asks more, and shares one project
 @pytest.mark.parametrize("pipeline", PIPELINES)
 def test_no_pipeline_changes_scans_or_labels_of_a_user(command, slices, tmp_path, pipeline):
     """Names of slices are those that the virtual particle would take."""
