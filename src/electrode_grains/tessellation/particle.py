@@ -168,8 +168,8 @@ def join_fragments(labels: NDArray[np.int32]) -> NDArray[np.int32]:
     is_main[0] = True
     target = np.arange(count + 1)
     contacts = _face_contacts(parts)
-    for part in np.flatnonzero(~is_main):
-        touching = contacts.get(int(part), {})
+    for part in np.flatnonzero(~is_main).tolist():
+        touching = contacts.get(part, {})
         best = max(touching, key=lambda other: (touching[other], -other), default=0)
         target[part] = best
     for _ in range(count):  # chips on chips follow on to a main part
@@ -177,11 +177,26 @@ def join_fragments(labels: NDArray[np.int32]) -> NDArray[np.int32]:
         if (onward == target).all():
             break
         target = onward
+    # Chips that touch one another most take the settled neighbour that they touch most.
+    while stuck := _settled_contacts(contacts, is_main[target]):
+        for part, near in stuck.items():
+            target[part] = target[max(near, key=lambda other: (near[other], -other))]
     target[~is_main[target]] = 0
     joined = first[target][parts]
     values, inverse = np.unique(joined, return_inverse=True)
     numbers = np.arange(len(values)) + (0 if values[0] == 0 else 1)
     return numbers[inverse].reshape(labels.shape).astype(np.int32)
+
+
+def _settled_contacts(
+    contacts: dict[int, dict[int, int]], settled: NDArray[np.bool_]
+) -> dict[int, dict[int, int]]:
+    """Faces that each part not yet settled shares with parts that are."""
+    shared = {
+        part: {other: faces for other, faces in contacts[part].items() if settled[other]}
+        for part in np.flatnonzero(~settled).tolist()
+    }
+    return {part: near for part, near in shared.items() if near}
 
 
 def _face_contacts(parts: NDArray[np.int32]) -> dict[int, dict[int, int]]:
