@@ -48,10 +48,11 @@ def write_tiff_stack(
         kind = np.uint16 if high < 2**16 else np.float32  # type: ignore[assignment]
     tifffile.imwrite(
         path,
-        values.astype(kind),
+        # All six axes, else a single column is taken for a single sample of a pixel.
+        values.astype(kind)[None, :, None, :, :, None],
         imagej=True,
         resolution=(1 / dx, 1 / dy),
-        metadata={"spacing": dz, "unit": "um", "axes": "ZYX"},
+        metadata={"spacing": dz, "unit": "um", "axes": "TZCYXS"},
         compression="zlib",
     )
 

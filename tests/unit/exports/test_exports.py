@@ -1,9 +1,7 @@
 """What other programs find in exported files; VTK and ImageJ formats are parsed here anew."""
 
-import base64
 import struct
 import xml.etree.ElementTree as ElementTree
-import zlib
 
 import h5py
 import numpy as np
@@ -24,6 +22,7 @@ from electrode_grains.exports import (
     write_image_data,
     write_tiff_stack,
 )
+from export_files import volume_of, vtk_array
 
 SPACING = (30.0, 20.0, 10.0)
 
@@ -49,29 +48,6 @@ def particle(labels):
         labels, SPACING, grains, material="NMC532", laue_group="-3m",
         image_quality=rng.normal(100, 9, labels.shape), euler_angles=euler,
     )  # fmt: skip
-
-
-def vtk_array(file, name):
-    """Read an array of a VTK XML file as its specification says."""
-    kinds = {"Int32": "<i4", "Int64": "<i8", "UInt8": "u1", "Float32": "<f4", "Float64": "<f8"}
-    (found,) = [e for e in ElementTree.parse(file).iter("DataArray") if e.get("Name") == name]
-    text = found.text
-    (blocks,) = struct.unpack("<Q", base64.b64decode(text[:12])[:8])
-    size = 8 * (3 + blocks)
-    characters = 4 * -(-size // 3)
-    header = np.frombuffer(base64.b64decode(text[:characters]), "<u8")
-    body, start, raw = base64.b64decode(text[characters:]), 0, b""
-    for length in header[3:].astype(int):
-        raw += zlib.decompress(body[start : start + length])
-        start += length
-    values = np.frombuffer(raw, kinds[found.get("type")])
-    components = int(found.get("NumberOfComponents"))
-    return values if components == 1 else values.reshape(-1, components)
-
-
-def volume_of(vertices, faces):
-    corners = vertices[faces]
-    return np.einsum("ij,ij->", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) / 6
 
 
 def test_paraview_finds_each_voxel_with_the_values_of_its_grain(particle, labels, tmp_path):
