@@ -31,7 +31,10 @@ class AcquisitionSettings(Settings):
     )
     noise: float = setting(1.0, "factor of the noise of the image quality", ge=0)
     misindexed_share: float = setting(
-        0.04, "share of points inside grains whose orientation is wrong", ge=0, le=1
+        0.04,
+        "wrong orientations: half of it inside grains, up to 4.5 times at boundaries",
+        ge=0,
+        le=1,
     )
     drift_px: float = setting(
         1.0, "standard deviation of the shift of a slice", unit="pixels", ge=0
