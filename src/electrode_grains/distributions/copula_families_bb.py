@@ -7,6 +7,7 @@ import math
 import numpy as np
 from scipy.integrate import quad
 
+from electrode_grains.distributions import copula_jets
 from electrode_grains.distributions.copula_terms import (
     Array,
     Parameters,
@@ -188,7 +189,7 @@ def _bb5_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
 
 
 def _ranges(kappa: tuple[float, float], delta: tuple[float, float]) -> tuple[Parameter, ...]:
-    kind: Kind = "real" if delta[1] <= 1 else "excess"
+    kind: Kind = "shape" if delta[1] <= 1 else "excess"
     return Parameter("kappa", "excess", search=kappa), Parameter("delta", kind, search=delta)
 
 
@@ -201,6 +202,8 @@ TWO_PARAMETER_FAMILIES = (
         kendall_tau=lambda p: 1 - 2 / (p[1] * (p[0] + 2)),
         tail_dependence=lambda p: (2 ** (-1 / (p[0] * p[1])), upper_tail(p[1])),
         conditional=_bb1_conditional,
+        transform=copula_jets.minus_log,
+        jets=copula_jets.bb1,
     ),
     CopulaFamily(
         name="bb8",
@@ -210,6 +213,7 @@ TWO_PARAMETER_FAMILIES = (
         kendall_tau=_bb8_tau,
         tail_dependence=lambda p: (0.0, upper_tail(p[0]) if p[1] == 1 else 0.0),
         conditional=_bb8_conditional,
+        jets=copula_jets.bb8,
     ),
     CopulaFamily(
         name="bb3",
@@ -218,6 +222,8 @@ TWO_PARAMETER_FAMILIES = (
         cdf=_bb3_cdf,
         kendall_tau=_bb3_tau,
         tail_dependence=lambda p: (1.0 if p[0] > 1 else 2 ** (-1 / p[1]), upper_tail(p[0])),
+        transform=copula_jets.log_minus_log,
+        jets=copula_jets.bb3,
     ),
     CopulaFamily(
         name="bb5",
@@ -225,5 +231,7 @@ TWO_PARAMETER_FAMILIES = (
         log_density=_bb5_density,
         cdf=_bb5_cdf,
         tail_dependence=lambda p: (0.0, float(2 - (2 - 2 ** (-1 / p[1])) ** (1 / p[0]))),
+        transform=copula_jets.log_minus_log,
+        jets=copula_jets.bb5,
     ),
 )

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.integrate import quad
 from scipy.special import digamma, polygamma
 
-from electrode_grains.distributions import elliptical
+from electrode_grains.distributions import copula_jets, elliptical
 from electrode_grains.distributions.copula_terms import (
     Array,
     Parameters,
@@ -214,6 +214,7 @@ ONE_PARAMETER_FAMILIES = (
         kendall_tau=_amh_tau,
         tail_dependence=lambda p: (0.5 if p[0] == 1 else 0.0, 0.0),
         conditional=_amh_conditional,
+        jets=copula_jets.ali_mikhail_haq,
     ),
     CopulaFamily(
         name="clayton",
@@ -223,6 +224,8 @@ ONE_PARAMETER_FAMILIES = (
         kendall_tau=lambda p: p[0] / (p[0] + 2),
         tail_dependence=lambda p: (2 ** (-1 / p[0]), 0.0),
         conditional=_clayton_conditional,
+        transform=copula_jets.minus_log,
+        jets=copula_jets.clayton,
     ),
     CopulaFamily(
         name="frank",
@@ -232,6 +235,7 @@ ONE_PARAMETER_FAMILIES = (
         kendall_tau=_frank_tau,
         is_radially_symmetric=True,
         conditional=_frank_conditional,
+        jets=copula_jets.frank,
     ),
     CopulaFamily(
         name="gumbel",
@@ -241,6 +245,8 @@ ONE_PARAMETER_FAMILIES = (
         kendall_tau=lambda p: 1 - 1 / p[0],
         tail_dependence=lambda p: (0.0, upper_tail(p[0])),
         conditional=_gumbel_conditional,
+        transform=copula_jets.log_minus_log,
+        jets=copula_jets.gumbel,
     ),
     CopulaFamily(
         name="joe",
@@ -250,5 +256,7 @@ ONE_PARAMETER_FAMILIES = (
         kendall_tau=_joe_tau,
         tail_dependence=lambda p: (0.0, upper_tail(p[0])),
         conditional=_joe_conditional,
+        transform=copula_jets.log_rest,
+        jets=copula_jets.joe,
     ),
 )

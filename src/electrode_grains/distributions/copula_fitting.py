@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from electrode_grains.distributions import jets
 from electrode_grains.distributions.copulas import ROTATIONS, BivariateCopula, unrotated
 from electrode_grains.distributions.family_declaration import CopulaFamily, Parameter
-from electrode_grains.distributions.likelihood_search import Optimum, covariance, maximize
+from electrode_grains.distributions.likelihood_search import (
+    Optimum,
+    Slopes,
+    covariance,
+    maximize,
+)
 from electrode_grains.distributions.registry import copula_family_named
 from electrode_grains.distributions.results import Fit, Outcome, rank_by_aic
 from electrode_grains.errors import InputError
@@ -23,6 +29,7 @@ GRID_POINTS = {1: 13, 2: 9}
 THINNED_SAMPLE = 400  # pairs that tell where on the grid to begin
 STARTS, STARTS_BESIDE_KNOWN = 4, 2
 BOUND_TOLERANCE = 1e-4
+BESIDE, BESIDE_ZERO = 1e-4, 1e-3  # in coordinates
 # Independence (AIC 0) competes, lest every pair be called dependent; then those of the paper.
 DEFAULT_COPULAS = (
     *("independence", "ali_mikhail_haq", "clayton", "frank", "gumbel", "joe"),
@@ -164,29 +171,66 @@ def _maximize(
         value = float(declared.log_density(u, v, ()).sum())
         return Optimum(none, value, 0.0, np.empty((0, 0)), np.empty(0, dtype=bool))
 
-    def likelihood(point: Array, every: int = 1) -> float:
-        with np.errstate(all="ignore"):
-            density = declared.log_density(u[::every], v[::every], _parameters(declared, point))
-        total = float(density.sum())
-        return total if math.isfinite(total) else -math.inf
-
+    likelihood = _likelihood(declared, u, v)
     lower, upper = np.array([_coordinate_range(part) for part in declared.parameters]).T
+    slopes = _slopes(declared, u, v, lower, upper)
     if known is not None:
         begin = [
             part.to_coordinate(min(max(value, part.search_range[0]), part.search_range[1]))
             for part, value in zip(declared.parameters, known, strict=True)
         ]
-        found = maximize(likelihood, [np.array(begin)], lower, upper, 1)
+        found = maximize(likelihood, [np.array(begin)], lower, upper, 1, slopes)
         if found is not None and found.is_converged and not found.at_bound.any():
             return found
+    # Part of the sample tells where on a grid to begin.
+    thinned = slice(None, None, math.ceil(len(u) / THINNED_SAMPLE))
+    rough = _likelihood(declared, u[thinned], v[thinned])
     number = GRID_POINTS[len(lower)]
     axes = [_grid_axis(part, number) for part in declared.parameters]
     grid = np.array(list(product(*axes)))
-    every = math.ceil(len(u) / THINNED_SAMPLE)
-    rough = np.array([likelihood(point, every) for point in grid])
-    starts = grid[_local_maxima(rough.reshape([number] * len(lower))).ravel()]
+    heights = np.array([rough(point) for point in grid])
+    starts = grid[_local_maxima(heights.reshape([number] * len(lower))).ravel()]
     keep = STARTS if known is None else STARTS_BESIDE_KNOWN
-    return maximize(likelihood, list(starts), lower, upper, keep)
+    return maximize(likelihood, list(starts), lower, upper, keep, slopes)
+
+
+def _likelihood(declared: CopulaFamily, u: Array, v: Array) -> Callable[[Array], float]:
+    def likelihood(point: Array) -> float:
+        with np.errstate(all="ignore"):
+            density = declared.log_density(u, v, _parameters(declared, point))
+        total = float(density.sum())
+        return total if math.isfinite(total) else -math.inf
+
+    return likelihood
+
+
+def _slopes(
+    declared: CopulaFamily, u: Array, v: Array, lower: Array, upper: Array
+) -> Slopes | None:
+    """Gradient and Hessian of the log-likelihood by coordinates, where the family has jets."""
+    if declared.jets is None:
+        return None
+    density, a, b = declared.jets, declared.transform(u), declared.transform(v)
+    kinds = [part.kind for part in declared.parameters]
+    signed = np.array([kind == "signed" for kind in kinds])
+    beside = np.array([BESIDE if kind in ("excess", "shape") else 0.0 for kind in kinds])
+
+    def at(point: Array) -> tuple[Array, Array]:
+        # Just inside the box, and beside 0, where terms that cancel there do not yet
+        centre = np.clip(point, lower + beside, upper - beside)
+        near = signed & (np.abs(centre) < BESIDE_ZERO)
+        centre[near] = np.copysign(BESIDE_ZERO, centre[near])
+        values = _parameters(declared, centre)
+        with np.errstate(all="ignore"):
+            sums = density(a, b, *jets.parameters(values)).rows.sum(axis=1)
+        by = [part.slopes(z) for part, z in zip(declared.parameters, centre.tolist(), strict=True)]
+        first, second = np.array(by).T
+        gradient, hessian = jets.derivatives(sums, len(values))
+        hessian *= first[:, None] * first
+        hessian.flat[:: len(values) + 1] += gradient * second
+        return gradient * first + hessian @ (point - centre), hessian
+
+    return at
 
 
 def _coordinate_range(parameter: Parameter) -> tuple[float, float]:

@@ -95,6 +95,17 @@ class Parameter:
             return self.search_range[0] + math.expm1(coordinate)
         return math.sinh(coordinate) if self.kind == "signed" else coordinate
 
+    def slopes(self, coordinate: float) -> tuple[float, float]:
+        """First and second derivative of the value by the coordinate."""
+        if self.kind in ("scale", "shape", "excess"):
+            return math.exp(coordinate), math.exp(coordinate)
+        if self.kind == "probability":
+            share = self.from_coordinate(coordinate)
+            return share * (1.0 - share), share * (1.0 - share) * (1.0 - 2.0 * share)
+        if self.kind == "signed":
+            return math.cosh(coordinate), math.sinh(coordinate)
+        return 1.0, 0.0
+
     def rescale(self, value: float, factor: float) -> float:
         """Return the parameter once the data are multiplied by `factor`."""
         if self.kind in ("location", "scale"):
@@ -294,6 +305,11 @@ class CopulaFamily:
         P(V <= v | U = u); None where the distribution function of a complex u gives it.
     is_radially_symmetric : bool
         Whether rotations give nothing that other parameters do not give too.
+    transform : callable (u) -> array, optional
+        What `jets` takes of u and of v.
+    jets : callable (transform(u), transform(v), *parameters) -> Jet, optional
+        Log-density in jets, up to what does not depend on the parameters: exact derivatives,
+        which a fit takes by finite differences otherwise.
     """
 
     name: str
@@ -304,6 +320,8 @@ class CopulaFamily:
     kendall_tau: Callable[[Point], float] | None = None
     conditional: Callable[[Any, Any, Point], Any] | None = None
     is_radially_symmetric: bool = False
+    transform: Callable[[Array], Array] = lambda u: u
+    jets: Callable[..., Any] | None = None
 
     @property
     def parameter_names(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from scipy.optimize import minimize
 
 Array = NDArray[np.float64]
 Objective = Callable[[Array], float]
+Slopes = Callable[[Array], tuple[Array, Array]]  # gradient and Hessian at a point
 
 STEP = 1e-4  # of finite differences, in coordinates of order one
 SLOPE_STEP = 1e-5  # of the slopes of parameters along coordinates
@@ -53,7 +54,12 @@ class Optimum:
 
 
 def maximize(
-    objective: Objective, starts: Sequence[Array], lower: Array, upper: Array, keep: int
+    objective: Objective,
+    starts: Sequence[Array],
+    lower: Array,
+    upper: Array,
+    keep: int,
+    slopes: Slopes | None = None,
 ) -> Optimum | None:
     """Search from the best starts and return the highest optimum.
 
@@ -67,6 +73,8 @@ def maximize(
         The box.
     keep : int
         How many of the starts to maximize from, best first.
+    slopes : callable (point) -> (gradient, hessian), optional
+        By finite differences without it.
 
     Returns
     -------
@@ -78,11 +86,11 @@ def maximize(
     chosen = [points[-index] for value, index in rated if math.isfinite(value)][:keep]
     best: Optimum | None = None
     for point in chosen:
-        optimum = _newton(objective, point, lower, upper)
+        optimum = _newton(objective, point, lower, upper, slopes)
         if best is None or optimum.value > best.value:
             best = optimum
     if best is not None and best.newton_decrement > CONVERGED_GAIN:
-        best = _polish(objective, best, lower, upper)
+        best = _polish(objective, best, lower, upper, slopes)
     return None if best is None else _along_the_bounds(objective, best, lower, upper)
 
 
@@ -114,7 +122,9 @@ def _along_the_bounds(
     return Optimum(point, found.value, found.newton_decrement, hessian, at_bound)
 
 
-def _polish(objective: Objective, optimum: Optimum, lower: Array, upper: Array) -> Optimum:
+def _polish(
+    objective: Objective, optimum: Optimum, lower: Array, upper: Array, slopes: Slopes | None
+) -> Optimum:
     """Search without derivatives, where the likelihood has edges, then maximize again."""
 
     def descent(point: Array) -> float:
@@ -132,7 +142,7 @@ def _polish(objective: Objective, optimum: Optimum, lower: Array, upper: Array) 
         point = np.clip(result.x, lower, upper)
         start = point if objective(point) >= optimum.value else optimum.point
         gain = objective(start) - optimum.value
-        optimum = _newton(objective, start, lower, upper)
+        optimum = _newton(objective, start, lower, upper, slopes)
         if optimum.newton_decrement <= CONVERGED_GAIN:
             break
         if gain < CONVERGED_GAIN:
@@ -142,10 +152,18 @@ def _polish(objective: Objective, optimum: Optimum, lower: Array, upper: Array) 
     return optimum
 
 
-def _newton(objective: Objective, point: Array, lower: Array, upper: Array) -> Optimum:
+def _newton(
+    objective: Objective,
+    point: Array,
+    lower: Array,
+    upper: Array,
+    slopes: Slopes | None = None,
+) -> Optimum:
     value = objective(point)
     for _ in range(MAXIMUM_STEPS):
-        gradient, hessian = derivatives(objective, point, value, lower, upper)
+        gradient, hessian = (
+            derivatives(objective, point, value, lower, upper) if slopes is None else slopes(point)
+        )
         held = ((point <= lower) & (gradient <= 0)) | ((point >= upper) & (gradient >= 0))
         move, gain = _ascent(gradient, hessian, ~held)
         if gain <= CONVERGED_GAIN:

@@ -1,0 +1,151 @@
+"""Log-densities of copulas in jets, which have gradients and Hessians by the parameters.
+
+The formulas are those of `copula_families_simple` and `copula_families_bb`, with which tests
+compare them. Each takes two arrays that do not depend on the parameters, computed once for a
+sample, and leaves out terms that do not depend on the parameters either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from electrode_grains.distributions.jets import (
+    Jet,
+    choose,
+    exp,
+    expm1,
+    log,
+    log1m_exp,
+    log1p,
+    log_add,
+    log_expm1,
+    log_sum_minus_one,
+    softplus,
+)
+
+Array = NDArray[np.float64]
+Density = Callable[..., Jet]
+
+
+def ali_mikhail_haq(u: Array, v: Array, t: Jet) -> Jet:
+    """Ali-Mikhail-Haq, of u and v."""
+    both, product = u + v, u * v
+    if t.value[0] >= 0:
+        top = (1 - t) * (1 - t) + t * (1 - t) * both + t * (1 + t) * product
+    else:
+        top = (1 + t) * (1 + t * ((1 - u) * (1 - v))) - t * (2 * (2 - both))
+    return log(top) - 3 * log((1 - t) + t * (both - product))
+
+
+def clayton(x: Array, y: Array, t: Jet) -> Jet:
+    """Clayton, of -log u and -log v."""
+    return log1p(t) + (t + 1) * (x + y) - (1 / t + 2) * log_sum_minus_one(t * x, t * y)
+
+
+def frank(u: Array, v: Array, t: Jet) -> Jet:
+    """Frank, of u and v."""
+    if t.value[0] < 0:
+        return frank(1 - u, v, -t)
+    least = np.minimum(u, v)
+    one = exp(t * (least - u)) * expm1(t * -v)
+    other = exp(t * (least - v)) * expm1(t * (v - 1))
+    return log(t) + log(-expm1(-t)) - t * np.abs(u - v) - 2 * log(-(one + other))
+
+
+def gumbel(lx: Array, ly: Array, t: Jet) -> Jet:
+    """Gumbel, of log(-log u) and log(-log v)."""
+    total = log_add(t * lx, t * ly)
+    s = exp(total * (1 / t))
+    return (t - 1) * (lx + ly) + (1 / t - 2) * total - s + log(s + t - 1)
+
+
+def joe(lx: Array, ly: Array, t: Jet) -> Jet:
+    """Joe, of log(1 - u) and log(1 - v)."""
+    a, b = t * lx, t * ly
+    total = log_add(a, b + log1m_exp(a))
+    return (1 / t - 2) * total + (1 - 1 / t) * (a + b) + log(t - 1 + exp(total))
+
+
+def bb1(x: Array, y: Array, t: Jet, d: Jet) -> Jet:
+    """BB1, of -log u and -log v."""
+    lx, ly = log_expm1(t * x), log_expm1(t * y)
+    log_r = log_add(d * lx, d * ly) * (1 / d)
+    # r (t d + 1) + t (d - 1) with r taken out, lest a logarithm of d - 1 be needed
+    inner = log(exp(-log_r) * (t * (d - 1)) + (t * d + 1))
+    return (
+        (2 - 2 * d) * log_r
+        - (1 / t + 2) * softplus(log_r)
+        + inner
+        + (d - 1) * (lx + ly)
+        + (t + 1) * (x + y)
+    )
+
+
+def bb8(u: Array, v: Array, t: Jet, d: Jet) -> Jet:
+    """BB8, of u and v."""
+    log_e = t * log1p(-d)
+    log_p, log_q = t * log1p(d * -u), t * log1p(d * -v)
+    # p (1 - q) + q - e over the larger of p and q, which is that of the smaller of u and v
+    larger = choose(u < v, log_p, log_q)
+    inner = exp(log_p - larger) * expm1(log_q) + exp(log_q - larger) * expm1(log_e - log_q)
+    over_eta = 1 / -expm1(log_e)
+    log_r = larger + log(-inner) + log(over_eta)
+    return (
+        log(d * over_eta)
+        + (1 / t - 2) * log_r
+        + log(t - 1 + exp(log_r))
+        + (1 - 1 / t) * (log_p + log_q)
+    )
+
+
+def bb3(lx: Array, ly: Array, t: Jet, d: Jet) -> Jet:
+    """BB3, of log(-log u) and log(-log v)."""
+    big_x, big_y = d * exp(t * lx), d * exp(t * ly)
+    log_w = log(log_sum_minus_one(big_x, big_y))
+    larger = choose(lx > ly, big_x, big_y)
+    apart = larger * -expm1(t * -np.abs(lx - ly))
+    balance = -2 * log1p(exp(-apart) - exp(-larger)) - apart
+    log_g = (log_w - log(d)) * (1 / t)
+    g = exp(log_g)
+    last = log1p(exp(-log_w) * (g * (1 / t) + (1 - 1 / t)))
+    return balance - g + log(t) + 2 * log(d) + (t - 1) * (lx + ly) + log_g - log_w + last
+
+
+def _log_share(difference: Jet, soft: Jet, k: Jet) -> Jet:
+    with np.errstate(all="ignore"):
+        return choose(difference.value < -36, difference + log(k), log1m_exp(-(k * soft)))
+
+
+def bb5(lx: Array, ly: Array, t: Jet, d: Jet) -> Jet:
+    """BB5, of log(-log u) and log(-log v)."""
+    log_x, log_y, over_d = t * lx, t * ly, 1 / d
+    apart = d * (t * (lx - ly))
+    soft_x, soft_y = softplus(apart), softplus(-apart)
+    smaller = lx < ly
+    low, high = choose(smaller, log_x, log_y), choose(smaller, log_y, log_x)
+    rest = -expm1(-(choose(smaller, soft_x, soft_y) * over_d))
+    log_s = high + log1p(exp(low - high) * rest)
+    log_h = log_x - soft_x * over_d
+    shares = _log_share(apart, soft_x, over_d + 1) + _log_share(-apart, soft_y, over_d + 1)
+    g = exp(log_s * (1 / t))
+    mixed = log1p(d) + (2 * d + 1) * log_h - (d + 1) * (log_x + log_y)
+    bracket = log_add(log(g + t - 1) + shares, log(t) + log_s + mixed)
+    return (1 / t - 2) * log_s - g + (t - 1) * (lx + ly) + bracket
+
+
+def minus_log(u: Array) -> Array:
+    """-log u."""
+    return np.asarray(-np.log(u))
+
+
+def log_minus_log(u: Array) -> Array:
+    """log(-log u)."""
+    return np.asarray(np.log(-np.log(u)))
+
+
+def log_rest(u: Array) -> Array:
+    """log(1 - u)."""
+    return np.asarray(np.log1p(-u))
