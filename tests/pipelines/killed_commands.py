@@ -83,7 +83,7 @@ def prepare(project: Path, place: Path) -> Path:
     import numpy as np
     import pandas as pd
 
-    from electrode_grains.datasets.folders import write_classes
+    from electrode_grains.datasets.label_images import write_classes
 
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(project, place / "project")

@@ -161,6 +161,7 @@ def read_slices(project: Project, annotation: ebsd.AnnotationSettings) -> Labell
             settings.slice_spacing_nm,
             settings.first_slice,
             settings.reading_options(),
+            falling=settings.slice_order == "falling",
         )
         values, names = stack["image_quality"].to_numpy(), list(stack.attrs["slices"])
         spacing = stack.attrs["spacing_nm"]

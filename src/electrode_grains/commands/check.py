@@ -136,7 +136,7 @@ def _inspect_scans(
 
 def _spacing_notes(stack: xr.Dataset, slice_spacing_nm: float | None) -> tuple[str, ...]:
     dy, dx = stack.attrs["step_nm"]
-    dz = slice_spacing_nm or stack.attrs["slice_spacing_nm"] or dy
+    dz = ebsd.slice_spacing(stack, slice_spacing_nm) or dy
     return spacing_notes((dz, dy, dx), "preprocessing.stack.slice_spacing_nm and step_nm")
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
+import yaml
 
 from electrode_grains import datasets, ebsd
 from electrode_grains.commands import Command
@@ -61,6 +62,14 @@ STEPS = (
 @click.option("--spacing", metavar="DZ,DY,DX", help="With --labels: voxel size in nm.")
 @click.option("--slice-spacing-nm", type=float, help="Thickness milled away between two scans.")
 @click.option("--step-nm", type=float, help="Distance of pixels, for plain images.")
+@click.option(
+    "--set",
+    "given",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="How slices become a stack: a setting of preprocessing.stack, such as crop=common or "
+    "missing_slices=[47]; may be repeated.",
+)
 @click.option("--laue-group", help="Laue group of the crystal, such as -3m for NMC.")
 @click.option("--name", help="Name of the particle [default: that of DIR].")
 @click.option("--material", help="What it is made of [default: the phase that the files name].")
@@ -73,6 +82,7 @@ def command(
     spacing: str | None,
     slice_spacing_nm: float | None,
     step_nm: float | None,
+    given: tuple[str, ...],
     laue_group: str | None,
     name: str | None,
     material: str | None,
@@ -85,11 +95,12 @@ def command(
 
     \b
     electrode-grains init nmc_07 --scans /data/nmc_07/ang --slice-spacing-nm 50
+    electrode-grains init nmc_07 --scans /data/nmc_07 --set 'slice_pattern=NMC_(\\d+)_'
     electrode-grains init nmc_08 --labels grains.tif --spacing 50,50,50
     """
     refuse_occupied(folder)
     if labels is not None:
-        if scans or annotations or slice_spacing_nm or step_nm:
+        if scans or annotations or slice_spacing_nm or step_nm or given:
             raise SettingsError(
                 "a project starts from slices or from a grain map",
                 found="--labels together with an option of slices",
@@ -109,11 +120,52 @@ def command(
         annotations=annotations,
         slice_spacing_nm=slice_spacing_nm,
         step_nm=step_nm,
+        stack_settings=stack_settings(given),
         laue_group=laue_group,
         name=name,
         material=material,
         copy=copy,
     )
+
+
+def stack_settings(given: Sequence[str]) -> dict[str, Any]:
+    """Settings of the stack by name, from NAME=VALUE, the value as in a YAML file.
+
+    Raises
+    ------
+    SettingsError
+        If one has no such form, is unknown or impossible, or has an option of its own.
+
+    Examples
+    --------
+    >>> stack_settings(["crop=common", "missing_slices=[47, 48]"])
+    {'crop': 'common', 'missing_slices': [47, 48]}
+    """
+    values: dict[str, Any] = {}
+    for text in given:
+        name, sign, value = text.partition("=")
+        own = {"slice_spacing_nm", "step_nm", "laue_group"} & {name.strip()}
+        if not sign or own:
+            raise SettingsError(
+                "--set names a setting and its value" if not own else "a setting has an option",
+                found=f"--set {text}",
+                expected="--set NAME=VALUE, such as --set crop=common"
+                if not own
+                else f"--{name.strip().replace('_', '-')} {value.strip()}",
+            )
+        # An expression is no YAML: a backslash or a bracket in it means what it says.
+        is_text = name.strip().endswith("_pattern")
+        values[name.strip()] = value.strip() if is_text else yaml_value(value, text)
+    ebsd.StackSettings.checked(**values)
+    return values
+
+
+def yaml_value(value: str, text: str) -> Any:
+    """Value of a setting as a YAML file would have it."""
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise SettingsError("a value is no YAML", found=f"--set {text}") from error
 
 
 def create_from_scans(
@@ -123,6 +175,7 @@ def create_from_scans(
     annotations: Path | None = None,
     slice_spacing_nm: float | None = None,
     step_nm: float | None = None,
+    stack_settings: Mapping[str, Any] | None = None,
     laue_group: str | None = None,
     name: str | None = None,
     material: str | None = None,
@@ -133,7 +186,8 @@ def create_from_scans(
     inside = scans is None or copy
     refuse_unnameable(source, inside=inside)
     step_nm = _step_of_images(source, step_nm)
-    stack = _read(source, step_nm)
+    settings = ebsd.StackSettings.checked(**(stack_settings or {}), step_nm=step_nm)
+    stack = _read(source, settings)
     spacing, spacing_source = _slice_spacing(stack, slice_spacing_nm)
     notes = spacing_notes((spacing, *stack.attrs["step_nm"]), "--slice-spacing-nm, --step-nm")
     group, group_source = _laue_group(stack, laue_group)
@@ -156,12 +210,21 @@ def create_from_scans(
             "slice_annotations": ANNOTATIONS.as_posix(),
             "laue_group": group,
         },
-        parameters={"preprocessing": {"stack": {"slice_spacing_nm": spacing, "step_nm": step_nm}}},
+        parameters={
+            "preprocessing": {
+                "stack": {
+                    "slice_spacing_nm": None if stack.attrs["has_depths"] else spacing,
+                    "step_nm": step_nm,
+                    **(stack_settings or {}),
+                }
+            }
+        },
     ).write()
     echo(f"{folder}: {facts}")
     echo(f"  distance of slices {spacing:g} nm ({spacing_source})")
     echo(f"  Laue group {group} ({group_source})")
-    for note in (*notes, *stack.attrs["notes"][:3]):
+    told = stack.attrs["notes"]
+    for note in (*notes, *told[: max(3, len(stack.attrs["stack_notes"]))]):
         echo(f"  note: {note}")
     _say_what_is_next(folder, labelled=annotations is not None, indexed=_indexed_share(stack) > 0)
 
@@ -194,7 +257,7 @@ def _copy_data(folder: Path, source: Path, annotations: Path | None) -> str:
 
 def _step_of_images(source: Path, step_nm: float | None) -> float | None:
     """Step of a stack of plain images, asked for where nobody gave it."""
-    files = [source] if source.is_file() else list(source.glob("*"))
+    files = list(datasets.ScanFolderDataset(path=str(source)).paths())
     kinds = {file.suffix.lower() for file in files} & set(ebsd.SUFFIXES)
     if step_nm is not None or not kinds or kinds - set(ebsd.IMAGE_SUFFIXES):
         return step_nm
@@ -217,23 +280,26 @@ def prompt_float(question: str, option: str) -> float:
     return float(click.prompt(question, type=click.FloatRange(min=0, min_open=True)))
 
 
-def _read(source: Path, step_nm: float | None) -> xr.Dataset:
-    options = ebsd.ReadingOptions.checked(step_nm=step_nm)
+def _read(source: Path, settings: ebsd.StackSettings) -> xr.Dataset:
+    options, first = settings.reading_options(), settings.first_slice
     with ebsd.probing_files():
         readers = datasets.ScanFolderDataset(path=str(source)).load()
     with ebsd.probing_files(), progress("reading slices") as report_progress:
-        stack, issues = ebsd.inspect_scans(readers, options=options, progress=report_progress)
+        stack, issues = ebsd.inspect_scans(readers, first, options, report_progress)
     if issues:
-        ebsd.stack_scans(readers, options=options)  # refuses with all of them in a table
+        # Refuses with all of them in a table.
+        ebsd.stack_scans(readers, first_slice=first, options=options)
     return stack
 
 
 def _slice_spacing(stack: xr.Dataset, given: float | None) -> tuple[float, str]:
+    if given is not None and not given > 0:
+        raise SettingsError(
+            "the distance of slices must be positive", found=f"--slice-spacing-nm {given:g}"
+        )
+    if stack.attrs["has_depths"]:
+        return float(ebsd.slice_spacing(stack, given) or 0), "mean of the depths"
     if given is not None:
-        if not given > 0:
-            raise SettingsError(
-                "the distance of slices must be positive", found=f"--slice-spacing-nm {given:g}"
-            )
         return given, "given"
     if stack.attrs["slice_spacing_nm"]:
         return float(stack.attrs["slice_spacing_nm"]), "from the files"

@@ -125,7 +125,11 @@ def _of_project(project: Path | None, env: str | None) -> tuple[Any, Any, Path, 
 def facts(stack: xr.Dataset, spacing: float | None, drift: Drift) -> list[tuple[str, str]]:
     """Rows of the table: what a person wants to know of a stack first."""
     names, (depth, rows, columns) = stack.attrs["slices"], stack["image_quality"].shape
-    spacing = spacing or stack.attrs["slice_spacing_nm"]
+    spacing = (
+        stack.attrs["slice_spacing_nm"]
+        if stack.attrs["has_depths"]
+        else (spacing or stack.attrs["slice_spacing_nm"])
+    )
     dy, dx = stack.attrs["step_nm"]
     window = f"{rows * dy / 1000:.3g} x {columns * dx / 1000:.3g} um"
     quality = stack["image_quality"].to_numpy()

@@ -1,11 +1,6 @@
 from .edits import append_edit
-from .folders import (
-    AnnotationFolderDataset,
-    ScanFolderDataset,
-    opened_labels,
-    readers_of_images,
-    write_classes,
-)
+from .folders import AnnotationFolderDataset, ScanFolderDataset
+from .label_images import opened_labels, readers_of_images, write_classes
 from .labels import update_labels, write_apart
 from .tables import spreadsheet_safe
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,18 +14,16 @@ from typing import Any, NoReturn
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from PIL import Image
 
-from electrode_grains.classes import LABEL_COLOURS
 from electrode_grains.datasets.atomic import AtomicDataset
+from electrode_grains.datasets.label_images import read_classes, readers_of_images, write_classes
 from electrode_grains.ebsd import ReadingOptions, scan_readers, write_scan
+from electrode_grains.ebsd.depths import TABLE as DEPTHS
+from electrode_grains.ebsd.depths import depth_of, read_depths
 from electrode_grains.ebsd.formats import SUFFIXES as SCAN_SUFFIXES
 from electrode_grains.ebsd.formats import companions, export_instead
-from electrode_grains.ebsd.image_files import opened_image
 from electrode_grains.ebsd.images import SUFFIXES as IMAGE_SUFFIXES
-from electrode_grains.ebsd.placement import check_classes
 from electrode_grains.ebsd.points import ScanReader
-from electrode_grains.ebsd.tiff import ORIENTATION, UPRIGHT
 from electrode_grains.errors import InputError
 from electrode_grains.runs import Manifest, file_digests
 from electrode_grains.runs.manifest import FOLDER
@@ -143,7 +141,8 @@ class ScanFolderDataset(_SliceFolder):
     """EBSD scans: a folder with one file per slice, or one file that holds them all.
 
     Formats are those of `electrode_grains.ebsd`. Images beside EBSD files are no scans, such
-    as an overview; they are passed over, and named in the log.
+    as an overview; they are passed over, and named in the log. A folder without scans may hold
+    folders with one scan each. A table `depths.csv` beside the scans says where they lie.
     """
 
     suffixes = tuple(SCAN_SUFFIXES)
@@ -160,11 +159,14 @@ class ScanFolderDataset(_SliceFolder):
         it is called, so that a stack can tell all problems at once.
         """
         readers: dict[str, ScanReader] = {}
+        nested = self._nested()
         for file in self._scan_files():
             try:
                 found = scan_readers(file)
             except InputError as problem:
                 found = {file.stem: ScanReader(partial(_refuse, problem))}
+            if nested and len(found) == 1:
+                found = {self._name_of(file, nested): reader for reader in found.values()}
             for name in readers.keys() & found.keys():
                 raise InputError(
                     f"two files describe slice {name!r}",
@@ -173,7 +175,39 @@ class ScanFolderDataset(_SliceFolder):
                     remedy="keep one of them",
                 )
             readers |= found
-        return readers
+        return self._with_depths(readers)
+
+    def _with_depths(self, readers: dict[str, ScanReader]) -> dict[str, ScanReader]:
+        """Readers that know where their slices lie, if a table says it."""
+        table = self._depth_table()
+        if not table.is_file():
+            return readers
+        depths = read_depths(table)
+        logger.info("depths of slices from %s", table.name)
+        known = {name: depth_of(name, depths) for name in readers}
+        unknown = [name for name, depth in known.items() if depth is None]
+        if unknown:
+            raise InputError(
+                "slices without a depth",
+                where=str(table),
+                found=f"no row for {_few(unknown)}",
+                expected="a row for every slice, with its name or number",
+                remedy="add the rows, or take the table out of the folder",
+            )
+        return {name: replace(reader, depth_nm=known[name]) for name, reader in readers.items()}
+
+    def _depth_table(self) -> Path:
+        """Where a table of depths lies: in the folder, or beside the one file."""
+        if self._path.is_file():
+            return self._path.with_name(f"{self._path.stem}.{DEPTHS}")
+        return self._path / DEPTHS
+
+    @staticmethod
+    def _name_of(file: Path, files: Sequence[Path]) -> str:
+        """Name of a slice in a folder of its own: that of the file if it differs from all."""
+        stems = {other.stem for other in files}
+        numbered = all(any(map(str.isdigit, stem)) for stem in stems)
+        return file.stem if len(stems) == len(files) and numbered else file.parent.name
 
     def save(self, data: Mapping[str, xr.Dataset | Callable[[], xr.Dataset]]) -> None:
         """Write one `.ang` file per slice."""
@@ -181,18 +215,49 @@ class ScanFolderDataset(_SliceFolder):
 
     def paths(self) -> tuple[Path, ...]:
         """The files of known kinds with what belongs to them, or else the folder."""
-        files = self.files()
+        files = self.files() or self._nested()
         beside = [other for file in files for other in companions(file)]
+        table = self._depth_table()
+        if table.is_file():
+            beside.append(table)
+            files = files or [self._path]
         return (*files, *beside) or (self._path,)
 
     def _exists(self) -> bool:
-        return self._path.is_file() or super()._exists()
+        return self._path.is_file() or bool(self.files() or self._nested())
+
+    def _nested(self) -> list[Path]:
+        """Scans in folders of their own, where the folder itself holds none.
+
+        Raises
+        ------
+        InputError
+            If a folder holds several.
+        """
+        if not self._path.is_dir() or self.files():
+            return []
+        scans: list[Path] = []
+        for folder in sorted(self._path.iterdir()):
+            if folder.name.startswith(".") or not folder.is_dir():
+                continue
+            files = [f for f in _visible(folder) if f.suffix.lower() in self.suffixes]
+            files = [f for f in files if f.suffix.lower() not in IMAGE_SUFFIXES] or files
+            if len(files) > 1:
+                raise InputError(
+                    "a folder of one slice holds several scans",
+                    where=str(folder.absolute()),
+                    found=_few([file.name for file in files]),
+                    expected="one scan per folder, or all scans in one folder",
+                    remedy="keep the scan of the slice there",
+                )
+            scans += files
+        return scans
 
     def _scan_files(self) -> list[Path]:
         """Files of the folder that are scans, all of one kind."""
         if self._path.is_file():
             return [self._path]
-        files = self.files()
+        files = self.files() or self._nested()
         if not files:
             self._refuse_empty()
         scans = [file for file in files if file.suffix.lower() not in IMAGE_SUFFIXES] or files
@@ -205,7 +270,8 @@ class ScanFolderDataset(_SliceFolder):
                 expected="one kind",
                 remedy="keep the slices of one export there",
             )
-        others = [file.name for file in _visible(self._path) if file not in scans]
+        known = {*scans, self._depth_table()}
+        others = [file.name for file in _visible(self._path) if file not in known]
         if others:
             logger.info("%d files beside the scans are no scans: %s", len(others), _few(others))
         return scans
@@ -253,91 +319,3 @@ class AnnotationFolderDataset(_SliceFolder):
     def save(self, data: Mapping[str, NDArray[np.uint8]]) -> None:
         """Write one palette image per slice, whose indices are the classes."""
         self._write_all(data, write_classes)
-
-
-PALETTE = tuple(value for colour in LABEL_COLOURS for value in colour)
-FORMATS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF"}
-
-
-def readers_of_images(
-    files: Iterable[Path], read: Callable[[Path], NDArray[np.uint8]]
-) -> dict[str, Callable[[], NDArray[np.uint8]]]:
-    """Map names without suffix to functions that read the labels; equal copies count once."""
-    by_name: dict[str, list[Path]] = {}
-    for file in files:
-        by_name.setdefault(file.stem, []).append(file)
-    return {name: partial(_read_equal, copies, read) for name, copies in by_name.items()}
-
-
-def _read_equal(
-    files: Sequence[Path], read: Callable[[Path], NDArray[np.uint8]]
-) -> NDArray[np.uint8]:
-    """Labels that all files of one slice hold.
-
-    Raises
-    ------
-    InputError
-        If they differ.
-    """
-    first, *others = [read(file) for file in files]
-    for file, other in zip(files[1:], others, strict=True):
-        if not np.array_equal(first, other):
-            raise InputError(
-                f"two files hold different labels of slice {file.stem!r}",
-                where=str(file.parent.absolute()),
-                found=f"{files[0].name} and {file.name}",
-                remedy="keep the one that is right, and move the other one out of the folder",
-            )
-    return first
-
-
-@contextmanager
-def opened_labels(file: Path) -> Iterator[Image.Image]:
-    """Lend an image of labels that says what it shows: upright, and packed without loss.
-
-    Raises
-    ------
-    InputError
-        If the image cannot be read, is turned by a tag, or is no PNG or TIFF.
-    """
-    with opened_image(file) as image:
-        if image.format not in FORMATS.values():
-            raise InputError(
-                "an annotation image has another format than its name says",
-                where=str(file),
-                found=str(image.format),
-                expected="PNG or TIFF, which keep every class as it was painted",
-                remedy="save it as PNG from the program in which it was painted",
-            )
-        if (turned := image.getexif().get(ORIENTATION, UPRIGHT)) != UPRIGHT:
-            raise InputError(
-                "an annotation image is to be shown turned or mirrored, says a tag in it",
-                where=str(file),
-                found=f"orientation {turned}",
-                expected=f"orientation {UPRIGHT} or none: points as they lie in the scan",
-                remedy="save it as PNG without metadata (EXIF), and look that it fits its scan",
-            )
-        yield image
-
-
-def read_classes(file: Path) -> NDArray[np.uint8]:
-    """Read the labels of an image that holds a class number per point."""
-    with opened_labels(file) as image:
-        if image.mode not in ("L", "P", "1", "I;16", "I"):
-            raise InputError(
-                "an annotation image must hold one class number per point",
-                where=str(file),
-                found=f"colour mode {image.mode}",
-                expected="8-bit grey or palette image",
-                remedy="save the labels as 8-bit indexed or grey PNG",
-            )
-        classes = np.asarray(image)
-    check_classes(str(file), classes)
-    return classes.astype(np.uint8)
-
-
-def write_classes(classes: NDArray[np.uint8], file: Path, suffix: str = ".png") -> None:
-    """Write labels as a palette image, PNG or TIFF by the suffix."""
-    image = Image.fromarray(classes.astype(np.uint8), mode="P")
-    image.putpalette(PALETTE)
-    image.save(file, format=FORMATS[suffix.lower()])

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from electrode_grains.datasets.folders import AnnotationFolderDataset, read_classes, write_classes
+from electrode_grains.datasets.folders import AnnotationFolderDataset
+from electrode_grains.datasets.label_images import read_classes, write_classes
 from electrode_grains.ebsd import slice_number
 from electrode_grains.errors import InputError
 from electrode_grains.runs.writing import atomic_write, force_to_disk

@@ -4,6 +4,7 @@ from .fields import check_symmetry, orientations_of_stack, stack_orientations
 from .formats import IMAGE_SUFFIXES, SUFFIXES, read_scan, scan_readers
 from .frames import FRAME_PRESETS, FrameChoice, FrameRotations
 from .hdf5_probe import probing_files
+from .issues import Issue, issue_from, issue_table
 from .label_fits import annotation_fits, misorientation_in_slices
 from .orientation_field import (
     ORIENTATION_CHANNELS,
@@ -19,16 +20,7 @@ from .placement import (
 )
 from .proposal import propose_slices, slice_information
 from .region_means import RegionOrientations
-from .scan import (
-    Issue,
-    inspect_scans,
-    issue_from,
-    issue_table,
-    natural_order,
-    slice_number,
-    stack_fingerprint,
-    stack_scans,
-)
+from .scan import inspect_scans, slice_spacing, stack_fingerprint, stack_scans
 from .scan_index import ScanIndex
 from .settings import (
     AnnotationSettings,
@@ -36,6 +28,7 @@ from .settings import (
     ReadingOptions,
     StackSettings,
 )
+from .slice_names import is_scan, natural_order, slice_number
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -72,7 +65,9 @@ __all__ = [
     "read_scan",
     "scan_readers",
     "slice_information",
+    "is_scan",
     "slice_number",
+    "slice_spacing",
     "stack_fingerprint",
     "stack_orientations",
     "stack_scans",

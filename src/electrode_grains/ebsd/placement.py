@@ -16,7 +16,8 @@ from electrode_grains.classes import (
     LABEL_COLOURS,
     NOT_ANNOTATED,
 )
-from electrode_grains.ebsd.scan import Issue, issue_from, slice_number
+from electrode_grains.ebsd.issues import Issue, issue_from
+from electrode_grains.ebsd.slice_names import is_scan, slice_number
 from electrode_grains.errors import InputError, SettingsError
 
 
@@ -149,7 +150,7 @@ def _place(
 def _numbering(slice_names: Sequence[str], slice_numbers: str) -> dict[int, int]:
     """Index in the stack by the number that an annotation carries."""
     if slice_numbers == "as_scans":
-        return {slice_number(name): index for index, name in enumerate(slice_names)}
+        return {slice_number(name): z for z, name in enumerate(slice_names) if is_scan(name)}
     if slice_numbers not in ("from_0", "from_1"):
         raise SettingsError(
             "unknown numbering of the annotations",

@@ -32,9 +32,17 @@ ANGLE_ROUNDING = 1e-3
 
 @dataclass(frozen=True)
 class ScanReader:
-    """Reads one scan when it is called; what is doubtful is among the `notes` of the scan."""
+    """Reads one scan when it is called; what is doubtful is among the `notes` of the scan.
+
+    Attributes
+    ----------
+    read : callable
+    depth_nm : float or None
+        Where the slice lies, if a table beside the files says it.
+    """
 
     read: Callable[[ReadingOptions], xr.Dataset]
+    depth_nm: float | None = None
 
     def __call__(self, options: ReadingOptions = STRICT) -> xr.Dataset:
         """Read the scan."""

@@ -24,6 +24,8 @@ class ScanIndex:
         Names in the order of the stack.
     notes : tuple of str
         What is doubtful about the scans.
+    stack_notes : tuple of str
+        Those of them that say how slices became a stack: lost, repeated, cut, left out.
     laue_group : LaueGroup
         Symmetry with which orientations are compared.
     indexed_share : float
@@ -43,6 +45,7 @@ class ScanIndex:
     fingerprint: str
     from_volume: bool
     frames: FrameChoice | None
+    stack_notes: tuple[str, ...] = ()
 
     @classmethod
     def of_stack(cls, stack: xr.Dataset, orientations: OrientationField) -> Self:
@@ -56,6 +59,7 @@ class ScanIndex:
             fingerprint=stack_fingerprint(stack),
             from_volume=bool(stack.attrs.get("from_volume", False)),
             frames=stack.attrs.get("frames"),
+            stack_notes=tuple(stack.attrs.get("stack_notes", ())),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -75,4 +79,5 @@ class ScanIndex:
             fingerprint=str(content["fingerprint"]),
             from_volume=bool(content["from_volume"]),
             frames=None if frames is None else FrameChoice.from_dict(frames),
+            stack_notes=tuple(content.get("stack_notes", ())),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from pydantic import field_validator
+from pydantic import ValidationInfo, field_validator
 
 from electrode_grains.base import Length, Settings, setting
 from electrode_grains.crystal import LaueGroup
@@ -35,6 +35,20 @@ class ReadingOptions(Settings):
     missing_slices: tuple[int, ...] = setting(
         (), "numbers of slices that are known to be lost; each stays an unmeasured slice"
     )
+    depth_pattern: str | None = setting(
+        None,
+        "regular expression whose group is the depth of a slice in its name, in nm or in the unit "
+        "behind it, such as z(\\d+); null: slices are equally spaced, or depths.csv says where",
+    )
+    scan_pattern: str | None = setting(
+        None, "regular expression that the names of scans match; others are left out; null: all"
+    )
+    scan_shape: tuple[int, int] | None = setting(
+        None, "rows and columns of the scans; others, such as overviews, are left out; null: all"
+    )
+    crop: Literal["common"] | None = setting(
+        None, "common: slices of several sizes are cut to the rows and columns of all"
+    )
     slice_pattern: str | None = setting(
         None,
         "regular expression whose group is the slice number in a name, such as NMC_(\\d+)_; "
@@ -44,15 +58,15 @@ class ReadingOptions(Settings):
         None, "axis of hexagonal crystals along x: a or a*; null: the maker's default"
     )
 
-    @field_validator("slice_pattern")
+    @field_validator("slice_pattern", "depth_pattern", "scan_pattern")
     @classmethod
-    def _has_one_group(cls, pattern: str | None) -> str | None:
+    def _has_one_group(cls, pattern: str | None, info: ValidationInfo) -> str | None:
         if pattern is not None:
             try:
                 groups = re.compile(pattern).groups
             except re.error as error:
                 raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
-            if groups != 1:
+            if groups != 1 and info.field_name != "scan_pattern":
                 raise ValueError(f"{pattern!r} has {groups} groups, where one is the number")
         return pattern
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from electrode_grains.commands import main
-from electrode_grains.datasets.folders import write_classes
+from electrode_grains.datasets.label_images import write_classes
 from electrode_grains.pipeline_registry import register_pipelines
 
 SMALL = {

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from electrode_grains.datasets.folders import AnnotationFolderDataset, write_classes
+from electrode_grains.datasets.folders import AnnotationFolderDataset
+from electrode_grains.datasets.label_images import write_classes
 from electrode_grains.errors import InputError
 
 PIPELINES = ("acquisition", "demo", "orientation_annotation", "preprocessing")

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from electrode_grains.datasets.folders import AnnotationFolderDataset, write_classes
+from electrode_grains.datasets.folders import AnnotationFolderDataset
+from electrode_grains.datasets.label_images import write_classes
 from electrode_grains.datasets.labels import update_labels
 from electrode_grains.errors import InputError
 

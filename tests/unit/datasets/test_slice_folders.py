@@ -4,11 +4,8 @@ import tifffile
 from kedro.io import DatasetError
 from PIL import Image
 
-from electrode_grains.datasets.folders import (
-    AnnotationFolderDataset,
-    ScanFolderDataset,
-    write_classes,
-)
+from electrode_grains.datasets.folders import AnnotationFolderDataset, ScanFolderDataset
+from electrode_grains.datasets.label_images import write_classes
 from electrode_grains.ebsd import ReadingOptions, stack_scans
 from electrode_grains.errors import InputError
 from electrode_grains.runs import Manifest, Recipe, file_digests

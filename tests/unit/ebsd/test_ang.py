@@ -18,7 +18,8 @@ from electrode_grains.ebsd import (
     stack_scans,
     write_scan,
 )
-from electrode_grains.ebsd.scan import Issue, issue_table, stack_fingerprint
+from electrode_grains.ebsd.issues import Issue, issue_table
+from electrode_grains.ebsd.scan import stack_fingerprint
 from electrode_grains.errors import InputError, SettingsError
 
 PHASE = {

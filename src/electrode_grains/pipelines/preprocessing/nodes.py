@@ -31,7 +31,7 @@ from electrode_grains.ebsd import (
 from electrode_grains.ebsd.frames import frame_verdict
 from electrode_grains.ebsd.orientations import laue_group
 from electrode_grains.ebsd.placement import refuse_unlabelled
-from electrode_grains.ebsd.scan import Scan
+from electrode_grains.ebsd.slice_choice import Scan
 from electrode_grains.pipelines.preprocessing.settings import (
     AlignmentSettings,
     AnnotationSettings,
@@ -60,8 +60,10 @@ def read_stack(
     index = ScanIndex.of_stack(scans, orientations)
     if index.frames is not None:
         logger.info("frames of the orientations: %s", index.frames.describe())
-    if index.notes:
-        logger.warning("notes on %d scans, the first: %s", len(index.notes), index.notes[0])
+    for note in index.stack_notes:
+        logger.warning("%s", note)
+    if others := index.notes[len(index.stack_notes) :]:
+        logger.warning("%d notes on scans, the first: %s", len(others), others[0])
     return (
         as_volume(scans["image_quality"], spacing, "image_quality_stack"),
         as_volume(orientations.to_channels(), spacing, "orientation_stack", ORIENTATION_CHANNELS),

@@ -315,8 +315,10 @@ def fingerprint(values: NDArray[Any]) -> str:
 
 def collect_warnings(results: Mapping[str, Any]) -> list[str]:
     """Gather the warnings of the steps before; a step that did not run has none."""
-    notes = list((results.get("scan_index") or {}).get("notes", []))
-    warnings = [f"{len(notes)} scans: {notes[0]}"] if notes else []
+    index = results.get("scan_index") or {}
+    warnings = list(index.get("stack_notes", []))
+    notes = list(index.get("notes", []))[len(warnings) :]
+    warnings += [f"{len(notes)} scans: {notes[0]}"] if notes else []
     transforms = results.get("slice_transforms") or {}
     warnings += [
         f"slice {index} of the stack: {flag}"
