@@ -166,7 +166,9 @@ class ScanFolderDataset(_SliceFolder):
             except InputError as problem:
                 found = {file.stem: ScanReader(partial(_refuse, problem))}
             if nested and len(found) == 1:
-                found = {self._name_of(file, nested): reader for reader in found.values()}
+                (reader,) = found.values()
+                name = self._name_of(file, nested)
+                found = {name: ScanReader(partial(_in_folder, reader, file, name))}
             for name in readers.keys() & found.keys():
                 raise InputError(
                     f"two files describe slice {name!r}",
@@ -286,6 +288,21 @@ def _visible(folder: Path) -> list[Path]:
 
 def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
+
+
+def _in_folder(reader: ScanReader, file: Path, name: str, options: ReadingOptions) -> xr.Dataset:
+    """Read a scan in a folder of its own, whose file may be called like all others."""
+    try:
+        return reader(options).assign_attrs(source=name)
+    except InputError as problem:
+        where = f"{file.parent.name}/{problem.where or file.name}"
+        raise InputError(
+            problem.message,
+            where=where,
+            found=problem.found,
+            expected=problem.expected,
+            remedy=problem.remedy,
+        ) from None
 
 
 def _refuse(problem: InputError, _: ReadingOptions) -> xr.Dataset:

@@ -151,13 +151,22 @@ def _read_sections(file: Path) -> _Sections:
     """Values by section and key, both in lower case without blanks."""
     sections: _Sections = {}
     current: dict[str, str] = {}
-    for line in file.read_bytes().decode("latin-1").splitlines():
+    for number, line in enumerate(file.read_bytes().decode("latin-1").split("\n"), 1):
         text = line.strip()
-        if text.startswith("[") and text.endswith("]"):
+        key, sign, value = (part.strip() for part in text.partition("="))
+        is_section = text.startswith("[") and text.endswith("]")
+        if is_section and _bare(text[1:-1]) not in sections:
             current = sections.setdefault(_bare(text[1:-1]), {})
-        elif "=" in text:
-            key, _, value = text.partition("=")
-            current[_bare(key)] = value.strip()
+        elif is_section or (sign and current.get(_bare(key), value) != value):
+            raise InputError(
+                "the .cpr says a thing twice",
+                where=f"{file.name}, line {number}",
+                found=text[:80],
+                expected="each section, and each key of a section, once",
+                remedy="copy the file again, or export the scan again",
+            )
+        elif sign:
+            current[_bare(key)] = value
     mode = sections.get("general", {}).get("jobmode", "RegularGrid")
     if mode.lower() != "regulargrid":
         raise InputError(

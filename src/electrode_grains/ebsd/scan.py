@@ -85,7 +85,8 @@ def stack_scans(
     if issues:
         raise InputError(
             f"{len(issues)} problems in a stack of {len(scans)} slices:\n{issue_table(issues)}",
-            remedy="put right or remove the files named; the stack is read only when all agree",
+            remedy="put right or remove the files named, or give the settings named (init: --set "
+            "NAME=VALUE); the stack is read only when all agree",
         )
     if falling:
         stack = stack.isel(z=slice(None, None, -1))
