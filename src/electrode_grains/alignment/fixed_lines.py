@@ -81,7 +81,7 @@ def _fixed_lines(stack: Stack, measured: NDArray[np.int_], least_errors: float) 
     if min(depths, lengths) < FEWEST_RANGES:
         return np.array([], int)
     chosen = stack[measured[np.linspace(0, len(measured) - 1, count).round().astype(int)]]
-    rest = chosen - ndimage.median_filter(chosen, (1, 1, WIDTH_PX), mode="mirror")
+    rest = chosen - _medians_across(chosen)
     offsets = np.array(
         [
             [np.median(part, axis=(0, 1)) for part in np.array_split(slices, lengths, axis=1)]
@@ -96,6 +96,17 @@ def _fixed_lines(stack: Stack, measured: NDArray[np.int_], least_errors: float) 
         # Of few parts the error is small by chance where that of most columns is not.
         significant &= mean > least_errors * np.maximum(error, np.median(error))
     return np.flatnonzero(significant)
+
+
+def _medians_across(stack: Stack) -> Stack:
+    """Running median of the rows.
+
+    All rows as one, mirrored at their ends: scipy's filter in one dimension is six times as fast.
+    """
+    reach = WIDTH_PX // 2
+    rows = np.pad(stack, ((0, 0), (0, 0), (reach, reach)), mode="reflect")
+    medians: Stack = ndimage.median_filter(rows.ravel(), WIDTH_PX).reshape(rows.shape)
+    return medians[:, :, reach:-reach]
 
 
 def _corrected(stack: Stack, columns: NDArray[np.int_]) -> Stack:

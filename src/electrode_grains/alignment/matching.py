@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from electrode_grains.alignment.pairs import Image, Pair, register_pair
+from electrode_grains.alignment.precision import confirm
 from electrode_grains.alignment.transforms import rms_displacement
 
 LOOK_BACK = 4
@@ -57,7 +58,10 @@ class Slices:
         return self.done[key]
 
     def check(self, reference: int, moving: int) -> Pair | None:
-        """Registration that checks others, at half the resolution unless it is known better."""
+        """Registration at a distance of two that checks others, at half the resolution.
+
+        Begun where the two steps lead, and looked for where that is not it.
+        """
         first, second = self.images[reference], self.images[moving]
         if first is None or second is None:
             return None
@@ -65,7 +69,12 @@ class Slices:
         if key in self.done:
             return self.done[key]
         if key not in self.checks:
-            self.checks[key] = register_pair(
+            steps = self.done.get((reference, reference + 1)), self.done.get((moving - 1, moving))
+            check = None
+            if all(self.fits(pair) for pair in steps):
+                one, other = (pair.step for pair in steps if pair is not None)
+                check = confirm(first, second, other @ one, self.mode)
+            self.checks[key] = check or register_pair(
                 first, second, self.mode, self.initial_guess, coarse=True
             )
         return self.checks[key]

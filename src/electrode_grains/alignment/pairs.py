@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pystackreg import StackReg
 from scipy import fft, ndimage
 from skimage.filters import threshold_otsu
+from skimage.transform import warp
 
 from electrode_grains.alignment.transforms import center_motion, rigid_matrix, window_center
 
@@ -32,6 +33,8 @@ LARGEST_FLOOR = 0.5
 FAR_PX, PROMISING = 3.0, 0.8
 SURE = 0.8  # correlation that no wrong motion reaches
 COARSE_FROM_PX = 64
+# From pixels of a halved image to those of the image: pixel k covers 2 k and 2 k + 1.
+DOUBLE = np.array([[2.0, 0.0, 0.5], [0.0, 2.0, 0.5], [0.0, 0.0, 1.0]])
 # Smoothing in pixels that shows the particle as one body, and the share of the height of the
 # histogram's lower peak that its valley must stay below.
 BODY_SIGMA_PX = 1.5
@@ -242,17 +245,16 @@ def _refine(reference: Image, moving: Image, start: Matrix, mode: str, coarse: b
     halves = coarse and min(reference.shape) >= COARSE_FROM_PX
     if not halves:
         return np.asarray(StackReg(MODES[mode]).register(reference, moved))
-    step = StackReg(MODES[mode]).register(_halved(reference), _halved(moved))
-    # Pixel k of the halved image covers 2 k and 2 k + 1.
-    double = np.array([[2.0, 0.0, 0.5], [0.0, 2.0, 0.5], [0.0, 0.0, 1.0]])
-    return np.asarray(double @ step @ np.linalg.inv(double))
+    step = StackReg(MODES[mode]).register(halved(reference), halved(moved))
+    return np.asarray(DOUBLE @ step @ np.linalg.inv(DOUBLE))
 
 
-def _halved(image: Image) -> Image:
+def halved(image: Image) -> Image:
+    """Means of four pixels each."""
     rows, columns = image.shape[0] // 2 * 2, image.shape[1] // 2 * 2
     even = image[:rows, :columns]
-    halved: Image = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
-    return halved
+    means: Image = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
+    return means
 
 
 def refine_shift(reference: Image, moving: Image, step: Matrix) -> Matrix:
@@ -265,9 +267,8 @@ def refine_shift(reference: Image, moving: Image, step: Matrix) -> Matrix:
 
 def warp_image(image: Image, matrix: Matrix) -> Image:
     """Sample an image at matrix @ (x, y, 1) for every pixel (x, y); edges are repeated."""
-    swap = matrix[[1, 0]][:, [1, 0, 2]]  # to (y, x)
-    moved: Image = ndimage.affine_transform(
-        image, swap[:, :2], offset=swap[:, 2], order=1, mode="nearest"
+    moved: Image = warp(  # type: ignore[no-untyped-call]
+        image, matrix, order=1, mode="edge", preserve_range=True
     )
     return moved
 

@@ -125,8 +125,8 @@ def estimate_transforms(
     steps serve these checks only: the sections of a grain move the same way over several slices,
     so that errors over two slices are larger than those of two steps; averaging them in made the
     cumulated error of six virtual stacks 1.1 to 1.4 times as large, with triple steps up to 1.8
-    times. "previous" takes half the time; "first" cannot accumulate errors but needs slices that
-    resemble the first, so few of them.
+    times. "previous" looks for no bad slices; "first" cannot accumulate errors but needs slices
+    that resemble the first, so few of them.
 
     A constant drift and a stack of grains that all lean one way look the same in the
     images. By default the apparent motion is taken for drift and removed, which holds for

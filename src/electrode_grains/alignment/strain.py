@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from electrode_grains.alignment.matching import Match, Slices
-from electrode_grains.alignment.pairs import Image, Matrix, warp_image
-from electrode_grains.alignment.precision import MARGIN_PX, sandwich
+from electrode_grains.alignment.pairs import (
+    COARSE_FROM_PX,
+    DOUBLE,
+    Image,
+    Matrix,
+    halved,
+    warp_image,
+)
+from electrode_grains.alignment.precision import AFFINE, sandwich
 from electrode_grains.alignment.transforms import window_center
 
 # A change of the strain beyond the median of the steps around it, in its errors and absolutely:
@@ -18,10 +25,14 @@ from electrode_grains.alignment.transforms import window_center
 STRAIN_ERRORS, LEAST_STRAIN = 5.0, 0.005
 WINDOW = 7
 BLUR_PX, BLURRED, ITERATIONS, SETTLED, NEGLIGIBLE = 2.5, 3, 12, 3e-4, 3e-3
+# A look at half the resolution: where it ends, and the share of what counts that is a suspicion.
+ROUGHLY, SUSPECT = 2e-3, 0.6
+
+StepStrain = Callable[[Image, Image, Matrix], tuple[NDArray[np.float64], NDArray[np.float64]]]
 
 
 def step_strain(
-    reference: Image, moving: Image, step: Matrix
+    reference: Image, moving: Image, step: Matrix, quickly: bool = False
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """How far one slice is strained against another, beyond a rigid step.
 
@@ -30,6 +41,8 @@ def step_strain(
     reference, moving : ndarray of float64, shape (y, x)
     step : ndarray of float64, shape (3, 3)
         By registration.
+    quickly : bool
+        Blur once only, and end where the strain changes little.
 
     Returns
     -------
@@ -45,11 +58,12 @@ def step_strain(
     center = np.array(window_center(reference.shape))
     affine = step
     errors = np.full(6, np.inf)
+    blurs, settled = (1, ROUGHLY) if quickly else (BLURRED, SETTLED)
     blurred = [ndimage.gaussian_filter(image, BLUR_PX) for image in (reference, moving)]
     for iteration in range(ITERATIONS):
         # Blurred at first, since distortions may displace corners by more than a boundary's width.
-        first, second = blurred if iteration < BLURRED else (reference, moving)
-        found = sandwich(first, warp_image(second, affine), _affine_gradients)
+        first, second = blurred if iteration < blurs else (reference, moving)
+        found = sandwich(first, warp_image(second, affine), AFFINE)
         if found is None:
             return np.zeros(3), np.full(3, np.inf)
         change, errors = found
@@ -59,7 +73,7 @@ def step_strain(
         affine = affine @ refined
         if iteration == 0 and np.abs(change[2:]).max() < NEGLIGIBLE:
             break  # as nearly always, and a look at it is enough
-        if iteration >= BLURRED and np.abs(change[2:]).max() < SETTLED:
+        if iteration >= blurs and np.abs(change[2:]).max() < settled:
             break
     linear = np.linalg.inv(step[:2, :2]) @ affine[:2, :2]
     if np.abs(linear - np.eye(2)).max() > 0.3:  # it has run away
@@ -69,28 +83,46 @@ def step_strain(
     return strain, np.array([errors[2], errors[5], shear_error])
 
 
-def _affine_gradients(image: Image) -> NDArray[np.float64]:
-    """Change of an image by shifts and by the four numbers of a linear map: (6, y, x)."""
-    along_y, along_x = np.gradient(image)
-    y, x = np.indices(image.shape) - (np.array(image.shape)[:, None, None] - 1) / 2
-    gradients = np.stack([along_x, along_y, x * along_x, y * along_x, x * along_y, y * along_y])
-    gradients[:, :MARGIN_PX] = gradients[:, -MARGIN_PX:] = 0
-    gradients[:, :, :MARGIN_PX] = gradients[:, :, -MARGIN_PX:] = 0
-    return gradients
-
-
 def significant_strains(slices: Slices, matches: Sequence[Match]) -> NDArray[np.float64]:
     """Strain of each slice against the one that it was registered to, 0 where not significant.
 
     Shape (n, 3). Grains that taper strain all slices alike, which the median of the steps around
     takes out.
     """
+    strains, errors = _step_strains(slices, matches, _look)
+    # A look is enough where no slice stands out by half of what counts, as nearly always.
+    if not _excess(strains, errors, SUSPECT).any():
+        return np.zeros_like(strains)
+    return _excess(*_step_strains(slices, matches, step_strain), 1.0)
+
+
+def _step_strains(
+    slices: Slices, matches: Sequence[Match], measure: StepStrain
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Strain and errors of each step, shapes (n, 3); NaN and infinite where there is none."""
     strains = np.full((len(matches), 3), np.nan)
     errors = np.full_like(strains, np.inf)
     for z, match in enumerate(matches[1:], 1):
         reference, moving = slices.images[match.reference], slices.images[z]
         if not match.between and reference is not None and moving is not None:
-            strains[z], errors[z] = step_strain(reference, moving, match.step)
+            strains[z], errors[z] = measure(reference, moving, match.step)
+    return strains, errors
+
+
+def _look(
+    reference: Image, moving: Image, step: Matrix
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The strain at half the resolution, in a third of the time."""
+    if min(reference.shape) < COARSE_FROM_PX:
+        return step_strain(reference, moving, step)
+    step = np.linalg.inv(DOUBLE) @ step @ DOUBLE
+    return step_strain(halved(reference), halved(moving), step, quickly=True)
+
+
+def _excess(
+    strains: NDArray[np.float64], errors: NDArray[np.float64], share: float
+) -> NDArray[np.float64]:
+    """Excess of each strain over those around, 0 where it is below a share of what counts."""
     known = np.isfinite(strains).all(axis=1) & np.isfinite(errors).all(axis=1)
     significant = np.zeros_like(strains)
     if known.sum() < WINDOW // 2:
@@ -98,10 +130,11 @@ def significant_strains(slices: Slices, matches: Sequence[Match]) -> NDArray[np.
     # mirrored: repeated, the first step would be its own neighbourhood and that of the second
     usual = ndimage.median_filter(strains[known], (WINDOW, 1), mode="mirror")
     excess = strains[known] - usual
-    large = (np.abs(excess) > STRAIN_ERRORS * errors[known]) & (np.abs(excess) > LEAST_STRAIN)
+    size = np.abs(excess) / share
+    large = (size > STRAIN_ERRORS * errors[known]) & (size > LEAST_STRAIN)
     # Errors of the steps beside tell what their spread is where tiles do not.
     scatter = 1.4826 * np.median(np.abs(excess), axis=0)
-    large &= np.abs(excess) > STRAIN_ERRORS * scatter
+    large &= size > STRAIN_ERRORS * scatter
     significant[known] = np.where(large.any(axis=1, keepdims=True), excess, 0.0)
     return significant
 

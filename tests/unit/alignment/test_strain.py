@@ -1,5 +1,7 @@
 """Slices that the microscope has distorted."""
 
+from itertools import cycle
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -92,7 +94,7 @@ def test_noise_of_the_first_steps_is_no_strain(monkeypatch):
          [-0.26, -0.80, -0.58], [-0.21, 0.15, 0.19], [0.62, -0.30, 0.17], [-0.14, 0.26, 0.05],
          [0.16, 0.38, 0.16], [0.02, 0.26, -0.07], [0.10, 0.34, -0.08], [0.12, 0.20, -0.01]]
     )  # fmt: skip
-    steps = iter([(row, np.full(3, 0.0027)) for row in measured])
+    steps = cycle([(row, np.full(3, 0.0027)) for row in measured])
     monkeypatch.setattr(strain, "step_strain", lambda *_: next(steps))
     count = len(measured) + 1
     slices = Slices([np.zeros((8, 8))] * count, "rigid_body", False, 0.0, (3.5, 3.5))
