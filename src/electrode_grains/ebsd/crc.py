@@ -35,6 +35,7 @@ _FIELDS = {
 }
 _CELL_KEYS = {"rows": "yCells", "columns": "xCells"}
 _LATTICE = ("a", "b", "c", "alpha", "beta", "gamma")
+_READ = ("general", "job", "acquisitionsurface", "fields", "phases", "phase")
 _Sections = dict[str, dict[str, str]]
 
 
@@ -151,12 +152,22 @@ def _read_sections(file: Path) -> _Sections:
     """Values by section and key, both in lower case without blanks."""
     sections: _Sections = {}
     current: dict[str, str] = {}
+    section = ""
     for number, line in enumerate(file.read_bytes().decode("latin-1").split("\n"), 1):
         text = line.strip()
         key, sign, value = (part.strip() for part in text.partition("="))
         is_section = text.startswith("[") and text.endswith("]")
+        if text and not sign and not is_section and section in _READ:
+            raise InputError(
+                "a line of the .cpr is no key with a value",
+                where=f"{file.name}, line {number}",
+                found=text[:80],
+                remedy="copy the file again, or export the scan again",
+            )
         if is_section and _bare(text[1:-1]) not in sections:
-            current = sections.setdefault(_bare(text[1:-1]), {})
+            section = _bare(text[1:-1])
+            current = sections.setdefault(section, {})
+            section = section.rstrip("0123456789")
         elif is_section or (sign and current.get(_bare(key), value) != value):
             raise InputError(
                 "the .cpr says a thing twice",

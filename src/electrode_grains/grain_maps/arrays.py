@@ -24,17 +24,26 @@ NM_PER = {
 
 def read_tiff(path: Path) -> GrainMap:
     """Read a stack of TIFF pages; the voxel size as ImageJ writes it."""
-    pages = [read_page(path, page)[0] for page in range(count_pages(path))]
-    return GrainMap(checked_labels(np.stack(pages), str(path)), _imagej_spacing(path))
-
-
-def _imagej_spacing(path: Path) -> Spacing | None:
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
         metadata: Mapping[str, Any] = tiff.imagej_metadata or {}
         tags = tiff.pages.first.tags
         resolution = [tags.get(name) for name in ("YResolution", "XResolution")]
+    count = count_pages(path)
+    if int(metadata.get("images", count)) != count:
+        raise InputError(
+            "the file holds another number of slices than it says",
+            where=str(path),
+            found=f"{count} pages, images={metadata['images']}",
+            remedy="save it again; it may have been cut short",
+        )
+    pages = [read_page(path, page)[0] for page in range(count)]
+    labels = checked_labels(np.stack(pages), str(path))
+    return GrainMap(labels, _imagej_spacing(metadata, resolution))
+
+
+def _imagej_spacing(metadata: Mapping[str, Any], resolution: list[Any]) -> Spacing | None:
     scale = NM_PER.get(str(metadata.get("unit", "")).lower())
     if scale is None or "spacing" not in metadata or None in resolution:
         return None
@@ -45,7 +54,16 @@ def _imagej_spacing(path: Path) -> Spacing | None:
 def read_npy(path: Path) -> GrainMap:
     """Read an array that NumPy saved, never a pickle."""
     with path.open("rb") as stream:
-        return GrainMap(checked_labels(np.load(stream, allow_pickle=False), str(path)))
+        values = np.load(stream, allow_pickle=False)
+        behind = len(stream.read())
+    if behind:
+        raise InputError(
+            "the file holds more than its header says",
+            where=str(path),
+            found=f"{behind} bytes behind an array of shape {values.shape}",
+            remedy="save it again",
+        )
+    return GrainMap(checked_labels(values, str(path)))
 
 
 def read_zarr(path: Path) -> GrainMap:
@@ -54,7 +72,7 @@ def read_zarr(path: Path) -> GrainMap:
 
     node = zarr.open(str(path), mode="r")
     if isinstance(node, zarr.Array):
-        return GrainMap(checked_labels(_whole(node), str(path)))
+        return GrainMap(checked_labels(_whole(node), str(path)), notes=_unstored(node))
     attributes: dict[str, Any] = node.attrs.asdict()
     described = attributes.get("ome", attributes).get("multiscales")
     if not described:
@@ -76,7 +94,7 @@ def read_zarr(path: Path) -> GrainMap:
     if scale is not None and None not in units:
         steps = [step * unit for step, unit in zip(scale[-3:], units, strict=True) if unit]
         spacing = (steps[0], steps[1], steps[2])
-    return GrainMap(checked_labels(_whole(array), str(path)), spacing)
+    return GrainMap(checked_labels(_whole(array), str(path)), spacing, notes=_unstored(array))
 
 
 def _scale(*described: Mapping[str, Any]) -> list[float] | None:
@@ -90,6 +108,17 @@ def _scale(*described: Mapping[str, Any]) -> list[float] | None:
     if not scales:
         return None
     return [math.prod(steps) for steps in zip(*scales, strict=True)]
+
+
+def _unstored(array: Any) -> tuple[str, ...]:
+    """A note on chunks without a file: background is not stored, nor what a copy has lost."""
+    stored, count = int(array.nchunks_initialized), int(array.nchunks)
+    if stored >= count:
+        return ()
+    return (
+        f"{count - stored} of {count} chunks are not stored and count as no grain: right where "
+        "there is background only, wrong if a copy has lost them",
+    )
 
 
 def _whole(array: Any) -> NDArray[Any]:

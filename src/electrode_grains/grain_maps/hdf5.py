@@ -55,6 +55,7 @@ def read_hdf5(path: Path) -> GrainMap:
 def _dream3d(cells: h5py.Group, where: str) -> GrainMap:
     labels = checked_labels(_voxels(cells, "FeatureIds")[..., 0], where)
     spacing = _dream3d_spacing(cells)
+    _check_dimensions(cells, labels.shape, where)
     names = [name for name in ("EulerAngles", "Eulers") if name in cells]
     orientations = None
     known = labels > 0
@@ -79,6 +80,25 @@ def _dream3d_spacing(cells: h5py.Group) -> Spacing | None:
         return None
     dx, dy, dz = (float(step) * NM_PER_UM for step in steps)
     return dz, dy, dx
+
+
+def _check_dimensions(cells: h5py.Group, shape: tuple[int, ...], where: str) -> None:
+    """Refuse labels of another shape than the geometry says."""
+    geometry = cells.parent.get("_SIMPL_GEOMETRY")
+    if geometry is not None and "DIMENSIONS" in geometry:
+        declared = geometry["DIMENSIONS"][()]
+    elif "_DIMENSIONS" in cells.parent.attrs:
+        declared = cells.parent.attrs["_DIMENSIONS"]
+    else:
+        return
+    if tuple(int(size) for size in np.ravel(declared)[::-1]) != shape:
+        raise InputError(
+            "the labels have another shape than the volume",
+            where=where,
+            found=f"{shape} voxels (z, y, x)",
+            expected=f"{tuple(np.ravel(declared)[::-1].tolist())}",
+            remedy="export the file again",
+        )
 
 
 def _dream3d_phase(container: h5py.Group) -> tuple[str | None, str | None]:

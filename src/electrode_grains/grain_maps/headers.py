@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,10 +49,14 @@ def read_nrrd(path: Path) -> GrainMap:
     packed: dict[str, Literal["raw", "gzip"]] = {"raw": "raw", "gzip": "gzip", "gz": "gzip"}
     if encoding not in packed:
         raise _refusal(path, "unknown encoding", encoding, "save it with encoding raw or gzip")
-    order = ">" if fields.get("endian") == "big" else "<"
-    values = _voxels(
-        path, body, NRRD_TYPES.get(fields["type"]), order, fields["sizes"].split(), packed[encoding]
-    )
+    kind = NRRD_TYPES.get(fields["type"])
+    order = _byte_order(path, kind, fields.get("endian"), {"little": "<", "big": ">"}, "endian")
+    sizes = fields["sizes"].split()
+    if int(fields["dimension"]) != len(sizes):
+        raise _refusal(
+            path, "the header contradicts itself", f"{len(sizes)} sizes, another dimension"
+        )
+    values = _voxels(path, body, kind, order, sizes, packed[encoding])
     return GrainMap(checked_labels(values, str(path)), _nrrd_spacing(fields))
 
 
@@ -91,20 +96,44 @@ def read_meta_image(path: Path) -> GrainMap:
         raise _refusal(path, "the voxels are in another file", found, "save it as one .mha")
     if int(fields.get("elementnumberofchannels", "1")) != 1:
         raise _refusal(path, "a voxel has several values", fields["elementnumberofchannels"])
-    big = {fields.get(name, "false").lower() for name in
-           ("binarydatabyteordermsb", "elementbyteordermsb")}  # fmt: skip
+    orders = {fields[name].lower() for name in
+              ("binarydatabyteordermsb", "elementbyteordermsb") if name in fields}  # fmt: skip
+    if int(fields.get("ndims", "3")) != len(fields["dimsize"].split()):
+        raise _refusal(
+            path, "the header contradicts itself", f"DimSize {fields['dimsize']}, another NDims"
+        )
+    kind = META_TYPES.get(fields["elementtype"])
+    word = " and ".join(sorted(orders)) or None
+    words = {"false": "<", "true": ">"}
+    order = _byte_order(path, kind, word, words, "BinaryDataByteOrderMSB")
     packed: Literal["raw", "zlib"] = (
         "zlib" if fields.get("compresseddata", "false").lower() == "true" else "raw"
     )
     values = _voxels(
         path,
         content[place:],
-        META_TYPES.get(fields["elementtype"]),
-        ">" if "true" in big else "<",
+        kind,
+        order,
         fields["dimsize"].split(),
         packed,
     )
     return GrainMap(checked_labels(values, str(path)))
+
+
+def _byte_order(
+    path: Path, kind: str | None, word: str | None, orders: Mapping[str, str], field: str
+) -> str:
+    """Sign of the byte order, which a header names wherever a voxel has several bytes."""
+    if word in orders:
+        return orders[str(word)]
+    if word is None and kind is not None and kind.endswith("1"):
+        return "<"
+    raise _refusal(
+        path,
+        "the byte order of the voxels is unknown",
+        f"{field} {word or 'missing'}",
+        f"save it again, or add the line {field} with {' or '.join(orders)}",
+    )
 
 
 def _pair(line: str, sign: str) -> tuple[str, str]:
@@ -124,16 +153,43 @@ def _voxels(
     if kind is None:
         raise _refusal(path, "the type of the voxels is unknown", "another type")
     shape = tuple(int(size) for size in reversed(sizes))
+    if min(shape, default=0) < 1:
+        raise _refusal(path, "the size of the volume is impossible", " ".join(sizes)[:60])
     wanted = math.prod(shape) * int(kind[1:])
     if packed != "raw":
-        # 31: gzip, 15: zlib; a bomb ends where the declared size does.
-        opened = zlib.decompressobj(31 if packed == "gzip" else 15)
-        body = opened.decompress(body, max(wanted, 1))
-    if len(body) < wanted:
+        body = inflated(body, wanted, 31 if packed == "gzip" else 15)
+    if len(body) != wanted:
         raise _refusal(
-            path, "the file is cut short", f"{len(body)} bytes of voxels, {wanted} declared"
+            path,
+            "the file is cut short" if len(body) < wanted else "the file holds more voxels",
+            f"{len(body)} bytes of voxels, {wanted} declared",
         )
     return np.frombuffer(body, order + kind, math.prod(shape)).reshape(shape)
+
+
+def inflated(packed: bytes, wanted: int, window: int = 15) -> bytes:
+    """Unpack deflated bytes: a byte more than wanted at most, to the checksum at their end.
+
+    Parameters
+    ----------
+    packed : bytes
+    wanted : int
+        Bytes expected; a bomb ends beyond them.
+    window : int
+        As `zlib.decompressobj` takes it: 15 for zlib, 31 for gzip.
+
+    Raises
+    ------
+    zlib.error
+        If the bytes are damaged.
+    """
+    stream = zlib.decompressobj(window)
+    content = stream.decompress(packed, wanted + 1)
+    while not stream.eof and len(content) <= wanted and stream.unconsumed_tail:
+        content += stream.decompress(stream.unconsumed_tail, wanted + 1 - len(content))
+    if not stream.eof and len(content) == wanted:
+        raise zlib.error("the end of the stream is missing")
+    return content
 
 
 def _refusal(path: Path, message: str, found: str, remedy: str = "export it again") -> InputError:

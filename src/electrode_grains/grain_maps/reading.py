@@ -50,8 +50,16 @@ def read_grain_map(path: Path) -> GrainMap:
         )
     try:
         return read(path)
-    except InputError:
-        raise
+    except InputError as problem:
+        if problem.where is not None:
+            raise
+        raise InputError(
+            problem.message,
+            where=str(path),
+            found=problem.found,
+            expected=problem.expected,
+            remedy=problem.remedy,
+        ) from None
     # What the libraries of nine formats raise over damaged bytes has no common ancestor.
     except Exception as error:
         raise InputError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import math
 import re
-import zlib
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, fromstring
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from electrode_grains.ebsd.orientations import quaternions_from_euler
 from electrode_grains.errors import InputError
 from electrode_grains.grain_maps.grain_map import GrainMap, checked_labels
+from electrode_grains.grain_maps.headers import inflated
 
 TYPES = {
     "Int8": "i1", "UInt8": "u1", "Int16": "i2", "UInt16": "u2", "Int32": "i4", "UInt32": "u4",
@@ -34,12 +34,12 @@ def read_vti(path: Path) -> GrainMap:
         If the file holds no labels for its cells.
     """
     content = path.read_bytes()
-    head, appended = content, b""
+    head, appended, raw = content, b"", True
     if match := re.search(rb"<AppendedData[^>]*>\s*_", content):
         head = content[: match.start()] + b"</VTKFile>"
         appended = content[match.end() :]
         if b'encoding="base64"' in match.group():
-            appended = appended.partition(b"<")[0]
+            appended, raw = appended.partition(b"<")[0], False
     root = fromstring(head)  # expat resolves no external entity, and bounds internal ones
     image = root.find("ImageData")
     if image is None or root.get("type") != "ImageData":
@@ -64,7 +64,7 @@ def read_vti(path: Path) -> GrainMap:
             expected=" or ".join(LABELS),
         )
     shape = (sizes[2], sizes[1], sizes[0])
-    reader = _Reader(root, appended)
+    reader = _Reader(root, appended, raw)
     labels = checked_labels(reader.values(arrays[name], shape), str(path))
     orientations = None
     if ANGLES in arrays:
@@ -78,7 +78,7 @@ def read_vti(path: Path) -> GrainMap:
 class _Reader:
     """Decodes arrays as the head of a file says: byte order, header type, compressor."""
 
-    def __init__(self, root: Element, appended: bytes) -> None:
+    def __init__(self, root: Element, appended: bytes, raw: bool) -> None:
         self._order = ">" if root.get("byte_order") == "BigEndian" else "<"
         self._head = self._order + TYPES[root.get("header_type", "UInt32")]
         self._compressed = root.get("compressor") is not None
@@ -87,7 +87,7 @@ class _Reader:
                 "unknown compressor", found=root.get("compressor"), remedy="save it with ZLib"
             )
         self._appended = appended
-        self._raw = not re.fullmatch(rb"[A-Za-z0-9+/=\s]*", appended[:4096])
+        self._raw = raw
 
     def values(self, array: Element, shape: tuple[int, ...]) -> NDArray[Any]:
         """Values of an array in this shape."""
@@ -107,6 +107,8 @@ class _Reader:
         size = np.dtype(self._head).itemsize
         if not self._compressed:
             content = data if raw else base64.b64decode(data[: -(-(wanted + size) // 3) * 4])
+            declared = int(np.frombuffer(content, self._head, 1)[0])
+            _check_size(declared, wanted)
             return content[size : size + wanted]
         first = self._decode(data, raw, 3 * size)
         blocks = int(np.frombuffer(first, self._head, 3)[0])
@@ -114,14 +116,26 @@ class _Reader:
         head = np.frombuffer(self._decode(data, raw, length), self._head, 3 + blocks)
         start = length if raw else -(-length // 3) * 4
         total = int(head[3:].sum())
+        _check_size(max(blocks - bool(head[2]), 0) * int(head[1]) + int(head[2]), wanted)
         body = data[start : start + total] if raw else self._decode(data[start:], raw, total)
         whole, place = b"", 0
         for packed in head[3:].tolist():
-            opened = zlib.decompressobj()
-            whole += opened.decompress(body[place : place + packed], max(wanted - len(whole), 1))
+            whole += inflated(body[place : place + packed], max(wanted - len(whole), 0))
             place += packed
+        _check_size(len(whole), wanted)
         return whole
 
     @staticmethod
     def _decode(data: bytes, raw: bool, count: int) -> bytes:
         return data[:count] if raw else base64.b64decode(data[: -(-count // 3) * 4])[:count]
+
+
+def _check_size(declared: int, wanted: int) -> None:
+    """Refuse values of another number than the cells of the image."""
+    if declared != wanted:
+        raise InputError(
+            "an array has another size than the image",
+            found=f"{declared} bytes",
+            expected=f"{wanted} bytes",
+            remedy="save it again; it may have been cut short",
+        )

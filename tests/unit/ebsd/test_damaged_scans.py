@@ -198,7 +198,7 @@ def misreading(scan, grid, steps, quality, angles, indexed):
     """What is wrong with a scan; None if nothing is."""
     if scan["image_quality"].shape != grid:
         return f"a grid of {grid} became {scan['image_quality'].shape}"
-    if not np.allclose(np.array(scan.attrs["step_nm"]), np.array(steps) * 1000, rtol=1e-5):
+    if not np.allclose(np.array(scan.attrs["step_nm"]), np.array(steps) * 1000, rtol=1e-3):
         return f"steps of {steps} um became {scan.attrs['step_nm']} nm"
     wanted = np.array(quality, np.float64)
     wanted = np.where((wanted >= 0) & (wanted < 3e38), wanted, np.nan).reshape(grid)
