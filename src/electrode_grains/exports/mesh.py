@@ -9,12 +9,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from electrode_grains.errors import InputError, SettingsError
-
-# A smoothing step and its undoing, which together keep volumes (Taubin 1995).
-SHRINK, GROW = 0.5, -0.53
+from electrode_grains.exports.lattice import find_interfaces
+from electrode_grains.exports.smoothing import smooth_interfaces
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,8 @@ def interface_mesh(
     spacing : (float, float, float)
         Distance of voxel centres (dz, dy, dx) in nm.
     smoothing_steps : int
-        Pairs of a smoothing step and its counter-step; 0 leaves the faces of the voxels.
+        Each moves a vertex half of the way to the mean of its neighbours; 0 leaves the faces of
+        the voxels.
 
     Returns
     -------
@@ -57,20 +56,20 @@ def interface_mesh(
     Raises
     ------
     InputError
-        If there is no grain.
+        If there is no grain, or a label is negative.
     SettingsError
         If the number of steps is negative.
 
     Notes
     -----
-    Every voxel face between two labels becomes two triangles. Vertices then move towards the
-    mean of their neighbours and back (Taubin smoothing). A vertex where more grains meet pulls
-    those where fewer meet and not the other way round, so that triple lines are smoothed along
-    themselves. On the window vertices move within it alone.
-
-    References
-    ----------
-    .. [1] G. Taubin, "A signal processing approach to fair surface design", SIGGRAPH 1995.
+    Every voxel face between two labels becomes two triangles. Smoothed, a vertex follows its
+    neighbours along edges of voxels; one on a line where three or more labels meet follows
+    those on the line alone. After each step the interfaces move along their normals until all
+    grains have the volume of their voxels again, as pressures in them would do it. At the end,
+    vertices whose triangles cut, touch or fold onto each other, or are nearly lines, go back
+    towards the corner of the voxels from which they came, until no triangle does: at the latest
+    when they are there. A vertex stays within the voxels around its corner, on the window
+    within it, and the order of the axes does not matter.
 
     Examples
     --------
@@ -78,22 +77,17 @@ def interface_mesh(
     >>> len(mesh.vertices), len(mesh.faces), sorted({tuple(pair) for pair in mesh.grains.tolist()})
     (12, 22, [(0, 3), (0, 8), (3, 0), (3, 8), (8, 0)])
     """
-    if labels.ndim != 3 or not (labels != 0).any():
-        raise InputError("there is no grain to mesh", found=f"shape {labels.shape}")
     if smoothing_steps < 0:
         raise SettingsError("steps cannot be undone", found=f"smoothing_steps {smoothing_steps}")
-    padded = np.pad(labels.astype(np.int64), 1)
-    corners = np.array(padded.shape) - 1  # vertices of the lattice along each axis
-    quads, pairs = zip(*(_faces_across(padded, axis, corners) for axis in range(3)), strict=True)
-    used, compact = np.unique(np.concatenate(quads), return_inverse=True)
-    compact = compact.reshape(-1, 4)
-    faces = np.concatenate([compact[:, [0, 1, 2]], compact[:, [0, 2, 3]]]).astype(np.int32)
-    grains = np.tile(np.concatenate(pairs), (2, 1))
-    lattice = np.stack(np.unravel_index(used, tuple(corners)), axis=1)
-    places = (lattice - 0.5) * np.array(spacing, float)
+    interfaces = find_interfaces(labels)
     if smoothing_steps:
-        places = _smoothed(places, faces, lattice, padded, smoothing_steps)
-    return InterfaceMesh(np.ascontiguousarray(places[:, ::-1]), faces, grains)
+        points = smooth_interfaces(interfaces, smoothing_steps)
+    else:
+        points = interfaces.places.astype(float)
+    points = (points - 0.5) * np.array(spacing[::-1], float)
+    quads = interfaces.quads
+    faces = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+    return InterfaceMesh(points, faces, interfaces.ids[np.tile(interfaces.pairs, (2, 1))])
 
 
 def grain_surface(mesh: InterfaceMesh, label: int) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
@@ -178,69 +172,3 @@ def _compact(
     """Vertices that faces use, and faces that count from the first of them."""
     used, compact = np.unique(faces, return_inverse=True)
     return vertices[used], compact.reshape(-1, 3).astype(np.int32)
-
-
-def _faces_across(
-    padded: NDArray[np.int64], axis: int, corners: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Corners (n, 4) and labels (n, 2) of the voxel faces across an axis."""
-    moved = np.moveaxis(padded, axis, 0)
-    before, after = moved[:-1], moved[1:]
-    differ = np.argwhere(before != after)
-    pairs = np.stack([before[tuple(differ.T)], after[tuple(differ.T)]], axis=1)
-    others = [other for other in range(3) if other != axis]
-    first = np.empty_like(differ)
-    # A face lies at the lower corner of the voxel after it; the padding shifts corners by one.
-    first[:, axis] = differ[:, 0]
-    first[:, others[0]], first[:, others[1]] = differ[:, 1] - 1, differ[:, 2] - 1
-    steps = np.zeros((4, 3), np.int64)
-    steps[1, others[0]] = steps[2, others[0]] = steps[2, others[1]] = steps[3, others[1]] = 1
-    # In (x, y, z), the order of corners that looks along the axis.
-    if axis != 1:
-        steps = steps[::-1]
-    places = first[:, None, :] + steps
-    return np.ravel_multi_index(tuple(np.moveaxis(places, -1, 0)), tuple(corners)), pairs
-
-
-def _smoothed(
-    places: NDArray[np.float64],
-    faces: NDArray[np.int32],
-    lattice: NDArray[np.int64],
-    padded: NDArray[np.int64],
-    steps: int,
-) -> NDArray[np.float64]:
-    """Move vertices (z, y, x) by Taubin's pairs of steps."""
-    meeting = _labels_meeting(lattice, padded)
-    count = len(places)
-    begins, ends = faces.astype(np.int64), np.roll(faces, -1, axis=1).astype(np.int64)
-    edges = np.unique(np.concatenate([begins * count + ends, ends * count + begins]))
-    pulled, pulling = np.divmod(edges, count)
-    kept = meeting[pulling] >= meeting[pulled]
-    pulled, pulling = pulled[kept], pulling[kept]
-    sums = csr_array((np.ones(len(pulled)), (pulled, pulling)), shape=(count, count))
-    degree = np.asarray(sums.sum(axis=1)).reshape(-1, 1)
-    free = degree > 0
-    last = np.array(padded.shape) - 2
-    within = (lattice > 0) & (lattice < last)
-    moved = places.copy()
-    for _ in range(steps):
-        for factor in (SHRINK, GROW):
-            mean = np.divide(sums @ moved, degree, out=moved.copy(), where=free)
-            moved += np.where(within, factor * (mean - moved), 0.0)
-    return moved
-
-
-def _labels_meeting(lattice: NDArray[np.int64], padded: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number of labels around each vertex."""
-    around = np.stack(
-        [
-            padded[lattice[:, 0] + dz, lattice[:, 1] + dy, lattice[:, 2] + dx]
-            for dz in (0, 1)
-            for dy in (0, 1)
-            for dx in (0, 1)
-        ],
-        axis=1,
-    )
-    around.sort(axis=1)
-    counted: NDArray[np.int64] = 1 + (np.diff(around, axis=1) != 0).sum(axis=1)
-    return counted
