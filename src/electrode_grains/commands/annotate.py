@@ -344,13 +344,14 @@ def _propose(
                 expected=f"numbers from 0 to {depth - 1}, such as 14,25,38",
             )
         return information, chosen
-    place = {ebsd.slice_number(name): z for z, name in enumerate(stack.label_names)}
+    scanned = [z for z, name in enumerate(stack.names) if ebsd.is_scan(name)]
+    place = {ebsd.slice_number(stack.label_names[z]): z for z in scanned}
     files = project.catalog.get(LABELS).files()
     labelled = [ebsd.slice_number(file.stem) for file in files]
-    flagged = []
+    flagged = sorted(set(range(depth)) - set(scanned))
     if results := project.load_current({"slice_transforms": "preprocessing"}):
         flags = results["slice_transforms"].flags
-        flagged = [z for z, notes in enumerate(flags) if notes]
+        flagged += [z for z, notes in enumerate(flags) if notes]
     annotated = [place[number] for number in labelled if number in place]
     return information, ebsd.propose_slices(information, count, annotated, flagged)
 

@@ -71,8 +71,10 @@ def slice_browser(
                 found=f"shape {volume.shape}",
                 expected=f"shape {shape}",
             )
-    count = min(maximum_slices, shape[0])
-    indices = np.unique(np.linspace(0, shape[0] - 1, count).round().astype(int))
+    # What nobody measured is not drawn, lest it be taken for a dark slice.
+    measured = np.flatnonzero(np.isfinite(image_quality).any(axis=(1, 2)))
+    count = min(maximum_slices, len(measured))
+    indices = measured[np.unique(np.linspace(0, len(measured) - 1, count).round().astype(int))]
     thin = max(1, -(-max(shape[1:]) // maximum_side))
     low, high = grey_range(image_quality)
     greys = np.clip((image_quality[indices, ::thin, ::thin] - low) / (high - low), 0, 1)

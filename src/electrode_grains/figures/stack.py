@@ -83,7 +83,8 @@ def stack_alignment(
 
 def _known_window(volume: NDArray[Any]) -> tuple[slice, slice, slice]:
     """Rows and columns, through the middle, that every slice covers; all where few remain."""
-    everywhere = np.isfinite(volume).all(axis=0)
+    known = np.isfinite(volume)
+    everywhere = known[known.any(axis=(1, 2))].all(axis=0)  # a lost slice covers none
     height, width = everywhere.shape
     ends = [np.flatnonzero(line) for line in (everywhere[:, width // 2], everywhere[height // 2])]
     if any(len(end) < size // 2 for end, size in zip(ends, (height, width), strict=True)):

@@ -304,6 +304,7 @@ def test_results_that_are_not_there_yet_name_the_run_that_makes_them(command, ow
 
 def test_a_draft_is_what_the_pipeline_would_label(command, acquired, tmp_path):
     from electrode_grains.datasets.folders import ScanFolderDataset
+    from electrode_grains.ebsd import StackSettings
     from electrode_grains.pipelines.orientation_annotation.nodes import annotate_slices
     from electrode_grains.pipelines.orientation_annotation.settings import (
         OrientationAnnotationSettings,
@@ -319,7 +320,9 @@ def test_a_draft_is_what_the_pipeline_would_label(command, acquired, tmp_path):
     settings = OrientationAnnotationSettings(
         slice_count=1, laue_group="-3m", misorientation_degrees=5.0, minimum_confidence=0.05
     )
-    labelled = annotate_slices(ScanFolderDataset(path=str(acquired / "scans")).load(), settings)
+    labelled = annotate_slices(
+        ScanFolderDataset(path=str(acquired / "scans")).load(), StackSettings(), settings
+    )
     assert (drawn == labelled["slice_004"]).mean() > 0.99
 
 

@@ -214,6 +214,12 @@ def test_grain_rows_keep_missing_values_and_large_labels():
     assert rows["rows"] == [[str(2**60), None]]
 
 
+def test_a_slice_that_nobody_measured_is_not_drawn():
+    quality = np.ones((4, 3, 5))
+    quality[2] = np.nan
+    assert slice_browser(quality)["slices"] == [0, 1, 3]
+
+
 def test_slices_are_thinned_and_spread():
     browser = slice_browser(np.ones((50, 700, 10)), maximum_slices=5, maximum_side=350)
 

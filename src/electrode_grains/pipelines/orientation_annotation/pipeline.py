@@ -11,7 +11,7 @@ def create_pipeline(**_: object) -> Pipeline:
         [
             Node(
                 nodes.annotate_slices,
-                ["ebsd_scans", "params:orientation_annotation"],
+                ["ebsd_scans", "params:preprocessing.stack", "params:orientation_annotation"],
                 "orientation_annotations",
                 name="annotate_slices",
             )

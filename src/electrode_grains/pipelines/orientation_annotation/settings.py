@@ -1,5 +1,5 @@
 """Settings of the orientation_annotation pipeline, as `electrode_grains.ebsd` declares them."""
 
-from electrode_grains.ebsd.settings import OrientationAnnotationSettings
+from electrode_grains.ebsd.settings import OrientationAnnotationSettings, StackSettings
 
-__all__ = ["OrientationAnnotationSettings"]
+__all__ = ["OrientationAnnotationSettings", "StackSettings"]
