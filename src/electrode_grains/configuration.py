@@ -165,8 +165,9 @@ def impossible_settings(
                     expected=meant(name, GLOBALS),
                 )
             )
+    parameters = configuration["parameters"]  # read from its files at each look
     groups: dict[str, tuple[type[BaseModel], Any]] = {
-        name: (model, _value_of(configuration["parameters"], name))
+        name: (model, _value_of(parameters, name))
         for name, model in sorted(models.items())
     }
     groups["mlflow"] = (TrackingSettings, configuration["mlflow"])
