@@ -1,8 +1,8 @@
 """Speed of the fits against peers, and calibration of their standard errors.
 
 Speed is part of `make bench`. Calibration takes minutes and runs by hand:
-``python -m benchmarks.modelling 500`` prints the tables of docs/models.md; intervals of pairs,
-whose every sample is fitted a hundred times, and rounding get a tenth of the samples.
+``python -m benchmarks.modelling 500`` prints the tables of docs/models.md; selection and rounding
+get a tenth of the samples. Intervals of pairs: `benchmarks.pair_coverage`.
 """
 
 from __future__ import annotations
@@ -23,16 +23,13 @@ import pyvinecopulib
 
 from electrode_grains import hooks, tracking
 from electrode_grains.distributions import (
-    COPULA_FAMILIES,
     BivariateCopula,
-    JointDensity,
     Marginal,
     candidate_families,
     find_grid,
     fit_copula,
     fit_marginal,
     goodness_of_fit,
-    joint_bootstrap,
     select_copula,
     select_marginal,
 )
@@ -57,6 +54,14 @@ PAPER_COPULAS = (
     BivariateCopula("bb1", (0.47, 1.47)),
     BivariateCopula("bb8", (5.6, 0.52), 180),
     BivariateCopula("bb8", (1.1, 0.82), 270),
+)
+PAIRS = (
+    ("equivalent_diameter_nm", "sphericity"),
+    ("equivalent_diameter_nm", "convexity"),
+    ("sphericity", "convexity"),
+    ("sphericity", "elongation"),
+    ("convexity", "elongation"),
+    ("polar_angle", "azimuthal_angle"),
 )
 # Distributions inside the range of grains, far from the limits where a family becomes another one.
 MARGINAL_CASES = (
@@ -290,61 +295,6 @@ def selection(replicates: int, sizes: tuple[int, ...] = (239, 1000)) -> None:
             print(f"| {title} | {n} | {share} | {shown} |", flush=True)
 
 
-PAIRS = (
-    ("equivalent_diameter_nm", "sphericity"),
-    ("equivalent_diameter_nm", "convexity"),
-    ("sphericity", "convexity"),
-    ("sphericity", "elongation"),
-    ("convexity", "elongation"),
-    ("polar_angle", "azimuthal_angle"),
-)
-
-
-def pair_coverage(replicates: int, bootstrap: int = 99, sizes: tuple[int, ...] = (239,)) -> None:
-    """Print how often bootstrap intervals of the paper's pairs hold the truth, as pipelines fit.
-
-    Marginals and copula are both fitted to every sample (families known), and intervals are
-    percentiles of `bootstrap` samples of the fitted density, fitted again.
-    """
-    print("| pair | n | coverage / % | told a ridge / % |")
-    print("| :--- | ---: | :--- | ---: |")
-    for (x, y), copula in zip(PAIRS, PAPER_COPULAS, strict=True):
-        for n in sizes:
-            print(_cover_pair(JointDensity(PAPER[x], PAPER[y], copula), n, replicates, bootstrap))
-
-
-def _cover_pair(joint: Any, n: int, replicates: int, bootstrap: int) -> str:
-    copula = joint.copula
-    names = COPULA_FAMILIES[copula.family].parameter_names
-    tails = copula.tail_dependence()
-    truth = dict(zip(names, copula.parameters, strict=True))
-    truth |= {"kendall_tau": copula.kendall_tau(), "lower_tail": tails[0], "upper_tail": tails[1]}
-    hits: Counter[str] = Counter()
-    ridges = done = 0
-    for seed in range(replicates):
-        rng = np.random.default_rng([n, seed])
-        fitted, levels = [], []
-        for true, values in zip(
-            (joint.marginal_x, joint.marginal_y), joint.sample(n, rng), strict=True
-        ):
-            fit = fit_marginal(values, true.family, true.support, start=true)
-            fitted.append(fit.model)
-            levels.append(np.clip(fit.model.cdf(values), 5e-10, 1 - 5e-10))
-        found = fit_copula(*levels, copula.family, copula.rotation)
-        if not found.is_ranked:
-            continue
-        done += 1
-        intervals, is_ridge = joint_bootstrap(
-            JointDensity(*fitted, found.model), n, replicates=bootstrap, rng=rng
-        )
-        ridges += is_ridge
-        for name, interval in intervals.items():
-            hits[name] += interval.low - 1e-12 <= truth[name] <= interval.high + 1e-12
-    coverage = ", ".join(f"{name} {100 * hits[name] / done:.0f}" for name in truth)
-    title = f"{copula.family} {copula.parameters} {copula.rotation}°"
-    return f"| {title} | {n} | {coverage} | {100 * ridges / done:.0f} |"
-
-
 def rounding(replicates: int, n: int = 239) -> None:
     """Print how often a rounded sample of the right family is rejected at 5 %."""
     print("| sample | n | rejected, blind to ties / % | rejected, rounded alike / % |")
@@ -372,6 +322,5 @@ if __name__ == "__main__":
     wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 500
     calibration(wanted)
     selection(max(wanted // 10, 10))
-    pair_coverage(max(wanted // 10, 10))
     rounding(max(wanted // 10, 10))
     print(f"{time.perf_counter() - started:.0f} s")

@@ -14,7 +14,9 @@ from .copula_fitting import (
 )
 from .copula_goodness import (
     copula_goodness_of_fit,
-    joint_bootstrap,
+)
+from .copula_intervals import (
+    likelihood_intervals,
 )
 from .copulas import (
     BivariateCopula,
@@ -186,8 +188,8 @@ __all__ = [
     "fit_pair",
     "goodness_of_fit",
     "implied_density",
-    "joint_bootstrap",
     "joint_density_of",
+    "likelihood_intervals",
     "marginal_candidate_densities",
     "populations",
     "pseudo_observations",

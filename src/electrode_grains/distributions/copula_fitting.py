@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import product
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from electrode_grains.distributions import jets
+from electrode_grains.distributions.copula_likelihood import (
+    CopulaLikelihood,
+    coordinate_range,
+    parameters_at,
+)
 from electrode_grains.distributions.copulas import ROTATIONS, BivariateCopula, unrotated
 from electrode_grains.distributions.family_declaration import CopulaFamily, Parameter
 from electrode_grains.distributions.likelihood_search import (
     Optimum,
-    Slopes,
     covariance,
     maximize,
 )
@@ -29,7 +32,6 @@ GRID_POINTS = {1: 13, 2: 9}
 THINNED_SAMPLE = 400  # pairs that tell where on the grid to begin
 STARTS, STARTS_BESIDE_KNOWN = 4, 2
 BOUND_TOLERANCE = 1e-4
-BESIDE, BESIDE_ZERO = 1e-4, 1e-3  # in coordinates
 # Independence (AIC 0) competes, lest every pair be called dependent; then those of the paper.
 DEFAULT_COPULAS = (
     *("independence", "ali_mikhail_haq", "clayton", "frank", "gumbel", "joe"),
@@ -91,9 +93,9 @@ def fit_copula(
     optimum = _maximize(declared, *unrotated(first, second, rotation), known)
     if optimum is None:
         return fit(outcome="failed", reason="the likelihood is nowhere finite")
-    parameters = _parameters(declared, optimum.point)
+    parameters = parameters_at(declared, optimum.point)
     held = _at_bound(declared, parameters)
-    spread = covariance(optimum, partial(_parameters, declared))
+    spread = covariance(optimum, partial(parameters_at, declared))
     errors = np.sqrt(np.maximum(np.diag(spread), 0.0)).tolist()
     outcome: Outcome = "at_bound" if held else "converged"
     if not optimum.is_converged:
@@ -171,20 +173,16 @@ def _maximize(
         value = float(declared.log_density(u, v, ()).sum())
         return Optimum(none, value, 0.0, np.empty((0, 0)), np.empty(0, dtype=bool))
 
-    likelihood = _likelihood(declared, u, v)
-    lower, upper = np.array([_coordinate_range(part) for part in declared.parameters]).T
-    slopes = _slopes(declared, u, v, lower, upper)
+    likelihood = CopulaLikelihood(declared, u, v)
+    lower, upper = likelihood.box
+    slopes = likelihood.exact_slopes
     if known is not None:
-        begin = [
-            part.to_coordinate(min(max(value, part.search_range[0]), part.search_range[1]))
-            for part, value in zip(declared.parameters, known, strict=True)
-        ]
-        found = maximize(likelihood, [np.array(begin)], lower, upper, 1, slopes)
+        found = maximize(likelihood, [likelihood.coordinates(known)], lower, upper, 1, slopes)
         if found is not None and found.is_converged and not found.at_bound.any():
             return found
     # Part of the sample tells where on a grid to begin.
     thinned = slice(None, None, math.ceil(len(u) / THINNED_SAMPLE))
-    rough = _likelihood(declared, u[thinned], v[thinned])
+    rough = CopulaLikelihood(declared, u[thinned], v[thinned])
     number = GRID_POINTS[len(lower)]
     axes = [_grid_axis(part, number) for part in declared.parameters]
     grid = np.array(list(product(*axes)))
@@ -194,53 +192,9 @@ def _maximize(
     return maximize(likelihood, list(starts), lower, upper, keep, slopes)
 
 
-def _likelihood(declared: CopulaFamily, u: Array, v: Array) -> Callable[[Array], float]:
-    def likelihood(point: Array) -> float:
-        with np.errstate(all="ignore"):
-            density = declared.log_density(u, v, _parameters(declared, point))
-        total = float(density.sum())
-        return total if math.isfinite(total) else -math.inf
-
-    return likelihood
-
-
-def _slopes(
-    declared: CopulaFamily, u: Array, v: Array, lower: Array, upper: Array
-) -> Slopes | None:
-    """Gradient and Hessian of the log-likelihood by coordinates, where the family has jets."""
-    if declared.jets is None:
-        return None
-    density, a, b = declared.jets, declared.transform(u), declared.transform(v)
-    kinds = [part.kind for part in declared.parameters]
-    signed = np.array([kind == "signed" for kind in kinds])
-    beside = np.array([BESIDE if kind in ("excess", "shape") else 0.0 for kind in kinds])
-
-    def at(point: Array) -> tuple[Array, Array]:
-        # Just inside the box, and beside 0, where terms that cancel there do not yet
-        centre = np.clip(point, lower + beside, upper - beside)
-        near = signed & (np.abs(centre) < BESIDE_ZERO)
-        centre[near] = np.copysign(BESIDE_ZERO, centre[near])
-        values = _parameters(declared, centre)
-        with np.errstate(all="ignore"):
-            sums = density(a, b, *jets.parameters(values)).rows.sum(axis=1)
-        by = [part.slopes(z) for part, z in zip(declared.parameters, centre.tolist(), strict=True)]
-        first, second = np.array(by).T
-        gradient, hessian = jets.derivatives(sums, len(values))
-        hessian *= first[:, None] * first
-        hessian.flat[:: len(values) + 1] += gradient * second
-        return gradient * first + hessian @ (point - centre), hessian
-
-    return at
-
-
-def _coordinate_range(parameter: Parameter) -> tuple[float, float]:
-    low, high = parameter.search_range
-    return parameter.to_coordinate(low), parameter.to_coordinate(high)
-
-
 def _grid_axis(parameter: Parameter, number: int) -> Array:
     """Coordinates to begin from, crowded at the end where a parameter means independence."""
-    low, high = _coordinate_range(parameter)
+    low, high = coordinate_range(parameter)
     place = np.linspace(0.0, 1.0, number)
     return np.asarray(low + (high - low) * (place**2 if parameter.kind == "excess" else place))
 
@@ -261,14 +215,6 @@ def _local_maxima(values: Array) -> NDArray[np.bool_]:
         for edge in (0, -1):
             chosen[edge, values[edge].argmax()] = chosen[values[:, edge].argmax(), edge] = True
     return np.asarray(chosen)
-
-
-def _parameters(declared: CopulaFamily, point: Array) -> tuple[float, ...]:
-    """Parameters at coordinates, kept inside their ranges."""
-    return tuple(
-        min(max(part.from_coordinate(float(place)), part.search_range[0]), part.search_range[1])
-        for place, part in zip(point, declared.parameters, strict=True)
-    )
 
 
 def _at_bound(declared: CopulaFamily, parameters: tuple[float, ...]) -> list[str]:

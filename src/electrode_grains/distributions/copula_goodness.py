@@ -7,22 +7,14 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 from electrode_grains.distributions.copula_fitting import fit_copula
 from electrode_grains.distributions.copulas import BivariateCopula
 from electrode_grains.distributions.goodness import bootstrap_samples, checked_replicates
-from electrode_grains.distributions.joint import JointDensity
-from electrode_grains.distributions.marginal_fitting import fit_marginal
-from electrode_grains.distributions.marginals import Marginal
 from electrode_grains.distributions.pseudo_observations import pseudo_observations
-from electrode_grains.distributions.records import CopulaGoodness, Interval
-from electrode_grains.distributions.registry import copula_family_named
+from electrode_grains.distributions.records import CopulaGoodness
 
 Array = NDArray[np.float64]
-# Probabilities enter copulas strictly inside (0, 1): half of a part in a billion.
-PROBABILITY_MARGIN = 5e-10
-RIDGE = 0.9  # rank correlation of two parameters over refits
 
 
 def rosenblatt_distance(copula: BivariateCopula, u: ArrayLike, v: ArrayLike) -> float:
@@ -111,62 +103,3 @@ def copula_goodness_of_fit(
         replicates=len(refits),
         bootstrap_errors={name: float(e) for name, e in zip(names, errors, strict=False)},
     )
-
-
-def joint_bootstrap(
-    joint: JointDensity, sample_size: int, *, replicates: int, rng: np.random.Generator
-) -> tuple[dict[str, Interval], bool]:
-    """Intervals of a copula that was fitted after its marginals, by fitting both again.
-
-    Parameters
-    ----------
-    joint : JointDensity
-        Of fitted marginals and copula.
-    sample_size : int
-        Pairs that they were fitted to.
-    replicates : int
-        Samples to draw and fit.
-    rng : Generator
-
-    Returns
-    -------
-    intervals : dict of str to Interval
-        Percentiles 2.5 and 97.5 of the parameters, `kendall_tau`, `lower_tail`, `upper_tail`.
-    is_weakly_identified : bool
-        Whether two parameters move together along a ridge: their logarithms over the refits
-        are correlated beyond 0.9, or a tenth of the refits ends at a limit.
-    """
-    copula = joint.copula
-    names = copula_family_named(copula.family).parameter_names
-    rows, at_bound = [], 0
-    for pairs in bootstrap_samples(partial(joint.sample, rng=rng), sample_size, replicates):
-        levels = []
-        for marginal, values in zip((joint.marginal_x, joint.marginal_y), pairs, strict=True):
-            assert isinstance(marginal, Marginal)
-            refit = fit_marginal(values, marginal.family, marginal.support, start=marginal).model
-            level = (refit or marginal).cdf(values)
-            levels.append(np.clip(level, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN))
-        fit = fit_copula(levels[0], levels[1], copula.family, copula.rotation, start=copula)
-        if fit.model is None or not fit.is_ranked:
-            continue
-        at_bound += fit.outcome == "at_bound"
-        tails = fit.model.tail_dependence()
-        rows.append([*fit.model.parameters, fit.model.kendall_tau(), *tails])
-    if len(rows) < 2 or not names:
-        return {}, False
-    table = np.array(rows)
-    low, high = np.quantile(table, [0.025, 0.975], axis=0)
-    intervals = {
-        name: Interval(low=float(first), high=float(last))
-        for name, first, last in zip(
-            (*names, "kendall_tau", "lower_tail", "upper_tail"), low, high, strict=True
-        )
-    }
-    if len(names) < 2:
-        return intervals, False
-    spread = table[:, :2].std(axis=0)
-    ridge = (
-        bool((spread > 0).all())
-        and abs(np.corrcoef(rankdata(table[:, 0]), rankdata(table[:, 1]))[0, 1]) > RIDGE
-    )
-    return intervals, bool(ridge or at_bound > 0.1 * len(rows))

@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import kendalltau, spearmanr
 
 from electrode_grains.distributions.copula_fitting import fit_copula, select_copula
-from electrode_grains.distributions.copula_goodness import (
+from electrode_grains.distributions.copula_goodness import copula_goodness_of_fit
+from electrode_grains.distributions.copula_intervals import (
     PROBABILITY_MARGIN,
-    copula_goodness_of_fit,
-    joint_bootstrap,
+    likelihood_intervals,
 )
 from electrode_grains.distributions.copulas import BivariateCopula
 from electrode_grains.distributions.goodness import bootstrap_samples
@@ -155,8 +155,8 @@ def check_pair(
     Returns
     -------
     PairFit
-        The same with `goodness_of_fit` of the best family (None where there is none) and
-        `pseudo_observations`.
+        The same with `intervals` and `goodness_of_fit` of the best family (None where there is
+        none) and `pseudo_observations`.
     """
     first, second, _ = inside_both(x, y, marginal_x, marginal_y)
     u, v = (pseudo_observations(values, rng if break_ties else None) for values in (first, second))
@@ -173,7 +173,7 @@ def check_pair(
         return pair.model_copy(update={"pseudo_observations": ranks})
     key = pair.best.family, pair.best.rotation
     joint = JointDensity(marginal_x.distribution(), marginal_y.distribution(), pair.best.copula())
-    intervals, is_ridge = joint_bootstrap(joint, first.size, replicates=replicates, rng=rng)
+    intervals, is_ridge = likelihood_intervals(joint, first, second)
     same = next(fit for fit in fits if fit.model and (fit.family, fit.model.rotation) == key)
     return pair.model_copy(
         update={

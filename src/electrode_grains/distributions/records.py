@@ -375,7 +375,7 @@ class PairFit(Record):
         Other families within two units of AIC, with their rotations.
     intervals : dict of str to Interval
         Of the parameters, `kendall_tau`, `lower_tail` and `upper_tail` of the best copula, by
-        percentiles of a bootstrap that fits marginals and copula again.
+        the profile of its likelihood, for fitted marginals.
     is_weakly_identified : bool
         Whether the parameters move together along a ridge of the likelihood, so that their
         intervals are a set of values that do equally well and tau is what is known.

@@ -95,7 +95,7 @@ class Fit(Generic[Model]):
         -------
         dict of str to (float, float)
             NaN where a standard error does not hold. Those of parameters along a ridge are
-            too narrow: see `joint_bootstrap`.
+            too narrow: see `likelihood_intervals`.
         """
         z = NormalDist().inv_cdf(0.5 + 0.5 * level)
         errors = self.standard_errors or {}

@@ -10,7 +10,6 @@ import scipy.stats as st
 from electrode_grains.distributions import (
     MARGINAL_FAMILIES,
     BivariateCopula,
-    JointDensity,
     Marginal,
     copula_selection_frequencies,
     find_grid,
@@ -18,7 +17,6 @@ from electrode_grains.distributions import (
     fit_marginal,
     fit_pair,
     goodness_of_fit,
-    joint_bootstrap,
     populations,
     select_copula,
     select_marginal,
@@ -283,42 +281,6 @@ def test_families_that_a_sample_does_not_tell_apart_are_named():
     assert sum(won.values()) == pytest.approx(1)
     assert len(won) > 1
     assert selection_frequencies(fit, 0, np.random.default_rng(2)) == {}
-
-
-@proves(
-    "copula_fits",
-    "intervals",
-    oracle="closed form",
-    by="deviation of Kendall's tau (Genest, Rivest)",
-)
-def test_intervals_of_a_copula_hold_for_fitted_marginals():
-    joint = JointDensity(
-        Marginal("gamma", (9.0, 50.0)),
-        Marginal("beta", (9.0, 4.0)),
-        BivariateCopula("clayton", (2.0,)),
-    )
-    intervals, is_ridge = joint_bootstrap(joint, 200, replicates=40, rng=np.random.default_rng(3))
-    assert not is_ridge
-    assert intervals["theta"].low < 2.0 < intervals["theta"].high
-    low, high = intervals["kendall_tau"].low, intervals["kendall_tau"].high
-    # Genest and Rivest: the deviation of Kendall's tau near .5 is about .036 at n = 200.
-    assert 0.07 < high - low < 0.2
-    assert intervals["upper_tail"].low == intervals["upper_tail"].high == 0.0
-
-
-@proves(
-    "copula_fits", "is_weakly_identified", oracle="simulated truth", by="a nearly independent BB8"
-)
-def test_a_ridge_is_told():
-    joint = JointDensity(
-        Marginal("uniform", (), UNIT),
-        Marginal("uniform", (), UNIT),
-        BivariateCopula("bb8", (1.5, 0.7)),
-    )
-    intervals, is_ridge = joint_bootstrap(joint, 150, replicates=20, rng=np.random.default_rng(3))
-    assert is_ridge
-    assert intervals["kappa"].high > 2 * intervals["kappa"].low
-    assert intervals["kendall_tau"].high - intervals["kendall_tau"].low < 0.3
 
 
 @proves(
