@@ -167,8 +167,7 @@ def impossible_settings(
             )
     parameters = configuration["parameters"]  # read from its files at each look
     groups: dict[str, tuple[type[BaseModel], Any]] = {
-        name: (model, _value_of(parameters, name))
-        for name, model in sorted(models.items())
+        name: (model, _value_of(parameters, name)) for name, model in sorted(models.items())
     }
     groups["mlflow"] = (TrackingSettings, configuration["mlflow"])
     for name, (model, values) in groups.items():
