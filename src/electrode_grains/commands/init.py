@@ -247,7 +247,9 @@ def _copy_data(folder: Path, source: Path, annotations: Path | None) -> str:
     if source.is_file():
         target = target.parent / source.name
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(source, target)
+        # With what belongs to it, such as a table of depths.
+        for file in datasets.ScanFolderDataset(path=str(source)).paths():
+            shutil.copy2(file, target.with_name(file.name))
     elif target.resolve() != source:
         shutil.copytree(source, target, dirs_exist_ok=True)
     if annotations:

@@ -217,13 +217,11 @@ class ScanFolderDataset(_SliceFolder):
 
     def paths(self) -> tuple[Path, ...]:
         """The files of known kinds with what belongs to them, or else the folder."""
-        files = self.files() or self._nested()
+        whole = [self._path] if self._path.is_file() else []
+        files = whole or self.files() or self._nested()
         beside = [other for file in files for other in companions(file)]
         table = self._depth_table()
-        if table.is_file():
-            beside.append(table)
-            files = files or [self._path]
-        return (*files, *beside) or (self._path,)
+        return (*files, *beside, *([table] if table.is_file() else [])) or (self._path,)
 
     def _exists(self) -> bool:
         return self._path.is_file() or bool(self.files() or self._nested())

@@ -145,7 +145,8 @@ def change_bruker(path, chance):
         elif kind == 4 and changed.dtype.kind in "iuf":
             root[name] = changed.astype(chance.choice(["u1", "i8", "f8", ">f4", "f2"]))
         elif kind == 5 and changed.dtype.kind in "iuf":
-            root[name] = changed * chance.choice([-1, 0, 1000, 0.5, np.nan, np.inf])
+            with np.errstate(all="ignore"):
+                root[name] = changed * chance.choice([-1, 0, 1000, 0.5, np.nan, np.inf])
         else:
             root[name] = chance.choice(["x", 7, [1, 2], np.full((4, 3), 2), 0.25])
 

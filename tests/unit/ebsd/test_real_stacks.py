@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+import tifffile
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -286,3 +287,14 @@ def test_files_in_folders_of_their_own_keep_names_that_differ(tmp_path):
     for number in (1, 2):
         write_slices(tmp_path / f"2026-11-0{3 - number}", f"slice_{number}")
     assert sorted(ScanFolderDataset(path=str(tmp_path)).load()) == ["slice_1", "slice_2"]
+
+
+def test_a_table_beside_one_file_says_where_its_pages_lie(tmp_path):
+    pages = np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
+    tifffile.imwrite(tmp_path / "s.tif", pages, photometric="minisblack")
+    (tmp_path / "s.depths.csv").write_text("slice,z_nm\n0,0\n1,30\n2,90\n")
+    dataset = ScanFolderDataset(path=str(tmp_path / "s.tif"))
+    stack = stack_scans(dataset.load(), options=ReadingOptions(step_nm=30))
+    assert stack.attrs["slices"] == ("s_0000", "s_0001", "missing_at_60nm", "s_0002")
+    np.testing.assert_array_equal(stack["image_quality"][3], pages[2])
+    assert dataset.paths() == (tmp_path / "s.tif", tmp_path / "s.depths.csv")
