@@ -106,9 +106,11 @@ def read_meta_image(path: Path) -> GrainMap:
     word = " and ".join(sorted(orders)) or None
     words = {"false": "<", "true": ">"}
     order = _byte_order(path, kind, word, words, "BinaryDataByteOrderMSB")
-    packed: Literal["raw", "zlib"] = (
-        "zlib" if fields.get("compresseddata", "false").lower() == "true" else "raw"
-    )
+    compressed = fields.get("compresseddata", "false").lower()
+    if compressed not in ("true", "false") or fields.get("binarydata", "true").lower() != "true":
+        found = f"CompressedData {compressed}, BinaryData {fields.get('binarydata', 'True')}"
+        raise _refusal(path, "unknown form of the voxels", found, "save them in binary form")
+    packed: Literal["raw", "zlib"] = "zlib" if compressed == "true" else "raw"
     values = _voxels(
         path,
         content[place:],
