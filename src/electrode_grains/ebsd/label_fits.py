@@ -16,18 +16,22 @@ from electrode_grains.ebsd.orientations import neighbour_misorientation
 # difference: small images of weak contrast do not tell the slices of a stack apart.
 FIT_MARGIN = 0.1
 FIT_DEVIATIONS = 4.0
+# A label of something else has less than this in every slice, and stands out in none.
+UNFIT_CONTRAST = 0.4
+FEWEST_SLICES = 8
 # Boundaries of larger misorientation are alike.
 LARGEST_MISORIENTATION = float(np.radians(15.0))
 POINTS = {"boundary": BOUNDARY, "interior": INTERIOR, "background": BACKGROUND}
 
 
 class _Fit(NamedTuple):
-    """Contrast in the own image and in the best of all; whether that one is the right one."""
+    """Contrast in the own image and in the best of all; whether that or none is the right one."""
 
     own: float = np.nan
     best: float = np.nan
     best_slice: int = -1
     is_other: bool = False
+    fits_none: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, None where there is no contrast."""
@@ -125,6 +129,14 @@ def misorientation_in_slices(
 def _doubt(
     z: int, names: Sequence[str], quality: _Fit, angle: _Fit, in_frames: _Fit, frame: str
 ) -> str | None:
+    known = [fit for fit in (quality, angle) if not np.isnan(fit.best)]
+    if known and all(fit.fits_none for fit in known):
+        best = max(known, key=lambda each: each.best)
+        return (
+            f"the label of {names[z]} fits no slice: boundaries stand out most in "
+            f"{names[best.best_slice]}, by {best.best:.2f}, where a label of its own slice has "
+            "about 1: is it of this particle, and not turned or mirrored?"
+        )
     others = [fit for fit in (quality, angle) if fit.is_other]
     if others:
         fit = max(others, key=lambda each: each.best - each.own)  # the one that is surest
@@ -153,8 +165,24 @@ def _fits(
         own, gain = float(contrasts[z]), float(contrasts[best] - contrasts[z])
         error = _standard_error(classes, images[z], images[best]) if gain > FIT_MARGIN else 0.0
         is_other = gain > max(FIT_MARGIN, FIT_DEVIATIONS * error)
-        fits.append(_Fit(own, float(contrasts[best]), best, is_other))
+        fits_none = contrasts[best] < UNFIT_CONTRAST and not _stands_out(classes, contrasts, images)
+        fits.append(_Fit(own, float(contrasts[best]), best, is_other, fits_none))
     return fits
+
+
+def _stands_out(
+    classes: NDArray[np.uint8],
+    contrasts: NDArray[np.float64],
+    images: NDArray[np.floating[Any]],
+) -> bool:
+    """Whether one slice fits better than most; few slices are not enough to tell."""
+    known = np.flatnonzero(np.isfinite(contrasts))
+    if known.size < FEWEST_SLICES:
+        return True
+    best, typical = known[np.argsort(contrasts[known])[[-1, known.size // 2]]]
+    error = _standard_error(classes, images[typical], images[best])
+    gap = float(contrasts[best] - contrasts[typical])
+    return gap > max(FIT_MARGIN, FIT_DEVIATIONS * error)
 
 
 def _contrasts(labels: NDArray[np.uint8], images: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

@@ -55,12 +55,27 @@ def test_labels_of_any_other_slice_are_doubted_and_their_slice_is_named(annotate
 def test_orientations_tell_slices_apart_where_image_quality_is_noise(annotated, shift):
     scanned = annotated[0]
     noise = np.random.default_rng(1).normal(100, 10, scanned.phase.shape)
-    assert all(fit["doubt"] is None for fit in fits(annotated, shift, quality=noise))
+    assert all("fits no slice" in fit["doubt"] for fit in fits(annotated, shift, quality=noise))
     found = fits(annotated, shift, quality=noise, misorientation=angles_of(scanned))
     assert [f"fits slice {z} (" in fit["doubt"] for z, fit in
             zip(LABELLED, found, strict=True)] == [True] * 3  # fmt: skip
     right = fits(annotated, quality=noise, misorientation=angles_of(scanned))
     assert all(fit["doubt"] is None for fit in right)
+
+
+@pytest.mark.parametrize("turned", [np.rot90, np.flipud, np.fliplr, lambda image: image.T])
+def test_labels_of_no_slice_are_doubted(annotated, turned):
+    """Turned or mirrored, hence as good as those of another particle."""
+    scanned, aligned = annotated
+    placed = np.zeros(scanned.phase.shape, np.uint8)
+    for z, classes in scanned.annotations.items():
+        placed[z] = turned(classes)
+    for angles in (None, angles_of(scanned)):
+        found = annotation_fits(placed, scanned.image_quality, aligned, "raw", None, angles)
+        assert all("fits no slice" in fit["doubt"] for fit in found)
+    few = slice(2, 9)  # too few slices to tell
+    found = annotation_fits(placed[few], scanned.image_quality[few], aligned[few], "raw")
+    assert "fits no slice" not in (found[0]["doubt"] or "")
 
 
 def test_a_doubt_has_the_names_of_the_scans(annotated):
