@@ -8,6 +8,7 @@ from typing import Any
 
 from electrode_grains.figures.content import ReportContent
 from electrode_grains.figures.style import characteristic_name
+from electrode_grains.figures.tables import unit_of
 
 # Characteristics whose means stand at the top of the page, with their digits.
 MEANS = {"equivalent_diameter_nm": 0, "sphericity": 3}
@@ -69,9 +70,9 @@ def _means(content: ReportContent) -> str:
     for name, digits in MEANS.items():
         fit = fits.get(name) or {}
         if text := mean_with_error(fit, digits):
-            unit = f" {fit['unit']}" if fit.get("unit") not in (None, "1") else ""
+            value = f"{text} {unit_of(name, fit)}".rstrip()
             parts.append(
-                f"{characteristic_name(name).lower()} {text}{unit} "
+                f"{characteristic_name(name).lower()} {value} "
                 f"(standard deviation {fit['std']:.{digits}f})"
             )
     return f"Means with their standard errors: {', '.join(parts)}." if parts else ""

@@ -42,7 +42,7 @@ from electrode_grains.figures.page_values import (
 )
 from electrode_grains.figures.style import characteristic_name
 from electrode_grains.figures.table_text import display_cell, heading
-from electrode_grains.figures.tables import table_1, table_2, table_3, table_4
+from electrode_grains.figures.tables import table_1, table_2, table_3, table_4, unit_of
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; "
@@ -189,7 +189,7 @@ def _headlines(content: ReportContent) -> list[dict[str, str]]:
         {
             "value": text,
             "name": f"mean {characteristic_name(name).lower()}",
-            "unit": "" if fits[name].get("unit") in (None, "1") else str(fits[name]["unit"]),
+            "unit": unit_of(name, fits[name]),
         }
         for name, digits in MEANS.items()
         if (text := mean_with_error(fits.get(name) or {}, digits))

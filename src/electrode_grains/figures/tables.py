@@ -41,7 +41,7 @@ def table_1(marginal_fits: Mapping[str, Any]) -> pd.DataFrame:
         rows.append(
             {
                 "characteristic": name,
-                "unit": _unit(name, fits),
+                "unit": unit_of(name, fits),
                 "family": best.get("family"),
                 "parameters": _parameters(_in_order(best)),
                 "sample_size": fits.get("sample_size"),
@@ -84,7 +84,7 @@ def table_2(marginal_fits: Mapping[str, Any]) -> pd.DataFrame:
         rows.append(
             {
                 "characteristic": name,
-                "unit": _unit(name, fits),
+                "unit": unit_of(name, fits),
                 "mean_empirical": _number(fits.get("mean")),
                 "mean_fitted": _number(best.get("mean")),
                 "std_empirical": _number(fits.get("std")),
@@ -240,15 +240,16 @@ def characteristics_in_order(fits: Mapping[str, Any]) -> list[tuple[str, Mapping
     return [(name, given[name] or {}) for name in order]
 
 
+def unit_of(name: str, fit: Mapping[str, Any]) -> str:
+    """Unit of a characteristic as its fit states it, else as it is known; empty for a number."""
+    known = CHARACTERISTICS.get(name)
+    unit = fit.get("unit") or (known.unit if known else "")
+    return "" if unit == "1" else str(unit)
+
+
 def _pairs(fits: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     pairs: Sequence[Mapping[str, Any]] = fits.get("pairs") or ()
     return pairs
-
-
-def _unit(name: str, fits: Mapping[str, Any]) -> str:
-    known = CHARACTERISTICS.get(name)
-    unit = fits.get("unit") or (known.unit if known else "")
-    return "" if unit == "1" else str(unit)
 
 
 def _in_order(candidate: Mapping[str, Any]) -> Mapping[str, Any]:
