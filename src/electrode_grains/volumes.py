@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Spacing = tuple[float, float, float]
 AXES = ("z", "y", "x")
+LARGEST_EDGE_NM = 10_000.0
 # A length that differs by more from the others is nearer to them in another unit (um, pm).
 LARGEST_ANISOTROPY = 1000**0.5
 NOTABLE_ANISOTROPY = 10.0
@@ -110,7 +111,8 @@ def spacing_notes(spacing: Sequence[float], where: str) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        A note where edges differ by a factor of more than 10, as those of lamellae may.
+        A note where edges differ by a factor of more than 10, as those of lamellae may, and one
+        where all are longer than 10 um, which no microscope of this kind has.
 
     Raises
     ------
@@ -125,10 +127,13 @@ def spacing_notes(spacing: Sequence[float], where: str) -> tuple[str, ...]:
     low, middle, high = sorted(spacing)
     shown = " x ".join(f"{step:g}" for step in spacing) + " nm (z, y, x)"
     ratio = high / low
+    coarse = (f"the voxels of {shown} are longer than 10 um: check the unit of {where}",)
+    notes = coarse if low > LARGEST_EDGE_NM else ()
     if ratio <= NOTABLE_ANISOTROPY:
-        return ()
+        return notes
     if ratio <= LARGEST_ANISOTROPY:
-        return (f"the voxels of {shown} are {ratio:.3g} times as long as wide: check {where}",)
+        long = f"the voxels of {shown} are {ratio:.3g} times as long as wide: check {where}"
+        return (*notes, long)
     odd, meant = (low, low * 1000) if middle / low > high / middle else (high, high / 1000)
     raise SettingsError(
         "the edges of the voxels are not in one unit",

@@ -11,9 +11,10 @@ from electrode_grains.volumes import spacing_notes
 @pytest.mark.parametrize(
     ("spacing", "notes"),
     [((50, 50, 50), 0), ((500, 50, 50), 0), ((5, 50, 50), 0), ((505, 50, 50), 1),
-     ((50, 4, 4), 1), ((1550, 50, 50), 1), ((1.65, 50, 50), 1), ((50, 1550, 50), 1)],
+     ((50, 4, 4), 1), ((1550, 50, 50), 1), ((1.65, 50, 50), 1), ((50, 1550, 50), 1),
+     ((5000, 5000, 5000), 0), ((5e4, 5e4, 5e4), 1), ((5e5, 4e4, 4e4), 2)],
 )  # fmt: skip
-def test_anisotropic_voxels_are_taken_and_noted_beyond_ten(spacing, notes):
+def test_voxels_are_noted_that_are_longer_than_ten_of_their_widths_or_than_10_um(spacing, notes):
     assert len(spacing_notes(spacing, "there")) == notes
 
 
