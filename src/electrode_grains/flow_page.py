@@ -2,14 +2,18 @@
 
 `make viz`, or ``python -m electrode_grains.flow_page [ENVIRONMENT] [PORT]`` in the folder of a
 project. `kedro viz run` takes any Host header, by which a page of the web can reach it under a
-name of its own, and has an endpoint that writes files.
+name of its own, and has an endpoint that writes files. Here steps stand in their pipelines, which
+open at a click; for runs they keep their short names.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from kedro.pipeline import Pipeline
 
 HOST, PORT = "127.0.0.1", 4141
 READING = ("GET", "HEAD")
@@ -32,13 +36,46 @@ def close(app: Any) -> Any:
     return app
 
 
+def grouped(pipelines: Mapping[str, Pipeline]) -> dict[str, Pipeline]:
+    """Put the steps of pipelines that are made of others into those, as namespaces.
+
+    Parameters
+    ----------
+    pipelines : mapping
+        As registered. A step belongs to the smallest pipeline that holds it.
+
+    Returns
+    -------
+    dict
+        The same names, steps and datasets; steps of a pipeline that is made of no other stay bare.
+    """
+    homes: dict[str, str] = {}
+    for name in sorted(pipelines, key=lambda name: -len(pipelines[name].nodes)):
+        homes.update(dict.fromkeys((node.name for node in pipelines[name].nodes), name))
+    shown = {}
+    for name, whole in pipelines.items():
+        rooms: dict[str, list[Any]] = {}
+        for node in whole.nodes:
+            rooms.setdefault(homes[node.name], []).append(node)
+        shown[name] = whole if len(rooms) < 2 else Pipeline(
+            [
+                Pipeline(nodes, namespace=room, prefix_datasets_with_namespace=False)
+                for room, nodes in rooms.items()
+            ]
+        )  # fmt: skip
+    return shown
+
+
 def serve(environment: str | None, port: int = PORT) -> None:
     """Show the flow of the project in the current folder until Ctrl-C."""
     from kedro_viz import server
     from kedro_viz.api import apps
 
-    create = apps.create_api_app_from_project
+    create, populate = apps.create_api_app_from_project, server.populate_data
     apps.create_api_app_from_project = lambda *given, **named: close(create(*given, **named))
+    server.populate_data = lambda access, catalog, pipelines, extras: populate(
+        access, catalog, grouped(pipelines), extras
+    )
     sys.stdout.write(f"the flow is on http://{HOST}:{port} in a moment; Ctrl-C ends it\n")
     sys.stdout.flush()
     server.run_server(

@@ -11,6 +11,8 @@ from contextlib import closing
 
 import pytest
 
+from electrode_grains.pipeline_registry import STEPS
+
 
 @pytest.fixture(scope="module")
 def port(project, tmp_path_factory):
@@ -48,6 +50,19 @@ def test_the_flow_is_shown_to_this_machine(port):
         code, content = status(port, "GET", "/api/main", host)
         assert code == 200
         assert "grain_table" in {node["name"] for node in json.loads(content)["nodes"]}
+
+
+def test_the_flow_opens_with_its_pipelines_closed_and_steps_by_their_short_names(port):
+    _, content = status(port, "GET", "/api/pipelines/demo", "127.0.0.1")
+    shown = json.loads(content)
+    closed = {
+        child["id"]
+        for child in shown["modular_pipelines"]["__root__"]["children"]
+        if child["type"] == "modularPipeline"
+    }
+    assert closed == {"acquisition", *STEPS}
+    steps = {node["name"] for node in shown["nodes"] if node["type"] == "task"}
+    assert {"read_stack", "train_network", "form_grains", "write_report"} <= steps
 
 
 @pytest.mark.parametrize("host", ["example.org", "127.0.0.1.example.org", "localhost.example.org"])
