@@ -86,7 +86,10 @@ def content(text="plain"):
         tables={"extra": pd.DataFrame({text: [text]})},
         grain_table=grains,
         mesh=particle_mesh(labels, SPACING, step=1),
-        slices=slice_browser(labels.astype(float), labels, np.ones(labels.shape)),
+        slices=slice_browser(
+            labels.astype(float), labels, np.ones(labels.shape), spacing_nm=SPACING,
+            slice_names=[text] * len(labels),
+        ),
         marginal_fits={"characteristics": {text: {"best": text, "unit": text,
                                                   "excluded_count": 1, "excluded_reason": text,
                                                   "candidates": [candidate]}}},

@@ -1,6 +1,7 @@
 """The console script on results of a run, and on a project that it made itself."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import yaml
 import zarr
 from PIL import Image
 
+from browser import find_chromium
 from electrode_grains.commands.project import open_project
 from electrode_grains.commands.proofread import RESULTS, EditSession
 from electrode_grains.errors import InputError
@@ -92,6 +94,28 @@ def test_the_report_is_found_and_named(on_demo, demo):
         assert "older than grain_table" in on_demo("report").stdout
     finally:
         os.utime(table, (before.st_atime, before.st_mtime))
+
+
+def test_without_a_browser_no_pdf_is_promised(on_demo, tmp_path, monkeypatch):
+    monkeypatch.setenv("CHROMIUM", str(tmp_path / "none"))
+    refused = on_demo("report", "--pdf", tmp_path / "report.pdf")
+    assert refused.returncode == 2
+    assert "no browser was found that writes a PDF" in refused.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(find_chromium() is None, reason="no Chromium: install it, or name one")
+def test_the_report_is_printed_with_a_picture_of_the_particle(on_demo, tmp_path):
+    target = tmp_path / "report.pdf"
+    done = on_demo("report", "--pdf", target)
+    assert done.returncode == 0, done.stderr
+    printed = target.read_bytes()
+    assert printed.startswith(b"%PDF")
+    assert 3 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 12
+    refused = on_demo("report", "--pdf", target)
+    assert refused.returncode == 2
+    assert "a file of this name exists" in refused.stderr
+    assert target.read_bytes() == printed
 
 
 def test_a_particle_does_not_differ_from_itself(on_demo, demo, tmp_path):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from electrode_grains.commands import Command
+from electrode_grains.commands import Command, printing
 from electrode_grains.commands.console import echo, is_interactive
+from electrode_grains.commands.outputs import refuse_existing
 from electrode_grains.commands.project import Project, open_project, project_options
 from electrode_grains.errors import InputError
 
@@ -18,11 +19,24 @@ RESULTS = ("grain_table", "marginal_fits", "copula_fits", "segmentation_log")
 @project_options
 @click.option("--rebuild", is_flag=True, help="Draw figures, tables and page from the results.")
 @click.option("--no-open", is_flag=True, help="Only print where the report is.")
-def command(project: Path | None, env: str | None, rebuild: bool, no_open: bool) -> None:
+@click.option("--pdf", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Print it as a PDF too, by Chromium, Chrome or Edge.")  # fmt: skip
+@click.option("--replace", is_flag=True, help="With --pdf: replace a file of that name.")
+def command(
+    project: Path | None,
+    env: str | None,
+    rebuild: bool,
+    no_open: bool,
+    pdf: Path | None,
+    replace: bool,
+) -> None:
     """Open the report of the last run in the browser.
 
     In continuous integration and without a screen its path is printed only.
     """
+    if pdf is not None:
+        refuse_existing(pdf, replace=replace)
+        printing.find_browser()
     opened = open_project(project, env)
     if rebuild:
         opened.run("reporting")
@@ -36,7 +50,10 @@ def command(project: Path | None, env: str | None, rebuild: bool, no_open: bool)
         )
     else:
         _warn_outdated(opened)
-    if is_interactive() and not no_open:
+    if pdf is not None:
+        printing.print_page(page, pdf)
+        echo(f"{pdf} ({pdf.stat().st_size / 1e6:.1f} MB)")
+    elif is_interactive() and not no_open:
         click.launch(str(page))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ def slice_browser(
     orientation_colours: NDArray[Any] | None = None,
     maximum_slices: int = 100,
     maximum_side: int = 320,
+    spacing_nm: Sequence[float] | None = None,
+    slice_names: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Render slices and their overlays for the report.
 
@@ -39,13 +42,18 @@ def slice_browser(
         Slices that are rendered, evenly spread where the stack has more.
     maximum_side : int
         Pixels of the longer side; larger slices are thinned out.
+    spacing_nm : (float, float, float), optional
+        (dz, dy, dx), for a scale bar.
+    slice_names : sequence of str, optional
+        Names of the scans, shown where there is one for each slice.
 
     Returns
     -------
     dict
         ``slices`` (indices from 0), ``width``, ``height`` (pixels), ``thin`` (voxels a pixel
-        stands for along each side) and ``layers``, a list of dicts with ``name``, ``images``
-        (data URIs) and ``opacity`` at first sight; the first layer is the image quality.
+        stands for along each side), ``width_um`` and ``names`` if known, and ``layers``, a list
+        of dicts with ``name``, ``images`` (data URIs) and ``opacity`` at first sight; the first
+        layer is the image quality.
 
     Raises
     ------
@@ -98,6 +106,8 @@ def slice_browser(
         "width": width,
         "height": height,
         "thin": thin,
+        "width_um": spacing_nm[2] * shape[2] / 1000 if spacing_nm else None,
+        "names": [slice_names[z] for z in indices] if len(slice_names) == shape[0] else None,
         "layers": layers,
     }
 

@@ -113,9 +113,63 @@ def test_a_cut_removes_grains_and_shows_its_plane(page):
 
 def test_a_suspect_is_picked_in_the_slices_the_table_and_the_particle(page):
     page.evaluate("document.querySelector('#suspects tbody tr').click()")
-    assert page.evaluate("document.querySelector('#slice-number').textContent") == "slice 3"
+    assert (
+        page.evaluate("document.querySelector('#slice-number').textContent") == f"slice 3 ({EVIL})"
+    )
     assert page.evaluate("document.querySelector('#grains tr.picked').cells[0].textContent") == "12"
     assert page.evaluate("document.querySelector('#mesh-picked b').textContent") == "grain 12"
+
+
+def test_suspects_and_grains_are_gone_through_by_keys(page):
+    key = (
+        "document.activeElement.dispatchEvent("
+        "new KeyboardEvent('keydown', {{ key: '{}', bubbles: true }}))"
+    )
+    first = "document.querySelector('#suspects tbody tr')"
+    assert page.evaluate("document.querySelectorAll('#suspects tr[tabindex=\"0\"]').length") == 1
+    page.evaluate(f"{first}.focus()")
+    page.evaluate(key.format("Enter"))
+    assert page.evaluate(f"{first}.getAttribute('aria-current')") == "true"
+    page.evaluate(key.format("ArrowDown"))
+    assert (
+        page.evaluate("document.querySelector('#slice-number').textContent") == f"slice 6 ({EVIL})"
+    )
+    assert page.evaluate(f"{first}.hasAttribute('aria-current')") is False
+    page.evaluate(key.format("ArrowUp"))
+    assert page.evaluate("document.querySelector('#mesh-picked b').textContent") == "grain 12"
+    page.evaluate("document.querySelector('#grains tbody tr').focus()")
+    page.evaluate(key.format(" "))
+    at = "document.querySelector('#mesh-picked b').textContent"
+    before = page.evaluate(at)
+    page.evaluate(key.format("ArrowDown"))  # the table is drawn anew, and keeps the focus
+    assert page.evaluate(at) != before
+    picked = "document.activeElement.matches('#grains tr.picked')"
+    assert page.evaluate(picked)
+
+
+def test_buttons_turn_the_particle_and_bring_it_back(page):
+    eye = (
+        "(({ x, y, z }) => [x, y, z])(document.querySelector('#particle').layout.scene.camera.eye)"
+    )
+    press = (
+        "[...document.querySelectorAll('[data-turn]')].find((b) => b.textContent === '{}').click()"
+    )
+    first = page.evaluate(eye)
+    page.evaluate(press.format("turn right"))
+    page.wait(f"Math.abs({eye}[0] - ({first[0]})) > 0.05")
+    turned = page.evaluate(eye)
+    assert turned[2] == pytest.approx(first[2])
+    assert turned[0] ** 2 + turned[1] ** 2 == pytest.approx(first[0] ** 2 + first[1] ** 2)
+    choose(page, "mesh-colour", page.evaluate("document.querySelector('#mesh-colour').value"))
+    time.sleep(0.5)
+    assert page.evaluate(eye) == pytest.approx(turned)  # another colour leaves the view
+    page.evaluate(press.format("first view"))
+    page.wait(f"Math.abs({eye}[0] - ({first[0]})) < 1e-9")
+
+
+def test_slices_have_a_scale_and_the_particle_a_picture_for_paper(page):
+    assert page.evaluate("document.querySelector('.scale-bar').textContent").endswith("\u00b5m")
+    page.wait("document.querySelector('#particle-picture').src.startsWith('data:image/png')")
 
 
 def test_candidates_are_switched(page):

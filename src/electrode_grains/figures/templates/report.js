@@ -13,6 +13,25 @@
   const listeners = { pick: [], filter: [], place: [] };
   const emit = (event, value) => listeners[event].forEach((listener) => listener(value));
 
+  // A row that a click picks: arrows go on to its neighbours, Enter and the space bar pick it.
+  const pickable = (row, isFirst, act) => {
+    row.tabIndex = isFirst ? 0 : -1;
+    row.addEventListener("click", act);
+    row.addEventListener("keydown", (event) => {
+      const way = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
+      if (!way && event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      const wanted = way ? row[way] : row;
+      wanted?.focus();
+      wanted?.click();
+    });
+  };
+  const mark = (row, isPicked) => {
+    row.classList.toggle("picked", isPicked);
+    if (isPicked) row.setAttribute("aria-current", "true");
+    else row.removeAttribute("aria-current");
+  };
+
   // Arrays and the library for drawing travel compressed.
   const inflate = (text) => {
     const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
@@ -48,7 +67,4 @@
     if (candidates?.pairs.length) drawn("pair", () => explorePairs(candidates.pairs));
   }
   goToSuspects();
-  addEventListener("beforeprint", () => {
-    for (const part of document.querySelectorAll("details:not(.long)")) part.open = true;
-  });
 })();

@@ -52,17 +52,19 @@
     const show = () => {
       const pages = Math.max(1, Math.ceil(state.rows.length / PAGE));
       state.page = Math.min(Math.max(state.page, 0), pages - 1);
-      body.replaceChildren(...state.rows.slice(state.page * PAGE, (state.page + 1) * PAGE).map((row) => {
+      const hadFocus = body.contains(document.activeElement);
+      body.replaceChildren(...state.rows.slice(state.page * PAGE, (state.page + 1) * PAGE).map((row, place) => {
         const line = make("tr");
         row.forEach((value, position) => line.append(make("td", written(value), {
           className: (grains.columns[position].kind === "number" ? "num" : "") + (aside[position] ? " aside" : ""),
         })));
         if (labelColumn >= 0) {
-          line.classList.toggle("picked", row[labelColumn] === state.picked);
-          line.addEventListener("click", () => emit("pick", row[labelColumn]));
+          mark(line, row[labelColumn] === state.picked);
+          pickable(line, place === 0, () => emit("pick", row[labelColumn]));
         }
         return line;
       }));
+      if (hadFocus) body.querySelector("tr.picked")?.focus();
       find("page-number").textContent = `page ${state.page + 1} of ${pages}`;
       find("page-back").disabled = state.page === 0;
       find("page-on").disabled = state.page === pages - 1;

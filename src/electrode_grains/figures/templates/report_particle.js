@@ -3,6 +3,22 @@
     responsive: true, displaylogo: false, displayModeBar: true,
     modeBarButtons: [["toImage", "orbitRotation", "pan3d", "resetCameraDefault3d"]],
   };
+  const CAMERA = { eye: { x: 0.98, y: -1.08, z: 0.8 }, center: { x: 0, y: 0, z: -0.08 }, up: { x: 0, y: 0, z: 1 } };
+  // A camera that is turned by degrees around its centre, upright, and farther off by a factor.
+  const turned = ({ eye, center }, around, upwards, farther) => {
+    const [x, y, z] = ["x", "y", "z"].map((axis) => eye[axis] - center[axis]);
+    const radians = Math.PI / 180, distance = Math.hypot(x, y, z) * farther;
+    const azimuth = Math.atan2(y, x) + around * radians;
+    const height = Math.asin(z / Math.hypot(x, y, z)) + upwards * radians;
+    const limited = Math.max(-1.5, Math.min(1.5, height)), level = distance * Math.cos(limited);
+    return {
+      center, up: CAMERA.up,
+      eye: {
+        x: center.x + level * Math.cos(azimuth), y: center.y + level * Math.sin(azimuth),
+        z: center.z + distance * Math.sin(limited),
+      },
+    };
+  };
   const inks = () => {
     const style = getComputedStyle(document.body);
     return Object.fromEntries(["ink", "line", "soft", "paper", "accent"]
@@ -141,7 +157,7 @@
       const heading = grains.columns[names.indexOf(name)].heading;
       colourChoice.append(make("option", heading, { value: `column:${name}` }));
     }
-    let passing = null, picked = null, owners = [];
+    let passing = null, picked = null, owners = [], camera = CAMERA;
     const colouring = () => {
       const [kind, ...rest] = colourChoice.value.split(":");
       const name = rest.join(":");
@@ -210,13 +226,13 @@
       const tick = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50].find((width) => deepest / width <= 5) ?? deepest;
       const depths = Array.from({ length: Math.floor(deepest / tick) + 1 }, (_, number) => +(number * tick).toFixed(1));
       const layout = {
-        margin: { l: 0, r: 0, t: 0, b: 0 }, paper_bgcolor: "rgba(0,0,0,0)", uirevision: "kept",
+        margin: { l: 0, r: 0, t: 0, b: 0 }, paper_bgcolor: "rgba(0,0,0,0)",
         font: { color: ink, family: "system-ui, sans-serif", size: 12 },
         modebar: { bgcolor: "rgba(0,0,0,0)", color: soft, activecolor: accent, orientation: "v" },
         scene: {
           aspectmode: "data", xaxis: axis("x"), yaxis: axis("y"), dragmode: "orbit",
           zaxis: { ...axis("z"), tickvals: depths.map(downwards), ticktext: depths.map(String) },
-          camera: { eye: { x: 0.98, y: -1.08, z: 0.8 }, center: { x: 0, y: 0, z: -0.08 } }, uirevision: "kept",
+          camera,
         },
       };
       return Plotly.react(place, [...traces(), pin()], layout, MODE_BAR);
@@ -263,6 +279,15 @@
       pressed = null;
       if (below !== null && moved < 4) emit("pick", mesh.labels[below]);
     }, true);
+    place.on("plotly_relayout", (change) => { camera = change["scene.camera"] ?? camera; });
+    for (const button of document.querySelectorAll("[data-turn]")) {
+      button.addEventListener("click", () => {
+        const by = button.dataset.turn.split(" ").map(Number);
+        Plotly.relayout(place, { "scene.camera": by.length === 3 ? turned(camera, ...by) : CAMERA });
+      });
+    }
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
     place.dataset.ready = "yes";
+    // Paper cannot turn it.
+    find("particle-picture").src = await Plotly.toImage(place, { format: "png", width: 1000, height: 640 });
   };

@@ -20,11 +20,20 @@
     });
     const marker = make("div", null, { className: "marker", hidden: true });
     stack.append(marker);
+    if (browser.width_um) {
+      const lengths = [1, 2, 5].flatMap((step) => [-2, -1, 0, 1, 2].map((power) => step * 10 ** power));
+      const length = Math.max(...lengths.filter((each) => each <= browser.width_um / 3));
+      const bar = make("div", `${+length.toPrecision(1)} \u00b5m`, { className: "scale-bar" });
+      bar.style.width = `${100 * length / browser.width_um}%`;
+      stack.append(bar);
+    }
     let marked = null;
     const show = () => {
       const chosen = Number(range.value);
       browser.layers.forEach((layer, position) => { pictures[position].src = layer.images[chosen]; });
-      number.textContent = `slice ${browser.slices[chosen]}`;
+      const name = browser.names?.[chosen];
+      number.textContent = `slice ${browser.slices[chosen]}` + (name ? ` (${name})` : "");
+      range.setAttribute("aria-valuetext", number.textContent);
       marker.hidden = marked === null || browser.slices[chosen] !== marked.slice;
     };
     range.max = browser.slices.length - 1;
@@ -46,15 +55,13 @@
     show();
   };
 
-  // Suspects: a click goes to the slice and picks the grain.
+  // Suspects: a row goes to the slice and picks the grain.
   const goToSuspects = () => {
-    for (const line of document.querySelectorAll("#suspects tr[data-label]")) {
-      line.addEventListener("click", () => {
-        const { label, slice, left, top } = line.dataset;
-        if (left !== "") emit("place", { slice: Number(slice), left: Number(left), top: Number(top) });
-        emit("pick", Number.isSafeInteger(Number(label)) ? Number(label) : label);
-        for (const other of document.querySelectorAll("#suspects tr.picked")) other.classList.remove("picked");
-        line.classList.add("picked");
-      });
-    }
+    const lines = [...document.querySelectorAll("#suspects tr[data-label]")];
+    lines.forEach((line, rank) => pickable(line, rank === 0, () => {
+      const { label, slice, left, top } = line.dataset;
+      if (left !== "") emit("place", { slice: Number(slice), left: Number(left), top: Number(top) });
+      emit("pick", Number.isSafeInteger(Number(label)) ? Number(label) : label);
+      for (const other of lines) mark(other, other === line);
+    }));
   };

@@ -224,7 +224,14 @@ def write_report(
             grain_table=grain_table,
             particle_summary=particle_summary.to_dict(),
             mesh=coloured_mesh(labels, spacing_of(grain_label_volume), grain_table, laue),
-            slices=figures.slice_browser(below, labels, boundary, colours),
+            slices=figures.slice_browser(
+                below,
+                labels,
+                boundary,
+                colours,
+                spacing_nm=spacing_of(grain_label_volume),
+                slice_names=list(index.get("slices") or ()),
+            ),
             suspects=suspect_table,
             suspect_pictures=()
             if suspect_table is None
