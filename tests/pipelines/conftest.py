@@ -1,5 +1,6 @@
 """The tiny particle, computed once by the true command line."""
 
+import json
 import os
 import subprocess
 import sys
@@ -14,28 +15,57 @@ collect_ignore = [
 ]
 
 
-def run_kedro(project: Path, *words: str, data: Path):
-    """Run a Kedro command as a user does, with all data of the `test` environment in `data`."""
-    return subprocess.run(
-        [sys.executable, "-m", "kedro", *words],
-        cwd=project,
-        env={**os.environ, "ELECTRODE_GRAINS_TEST_DATA": str(data), "COLUMNS": "200"},
-        capture_output=True,
+def environment(data: Path) -> dict[str, str]:
+    """Where all data of the `test` environment lie in a folder."""
+    return {**os.environ, "ELECTRODE_GRAINS_TEST_DATA": str(data), "COLUMNS": "200"}
+
+
+@pytest.fixture(scope="session")
+def kedro_command(project):
+    """Run a Kedro command as a user does, in a process of its own: it takes seconds to begin."""
+
+    def call(*words: str, data: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "kedro", *words],
+            cwd=project, env=environment(data), capture_output=True, text=True, timeout=900,
+            check=False,
+        )  # fmt: skip
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def served(project, tmp_path_factory):
+    """Run a program in a fork of a process that has imported everything."""
+    folder = tmp_path_factory.mktemp("served")
+    with subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("forked_runs.py"), folder],
+        cwd=project, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         text=True,
-        timeout=900,
-        check=False,
-    )
+    ) as server:  # fmt: skip
+
+        def call(program: str, *words: object, data: Path) -> subprocess.CompletedProcess[str]:
+            asked = {"program": program, "words": [*map(str, words)]}
+            server.stdin.write(json.dumps({**asked, "environment": environment(data)}) + "\n")
+            server.stdin.flush()
+            code = int(server.stdout.readline())
+            printed = ((folder / name).read_text() for name in ("shown", "errors"))
+            return subprocess.CompletedProcess(words, code, *printed)
+
+        yield call
+        server.stdin.close()
 
 
 @pytest.fixture(scope="session")
-def kedro(project):
-    return lambda *words, data: run_kedro(project, *words, data=data)
+def kedro(served):
+    """Do what `kedro run` does; the first word is "run"."""
+    return lambda _, *words, data: served("kedro run", *words, data=data)
 
 
 @pytest.fixture(scope="session")
-def demo(kedro, tmp_path_factory) -> Path:
+def demo(kedro_command, tmp_path_factory) -> Path:
     """Folder with all results of the whole chain."""
     data = tmp_path_factory.mktemp("demo")
-    done = kedro("run", "--env", "test", "--pipelines", "demo", data=data)
+    done = kedro_command("run", "--env", "test", "--pipelines", "demo", data=data)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return data

@@ -1,23 +1,27 @@
 """Runs of the tiny pipeline in forked processes: they begin at once, where a command takes seconds.
 
 The programs beside this module build on it. They fork before any library has started a thread.
+As a program itself, python forked_runs.py FOLDER, it does so on demand: see `serve`.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
 import logging
 import os
 import pkgutil
 import re
+import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).parents[2]
 DATA_VARIABLE = "ELECTRODE_GRAINS_TEST_DATA"
+PATIENCE = 900  # seconds
 NOT_IMPORTED = ("__main__", "viewer")
 IMPORTED = (
     *("mlflow.store.tracking.sqlalchemy_store", "matplotlib.backends.backend_agg"),
@@ -58,25 +62,34 @@ def load_everything(data: Path) -> None:
     settings.SESSION_CLASS.create(env="test").load_context()  # imports what plugins need
 
 
-def begin_run(
-    words: tuple[str, ...], shown: Path, prepare: Callable[[], None] = lambda: None
-) -> int:
+def begin_run(words: Sequence[str], shown: Path, prepare: Callable[[], None] = lambda: None) -> int:
     """Fork a `kedro run --env test` with some words, and return the id of its process.
 
     What it prints goes to the file `shown`; `prepare` runs in it first.
     """
+
+    def work() -> None:
+        prepare()
+        from electrode_grains.cli import run
+
+        run.main(["--env", "test", *words], prog_name="kedro run")
+
+    return fork(work, shown)
+
+
+def fork(work: Callable[[], None], shown: Path, errors: Path | None = None) -> int:
+    """Do some work in a child, which ends with its exit code and prints into files."""
     child = os.fork()
     if child:
         return child
     code: Any = 1
     try:
-        output = os.open(shown, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
-        prepare()
-        from electrode_grains.cli import run
-
-        run.main(["--env", "test", *words], prog_name="kedro run")
+        files = [shown, errors or shown]
+        for file in files:
+            file.unlink(missing_ok=True)
+        for number, file in enumerate(files, 1):
+            os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+        work()
     except SystemExit as end:
         code = end.code or 0
     except BaseException:
@@ -172,3 +185,33 @@ def contents(folder: Path) -> dict[str, bytes]:
     """Bytes of all files of a folder."""
     files = (file for file in sorted(folder.rglob("*")) if file.is_file())
     return {str(file.relative_to(folder)): file.read_bytes() for file in files}
+
+
+def serve(folder: Path) -> None:
+    """Fork a program for every line that comes in, and answer with its code.
+
+    A line names the program, its words and environment; all work in the project.
+    """
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what is printed meanwhile is no answer
+    load_everything(folder)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        child = fork(lambda asked=asked: _called(**asked), folder / "shown", folder / "errors")
+        answers.write(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n")
+        answers.flush()
+
+
+def _called(program: str, words: list[str], environment: dict[str, str]) -> None:
+    from electrode_grains import cli, commands
+
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.environ.clear()
+    os.environ.update(environment)
+    signal.alarm(PATIENCE)
+    main = {"kedro run": cli.run, "electrode-grains": commands.main}[program]
+    main(words, prog_name=program)
+
+
+if __name__ == "__main__":
+    serve(Path(sys.argv[1]))

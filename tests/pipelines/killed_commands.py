@@ -12,11 +12,9 @@ import re
 import shutil
 import signal
 import sys
-import traceback
 from pathlib import Path
-from typing import Any
 
-from forked_runs import Watcher, contents, load_everything
+from forked_runs import Watcher, contents, fork, load_everything
 
 SEED = 7
 # Recorded rule: these name their run, or the moment of an export.
@@ -39,9 +37,7 @@ COMMANDS = (
 def call(words: tuple[str, ...], place: Path, at: int | None) -> tuple[int, int]:
     """Fork a command in a place; it dies at a change, if one is named. Exit code and changes."""
     here, there = os.pipe()
-    child = os.fork()
-    if not child:
-        _work(words, place, at, there)
+    child = fork(lambda: _work(words, place, at, there), place.with_suffix(".log"))
     os.close(there)
     with os.fdopen(here, "rb") as stream:
         count = len(stream.read())
@@ -49,7 +45,6 @@ def call(words: tuple[str, ...], place: Path, at: int | None) -> tuple[int, int]
 
 
 def _work(words: tuple[str, ...], place: Path, at: int | None, there: int) -> None:
-    code: Any = 1
     count = 0
 
     def tell(_: str, __: str) -> None:
@@ -59,23 +54,11 @@ def _work(words: tuple[str, ...], place: Path, at: int | None, there: int) -> No
         if count == at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    try:
-        output = os.open(place.with_suffix(".log"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
-        os.chdir(place / "project")
-        Watcher(place, tell).begin()
-        from electrode_grains.commands import main
+    os.chdir(place / "project")
+    Watcher(place, tell).begin()
+    from electrode_grains.commands import main
 
-        main([word.replace("OUT", str(place / "out")) for word in words])
-    except SystemExit as end:
-        code = end.code or 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    main([word.replace("OUT", str(place / "out")) for word in words])
 
 
 def prepare(project: Path, place: Path) -> Path:

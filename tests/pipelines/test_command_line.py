@@ -110,6 +110,7 @@ def test_one_pipeline_runs_alone_with_another_setting(kedro, demo, copy_of_demo)
     assert fewer < result(demo, "08_reporting", "segmentation_scores")["grain_count"]
 
 
+@pytest.mark.slow  # the whole chain once more
 def test_a_second_run_gives_the_same_tables_and_fits(kedro, demo, copy_of_demo):
     steps = "boundary_model,segmentation,characterization,modelling"
     output = copy_of_demo / "07_model_output"
@@ -268,11 +269,13 @@ def test_a_misspelt_step_or_dataset_is_answered_with_those_that_are_alike(
 
 
 def test_no_warning_of_this_package_is_raised_where_python_turns_them_into_errors(
-    kedro, tmp_path, monkeypatch
+    kedro_command, tmp_path, monkeypatch
 ):
     """Kedro, pydantic and MLflow use what they call deprecated; that is theirs to mend."""
     monkeypatch.setenv("PYTHONWARNINGS", "error")
-    done = kedro("run", "--env", "test", "--pipelines", "acquisition,preprocessing", data=tmp_path)
+    done = kedro_command(
+        "run", "--env", "test", "--pipelines", "acquisition,preprocessing", data=tmp_path
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

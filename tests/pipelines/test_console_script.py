@@ -22,13 +22,13 @@ from electrode_grains.errors import InputError
 from electrode_grains.grains.edits import EditEntry
 
 
-def electrode_grains(*words, cwd, **environment):
+def electrode_grains(*words, cwd):
     """Run the console script as a user does."""
     script = "from electrode_grains.commands import main; main(prog_name='electrode-grains')"
     return subprocess.run(
         [sys.executable, "-c", script, *map(str, words)],
         cwd=cwd,
-        env={**os.environ, "COLUMNS": "160", **environment},
+        env={**os.environ, "COLUMNS": "160"},
         capture_output=True,
         text=True,
         timeout=600,
@@ -36,19 +36,17 @@ def electrode_grains(*words, cwd, **environment):
     )
 
 
-def on(project, data):
+@pytest.fixture
+def on(served):
     """Run commands on a tiny particle."""
-
-    def run(*words):
-        folder = {"ELECTRODE_GRAINS_TEST_DATA": str(data)}
-        return electrode_grains(*words, "--env", "test", cwd=project, **folder)
-
-    return run
+    return lambda data: (
+        lambda *words: served("electrode-grains", *words, "--env", "test", data=data)
+    )
 
 
 @pytest.fixture
-def on_demo(project, demo):
-    return on(project, demo)
+def on_demo(on, demo):
+    return on(demo)
 
 
 def test_suspects_are_listed_and_drawn(on_demo, demo, tmp_path):
@@ -128,11 +126,11 @@ def test_a_particle_does_not_differ_from_itself(on_demo, demo, tmp_path):
     assert "0 of 10 subjects differ" in done.stdout
 
 
-def test_every_command_refuses_results_of_other_scans_or_leaves_them_out(project, demo, tmp_path):
+def test_every_command_refuses_results_of_other_scans_or_leaves_them_out(on, demo, tmp_path):
     data = shutil.copytree(demo, tmp_path / "demo")
     scan = data / "01_raw" / "ebsd_scans" / "slice_004.ang"
     scan.write_text(scan.read_text().replace("# ", "#  ", 1))
-    run = on(project, data)
+    run = on(data)
     for words in (
         ("proofread", "--remove", "#1"),
         ("export", "-o", tmp_path / "exports"),

@@ -47,9 +47,9 @@ def copy_of_demo(demo, tmp_path):
     return shutil.copytree(demo, tmp_path / "demo")
 
 
-def test_a_repeated_run_computes_nothing_and_opens_no_experiment(kedro, copy_of_demo):
+def test_a_repeated_run_computes_nothing_and_opens_no_experiment(kedro_command, copy_of_demo):
     before = (copy_of_demo / "mlflow.db").read_bytes()
-    done = kedro("run", "--env", "test", "--pipelines", "demo", data=copy_of_demo)
+    done = kedro_command("run", "--env", "test", "--pipelines", "demo", data=copy_of_demo)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     shown = done.stdout + done.stderr
     assert re.search(r"\b(\d\d) of \1 steps are up to date", shown), shown
@@ -154,7 +154,7 @@ def assert_nothing_is_left_over(data):
 @pytest.mark.parametrize(
     ("kills", "steps", "hit"),
     [
-        (20, "quick", 8),
+        (10, "quick", 4),
         pytest.param(200, "all", 25, marks=pytest.mark.slow),  # from an empty folder on
     ],
 )
@@ -191,13 +191,22 @@ def may_mount():
 
 
 @pytest.mark.usefixtures("may_mount")
-@pytest.mark.parametrize("how", ["full", pytest.param("growing", marks=pytest.mark.slow)])
-def test_a_disk_that_fills_up_stops_a_run_with_one_line_and_loses_nothing(demo, tmp_path, how):
+@pytest.mark.parametrize(
+    ("how", "times", "places"),
+    [
+        ("filling", 3, 2),
+        pytest.param("full", 5, 3, marks=pytest.mark.slow),
+        pytest.param("growing", 5, 3, marks=pytest.mark.slow),
+    ],
+)
+def test_a_disk_that_fills_up_stops_a_run_with_one_line_and_loses_nothing(
+    demo, tmp_path, how, times, places
+):
     """A disk with ever more room beside all results, or one that starts empty and grows."""
     told = output_of("starved_runs.py", tmp_path, demo, how, before=NAMESPACE)
     *starved, last = json.loads(told)
     stopped = [run for run in starved if run["code"] != 0]
-    assert len(stopped) >= 5
+    assert len(stopped) >= times
     for run in stopped:
         assert run["code"] == 2, run["shown"]
         assert run["shown"].count("Refused:") == 1
@@ -206,7 +215,7 @@ def test_a_disk_that_fills_up_stops_a_run_with_one_line_and_loses_nothing(demo, 
         assert re.search(r"where: +\S", run["shown"]), run["shown"]
         # What is not as it was is new and whole, but for the one whose manifest had no room.
         assert len({Path(name).with_suffix("") for name in run["unrecorded"]}) <= 1
-    assert len({re.search("where: +(.*)", run["shown"])[1] for run in stopped}) >= 3
+    assert len({re.search("where: +(.*)", run["shown"])[1] for run in stopped}) >= places
     assert last["code"] == 0, last["shown"]
     assert differing(outputs(demo), outputs(tmp_path / "made")) == []
     assert_nothing_is_left_over(tmp_path / "made")
@@ -217,7 +226,7 @@ def test_a_folder_that_is_read_only_stops_a_run_with_its_name_and_loses_nothing(
     """One layer after another, at last the whole disk; a forced step would write there."""
     told = output_of("starved_runs.py", tmp_path, demo, "read_only", before=NAMESPACE)
     runs = json.loads(told)
-    assert len(runs) == 6
+    assert len(runs) == 4
     for run in runs:
         assert run["code"] == 2, run["shown"]
         assert run["shown"].count("Refused:") == 1
@@ -246,11 +255,11 @@ def test_folders_listed_in_any_order_give_the_same_bytes(demo, copy_of_demo, ste
 @pytest.mark.slow  # the whole chain, three times more
 @pytest.mark.parametrize(("threads", "hash_seed"), [("2", "0"), ("1", "12345"), ("2", "77")])
 def test_any_number_of_threads_and_any_hash_seed_give_the_same_bytes(
-    kedro, demo, tmp_path, monkeypatch, threads, hash_seed
+    kedro_command, demo, tmp_path, monkeypatch, threads, hash_seed
 ):
     for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.setenv(name, threads)
     monkeypatch.setenv("PYTHONHASHSEED", hash_seed)
-    done = kedro("run", "--env", "test", "--pipelines", "demo", data=tmp_path)
+    done = kedro_command("run", "--env", "test", "--pipelines", "demo", data=tmp_path)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert differing(outputs(demo), outputs(tmp_path)) == []

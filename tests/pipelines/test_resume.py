@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from electrode_grains.datasets.checkpoints import STATE
 
 TRAINING = "boundary_model.training"
-WORDS = ("run", "--env", "test", "--pipelines", "boundary_model")
+WORDS = ("run", "--env", "test", "--pipelines", "boundary_model", "--to-nodes", "train_network")
 LONGER = f"{TRAINING}.epochs=6,boundary_model.validation.epochs=0"
 
 
