@@ -172,7 +172,7 @@ def test_command_and_pipeline_export_the_same_files(on_demo, kedro, demo, tmp_pa
     written = {file.name: file.read_bytes() for file in tmp_path.glob("[!.]*")}
     piped = demo / "08_reporting" / "exports"
     assert {file.name for file in piped.glob("[!.]*")} == set(written)
-    for name in ("grains.vti", "grain_table.csv", "interfaces.ply"):
+    for name in ("grains.vti", "grain_table.csv", "interfaces.msh"):
         assert (piped / name).read_bytes() == written[name], name
     labels = zarr.open_group(demo / "07_model_output/grain_label_volume.ome.zarr", mode="r")["0"]
     assert (tifffile.imread(piped / "grains.tif") == labels[...]).all()

@@ -22,7 +22,7 @@ STEPS = {
     "orientation_volume": "preprocessing",
     "scan_index": "preprocessing",
 }
-NAMES = ("vti", "tif", "dream3d", "csv", "vtp", "ply", "stl", "vtu")
+NAMES = ("vti", "tif", "dream3d", "xdmf", "csv", "vtp", "msh", "stl", "vtu", "tet")
 
 
 @click.command(cls=Command)
@@ -48,11 +48,13 @@ def command(
     vti      voxels with grain values, for ParaView
     tif      label stack with voxel size, for ImageJ
     dream3d  voxels, orientations, grain values, for DREAM.3D 6
+    xdmf     beside dream3d, so that ParaView opens it
     csv      grain table
     vtp      interfaces between grains, for ParaView
-    ply      interfaces between grains, for mesh programs
+    msh      interfaces between grains, for Gmsh and meshio
     stl      closed surface of each grain, one file per grain
     vtu      one hexahedron per voxel, for finite elements (large)
+    tet      tetrahedra that follow the grains, for VTK, Gmsh and Abaqus (large)
 
     Volumes are kept as OME-Zarr already, which napari and Fiji open. Lengths are nm, but um in
     tif and dream3d. Without -o it is kedro run --pipelines export with other formats.
@@ -90,5 +92,6 @@ def _write(project: Project, folder: Path, options: dict[str, Any], *, force: bo
     files = [exports.FORMATS[name][1] for name in options["formats"]]
     with output_folder(folder, files), progress("writing") as report_progress:
         exports.write_exports(
-            particle, folder, options["formats"], options["smoothing_steps"], report_progress
-        )
+            particle, folder, options["formats"], options["smoothing_steps"],
+            options.get("cohesive", False), report_progress,
+        )  # fmt: skip

@@ -21,6 +21,8 @@ class ExportFolderDataset(AtomicDataset[ExportedParticle, dict[str, Path]]):
         Names out of `electrode_grains.exports.FORMATS`.
     smoothing_steps : int
         Of surfaces.
+    cohesive : bool
+        Whether tetrahedra get elements without thickness between grains.
     metadata : dict, optional
         For Kedro-Viz.
     """
@@ -31,10 +33,11 @@ class ExportFolderDataset(AtomicDataset[ExportedParticle, dict[str, Path]]):
         path: str,
         formats: Sequence[str],
         smoothing_steps: int = 10,
+        cohesive: bool = False,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self._path, self._formats = Path(path), tuple(formats)
-        self._smoothing_steps = smoothing_steps
+        self._smoothing_steps, self._cohesive = smoothing_steps, cohesive
         self.metadata = metadata
 
     def load(self) -> dict[str, Path]:
@@ -44,7 +47,7 @@ class ExportFolderDataset(AtomicDataset[ExportedParticle, dict[str, Path]]):
 
     def save(self, data: ExportedParticle) -> None:
         """Write all formats, each in one step."""
-        write_exports(data, self._path, self._formats, self._smoothing_steps)
+        write_exports(data, self._path, self._formats, self._smoothing_steps, self._cohesive)
 
     def paths(self) -> tuple[Path, ...]:
         """The file or folder of each format."""

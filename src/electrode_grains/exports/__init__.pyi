@@ -3,10 +3,10 @@ from .mesh import (
     InterfaceMesh,
     grain_surface,
     interface_mesh,
-    write_ply,
     write_stl,
 )
 from .particle import ExportedParticle
+from .tetrahedra import TetrahedralMesh, mesh_quality, tetrahedral_mesh
 from .tiff import write_tiff_stack
 from .vtk import write_image_data, write_surfaces, write_voxel_mesh
 from .writing import FORMATS, write_exports
@@ -15,12 +15,14 @@ __all__ = [
     "FORMATS",
     "ExportedParticle",
     "InterfaceMesh",
+    "TetrahedralMesh",
     "grain_surface",
     "interface_mesh",
+    "mesh_quality",
+    "tetrahedral_mesh",
     "write_dream3d",
     "write_exports",
     "write_image_data",
-    "write_ply",
     "write_stl",
     "write_surfaces",
     "write_tiff_stack",

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape, quoteattr
 
 import h5py
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from electrode_grains.crystal import DREAM3D_STRUCTURES, UNKNOWN_STRUCTURE, check_laue_group
-from electrode_grains.descriptors import EXPORTED
+from electrode_grains.descriptors import DESCRIPTORS
+from electrode_grains.ebsd.orientations import quaternions_from_euler
 from electrode_grains.exports.particle import ExportedParticle
 
 NM_PER_UM = 1000.0
@@ -19,7 +22,7 @@ CONTAINER = "ImageDataContainer"
 # Kinds of attribute matrices by their number.
 CELL, FEATURE, ENSEMBLE = 3, 7, 11
 C_TYPES = {"f4": "float", "f8": "double", "i4": "int32_t", "i8": "int64_t", "u4": "uint32_t",
-           "u1": "bool"}  # fmt: skip
+           "u8": "uint64_t", "u1": "bool"}  # fmt: skip
 
 
 def write_dream3d(particle: ExportedParticle, path: Path) -> None:
@@ -33,46 +36,119 @@ def write_dream3d(particle: ExportedParticle, path: Path) -> None:
 
     Notes
     -----
-    Lengths are micrometres, as DREAM.3D takes them. `FeatureIds` count from 1 without gaps;
-    `GrainLabels` of the features are the labels of the grain table. Points without orientation
-    have phase 0. DREAM.3D shows undefined grain values as 0.
+    Lengths are micrometres, as DREAM.3D takes them; the centre of the first voxel is the origin.
+    `FeatureIds` count from 1 without gaps; `GrainLabels` of the features are the labels of the
+    grain table. Voxels of grains have phase 1, others 0. Voxels of a grain without orientation
+    take its mean, with `Confidence Index` 0. Undefined grain values are 0.
     """
     depth, rows, columns = particle.labels.shape
-    cells: dict[str, NDArray[Any]] = {"FeatureIds": particle.feature_ids}
-    if particle.image_quality is not None:
-        cells["Image Quality"] = np.nan_to_num(particle.image_quality).astype(np.float32)
-    if particle.euler_angles is not None:
-        known = np.isfinite(particle.euler_angles).all(axis=-1)
-        cells["EulerAngles"] = np.nan_to_num(particle.euler_angles).astype(np.float32)
-        cells["Phases"] = known.astype(np.int32)
-    features: dict[str, NDArray[Any]] = {
-        "Active": (np.arange(len(particle.ids) + 1) > 0).astype(np.uint8),
-        "GrainLabels": np.concatenate([[0], particle.ids]),
-    }
-    for name, values in particle.values.items():
-        known = EXPORTED[name]
-        scaled = np.nan_to_num(values) / NM_PER_UM**known.length_power
-        features[known.export_name] = scaled.astype(np.float32)
     structure = DREAM3D_STRUCTURES[check_laue_group(particle.laue_group)]
     with h5py.File(path, "w") as root:
         root.attrs["FileVersion"] = np.bytes_("7.0")
         root.attrs["DREAM3D Version"] = np.bytes_("6.5")
+        root.attrs["Lengths"] = np.bytes_("um, origin at the centre of the first voxel")
         root.create_group("DataContainerBundles")
         root.create_group("Pipeline")
         container = root.create_group(f"DataContainers/{CONTAINER}")
         _write_geometry(container, (columns, rows, depth), particle.spacing)
-        _write_matrix(container, "CellData", CELL, (columns, rows, depth), cells)
-        _write_matrix(container, "CellFeatureData", FEATURE, (len(particle.ids) + 1,), features)
-        ensembles = {"CrystalStructures": np.array([UNKNOWN_STRUCTURE, structure], np.uint32)}
-        group = _write_matrix(container, "CellEnsembleData", ENSEMBLE, (2,), ensembles)
-        names = np.array([b"Invalid Phase", (particle.material or "unknown").encode()])
-        _describe(group.create_dataset("MaterialName", data=names), "StringDataArray", (2,), (1,))
+        _write_matrix(container, "CellData", CELL, (columns, rows, depth), _cells(particle))
+        count = len(particle.ids) + 1
+        _write_matrix(container, "CellFeatureData", FEATURE, (count,), _features(particle))
+        ensembles: dict[str, NDArray[Any]] = {
+            "CrystalStructures": np.array([UNKNOWN_STRUCTURE, structure], np.uint32),
+            "MaterialName": np.array(["Invalid Phase", particle.material or "unknown"], object),
+        }
+        _write_matrix(container, "CellEnsembleData", ENSEMBLE, (2,), ensembles)
+
+
+def write_xdmf(particle: ExportedParticle, path: Path, data: str) -> None:
+    """Write an XDMF file with which ParaView opens a `.dream3d` file.
+
+    Parameters
+    ----------
+    particle : ExportedParticle
+    path : Path
+    data : str
+        Name of the `.dream3d` file, beside `path`.
+    """
+    depth, rows, columns = particle.labels.shape
+    steps = [step / NM_PER_UM for step in particle.spacing]
+    attributes = []
+    for name, values in _cells(particle).items():
+        components = values.shape[3] if values.ndim == 4 else 1
+        kind = {"f": "Float", "i": "Int", "u": "UChar"}[values.dtype.kind]
+        attributes.append(
+            f'<Attribute Name={quoteattr(name)} Center="Cell" '
+            f'AttributeType="{"Vector" if components == 3 else "Scalar"}">'
+            f'<DataItem Format="HDF" NumberType="{kind}" Precision="{values.dtype.itemsize}" '
+            f'Dimensions="{depth} {rows} {columns} {components}">'
+            f"{escape(data)}:/DataContainers/{CONTAINER}/CellData/{escape(name)}"
+            "</DataItem></Attribute>"
+        )
+    numbers = [" ".join(f"{value:.9g}" for value in each)
+               for each in ([-step / 2 for step in steps], steps)]  # fmt: skip
+    path.write_text(
+        '<?xml version="1.0"?>\n<Xdmf Version="2.0"><Domain>'
+        '<Grid Name="grains" GridType="Uniform">'
+        '<Information Name="Lengths" Value="um, origin at the centre of the first voxel"/>'
+        f'<Topology TopologyType="3DCoRectMesh" Dimensions="{depth + 1} {rows + 1} {columns + 1}"/>'
+        '<Geometry GeometryType="ORIGIN_DXDYDZ">'
+        f'<DataItem Format="XML" Dimensions="3">{numbers[0]}</DataItem>'
+        f'<DataItem Format="XML" Dimensions="3">{numbers[1]}</DataItem></Geometry>'
+        f"{''.join(attributes)}</Grid></Domain></Xdmf>\n",
+        encoding="utf-8",
+    )
+
+
+def _cells(particle: ExportedParticle) -> dict[str, NDArray[Any]]:
+    """Data of voxels; those of a grain without orientation take its mean, with confidence 0."""
+    inside = particle.feature_ids > 0
+    cells: dict[str, NDArray[Any]] = {
+        "FeatureIds": particle.feature_ids,
+        "Phases": inside.astype(np.int32),
+    }
+    if particle.image_quality is not None:
+        cells["Image Quality"] = np.nan_to_num(particle.image_quality).astype(np.float32)
+    if particle.euler_angles is not None:
+        known = np.isfinite(particle.euler_angles).all(axis=-1)
+        angles = particle.mean_euler_angles[particle.feature_ids]
+        angles[known] = particle.euler_angles[known]
+        cells["EulerAngles"] = np.nan_to_num(angles).astype(np.float32)
+        cells["Confidence Index"] = known.astype(np.float32)
+    return cells
+
+
+def _features(particle: ExportedParticle) -> dict[str, NDArray[Any]]:
+    """Data of grains: what DREAM.3D calls by names of its own, and every column of the table."""
+    grains = np.arange(len(particle.ids) + 1) > 0
+    features: dict[str, NDArray[Any]] = {
+        "Active": grains.astype(np.uint8),
+        "Phases": grains.astype(np.int32),
+        "GrainLabels": np.concatenate([np.zeros(1, particle.ids.dtype), particle.ids]),
+    }
+    if np.isfinite(particle.mean_euler_angles).any():
+        angles = np.nan_to_num(particle.mean_euler_angles)
+        features["AvgEulerAngles"] = angles.astype(np.float32)
+        quaternions = quaternions_from_euler(angles)  # DREAM.3D has the scalar last
+        features["AvgQuats"] = np.roll(quaternions, -1, axis=1).astype(np.float32)
+    for name, column in particle.rows.items():
+        known = DESCRIPTORS.get(str(name))
+        called = known.export_name if known else str(name).replace("/", "_")
+        kind = particle.grains[name].dtype
+        if pd.api.types.is_numeric_dtype(kind):  # so are bool columns
+            power = known.length_power if known else 0
+            values = np.nan_to_num(column.astype(float).to_numpy()) / NM_PER_UM**power
+            features[called] = np.concatenate([[0.0], values]).astype(np.float32)
+        else:
+            texts = ["", *("" if pd.isna(value) else str(value) for value in column)]
+            features[called] = np.array(texts, object)
+    return features
 
 
 def _write_geometry(
     container: h5py.Group, sizes: tuple[int, int, int], spacing: tuple[float, float, float]
 ) -> None:
-    """Write an image geometry; all triples are (x, y, z), and the first voxel begins at 0."""
+    """Write an image geometry; all triples are (x, y, z), the first voxel lies around 0."""
     geometry = container.create_group("_SIMPL_GEOMETRY")
     geometry.attrs["GeometryName"] = np.bytes_("ImageGeometry")
     geometry.attrs["GeometryTypeName"] = np.bytes_("ImageGeometry")
@@ -80,8 +156,9 @@ def _write_geometry(
     geometry.attrs["SpatialDimensionality"] = np.uint32(3)
     geometry.attrs["UnitDimensionality"] = np.uint32(3)
     geometry["DIMENSIONS"] = np.array(sizes, np.int64)
-    geometry["ORIGIN"] = np.zeros(3, np.float32)
-    geometry["SPACING"] = np.array([step / NM_PER_UM for step in reversed(spacing)], np.float32)
+    steps = [step / NM_PER_UM for step in reversed(spacing)]
+    geometry["ORIGIN"] = np.array([-step / 2 for step in steps], np.float32)
+    geometry["SPACING"] = np.array(steps, np.float32)
 
 
 def _write_matrix(
@@ -98,6 +175,10 @@ def _write_matrix(
     shape = tuple(reversed(tuples))
     for called, values in arrays.items():
         components = values.shape[len(shape) :] or (1,)
+        if values.dtype == object:  # DREAM3D-NX reads strings of variable length alone
+            texts = group.create_dataset(called, data=values, dtype=h5py.string_dtype())
+            _describe(texts, "StringDataArray", tuples, (1,))
+            continue
         dataset = group.create_dataset(
             called, data=values.reshape(*shape, *components), compression="gzip"
         )

@@ -106,7 +106,9 @@ def number_labels(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]
         for at, layer in enumerate(labels):
             numbers[at + 1, 1:-1, 1:-1] = table[layer]
         return ids, numbers
-    ids = np.unique(np.concatenate([[0], *(np.unique(each) for each in labels)]).astype(kind))
+    ids = np.unique(
+        np.concatenate([np.zeros(1, kind), *(np.unique(each).astype(kind) for each in labels)])
+    )
     for at, layer in enumerate(labels):
         numbers[at + 1, 1:-1, 1:-1] = np.searchsorted(ids, layer.astype(kind))
     return ids, numbers

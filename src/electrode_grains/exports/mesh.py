@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.exports.lattice import find_interfaces
+from electrode_grains.exports.manifold import divided
 from electrode_grains.exports.smoothing import smooth_interfaces
 
 
@@ -123,36 +124,16 @@ def grain_surfaces(
             yield label, *_compact(mesh.vertices, faces[own])
 
 
-def write_ply(mesh: InterfaceMesh, path: Path) -> None:
-    """Write a mesh as binary PLY; faces carry `grain_a` and `grain_b`.
-
-    Raises
-    ------
-    InputError
-        If a label does not fit into 32 bits.
-    """
-    if mesh.grains.max(initial=0) >= 2**31:
-        raise InputError("a label is too great for PLY", found=str(mesh.grains.max()))
-    header = (
-        "ply\nformat binary_little_endian 1.0\ncomment lengths in nm\n"
-        f"element vertex {len(mesh.vertices)}\n"
-        "property float x\nproperty float y\nproperty float z\n"
-        f"element face {len(mesh.faces)}\nproperty list uchar int vertex_indices\n"
-        "property int grain_a\nproperty int grain_b\nend_header\n"
-    )
-    rows = np.empty(
-        len(mesh.faces), [("count", "u1"), ("vertices", "<i4", 3), ("grains", "<i4", 2)]
-    )
-    rows["count"], rows["vertices"], rows["grains"] = 3, mesh.faces, mesh.grains
-    path.write_bytes(header.encode() + mesh.vertices.astype("<f4").tobytes() + rows.tobytes())
-
-
 def write_stl(mesh: InterfaceMesh, folder: Path) -> None:
-    """Write one binary STL a grain, `grain_<label>.stl`, lengths in nm; others are removed."""
+    """Write one binary STL a grain, `grain_<label>.stl`, lengths in nm; others are removed.
+
+    Each is a closed manifold: where a grain touches itself it is divided, see `manifold.divided`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("grain_*.stl"):
         old.unlink()
-    for label, vertices, faces in grain_surfaces(mesh):
+    for label, shared, joined in grain_surfaces(mesh):
+        vertices, faces = divided(shared, joined)
         rows = np.zeros(
             len(faces), [("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("unused", "<u2")]
         )
@@ -161,7 +142,7 @@ def write_stl(mesh: InterfaceMesh, folder: Path) -> None:
         lengths = np.linalg.norm(normals, axis=1, keepdims=True)
         rows["normal"] = np.divide(normals, lengths, out=np.zeros_like(normals), where=lengths > 0)
         rows["corners"] = corners
-        head = f"grain {label}, lengths in nm".ljust(80).encode()
+        head = f"grain {label}, nm, origin: centre of first voxel".ljust(80).encode()
         count = np.uint32(len(faces)).astype("<u4").tobytes()
         (folder / f"grain_{label}.stl").write_bytes(head + count + rows.tobytes())
 

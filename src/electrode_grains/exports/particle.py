@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,7 @@ class ExportedParticle:
     Raises
     ------
     InputError
-        If the volumes differ in shape.
+        If the volumes differ in shape, or the table has a label twice.
     """
 
     labels: NDArray[np.integer]
@@ -55,18 +56,28 @@ class ExportedParticle:
                     f"{name} and labels cover different windows",
                     found=f"{values.shape[:3]} and {self.labels.shape}",
                 )
+        repeated = self.grains["label"][self.grains["label"].duplicated()]
+        if len(repeated):
+            raise InputError(
+                "a label has several rows in the grain table",
+                found=f"label {repeated.iloc[0]}",
+                expected="one row per grain",
+                remedy="measure the grains again",
+            )
 
     @cached_property
-    def ids(self) -> NDArray[np.int64]:
-        """Labels of the grains in rising order, shape (n,)."""
-        found: NDArray[np.int64] = np.unique(self.labels).astype(np.int64)
-        grains: NDArray[np.int64] = found[found != 0]
-        return grains
+    def ids(self) -> NDArray[Any]:
+        """Labels of the grains in rising order, shape (n,); int64, uint64 where one needs it."""
+        found = np.unique(self.labels)
+        found = found[found != 0]
+        kind = np.uint64 if len(found) and int(found[-1]) >= 2**63 else np.int64
+        ids: NDArray[Any] = found.astype(kind)
+        return ids
 
     @cached_property
     def feature_ids(self) -> NDArray[np.int32]:
         """Grains numbered 1 to n in the order of `ids`, shape (z, y, x)."""
-        numbers = np.searchsorted(self.ids, self.labels) + 1
+        numbers = np.searchsorted(self.ids, self.labels.astype(self.ids.dtype)) + 1
         return np.where(self.labels == 0, 0, numbers).astype(np.int32)
 
     @cached_property
@@ -80,9 +91,22 @@ class ExportedParticle:
         >>> particle.values["sphericity"].tolist()
         [nan, 0.8, nan]
         """
-        rows = self.grains.set_index("label").reindex(self.ids)
         return {
-            name: np.concatenate([[np.nan], rows[name].to_numpy(float)])
+            name: np.concatenate([[np.nan], self.rows[name].to_numpy(float)])
             for name in EXPORTED
-            if name in rows
+            if name in self.rows
         }
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """Grain table by feature id from 1 to n, in the order of `ids`."""
+        return self.grains.set_index("label").reindex(self.ids)
+
+    @cached_property
+    def mean_euler_angles(self) -> NDArray[np.float64]:
+        """Bunge angles of each grain by feature id in rad, shape (n + 1, 3); NaN where unknown."""
+        angles = np.full((len(self.ids) + 1, 3), np.nan)
+        names = ["bunge_phi1", "bunge_Phi", "bunge_phi2"]
+        if set(names) <= set(self.rows):
+            angles[1:] = self.rows[names].to_numpy(float)
+        return angles

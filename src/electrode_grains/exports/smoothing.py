@@ -25,14 +25,16 @@ PULL = 0.5  # share of the way to the mean of the neighbours in one step
 FULL_PULL = 64.0  # voxels of a grain from which on it is smoothed with all of it
 FARTHEST = 0.95  # a vertex moves from its place along each axis, in steps of the lattice
 CORRECTIONS, LAST_CORRECTIONS = 2, 6  # of volumes after a step, and at the end
+ROUNDS = 3  # in which volumes are mended after vertices went back
 CLOSE_ENOUGH = 1e-3  # share of its volume that a grain may lack at the end
 LEAST_PUSH = 1e-4  # that is worth another look for intersections
 SHARES = np.array([1.0, 0.8, 0.6, 0.4, 0.2, 0.0])  # of a move that are tried in turn
 
 Points = NDArray[np.float64]
 """Vertices (x, y, z) in steps of the lattice, shape (n, 3)."""
-Conflicts = Callable[[Points, NDArray[np.bool_]], NDArray[np.bool_]]
-"""Tells which vertices must go back, given all places and the vertices moved since it was asked."""
+Conflicts = Callable[[Points, NDArray[np.bool_], NDArray[np.bool_]], NDArray[np.bool_]]
+"""Tells which vertices must go back, given all places, which vertices moved since it was last
+asked, and which cannot go back any more."""
 
 
 def smooth_interfaces(interfaces: Interfaces, steps: int) -> Points:
@@ -85,10 +87,15 @@ def held_back(interfaces: Interfaces, wanted: Points, conflicts: Conflicts) -> P
     """
     volumes = GrainVolumes(interfaces, CLOSE_ENOUGH, LEAST_PUSH)
     valid = _largest_shares(interfaces.places.astype(float), wanted, conflicts)
-    moved = valid
-    for _ in range(LAST_CORRECTIONS):
-        moved = volumes.corrected(moved)
-    return _largest_shares(valid, moved, conflicts)
+    for _ in range(ROUNDS):
+        lacking = np.abs(volumes.lacking(valid))
+        if (lacking <= 2 * CLOSE_ENOUGH * volumes.wanted).all():
+            break
+        moved = valid
+        for _ in range(LAST_CORRECTIONS):
+            moved = volumes.corrected(moved)
+        valid = _largest_shares(valid, moved, conflicts)
+    return valid
 
 
 def crossing_test(interfaces: Interfaces) -> Conflicts:
@@ -96,7 +103,9 @@ def crossing_test(interfaces: Interfaces) -> Conflicts:
     quads, places = interfaces.quads, interfaces.places
     quad_at = quads_on_lattice(quads, places, interfaces.vertex_of.shape)
 
-    def conflicts(points: Points, moved: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def conflicts(
+        points: Points, moved: NDArray[np.bool_], settled: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
         back = np.zeros(len(points), np.bool_)
         changed = moved[quads].any(axis=1)
         bounds = bounds_of_quads(points, quads)
@@ -120,8 +129,8 @@ def _largest_shares(valid: Points, wanted: Points, conflicts: Conflicts) -> Poin
     moved = (moves != 0).any(axis=1)
     points = wanted
     while moved.any():
-        back = conflicts(points, moved)
-        moved = back & (tried < len(SHARES) - 1)
+        settled = tried == len(SHARES) - 1
+        moved = conflicts(points, moved, settled) & ~settled
         tried[moved] += 1
         points = valid + SHARES[tried][:, None] * moves
     return points

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -23,6 +23,7 @@ TYPES = {
     "f8": "Float64",
 }  # fmt: skip
 Arrays = Mapping[str, NDArray[Any]]
+LENGTHS = "<!-- lengths in nm, origin at the centre of the first voxel -->"
 
 
 def write_image_data(particle: ExportedParticle, path: Path) -> None:
@@ -53,7 +54,8 @@ def write_image_data(particle: ExportedParticle, path: Path) -> None:
     body = (
         f'<ImageData WholeExtent="{extent}" Origin="{origin}" '
         f'Spacing="{" ".join(f"{step:.17g}" for step in steps)}">'
-        f'<Piece Extent="{extent}">{_data("CellData", cells, "GrainLabel")}</Piece></ImageData>'
+        f'{LENGTHS}<Piece Extent="{extent}">{_data("CellData", cells, "GrainLabel")}</Piece>'
+        "</ImageData>"
     )
     _write(path, "ImageData", body)
 
@@ -72,7 +74,7 @@ def write_surfaces(mesh: InterfaceMesh, particle: ExportedParticle, path: Path) 
         "offsets": np.arange(1, count + 1, dtype=np.int64) * 3,
     }
     body = (
-        f'<PolyData><Piece NumberOfPoints="{len(mesh.vertices)}" NumberOfPolys="{count}">'
+        f'<PolyData>{LENGTHS}<Piece NumberOfPoints="{len(mesh.vertices)}" NumberOfPolys="{count}">'
         f"{_data('Points', {'Points': mesh.vertices})}{_data('Polys', polygons)}"
         f"{_data('CellData', sides, 'GrainA')}</Piece></PolyData>"
     )
@@ -112,15 +114,26 @@ def write_voxel_mesh(particle: ExportedParticle, path: Path) -> None:
         "GrainLabel": particle.labels[mask],
         **_grain_values(particle, mask),
     }
-    count = len(inside)
+    write_unstructured_grid(path, places[:, ::-1], [(HEXAHEDRON, compact.reshape(-1, 8))], cells)
+
+
+def write_unstructured_grid(
+    path: Path,
+    points: NDArray[np.float64],
+    blocks: Sequence[tuple[int, NDArray[np.integer]]],
+    cells: Arrays,
+) -> None:
+    """Write a `.vtu` of blocks of cells, each of one type of VTK, with data of all cells."""
+    ends = np.concatenate([np.full(len(block), block.shape[1], np.int64) for _, block in blocks])
     connected: Arrays = {
-        "connectivity": compact.ravel().astype(np.int64),
-        "offsets": np.arange(1, count + 1, dtype=np.int64) * 8,
-        "types": np.full(count, HEXAHEDRON, np.uint8),
+        "connectivity": np.concatenate([block.ravel() for _, block in blocks]).astype(np.int64),
+        "offsets": np.cumsum(ends),
+        "types": np.concatenate([np.full(len(block), kind, np.uint8) for kind, block in blocks]),
     }
     body = (
-        f'<UnstructuredGrid><Piece NumberOfPoints="{len(used)}" NumberOfCells="{count}">'
-        f"{_data('Points', {'Points': places[:, ::-1]})}{_data('Cells', connected)}"
+        f"<UnstructuredGrid>{LENGTHS}"
+        f'<Piece NumberOfPoints="{len(points)}" NumberOfCells="{len(ends)}">'
+        f"{_data('Points', {'Points': points})}{_data('Cells', connected)}"
         f"{_data('CellData', cells, 'GrainLabel')}</Piece></UnstructuredGrid>"
     )
     _write(path, "UnstructuredGrid", body)
@@ -152,6 +165,13 @@ def _array(name: str, values: NDArray[Any]) -> str:
     """Element of an array, compressed block by block and written in base64."""
     little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
     kind = little.dtype.str[1:]
+    if kind == "u8" and little.size and int(little.max()) >= 2**63:
+        raise InputError(
+            "a label is too great for VTK",
+            found=str(int(little.max())),
+            expected=f"less than {2**63}",
+            remedy="renumber the grains",
+        )
     if kind not in TYPES:  # uint16, uint64: no reader should have to guess
         little, kind = little.astype("<i8"), "i8"
     raw = little.tobytes()

@@ -192,7 +192,9 @@ def test_stl_files_are_closed_and_hold_the_volume_of_their_grain(rng, shape, tmp
         size = np.linalg.norm(vectors, axis=1, keepdims=True)
         assert np.allclose(rows["normal"] * size, vectors, atol=1e-3)
         volume = np.einsum("ij,ij->", corners.mean(axis=1), vectors) / 3
-        assert volume == pytest.approx((labels == label).sum() * np.prod(SPACING), rel=1e-5)
+        assert volume == pytest.approx(
+            (labels == label).sum() * np.prod(SPACING), rel=1e-2
+        )  # divided, it is drawn in
 
 
 def test_descriptors_reach_dream3d_in_micrometres_to_their_power(tmp_path):
@@ -205,7 +207,7 @@ def test_descriptors_reach_dream3d_in_micrometres_to_their_power(tmp_path):
         features = root["DataContainers/ImageDataContainer/CellFeatureData"]
         assert features["EquivalentDiameters"][1, 0] == pytest.approx(0.5)
         values = sorted(float(each[1, 0]) for each in features.values())
-    assert values == pytest.approx(sorted([1, 4, 0.5, 2, 0.9]))  # Active, label, um, um^3, 1
+    assert values == pytest.approx(sorted([1, 1, 4, 0.5, 2, 0.9]))  # the first: Active, Phases
 
 
 @few
@@ -223,7 +225,7 @@ def test_the_order_of_the_grain_table_does_not_matter(rng):
 def test_a_window_without_grains_is_kept_as_voxels_and_refused_as_mesh(tmp_path):
     table = pd.DataFrame({"label": [], "sphericity": []})
     particle = ExportedParticle(np.zeros((2, 3, 4), int), SPACING, table)
-    written = write_exports(particle, tmp_path, ["vti", "tif", "dream3d", "csv"])
+    written = write_exports(particle, tmp_path, ["vti", "tif", "dream3d", "xdmf", "csv"])
     assert not vtk_array(written["vti"], "GrainLabel").any()
     assert np.isnan(vtk_array(written["vti"], "sphericity")).all()
     assert not tifffile.imread(written["tif"]).any()
@@ -252,12 +254,11 @@ def test_vtk_pieces_count_their_points_cells_and_faces(tmp_path):
     assert np.unique(faces).tolist() == list(range(len(points)))
 
 
-def test_a_mesh_refuses_labels_and_steps_that_it_cannot_have(tmp_path):
+def test_a_mesh_refuses_labels_and_steps_that_it_cannot_have():
     labels = np.array([[[3, 2**31]]])
     with pytest.raises(SettingsError, match="smoothing_steps -1"):
         interface_mesh(labels, SPACING, -1)
     with pytest.raises(InputError, match="5"):
         grain_surface(interface_mesh(labels, SPACING, 0), 5)
-    particle = ExportedParticle(labels, SPACING, pd.DataFrame({"label": [3]}))
-    with pytest.raises(InputError, match="2147483648"):
-        write_exports(particle, tmp_path, ["ply"])
+    with pytest.raises(InputError, match="-2"):
+        interface_mesh(np.array([[[3, -2]]]), SPACING, 0)

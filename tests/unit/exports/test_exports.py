@@ -1,5 +1,6 @@
 """What other programs find in exported files; VTK and ImageJ formats are parsed here anew."""
 
+import dataclasses
 import struct
 import xml.etree.ElementTree as ElementTree
 
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from electrode_grains.ebsd import scan_readers, stack_scans
+from electrode_grains.ebsd.orientations import quaternions_from_euler
 from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.exports import (
     FORMATS,
@@ -43,7 +45,7 @@ def particle(labels):
         {"label": [70_000, 3], "equivalent_diameter_nm": [81.0, 93.0], "sphericity": [0.7, np.nan]}
     )
     euler = rng.uniform(0, 1.5, (*labels.shape, 3))
-    euler[0, 0, 0] = np.nan
+    euler[0, 0, 0] = euler[2, 2, 2] = np.nan
     return ExportedParticle(
         labels, SPACING, grains, material="NMC532", laue_group="-3m",
         image_quality=rng.normal(100, 9, labels.shape), euler_angles=euler,
@@ -79,8 +81,9 @@ def test_dream3d_layout_is_read_back_by_the_reader_of_scans(particle, labels, tm
     assert stack.attrs["phases"][0]["symmetry"] == "32"  # TSL's code of -3m
     quality = stack["image_quality"].to_numpy()
     assert np.allclose(quality, particle.image_quality, atol=1e-4)
-    euler = stack["euler_angles"].to_numpy()
-    assert np.allclose(euler, particle.euler_angles, atol=1e-6, equal_nan=True)
+    euler, inside = stack["euler_angles"].to_numpy(), labels > 0
+    assert np.allclose(euler[inside], particle.euler_angles[inside], atol=1e-6, equal_nan=True)
+    assert np.isnan(euler[2, 2, 2]).all()  # a voxel of a grain without orientation
 
 
 def test_dream3d_features_are_numbered_without_gaps_and_keep_their_labels(
@@ -171,18 +174,9 @@ def test_smoothing_leaves_the_window_flat(labels):
     assert np.allclose(mesh.vertices[cut, 0], 7.5 * SPACING[2])
 
 
-def test_ply_and_stl_hold_the_mesh(particle, labels, tmp_path):
-    written = write_exports(particle, tmp_path, ["ply", "stl"])
+def test_stl_holds_the_mesh(particle, labels, tmp_path):
+    written = write_exports(particle, tmp_path, ["stl"])
     mesh = interface_mesh(labels, SPACING, 10)
-    header, body = written["ply"].read_bytes().split(b"end_header\n")
-    assert f"element face {len(mesh.faces)}".encode() in header
-    points = np.frombuffer(body, "<f4", 3 * len(mesh.vertices)).reshape(-1, 3)
-    assert np.allclose(points, mesh.vertices, atol=1e-3)
-    rows = np.frombuffer(
-        body[12 * len(points) :], [("n", "u1"), ("face", "<i4", 3), ("grains", "<i4", 2)]
-    )
-    assert (rows["face"] == mesh.faces).all()
-    assert (rows["grains"] == mesh.grains).all()
     files = sorted(file.name for file in written["stl"].iterdir())
     assert files == ["grain_12.stl", "grain_3.stl", "grain_70000.stl"]
     raw = (written["stl"] / "grain_3.stl").read_bytes()
@@ -192,6 +186,75 @@ def test_ply_and_stl_hold_the_mesh(particle, labels, tmp_path):
     assert len(rows) == struct.unpack("<I", raw[80:84])[0]
     vertices, faces = grain_surface(mesh, 3)
     assert np.allclose(rows["corners"], vertices[faces], atol=1e-3)
+
+
+def test_stl_of_other_grains_are_removed_and_notes_left(particle, tmp_path):
+    folder = write_exports(particle, tmp_path, ["stl"])["stl"]
+    (folder / "grain_999.stl").write_bytes(b"of an earlier segmentation")
+    assert write_exports(particle, tmp_path, ["stl"])["stl"] == folder
+    files = sorted(file.name for file in folder.iterdir())
+    assert files == ["grain_12.stl", "grain_3.stl", "grain_70000.stl"]
+
+
+def test_dream3d_knows_phases_orientations_and_all_columns(particle, labels, tmp_path):
+    table = particle.grains.assign(
+        bunge_phi1=[0.3, np.nan], bunge_Phi=[0.5, np.nan], bunge_phi2=[0.2, np.nan],
+        touches_window=[True, False], centroid_x_nm=[250.0, 100.0], degenerate=["", "a line"],
+        own=[3, 4],
+    )  # fmt: skip
+    again = dataclasses.replace(particle, grains=table)
+    file = write_exports(again, tmp_path, ["dream3d"])["dream3d"]
+    with h5py.File(file) as root:
+        container = root["DataContainers/ImageDataContainer"]
+        assert container["_SIMPL_GEOMETRY/ORIGIN"][:] == pytest.approx([-0.005, -0.01, -0.015])
+        cells, features = container["CellData"], container["CellFeatureData"]
+        assert (cells["Phases"][..., 0] == (labels > 0)).all()
+        names = container["CellEnsembleData/MaterialName"]
+        assert h5py.check_string_dtype(names.dtype).length is None  # variable, as NX reads it
+        assert [name.decode() for name in names[:]] == ["Invalid Phase", "NMC532"]
+        assert features["Phases"][:, 0].tolist() == [0, 1, 1, 1]
+        assert features["AvgEulerAngles"][3] == pytest.approx([0.3, 0.5, 0.2])
+        expected = quaternions_from_euler([0.3, 0.5, 0.2])
+        assert features["AvgQuats"][3] == pytest.approx([*expected[1:], expected[0]], abs=1e-6)
+        assert features["TouchesWindow"][:, 0].tolist() == [0, 0, 0, 1]
+        assert features["CentroidXNm"][:, 0] == pytest.approx([0, 0.1, 0, 0.25])  # um
+        assert features["degenerate"][1].decode() == "a line"
+        assert features["own"][:, 0].tolist() == [0, 4, 0, 3]
+
+
+def test_paraview_finds_the_arrays_of_dream3d_by_xdmf(particle, labels, tmp_path):
+    written = write_exports(particle, tmp_path, ["dream3d", "xdmf"])
+    grid = ElementTree.parse(written["xdmf"]).find("Domain/Grid")
+    assert grid.find("Topology").get("Dimensions") == "7 8 9"
+    origin, steps = (item.text.split() for item in grid.find("Geometry"))
+    assert [float(each) for each in [*origin, *steps]] == [-0.015, -0.01, -0.005, 0.03, 0.02, 0.01]
+    for attribute in grid.findall("Attribute"):
+        item = attribute.find("DataItem")
+        file, path = item.text.split(":")
+        with h5py.File(tmp_path / file) as root:
+            assert list(root[path].shape) == [int(each) for each in item.get("Dimensions").split()]
+            assert root[path].dtype.itemsize == int(item.get("Precision"))
+
+
+def test_a_label_with_two_rows_is_refused(particle):
+    table = pd.concat([particle.grains, particle.grains.iloc[:1]])
+    with pytest.raises(InputError, match="70000"):
+        dataclasses.replace(particle, grains=table)
+
+
+def test_labels_beyond_63_bits_have_surfaces_and_are_refused_where_they_do_not_fit(tmp_path):
+    labels = np.array([[[3, 2**63 + 5]]], np.uint64)
+    particle = ExportedParticle(labels, SPACING, pd.DataFrame({"label": labels.ravel()}))
+    written = write_exports(particle, tmp_path, ["stl", "dream3d"])
+    assert sorted(file.name for file in written["stl"].iterdir()) == [
+        "grain_3.stl", "grain_9223372036854775813.stl",
+    ]  # fmt: skip
+    with h5py.File(written["dream3d"]) as root:
+        kept = root["DataContainers/ImageDataContainer/CellFeatureData/GrainLabels"][:, 0]
+    assert kept.tolist() == [0, 3, 2**63 + 5]
+    for name in ("vti", "vtp", "vtu", "tet", "tif"):
+        with pytest.raises(InputError, match="9223372036854775813"):
+            write_exports(particle, tmp_path, [name])
 
 
 def test_hexahedra_fill_the_grains_and_share_their_corners(particle, labels, tmp_path):
