@@ -12,7 +12,7 @@ export NO_MKDOCS_2_WARNING := 1
 export COLUMNS ?= 140
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types contracts bench audit validation soak mutants docs dist viz mlflow lock clean
+.PHONY: help setup run test lint types contracts bench audit validation soak mutants docs pictures dist viz mlflow lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ docs: $(DOCS_STAMP) ## the documentation as pages in site/, which open from the 
 	@if grep -rlE '(src|href)="https?://[^"]*\.(js|css)' site --include='*.html'; \
 	  then echo "these pages load from the network"; exit 1; fi
 	@echo "open $(CURDIR)/site/index.html, or run $(BIN)/mkdocs serve to search in it too"
+
+pictures: $(TEST_STAMP) ## the pictures in README and docs, from the results of make run
+	$(BIN)/python -m benchmarks.pictures
 
 dist: $(STAMP) ## a wheel in dist/, which installs anywhere and works as a library
 	rm -rf dist build
