@@ -42,7 +42,14 @@ from electrode_grains.figures.page_values import (
 )
 from electrode_grains.figures.style import characteristic_name
 from electrode_grains.figures.table_text import display_cell, heading
-from electrode_grains.figures.tables import table_1, table_2, table_3, table_4, unit_of
+from electrode_grains.figures.tables import (
+    TABLE_CAPTIONS,
+    table_1,
+    table_2,
+    table_3,
+    table_4,
+    unit_of,
+)
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; "
@@ -57,15 +64,11 @@ HEADLINES: Mapping[str, tuple[str, str]] = {
     "boundary_area_um2": ("grain boundary area", "µm²"),
     "specific_surface_area_per_um": ("grain-boundary area per volume", "µm⁻¹"),
 }
-CAPTIONS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], pd.DataFrame], str]] = {
-    "1": ("Best family of each characteristic by AIC.", table_1, "marginal_fits"),
-    "2": ("Mean and standard deviation: sample and fit.", table_2, "marginal_fits"),
-    "3": ("Correlation of pairs: sample and fitted density.", table_3, "copula_fits"),
-    "4": (
-        "Best copula of each pair by AIC. A rotation of 270 degrees is c(u, 1 - v).",
-        table_4,
-        "copula_fits",
-    ),
+TABLES: Mapping[str, tuple[Callable[[Mapping[str, Any]], pd.DataFrame], str]] = {
+    "1": (table_1, "marginal_fits"),
+    "2": (table_2, "marginal_fits"),
+    "3": (table_3, "copula_fits"),
+    "4": (table_4, "copula_fits"),
 }
 
 
@@ -244,8 +247,8 @@ def _picture_source(key: str, picture: Picture) -> str:
 def _tables(content: ReportContent) -> list[dict[str, Any]]:
     given = {str(key).removeprefix("table_"): table for key, table in content.tables.items()}
     tables = []
-    for number, (caption, build, source) in CAPTIONS.items():
-        fits = getattr(content, source)
+    for number, (build, source) in TABLES.items():
+        fits, caption = getattr(content, source), TABLE_CAPTIONS[number]
         if number in given:
             tables.append(page_table(f"Table {number}", caption, given.pop(number)))
         elif fits:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from unicodedata import lookup
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,20 @@ from electrode_grains.figures.style import (
 )
 
 MISSING = "-"
+_LETTERS = (
+    *("alpha", "beta", "gamma", "delta", "epsilon", "eta", "theta", "kappa", "lambda", "mu", "nu"),
+    *("xi", "rho", "sigma", "tau", "phi", "omega"),
+)
+GREEK: Mapping[str, str] = {
+    # Unicode has its own spelling of lambda.
+    name: lookup(f"GREEK SMALL LETTER {name.upper().replace('LAMBDA', 'LAMDA')}")
+    for name in _LETTERS
+} | {"Delta": "Δ"}
+LATEX_SIGNS: Mapping[str, str] = {
+    **{letter: rf"$\{name}$" for name, letter in GREEK.items()},
+    **{letter: f"$_{digit}$" for digit, letter in enumerate("₀₁₂₃₄₅₆₇₈₉")},
+    **{"²": "$^2$", "³": "$^3$", "±": r"$\pm$", "≤": r"$\leq$", "µ": r"$\mu$"},
+}
 
 
 SIGNIFICANT_DIGITS = 4
@@ -56,8 +71,14 @@ def to_markdown(table: pd.DataFrame) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def to_latex(table: pd.DataFrame) -> str:
+def to_latex(table: pd.DataFrame, caption: str = "", label: str = "") -> str:
     r"""Write a table in LaTeX with the rules of booktabs; the index is left out.
+
+    Parameters
+    ----------
+    table : DataFrame
+    caption, label : str
+        With a caption the table floats, and a text refers to it by the label.
 
     Examples
     --------
@@ -73,8 +94,12 @@ def to_latex(table: pd.DataFrame) -> str:
     alignment = "".join("r" if numeric else "l" for numeric in _numeric(table))
     headings = [_latex_cell(heading(str(name))) for name in table.columns]
     body = [[_latex_cell(cell) for cell in row] for row in display_rows(table)]
+    floats = [r"\begin{table}", rf"\caption{{{_latex_cell(caption)}}}"] if caption else []
+    named = [rf"\label{{{label}}}"] if caption and label else []
     return "\n".join(
         [
+            *floats,
+            *named,
             rf"\begin{{tabular}}{{{alignment}}}",
             r"\toprule",
             " & ".join(headings) + r" \\",
@@ -82,6 +107,7 @@ def to_latex(table: pd.DataFrame) -> str:
             *(" & ".join(row) + r" \\" for row in body),
             r"\bottomrule",
             r"\end{tabular}",
+            *([r"\end{table}"] if caption else []),
             "",
         ]
     )
@@ -174,9 +200,9 @@ def _markdown_cell(text: str) -> str:
 
 def _latex_cell(text: str) -> str:
     escaped = " ".join(text.split()).translate(LATEX_ESCAPES)
-    for sign, command in (("Δ", r"$\Delta$"), ("²", r"$^2$"), ("³", r"$^3$")):
+    for sign, command in LATEX_SIGNS.items():
         escaped = escaped.replace(sign, command)
-    return escaped
+    return escaped.replace("$$", "")  # a letter and its subscript in one formula
 
 
 def _numeric(table: pd.DataFrame) -> list[bool]:

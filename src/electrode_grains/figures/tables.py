@@ -7,8 +7,18 @@ from typing import Any
 
 import pandas as pd
 
+from electrode_grains.distributions import copula_family_named
+from electrode_grains.errors import SettingsError
+from electrode_grains.figures.parameters import parameter_list
 from electrode_grains.figures.style import CHARACTERISTICS, family_name
-from electrode_grains.figures.table_text import display_cell
+
+TABLE_CAPTIONS: Mapping[str, str] = {
+    "1": "Best family of each characteristic by AIC; parameters with standard errors.",
+    "2": "Mean and standard deviation: sample and fit.",
+    "3": "Correlation of pairs: sample and fitted density.",
+    "4": "Best copula of each pair by AIC; parameters with standard errors, in brackets intervals "
+    "where the data hardly tell them apart. A rotation of 270 degrees is c(u, 1 - v).",
+}
 
 
 def table_1(marginal_fits: Mapping[str, Any]) -> pd.DataFrame:
@@ -22,10 +32,10 @@ def table_1(marginal_fits: Mapping[str, Any]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns characteristic, unit, family, parameters, sample_size, akaike_weight, undecided
-        (other families within two units of AIC) and p_value (of the three distances as one
-        test, by parametric bootstrap; small where the best family does not fit either); a
-        characteristic that no family could be fitted to keeps its row,
+        Columns characteristic, unit, family, parameters (with standard errors), sample_size,
+        akaike_weight, undecided (other families within two units of AIC) and p_value (of the
+        three distances as one test, by parametric bootstrap; small where the best family does
+        not fit either); a characteristic that no family could be fitted to keeps its row,
         without family.
 
     Examples
@@ -43,7 +53,7 @@ def table_1(marginal_fits: Mapping[str, Any]) -> pd.DataFrame:
                 "characteristic": name,
                 "unit": unit_of(name, fits),
                 "family": best.get("family"),
-                "parameters": _parameters(_in_order(best)),
+                "parameters": parameter_list(_in_order(best).items(), best.get("standard_errors")),
                 "sample_size": fits.get("sample_size"),
                 "akaike_weight": _number(best.get("akaike_weight")),
                 "undecided": _families(fits.get("undecided")),
@@ -154,7 +164,8 @@ def table_4(copula_fits: Mapping[str, Any]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns x, y, family, parameters, rotation (degrees; 270 is c(u, 1 - v)), aic (0 for
+        Columns x, y, family, parameters (with standard errors, or intervals where the data
+        hardly tell them apart), rotation (degrees; 270 is c(u, 1 - v)), aic (0 for
         independence), akaike_weight, undecided (others within two units of AIC), p_value (of
         the family, on ranks, by parametric bootstrap) and independence_p_value (of Kendall's
         tau).
@@ -163,7 +174,7 @@ def table_4(copula_fits: Mapping[str, Any]) -> pd.DataFrame:
     --------
     >>> best = {"family": "bb1", "parameters": [0.36, 3.13], "rotation": 180}
     >>> table_4({"pairs": [{"x": "sphericity", "y": "convexity", "best": best}]}).iloc[0, 3]
-    '0.36, 3.13'
+    'κ = 0.36, δ = 3.13'
     """
     rows = []
     for pair in _pairs(copula_fits):
@@ -174,7 +185,7 @@ def table_4(copula_fits: Mapping[str, Any]) -> pd.DataFrame:
                 "x": pair.get("x"),
                 "y": pair.get("y"),
                 "family": best.get("family"),
-                "parameters": _parameters(best.get("parameters")),
+                "parameters": _copula_parameters(pair, best, winner),
                 "rotation": best.get("rotation"),
                 "aic": _number(winner.get("aic")),
                 "akaike_weight": _number(winner.get("akaike_weight")),
@@ -258,13 +269,18 @@ def _in_order(candidate: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: given[name] for name in candidate.get("parameter_order") or given}
 
 
-def _parameters(parameters: Mapping[str, Any] | Sequence[Any] | None) -> str:
-    """Write parameters in their own order, with names where they have some."""
-    if not parameters:
-        return ""
-    if isinstance(parameters, Mapping):
-        return ", ".join(f"{name} = {display_cell(value)}" for name, value in parameters.items())
-    return ", ".join(display_cell(value) for value in parameters)
+def _copula_parameters(
+    pair: Mapping[str, Any], best: Mapping[str, Any], winner: Mapping[str, Any]
+) -> str:
+    """Parameters with standard errors, or intervals where the data hardly tell them apart."""
+    values = list(best.get("parameters") or ())
+    try:
+        names = [each.name for each in copula_family_named(str(best.get("family"))).parameters]
+    except SettingsError:
+        names = []
+    named = zip(names if len(names) == len(values) else [""] * len(values), values, strict=True)
+    weak = pair.get("intervals") if pair.get("is_weakly_identified") else None
+    return parameter_list(named, winner.get("standard_errors"), weak)
 
 
 def _number(value: Any) -> float:

@@ -81,7 +81,8 @@ def test_table_3_sets_correlations_side_by_side():
 def test_table_4_names_family_parameters_and_rotation():
     table = table_4(COPULAS)
 
-    assert table.iloc[0, :5].tolist() == ["sphericity", "convexity", "bb1", "0.36, 3.13", 180]
+    fitted = ["bb1", "κ = 0.36, δ = 3.13", 180]
+    assert table.iloc[0, :5].tolist() == ["sphericity", "convexity", *fitted]
     assert table["rotation"].isna().tolist() == [False, True]
 
 
@@ -103,6 +104,30 @@ def test_rendered_tables_survive_a_round_trip_through_csv(tmp_path):
 
     assert "BB1 (Clayton-Gumbel)" in to_markdown(read)
     assert "BB1 (Clayton-Gumbel)" in to_latex(read)
+
+
+def test_parameters_have_errors_or_intervals_where_the_data_hardly_tell_them_apart():
+    winner = {"standard_errors": {"delta": 0.0279, "kappa": 0.669}}
+    pair = {
+        "x": "sphericity", "y": "convexity", "candidates": [winner],
+        "best": {"family": "bb8", "parameters": [4.9238, 0.96426], "rotation": 180},
+        "intervals": {"kappa": {"low": 3.35, "high": 6.63}, "delta": {"low": 0.88, "high": 0.99}},
+    }  # fmt: skip
+    text = table_4({"pairs": [pair]}).loc[0, "parameters"]
+    assert text == "κ = 4.924 ± 0.669, δ = 0.9643 ± 0.0279"
+    weak = {**pair, "is_weakly_identified": True}
+    text = table_4({"pairs": [weak]}).loc[0, "parameters"]
+    assert text == "κ = 4.924 (3.35 to 6.63), δ = 0.9643 (0.88 to 0.99)"
+
+
+def test_latex_has_symbols_a_caption_and_a_label():
+    table = pd.DataFrame({"parameters": ["σ₂ = 1.0 ± 0.2, p ≤ 0.01"]})
+    latex = to_latex(table, "50 % of µ", "tab:a")
+    assert r"$\sigma_2$ = 1.0 $\pm$ 0.2, p $\leq$ 0.01" in latex
+    assert latex.splitlines()[:3] == [
+        r"\begin{table}", r"\caption{50 \% of $\mu$}", r"\label{tab:a}"
+    ]  # fmt: skip
+    assert latex.endswith("\\end{tabular}\n\\end{table}\n")
 
 
 def test_latex_escapes_what_latex_would_obey():
@@ -129,7 +154,7 @@ def test_parameters_come_in_the_order_of_the_paper_though_files_sort_them():
         "parameter_order": ["mu", "lambda"],
     }
     fits = {"characteristics": {"d": {"best": "inverse_gaussian", "candidates": [best]}}}
-    assert table_1(fits).loc[0, "parameters"] == "mu = 513.8, lambda = 4600"
+    assert table_1(fits).loc[0, "parameters"] == "μ = 513.8, λ = 4600"
 
 
 def test_every_family_has_a_name_for_readers():
