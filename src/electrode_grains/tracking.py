@@ -13,7 +13,7 @@ import platform
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -199,6 +199,7 @@ class Tracker:
         parameters: Mapping[str, Any],
         metrics: Mapping[str, Any],
         tags: Mapping[str, str],
+        status: str = "FINISHED",
     ) -> None:
         """Log a candidate of a comparison as a finished run below the open one.
 
@@ -207,7 +208,7 @@ class Tracker:
         nested = {**tags, **_own_tags(), PARENT_TAG: self.runs[experiment]}
         run = self.client.create_run(self.experiment_ids[experiment], run_name=name, tags=nested)
         self._log(run.info.run_id, parameters, metrics, step=0)
-        self.client.set_terminated(run.info.run_id)
+        self.client.set_terminated(run.info.run_id, status=status)
 
     def set_tag(self, key: str, value: str) -> None:
         """Set a tag on all open runs."""
@@ -225,6 +226,48 @@ class Tracker:
         """Close as KILLED what is open in the store; runs that still wait are never opened."""
         self._waiting = []
         self.finish("KILLED")
+
+
+def log_study(
+    settings: TrackingSettings,
+    folder: Path,
+    name: str,
+    *,
+    parameters: Mapping[str, Any],
+    metrics: Mapping[str, float],
+    particles: Mapping[str, Mapping[str, float]],
+    failures: Mapping[str, str],
+    artifacts: Sequence[Path],
+) -> None:
+    """Log a study of many particles as one run, with a run below it for each particle.
+
+    Parameters
+    ----------
+    settings : TrackingSettings
+    folder : Path
+        Of the study, which relative paths of the store are inside.
+    name : str
+    parameters, metrics : mapping
+        Of the study.
+    particles : mapping of str to mapping of str to float
+        Metrics of each particle.
+    failures : mapping of str to str
+        Particles without results, and why.
+    artifacts : sequence of Path
+    """
+    tracker = open_tracker(settings, folder)
+    tracker.start("study", name, parameters, {"electrode_grains.version": __version__})
+    tracker.log_metrics("study", metrics)
+    for particle, values in particles.items():
+        tracker.log_candidate("study", particle, {}, values, {"particle": particle})
+    for particle, reason in failures.items():
+        if particle not in particles:
+            tags = {"particle": particle, "failure": reason[:PARAMETER_LENGTH]}
+            tracker.log_candidate("study", particle, {}, {}, tags, status="FAILED")
+    for path in artifacts:
+        tracker.log_artifacts("study", path)
+    tracker.finish("FINISHED")
+    close_tracker()
 
 
 @dataclass(frozen=True)
@@ -319,6 +362,16 @@ VIEWS: Mapping[str, RunsView] = {
         order_by="metrics.`delta_aic`",
         ascending=True,
         search="metrics.delta_aic >= 0",  # candidates alone, without the runs they belong to
+    ),
+    "study": RunsView(
+        (
+            "metrics.`pooled_count`",
+            "metrics.`grain_count`",
+            "metrics.`mean.equivalent_diameter_nm`",
+            "metrics.`between.equivalent_diameter_nm`",
+            "metrics.`intraclass_correlation.equivalent_diameter_nm`",
+            "tags.`failure`",
+        )
     ),
 }
 """Columns, order and filter of the table of runs of each experiment."""

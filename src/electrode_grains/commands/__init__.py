@@ -34,6 +34,7 @@ COMMANDS = {
     "report": "Open the report, or rebuild it.",
     "export": "Write grains for ParaView, ImageJ, DREAM.3D, meshes.",
     "compare": "Compare the grains of two particles.",
+    "study": "Compute, pool and compare many particles.",
 }
 """Commands in the order in which a particle needs them, and what each is for."""
 

@@ -30,6 +30,13 @@ Array = NDArray[np.float64]
 Grains = Mapping[str, Mapping[str, Array]]
 SIGNIFICANT = 0.05
 LEAST_PARTICLES = 2
+# Columns that are empty where there are too few particles for them.
+OF_MEANS = ("mean", "mean_low", "mean_high", "between")
+OF_SPREAD = (
+    *OF_MEANS, "between_low", "between_high", "heterogeneity_p_value", "within",
+    "intraclass_correlation", "intraclass_correlation_low", "intraclass_correlation_high",
+    "effective_grain_count",
+)  # fmt: skip
 KEYS = ["subject", "kind"]
 
 
@@ -138,17 +145,18 @@ def _statistics(
     for number, (name, columns) in enumerate(grains.items(), start=1):
         chosen = {each: columns[each] for each in settings.characteristics}
         found = list(particle_statistics(chosen, pairs, minimum_grains=settings.minimum_grains))
-        if len(found) < 2 * len(chosen):
-            count = min(int(np.isfinite(column).sum()) for column in chosen.values())
+        if not found:
+            count = max(int(np.isfinite(column).sum()) for column in chosen.values())
             omitted[name] = f"{count} whole grains, {settings.minimum_grains} are needed"
         else:
             rows += [{"particle": name, **vars(statistic)} for statistic in found]
         if report_progress is not None:
             report_progress(number, len(grains))
-    if len(grains) - len(omitted) < LEAST_PARTICLES:
+    compared = len(grains) - len(omitted)
+    if compared < LEAST_PARTICLES:
         raise InputError(
             "too few particles to compare",
-            found=f"{len(grains) - len(omitted)} of {len(grains)} with "
+            found=f"{compared} of {len(grains)} with "
             f"{settings.minimum_grains} whole grains or more",
             expected=f"at least {LEAST_PARTICLES}",
             remedy="compute more particles; or lower pool.minimum_grains in study.yml",
@@ -173,6 +181,7 @@ def _spread_row(table: pd.DataFrame, compared: Sequence[str], counts: Array) -> 
     row: dict[str, Any] = {
         "subject": first["subject"], "kind": first["kind"],
         "particle_count": len(table), "grain_count": int(sizes.sum()),
+        **dict.fromkeys(OF_SPREAD, np.nan),
     }  # fmt: skip
     if len(table) < LEAST_PARTICLES:
         return row
@@ -252,7 +261,7 @@ def _level_row(
 ) -> dict[str, Any]:
     chosen = table[table["level"] == level]
     row = {"group": group, "level": level, "subject": subject, "kind": kind,
-           "particle_count": len(chosen)}  # fmt: skip
+           "particle_count": len(chosen), **dict.fromkeys(OF_MEANS, np.nan)}  # fmt: skip
     if len(chosen) < LEAST_PARTICLES:
         return {**row, "mean": float(chosen["value"].mean())}
     effects = random_effects(chosen["value"], chosen["error"])

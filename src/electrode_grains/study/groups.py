@@ -12,6 +12,7 @@ from scipy.stats import rankdata
 from electrode_grains.study.random_effects import blocks
 
 Array = NDArray[np.float64]
+LEAST_PARTICLES = 3
 LEAST_TREND = 3  # different numbers that make a trend of a group
 
 
@@ -61,6 +62,8 @@ def group_test(
     -------
     GroupTest
     """
+    if len(values) < LEAST_PARTICLES or not np.isfinite(between):
+        return GroupTest("levels", np.nan, np.nan)
     numbers = as_numbers(levels)
     if numbers is not None and len(set(numbers)) >= LEAST_TREND:
         return _trend(values, numbers, replicates, rng)

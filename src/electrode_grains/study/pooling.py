@@ -154,7 +154,8 @@ def _pooled_rows(name: str, pool: Any, particles: pd.DataFrame, count: int) -> l
     for parameter, value in pool.model.parameters.items():
         row = {
             "characteristic": name, "family": pool.family, "parameter": parameter,
-            "value": value, "grain_count": count,
+            "value": value, "grain_count": count, "particle_count": 0,
+            **dict.fromkeys(("mean", "mean_low", "mean_high", "between"), np.nan),
         }  # fmt: skip
         if "parameter" in particles:
             chosen = particles[particles["parameter"] == parameter]

@@ -115,9 +115,10 @@ def estimate(values: Array, errors: Array, counts: Array) -> tuple[Array, Array]
     -------
     mean, between : ndarray, shape (R,)
     """
+    y, s = _checked(values, errors)
     means, spreads = np.empty(len(counts)), np.empty(len(counts))
-    for rows in blocks(len(counts), len(values)):
-        means[rows], spreads[rows] = _paule_mandel(values, errors**2, counts[rows])
+    for rows in blocks(len(counts), len(y)):
+        means[rows], spreads[rows] = _paule_mandel(y, s**2, counts[rows])
     return means, spreads
 
 
