@@ -27,7 +27,6 @@ RESULTS, PAGE, POOL = "results", "report.html", "grains"
 TABLE = Path("data/07_model_output/grain_table.parquet")
 REPORT = Path("data/08_reporting/report.html")
 DATASET = "grain_table"
-FEW = 8  # particles
 TABLES = ("statistics", "spread", "quantiles", "groups", "levels", "fits", "particle_fits")
 
 
@@ -187,11 +186,6 @@ def _content(
     warnings = []
     if len(samples) < count:
         warnings.append(f"{count - len(samples)} of {count} particles are not in the pool")
-    if tables["statistics"]["particle"].nunique() < FEW:
-        warnings.append(
-            f"intervals of spreads from fewer than {FEW} particles are too short: a bootstrap of "
-            "few particles has seen few particles"
-        )
     settings = study.settings
     return StudyContent(
         title=settings.name,

@@ -4,10 +4,10 @@ from .pooling import fit_study, pooled_quantiles
 from .random_effects import (
     Departures,
     RandomEffects,
-    bootstrap_spread,
     departures,
     draw_particles,
     random_effects,
+    spread_interval,
 )
 from .settings import ComputeSettings, PoolSettings, StudySettings
 from .statistics import Statistic, kendall_tau, particle_statistics
@@ -22,7 +22,6 @@ __all__ = [
     "StudyComparison",
     "StudySettings",
     "as_numbers",
-    "bootstrap_spread",
     "compare_study",
     "departures",
     "draw_particles",
@@ -32,4 +31,5 @@ __all__ = [
     "particle_statistics",
     "pooled_quantiles",
     "random_effects",
+    "spread_interval",
 ]

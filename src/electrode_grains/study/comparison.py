@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -16,12 +16,10 @@ from electrode_grains.errors import InputError
 from electrode_grains.study.groups import as_numbers, group_test
 from electrode_grains.study.pooling import pooled_quantiles
 from electrode_grains.study.random_effects import (
-    bootstrap_spread,
     departures,
     draw_particles,
-    estimate,
-    interval,
     random_effects,
+    spread_interval,
 )
 from electrode_grains.study.settings import PoolSettings
 from electrode_grains.study.statistics import particle_statistics
@@ -102,9 +100,10 @@ def compare_study(
 
     Notes
     -----
-    Particles are the units of the study: intervals come from whole particles drawn with
-    replacement and tests from particles permuted between groups. Grains of one particle are no
-    independent witnesses of a group, and resampling them makes every difference significant.
+    Particles are the units of the study: quantiles of the pool have their intervals from whole
+    particles drawn with replacement, tests of groups come from particles permuted between them.
+    Grains of one particle are no independent witnesses of a group, and resampling them makes every
+    difference significant.
     """
     rng = np.random.default_rng(settings.seed)
     statistics, omitted = _statistics(grains, settings, report_progress)
@@ -118,9 +117,7 @@ def compare_study(
         statistics[verdict] = adjusted < SIGNIFICANT
     compared = [name for name in grains if name not in omitted]
     counts = draw_particles(len(compared), settings.replicates, rng)
-    spread = pd.DataFrame(
-        [_spread_row(table, compared, counts) for _, table in _by_statistic(statistics)]
-    )
+    spread = pd.DataFrame([_spread_row(table) for _, table in _by_statistic(statistics)])
     tests, levels = _groups(statistics, spread, groups, settings, rng)
     columns = {
         name: {each: grains[each][name] for each in compared} for name in settings.characteristics
@@ -174,7 +171,7 @@ def _with_departures(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _spread_row(table: pd.DataFrame, compared: Sequence[str], counts: Array) -> dict[str, Any]:
+def _spread_row(table: pd.DataFrame) -> dict[str, Any]:
     values, errors = table["value"].to_numpy(), table["error"].to_numpy()
     sizes = table["grain_count"].to_numpy()
     first = table.iloc[0]
@@ -186,36 +183,32 @@ def _spread_row(table: pd.DataFrame, compared: Sequence[str], counts: Array) -> 
     if len(table) < LEAST_PARTICLES:
         return row
     effects = random_effects(values, errors)
-    held = pd.Index(compared).get_indexer(pd.Index(table["particle"]))
-    drawn = counts[:, held]
-    drawn = drawn[(drawn > 0).sum(axis=1) >= LEAST_PARTICLES]
-    low, high = bootstrap_spread(values, errors, drawn)
+    low, high = spread_interval(values, errors)
     row |= {
         "mean": effects.mean, "mean_low": effects.low, "mean_high": effects.high,
         "between": effects.between, "between_low": low, "between_high": high,
         "heterogeneity_p_value": effects.heterogeneity_p_value,
     }  # fmt: skip
     if first["kind"] == "mean":
-        row |= _shares(values, errors, sizes, drawn, effects.between)
+        row |= _shares(errors, sizes, np.array([effects.between, low, high]))
     return row
 
 
-def _shares(
-    values: Array, errors: Array, sizes: NDArray[Any], counts: Array, between: float
-) -> dict[str, float]:
-    """Spread within particles, and the share of the variance that lies between them."""
+def _shares(errors: Array, sizes: NDArray[Any], between: Array) -> dict[str, float]:
+    """Spread within particles, and the share of the variance that lies between them.
+
+    The spread within is known so much better than that between that the share has its interval
+    from the latter alone.
+    """
     inner = (sizes - 1.0) * errors**2 * sizes
-    within = np.sqrt(inner.sum() / (sizes - 1.0).sum())
-    drawn_within = (counts @ inner) / (counts @ (sizes - 1.0))
-    drawn_between = estimate(values, errors, counts)[1] ** 2
-    share = between**2 / (between**2 + within**2) if within > 0 or between > 0 else 0.0
-    low, high = interval(drawn_between / np.maximum(drawn_between + drawn_within, 1e-300))
+    within = float(np.sqrt(inner.sum() / (sizes - 1.0).sum()))
+    share, low, high = between**2 / np.maximum(between**2 + within**2, 1e-300)
     cluster = (sizes**2).sum() / sizes.sum()  # a grain's particle has so many grains in the mean
     return {
-        "within": float(within),
+        "within": within,
         "intraclass_correlation": float(share),
-        "intraclass_correlation_low": low,
-        "intraclass_correlation_high": high,
+        "intraclass_correlation_low": float(low),
+        "intraclass_correlation_high": float(high),
         "effective_grain_count": float(sizes.sum() / (1.0 + (cluster - 1.0) * share)),
     }
 

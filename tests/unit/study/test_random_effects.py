@@ -8,10 +8,9 @@ from statsmodels.stats.meta_analysis import combine_effects
 
 from electrode_grains.errors import InputError
 from electrode_grains.study import (
-    bootstrap_spread,
     departures,
-    draw_particles,
     random_effects,
+    spread_interval,
 )
 
 # Vaccinated and control, with and without tuberculosis, of 13 trials (Colditz et al., JAMA 271
@@ -82,13 +81,21 @@ def test_the_interval_of_the_mean_covers_it_for_few_particles():
     assert 0.92 <= covered / 400 <= 0.98  # 0.95 with a standard error of 0.011
 
 
-def test_a_bootstrap_of_the_spread_contains_it():
+def test_the_interval_of_the_spread_of_trials_is_the_published_one(bcg):
+    # metafor's confint of the same trials: tau^2 from 0.1197 to 1.1115.
+    low, high = np.square(spread_interval(*bcg))
+    assert low == pytest.approx(0.1197, abs=1e-4)
+    assert high == pytest.approx(1.1115, abs=1e-4)
+
+
+def test_the_interval_of_the_spread_covers_it_for_few_particles():
     rng = np.random.default_rng(4)
-    errors = np.full(60, 0.5)
-    values = rng.normal(0, 2.0, 60) + rng.normal(0, errors)
-    low, high = bootstrap_spread(values, errors, draw_particles(60, 499, rng))
-    assert low < 2.0 < high
-    assert high - low < 1.2
+    covered = 0
+    for _ in range(400):
+        errors = rng.uniform(0.3, 0.7, 6)
+        low, high = spread_interval(rng.normal(0, 1.0, 6) + rng.normal(0, errors), errors)
+        covered += low < 1.0 < high
+    assert 0.92 <= covered / 400 <= 0.98  # 0.95 with a standard error of 0.011
 
 
 def test_an_unusual_particle_is_judged_by_the_others_alone():

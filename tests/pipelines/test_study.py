@@ -1,0 +1,213 @@
+"""Studies end to end: two grain maps, virtual particles, workers that die, Ctrl-C, a full disk."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+from electrode_grains.commands.study_run import read_status
+from electrode_grains.commands.study_table import open_study
+from electrode_grains.runs import file_digests
+from pipelines.virtual_study import make_scans, make_study
+
+pytestmark = pytest.mark.slow
+ELECTRODE_GRAINS = [sys.executable, "-c", "from electrode_grains.commands import main; main()"]
+QUICK = {
+    "modelling": {
+        "goodness": {"replicates": 19, "selection_replicates": 0},
+        "sample": {"minimum_voxels": 8},
+        "pairs": {"families": ["independence"], "rotations": [0]},
+    }
+}
+
+
+def call(study, *words, **options):
+    return subprocess.run(
+        [*ELECTRODE_GRAINS, "study", *map(str, words), "--study", str(study)],
+        capture_output=True, text=True, check=False, **options,
+    )  # fmt: skip
+
+
+def make_map_study(folder, count):
+    """A study of grain maps: cells of random points, finer ones in batch b."""
+    from scipy.spatial import cKDTree
+
+    rows = ["id,grain_map,spacing_nm,laue_group,batch"]
+    grid = np.stack(np.meshgrid(*map(np.arange, (20, 40, 40)), indexing="ij"), -1).reshape(-1, 3)
+    for number in range(count):
+        rng = np.random.default_rng(number)
+        points = rng.random((260 if number % 2 else 150, 3)) * (20, 40, 40)
+        labels = cKDTree(points).query(grid)[1].astype(np.int32) + 1
+        np.save(folder / f"m{number}.npy", labels.reshape(20, 40, 40))
+        batch = "ab"[number % 2]
+        rows.append(f'p{number},m{number}.npy,"50,50,50",-3m,{batch}')
+    (folder / "particles.csv").write_text("\n".join(rows) + "\n")
+    settings = {
+        "settings": QUICK,
+        "sample": {"minimum_voxels": 8},
+        "pool": {"minimum_grains": 8, "replicates": 99},
+    }
+    (folder / "study.yml").write_text(yaml.safe_dump(settings))
+    return folder
+
+
+def states(study):
+    return {name: row["state"] for name, row in read_status(open_study(study)).items()}
+
+
+def grain_tables(study):
+    return {
+        file.parents[2].name: pd.read_parquet(file)
+        for file in study.glob("particles/*/data/07_model_output/grain_table.parquet")
+    }
+
+
+@contextmanager
+def cluster(workers):
+    """A scheduler and workers as a user starts them, on this machine alone."""
+    address = "tcp://127.0.0.1:18786"
+    local = ("--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0")
+    program = [sys.executable, "-m"]
+    scheduler = [*program, "distributed.cli.dask_scheduler", *local, "--port", "18786"]
+    worker = [*program, "distributed.cli.dask_worker", address, *local, "--nthreads", "1"]
+    started = [subprocess.Popen(scheduler)]
+    started += [subprocess.Popen([*worker, "--no-nanny"]) for _ in range(workers)]
+    try:
+        yield address, started[1:]
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def wait_until(condition, seconds=300):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+def running_particles(study):
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        words = process.info["cmdline"] or []
+        if "electrode_grains.commands.study_particle" in words and process.info["cwd"] == str(
+            study
+        ):
+            found.append(process)
+    return found
+
+
+def test_grain_maps_are_computed_pooled_and_skipped_when_up_to_date(tmp_path):
+    study = make_map_study(tmp_path, 3)
+    before = file_digests(tmp_path.glob("m*.npy"))
+    done = call(study, "run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    tables = grain_tables(study)
+    written = file_digests(study.glob("particles/*/data/07_model_output/grain_table.parquet"))
+    again = call(study, "run", "--workers", 2)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "are up to date" in (study / "logs" / "p1.log").read_text()
+    assert written == file_digests(
+        study.glob("particles/*/data/07_model_output/grain_table.parquet")
+    )
+    assert file_digests(tmp_path.glob("m*.npy")) == before
+    report = call(study, "report", "--no-open")
+    assert report.returncode == 0, report.stdout + report.stderr
+    pool = pd.read_parquet(study / "results" / "grains")
+    assert len(pool) == sum(map(len, tables.values()))
+    page = (study / "results" / "report.html").read_text("utf-8")
+    assert 'href="../particles/p0/data/08_reporting/report.html"' in page
+    client = MlflowClient(tracking_uri=f"sqlite:///{study / 'mlflow.db'}")
+    (experiment,) = (each for each in client.search_experiments() if each.name == "study")
+    runs = client.search_runs([experiment.experiment_id])
+    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert len(parents) == 1
+    assert len(runs) == 1 + 3
+
+
+def test_a_scheduler_with_a_worker_that_is_killed_gives_the_same_numbers(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    alone = make_map_study(tmp_path / "a", 2)
+    assert call(alone, "run").returncode == 0
+    study = make_map_study(tmp_path / "b", 2)
+    with cluster(2) as (address, workers):
+        process = subprocess.Popen(
+            [*ELECTRODE_GRAINS, "study", "run", "--study", str(study), "--scheduler", address]
+        )
+        wait_until(lambda: len(running_particles(study)) == 2)
+        time.sleep(10)
+        workers[0].kill()
+        assert process.wait(900) == 0
+    assert states(study) == {"p0": "done", "p1": "done"}
+    first, second = grain_tables(alone), grain_tables(study)
+    for name in first:
+        pd.testing.assert_frame_equal(first[name], second[name])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("workers", [0, 2])
+def test_ctrl_c_ends_the_particles_and_says_how_to_go_on(tmp_path, workers):
+    study = make_map_study(tmp_path, 2)
+    process = subprocess.Popen(
+        [*ELECTRODE_GRAINS, "study", "run", "--study", str(study), "--workers", str(workers)],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    wait_until(lambda: len(running_particles(study)) == max(workers, 1))
+    time.sleep(5)
+    process.send_signal(signal.SIGINT)
+    _, shown = process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGINT
+    assert "electrode-grains study run goes on from there" in shown
+    wait_until(lambda: not running_particles(study), seconds=10)
+    assert call(study, "run").returncode == 0
+    assert set(states(study).values()) == {"done"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a limit of file sizes")
+def test_a_disk_that_is_full_for_one_particle_is_a_row(tmp_path):
+    study = make_map_study(tmp_path, 2)
+    full = study / "particles" / "p0" / "data" / "07_model_output"
+    assert call(study, "run").returncode == 0
+    import shutil
+
+    shutil.rmtree(full)
+    full.symlink_to("/dev/full")  # nothing can be written below it
+    done = call(study, "run")
+    assert done.returncode == 2, done.stdout
+    assert states(study) == {"p0": "refused", "p1": "done"}
+    full.unlink()
+    assert call(study, "run", "--retry").returncode == 0
+
+
+def test_24_virtual_particles_end_to_end(tmp_path):
+    """From scans and labels; takes an hour on two cores."""
+    study = make_study(tmp_path, 24)
+    scans = file_digests([tmp_path / "raw"])
+    done = call(study, "run", "--workers", 2)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert file_digests([tmp_path / "raw"]) == scans
+    report = call(study, "report", "--no-open")
+    assert report.returncode == 0, report.stdout + report.stderr
+    levels = pd.read_parquet(study / "results" / "levels.parquet")
+    sizes = levels.query(
+        "group == 'batch' and kind == 'mean' and subject == 'equivalent_diameter_nm'"
+    ).set_index("level")["mean"]
+    assert sizes["coarse"] > sizes["fine"]
+
+
+def test_a_virtual_particle_from_scans(tmp_path):
+    make_scans(tmp_path / "raw", 3, 300.0)
+    study = make_study(tmp_path / "s", 1)
+    assert call(study, "run").returncode == 0
+    assert states(study) == {"p00": "done"}
