@@ -159,7 +159,7 @@ def report(folder: Path, no_open: bool) -> None:
             .tolist(),
         )
     for name, state, reason in pool.absent[:SHOWN]:
-        echo(f"  not in the pool: {name} ({state}): {reason.splitlines()[0]}")
+        echo(f"  not compared: {name} ({state}): {reason.splitlines()[0]}")
     echo(f"{page} ({page.stat().st_size / 1e6:.1f} MB)")
     if is_interactive() and not no_open:
         click.launch(str(page))

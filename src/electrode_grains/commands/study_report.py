@@ -39,7 +39,7 @@ class Pool:
     tables : dict of str to DataFrame
         All grains of each particle.
     absent : list of (str, str, str)
-        Particles that are not in the pool: name, state, reason.
+        Particles that are not compared: name, state, reason.
     """
 
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
@@ -184,8 +184,8 @@ def _content(
     }
     count = len(study.particles)
     warnings = []
-    if len(samples) < count:
-        warnings.append(f"{count - len(samples)} of {count} particles are not in the pool")
+    if pool.absent:
+        warnings.append(f"{len(pool.absent)} of {count} particles are not compared; listed below")
     settings = study.settings
     return StudyContent(
         title=settings.name,

@@ -43,7 +43,7 @@ class StudyContent:
     labels : mapping of str to mapping of str to str
         Level of each particle in each group.
     absent : sequence of (str, str, str)
-        Particles that are not in the pool: name, state, reason.
+        Particles that are not compared: name, state, reason.
     provenance : mapping of str to str
         Version, date, settings.
     """
@@ -96,12 +96,12 @@ def study_page(content: StudyContent) -> str:
             (f"{len(content.samples):,}", "particles pooled"),
             (f"{grain_count:,}", "grains in the pool"),
             (f"{unusual['particle'].nunique():,}", "unusual particles"),
-            (f"{len(content.absent):,}", "particles not in the pool"),
+            (f"{len(content.absent):,}", "particles not compared"),
         ],
         unusual=[_unusual_row(row, content.links) for _, row in _by_p_value(unusual)],
         spread=[_spread_row(row) for _, row in content.spread.iterrows()],
         charts=[_chart(name, content) for name in characteristics],
-        groups=[_group_row(row) for _, row in content.groups.iterrows()],
+        groups=[_group_row(row) for _, row in _tested(content.groups).iterrows()],
         levels=_levels(content.levels),
         fits=[_fit_row(row) for _, row in content.fits.iterrows()],
         cards=_cards(content, characteristics),
@@ -160,6 +160,11 @@ def _by_p_value(table: pd.DataFrame) -> Any:
     return table.sort_values("p_value", kind="stable").iterrows()
 
 
+def _tested(groups: pd.DataFrame) -> pd.DataFrame:
+    """Groups of which something could be tested: two levels, one of them of two particles."""
+    return groups[groups["p_value"].notna()] if len(groups) else groups
+
+
 def _unusual_row(row: pd.Series[Any], links: Mapping[str, str]) -> dict[str, str]:
     return {
         "particle": row["particle"], "link": links.get(row["particle"], ""),
@@ -203,15 +208,17 @@ def _levels(levels: pd.DataFrame) -> list[dict[str, Any]]:
         for level in dict.fromkeys(table["level"]):
             chosen = table[table["level"] == level].set_index("subject")
             cells = [
-                f"{number(chosen.loc[name].get('mean'))} "
-                f"({_between(chosen.loc[name].get('mean_low'), chosen.loc[name].get('mean_high'))})"
-                if name in chosen.index
-                else "-"
-                for name in names
+                _with_interval(chosen.loc[name]) if name in chosen.index else "-" for name in names
             ]
             rows.append([level, str(chosen["particle_count"].max()), *cells])
         tables.append({"group": group, "names": [subject(name) for name in names], "rows": rows})
     return tables
+
+
+def _with_interval(row: pd.Series[Any]) -> str:
+    known = np.isfinite(row["mean_low"])
+    ends = f" ({_between(row['mean_low'], row['mean_high'])})" if known else ""
+    return number(row["mean"]) + ends
 
 
 def _fit_row(row: pd.Series[Any]) -> list[str]:
