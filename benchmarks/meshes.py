@@ -1,6 +1,7 @@
 """Meshes of interfaces: volumes, areas, time and memory, for virtual particles and grain maps.
 
-`python -m benchmarks.meshes [GRAIN_MAP ...] [--paper]` prints the table of docs/exports.md.
+`python -m benchmarks.meshes [GRAIN_MAP ...] [--paper]` prints the table of docs/exports.md and
+draws docs/images/meshes.png.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 from numpy.typing import NDArray
 
-from electrode_grains.exports import interface_mesh
+from electrode_grains.exports import grain_surface, interface_mesh, tetrahedral_mesh
 from electrode_grains.exports.mesh import InterfaceMesh
 from electrode_grains.grain_maps import read_grain_map
 from electrode_grains.morphometry import measure_contacts
@@ -22,6 +26,8 @@ from electrode_grains.phantom import virtual_particle
 
 SPACING = (50.0, 50.0, 50.0)
 SMALL = 34  # voxels
+PICTURE = Path("docs/images/meshes.png")
+LIGHT = np.array([0.4, 0.3, 0.85])
 
 
 def roughened(labels: NDArray[Any], seed: int = 1) -> NDArray[Any]:
@@ -82,6 +88,64 @@ def report(name: str, labels: NDArray[Any], spacing: tuple[float, float, float])
         )
 
 
+def draw(
+    axes: Axes, points: NDArray[Any], faces: NDArray[Any], colours: NDArray[Any], title: str
+) -> None:
+    """Draw triangles in colours, lit from above."""
+    corners = points[faces]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    shades = 0.55 + 0.45 * (normals @ LIGHT)
+    lit = np.clip(colours * shades[:, None], 0, 1)
+    axes.add_collection3d(
+        Poly3DCollection(corners, facecolors=lit, edgecolors=(0, 0, 0, 0.35), linewidths=0.3)
+    )
+    low, high = corners.min(axis=(0, 1)), corners.max(axis=(0, 1))
+    axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), zlim=(low[2], high[2]), title=title)
+    axes.set_box_aspect(high - low)
+    axes.set_axis_off()
+
+
+def picture(labels: NDArray[Any]) -> None:
+    """Draw a small grain before and after smoothing, its tetrahedra, and a crop of the particle."""
+    figure = Figure(figsize=(13, 8.5), layout="tight")
+    panels = [figure.add_subplot(2, 3, 1 + at, projection="3d") for at in range(6)]
+    ids, counts = np.unique(labels[labels > 0], return_counts=True)
+    small = int(ids[counts >= SMALL][counts[counts >= SMALL].argmin()])
+    around = tuple(
+        slice(max(0, each.min() - 6), each.max() + 7) for each in np.nonzero(labels == small)
+    )
+    blue = np.array([[0.35, 0.6, 0.85]])
+    for panel, steps in zip(panels, (0, 10), strict=False):
+        mesh = interface_mesh(labels[around], SPACING, steps)
+        title = f"grain of {counts[ids == small][0]} voxels, {steps} steps"
+        draw(panel, *grain_surface(mesh, small), blue, title)
+    filled = tetrahedral_mesh(labels[around], SPACING)
+    shell = InterfaceMesh(filled.points, filled.faces, filled.sides)
+    draw(panels[2], *grain_surface(shell, small), blue, "surface of its tetrahedra")
+    crop = labels[20:50, 40:70, 40:70]
+    palette = np.random.default_rng(3).uniform(0.25, 1, (int(labels.max()) + 1, 3))
+    for panel, steps in zip(panels[3:], (0, 10), strict=False):
+        mesh = interface_mesh(crop, SPACING, steps)
+        outer = (mesh.grains == 0).any(axis=1)
+        sides = mesh.grains[outer]
+        faces = np.where(sides[:, 1:] == 0, mesh.faces[outer], mesh.faces[outer][:, ::-1])
+        draw(panel, mesh.vertices, faces, palette[sides.max(axis=1)], f"{steps} steps")
+    filled = tetrahedral_mesh(crop, SPACING)
+    kept = filled.points[filled.cells].mean(axis=1)[:, 2] < 14 * SPACING[0]
+    cells, grains = filled.cells[kept], filled.grains[kept]
+    faces = np.concatenate(
+        [cells[:, each] for each in ([1, 2, 3], [0, 3, 2], [0, 1, 3], [0, 2, 1])]
+    )
+    _, first, times = np.unique(
+        np.sort(faces, axis=1), axis=0, return_index=True, return_counts=True
+    )
+    outer = first[times == 1]
+    colours = palette[np.tile(grains, 4)[outer]]
+    draw(panels[5], filled.points, faces[outer], colours, "tetrahedra of the lower half")
+    figure.savefig(PICTURE, dpi=75)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("maps", nargs="*", type=Path)
@@ -94,7 +158,10 @@ def main() -> None:
     for name, shape in shapes.items():
         particle = virtual_particle(shape, SPACING, np.random.default_rng(20))
         report(f"virtual, {name}", particle.labels, SPACING)
-        report("roughened", roughened(particle.labels), SPACING)
+        rough = roughened(particle.labels)
+        report("roughened", rough, SPACING)
+        if shape[0] == 64:
+            picture(rough)
     for path in options.maps:
         found = read_grain_map(path)
         report(path.name, np.asarray(found.labels), found.spacing_nm or SPACING)
