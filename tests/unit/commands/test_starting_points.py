@@ -226,7 +226,8 @@ def test_exports_of_command_and_pipeline_are_recorded_alike(
         done = command(*words)
         assert done.exit_code == 0, done.output
     assert {file.name for file in folder.glob("[!.]*")} == {
-        *("grains.vti", "grains.tif", "grains.dream3d", "grain_table.csv", "interfaces.msh"),
+        *("grains.vti", "grains.tif", "grains.dream3d", "grains.xdmf", "grain_table.csv"),
+        "interfaces.msh",
         "grains_stl",
     }
     shutil.rmtree(folder)
