@@ -43,6 +43,13 @@ from .goodness import (
     edf_statistics,
     goodness_of_fit,
 )
+from .hierarchy import (
+    PooledFit,
+    RandomEffect,
+    pool_copulas,
+    pool_marginals,
+    random_effect,
+)
 from .joint import (
     JointDensity,
     SampledDistribution,
@@ -157,7 +164,9 @@ __all__ = [
     "PairFit",
     "PairSettings",
     "Parameter",
+    "PooledFit",
     "Population",
+    "RandomEffect",
     "RankCheck",
     "Reparametrization",
     "Rounding",
@@ -191,8 +200,11 @@ __all__ = [
     "joint_density_of",
     "likelihood_intervals",
     "marginal_candidate_densities",
+    "pool_copulas",
+    "pool_marginals",
     "populations",
     "pseudo_observations",
+    "random_effect",
     "rank_by_aic",
     "register_family",
     "select_copula",

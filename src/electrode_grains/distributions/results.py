@@ -66,7 +66,7 @@ class Fit(Generic[Model]):
         errors = self.standard_errors or {}
         parameters = ", ".join(
             f"{name} = {value:.4g} ± {errors.get(name, math.nan):.2g}"
-            for name, value in self._by_name.items()
+            for name, value in self.parameters_by_name.items()
         )
         rotation = getattr(self.model, "rotation", 0)
         turned = f" rotated by {rotation} degrees" if rotation else ""
@@ -77,7 +77,8 @@ class Fit(Generic[Model]):
         )
 
     @property
-    def _by_name(self) -> dict[str, float]:
+    def parameters_by_name(self) -> dict[str, float]:
+        """Parameters by name, of marginals and copulas alike; empty without a model."""
         given: Any = self.parameters
         if isinstance(given, Mapping):
             return dict(given)
@@ -101,7 +102,7 @@ class Fit(Generic[Model]):
         errors = self.standard_errors or {}
         return {
             name: (value - z * errors[name], value + z * errors[name])
-            for name, value in self._by_name.items()
+            for name, value in self.parameters_by_name.items()
         }
 
     def interval_of(
@@ -129,8 +130,8 @@ class Fit(Generic[Model]):
         model: Any = self.model
         if model is None:
             raise ComputationError("a fit without a model has no quantities", found=self.reason)
-        names = list(self._by_name)
-        values = np.array(list(self._by_name.values()))
+        names = list(self.parameters_by_name)
+        values = np.array(list(self.parameters_by_name.values()))
         is_mapping = isinstance(self.parameters, Mapping)
 
         def at(point: NDArray[np.float64]) -> float:
