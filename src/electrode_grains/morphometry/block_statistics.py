@@ -13,6 +13,7 @@ from electrode_grains.errors import InputError
 from electrode_grains.morphometry import kernels
 from electrode_grains.morphometry.checks import check_labels
 from electrode_grains.morphometry.crofton import FACE_CLASSES
+from electrode_grains.morphometry.scanning import scan_block
 
 Integers = NDArray[np.int64]
 Triple = tuple[int, int, int]
@@ -167,9 +168,8 @@ def measure_block(
     depth, height, width = block.shape
     own = (top, depth - bottom, upper_row, height - lower_row, left, width - right)
     origin = (offset[0] - top, offset[1] - upper_row, offset[2] - left)
-    labels, sums, low, high, outside, keys, counts, faces, corners, owners, filled = (
-        kernels.scan_block(native.view(f"u{block.dtype.itemsize}"), own, origin, window, hulls)
-    )
+    scan = scan_block(native.view(f"u{block.dtype.itemsize}"), own, origin, window, hulls)
+    labels, keys, faces = scan.labels, scan.keys, scan.faces
     if np.issubdtype(block.dtype, np.signedinteger) and labels.max() > np.iinfo(block.dtype).max:
         _refuse_negative(block, origin)
     order = np.argsort(labels)  # label 0 stays first
@@ -181,15 +181,15 @@ def measure_block(
     ranks = np.stack([np.minimum(first, second), np.maximum(first, second)], axis=1)
     in_order = np.lexsort((ranks[:, 1], ranks[:, 0]))
     faces.sort()  # in place: a copy would count in the peak of memory
-    corners, starts = kernels.group_by_owner(corners, owners, filled, rank - 1, labels.size - 1)
+    corners, starts = kernels.group_by_owner(scan.corners, scan.owners, rank - 1, labels.size - 1)
     return BlockStatistics(
         labels=labels[grains],
-        sums=sums[grains],
-        lower=low[grains],
-        upper=high[grains],
-        outside_neighbours=outside[grains],
+        sums=scan.sums[grains],
+        lower=scan.lower[grains],
+        upper=scan.upper[grains],
+        outside_neighbours=scan.outside[grains],
         pairs=ranks[in_order],
-        pair_counts=counts[in_order],
+        pair_counts=scan.counts[in_order],
         faces=faces,
         corners=corners,
         corner_starts=starts,

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -94,8 +95,8 @@ def hull_voxel_counts(
     with ThreadPoolExecutor(threads) as pool:
         list(
             pool.map(
-                lambda turn: _count_some(
-                    corners, starts, window[1], window[2], turn, threads, counts
+                lambda first: _count_some(
+                    corners, starts, *window[1:], range(first, counts.size, threads), counts
                 ),
                 range(threads),
             )
@@ -112,28 +113,37 @@ def _check_extent(extent: int) -> None:
         )
 
 
-@njit(cache=True, nogil=True)
 def _count_some(
     corners: Integers,
     starts: Integers,
     height: int,
     width: int,
-    first: int,
-    step: int,
+    grains: range,
     counts: Integers,
 ) -> None:
-    for grain in range(first, counts.size, step):
-        begin, end = starts[grain], starts[grain + 1]
-        if begin == end:
-            continue
-        points = np.empty((end - begin, 3), np.int64)
-        for i in range(end - begin):
-            flat = corners[begin + i]
-            points[i, 0] = flat // (height * width)
-            points[i, 1], points[i, 2] = flat // width % height, flat % width
-        for axis in range(3):
-            points[:, axis] -= points[:, axis].min()
-        counts[grain] = _count_one(points)
+    for grain in grains:
+        flat = corners[starts[grain] : starts[grain + 1]]
+        if flat.size:
+            rows = flat // width
+            points = np.stack([rows // height, rows % height, flat % width], axis=1)
+            points -= points.min(axis=0)
+            counts[grain] = _count_one(points)
+
+
+def _count_one(p: Integers) -> int:
+    """Decide the rank of the points, all of them at least 0, and count accordingly."""
+    rank, b, c, e = _spanning_points(p)
+    if rank == 0:
+        return 1
+    if rank == 1:
+        return _count_line(p, b)
+    if rank == 2:
+        n0, n1, n2, d = _normal(p, 0, b, c)
+        return _count_flat(p, np.array([n0, n1, n2]), d)
+    return _count_solid(p, b, c, e)
+
+
+# What calls these loops is not compiled: numba would compile them again within it.
 
 
 @njit(cache=True, nogil=True)
@@ -146,82 +156,60 @@ def _normal(p: Integers, a: int, b: int, c: int) -> tuple[int, int, int, int]:
 
 
 @njit(cache=True, nogil=True)
-def _gcd(a: int, b: int) -> int:
-    while b:
-        a, b = b, a % b
-    return abs(a)
-
-
-@njit(cache=True, nogil=True)
-def _count_one(p: Integers) -> int:
-    """Decide the rank of the points, all of them at least 0, and count accordingly."""
-    n = len(p)
-    b, far = 0, 0
-    for i in range(1, n):
+def _spanning_points(p: Integers) -> tuple[int, int, int, int]:
+    """Dimension of the hull, and three points that span it together with the first one."""
+    origin, b, c, e = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    farthest = np.int64(0)
+    for i in range(1, len(p)):
         away = abs(p[i, 0] - p[0, 0]) + abs(p[i, 1] - p[0, 1]) + abs(p[i, 2] - p[0, 2])
-        if away > far:
-            b, far = i, away
-    if far == 0:
-        return 1
-    c, far = 0, 0
-    for i in range(1, n):
-        n0, n1, n2, d = _normal(p, 0, b, i)
+        if away > farthest:
+            b, farthest = i, away
+    if farthest == 0:
+        return 0, b, c, e
+    farthest = np.int64(0)
+    for i in range(1, len(p)):
+        n0, n1, n2, d = _normal(p, origin, b, np.int64(i))
         away = abs(n0) + abs(n1) + abs(n2)
-        if away > far:
-            c, far = i, away
-    if far == 0:
-        return _count_line(p, b)
-    n0, n1, n2, d = _normal(p, 0, b, c)
-    e, far = 0, 0
-    for i in range(1, n):
+        if away > farthest:
+            c, farthest = i, away
+    if farthest == 0:
+        return 1, b, c, e
+    n0, n1, n2, d = _normal(p, origin, b, c)
+    farthest = np.int64(0)
+    for i in range(1, len(p)):
         away = abs(n0 * p[i, 0] + n1 * p[i, 1] + n2 * p[i, 2] - d)
-        if away > far:
-            e, far = i, away
-    if far == 0:
-        return _count_flat(p, (n0, n1, n2), d)
-    return _count_solid(p, b, c, e)
+        if away > farthest:
+            e, farthest = i, away
+    return (2 if farthest == 0 else 3), b, c, e
 
 
-@njit(cache=True, nogil=True)
 def _count_line(p: Integers, b: int) -> int:
-    d0, d1, d2 = p[b, 0] - p[0, 0], p[b, 1] - p[0, 1], p[b, 2] - p[0, 2]
-    whole = _gcd(_gcd(d0, d1), d2)
-    d0, d1, d2 = d0 // whole, d1 // whole, d2 // whole
-    square = d0 * d0 + d1 * d1 + d2 * d2
-    least: Any = 0
-    most: Any = 0
-    for i in range(len(p)):
-        dot = (p[i, 0] - p[0, 0]) * d0 + (p[i, 1] - p[0, 1]) * d1 + (p[i, 2] - p[0, 2]) * d2
-        least, most = min(least, dot // square), max(most, dot // square)
-    length: int = most - least + 1
-    return length
+    direction = p[b] - p[0]
+    direction //= np.gcd.reduce(direction)
+    places = (p - p[0]) @ direction // (direction @ direction)
+    return int(places.max() - places.min()) + 1
 
 
-@njit(cache=True, nogil=True)
-def _count_flat(p: Integers, normal: tuple[int, int, int], distance: int) -> int:
+def _count_flat(p: Integers, normal: Integers, distance: int) -> int:
     """Count in the projection along the axis in which the plane is steepest."""
-    whole = _gcd(_gcd(normal[0], normal[1]), normal[2])
-    n = np.array([normal[0] // whole, normal[1] // whole, normal[2] // whole])
-    distance //= whole
-    axis = np.argmax(np.abs(n))
+    whole = np.gcd.reduce(normal)
+    n, distance = normal // whole, distance // whole
+    axis = int(np.argmax(np.abs(n)))
     u, v = (axis + 1) % 3, (axis + 2) % 3
-    height, width = p[:, u].max() + 1, p[:, v].max() + 1
-    least, most = np.full(height, width), np.full(height, np.int64(-1))
-    for i in range(len(p)):
-        least[p[i, u]] = min(least[p[i, u]], p[i, v])
-        most[p[i, u]] = max(most[p[i, u]], p[i, v])
+    height, width = p[:, [u, v]].max(axis=0) + 1
+    least, most = np.full(height, width), np.full(height, -1)
+    np.minimum.at(least, p[:, u], p[:, v])
+    np.maximum.at(most, p[:, u], p[:, v])
     rows = np.flatnonzero(most >= 0)
     least, most = _fill_between(rows, least[rows], 1), _fill_between(rows, most[rows], -1)
     count = 0
-    for i in range(least.size):
-        for j in range(least[i], most[i] + 1):
-            # The third coordinate must be whole for the point to lie on the lattice.
-            if (distance - n[u] * (i + rows[0]) - n[v] * j) % n[axis] == 0:
-                count += 1
+    for row, (first, last) in enumerate(zip(least.tolist(), most.tolist(), strict=True), rows[0]):
+        # The third coordinate must be whole for the point to lie on the lattice.
+        between = np.arange(first, last + 1)
+        count += int(np.count_nonzero((distance - n[u] * row - n[v] * between) % n[axis] == 0))
     return count
 
 
-@njit(cache=True, nogil=True)
 def _fill_between(rows: Integers, ends: Integers, sign: int) -> Integers:
     """First (sign 1) or last (-1) whole number in each row inside a chain of corners."""
     keep = np.empty(rows.size, np.bool_)
@@ -229,21 +217,32 @@ def _fill_between(rows: Integers, ends: Integers, sign: int) -> Integers:
     corners = np.flatnonzero(keep)
     filled = np.empty(rows[-1] - rows[0] + 1, np.int64)
     filled[0] = ends[0]
-    for k in range(1, corners.size):
-        a, b = corners[k - 1], corners[k]
+    for a, b in itertools.pairwise(corners):
         rise, run = ends[b] - ends[a], rows[b] - rows[a]
-        for row in range(rows[a], rows[b] + 1):
-            # Rounded inwards: up for the first, down for the last.
-            filled[row - rows[0]] = ends[a] - sign * (-sign * rise * (row - rows[a]) // run)
+        steps = np.arange(run + 1)
+        # Rounded inwards: up for the first, down for the last.
+        between = ends[a] - sign * (-sign * rise * steps // run)
+        filled[rows[a] - rows[0] : rows[b] - rows[0] + 1] = between
     return filled
 
 
-@njit(cache=True, nogil=True)
 def _count_solid(p: Integers, b: int, c: int, e: int) -> int:
     """Count along x, between the first and the last whole x of each row (z, y)."""
-    facets, planes, count = _solid_facets(p, b, c, e)
-    depth, height = p[:, 0].max() + 1, p[:, 1].max() + 1
-    first, last = np.full((depth, height), LARGEST), np.full((depth, height), np.int64(-1))
+    # A hull of n points never has more than 2 n - 4 facets.
+    size = 2 * len(p) + 4
+    facets, planes = np.empty((size, 3), np.int64), np.empty((size, 4), np.int64)
+    count = _solid_facets(p, b, c, e, facets, planes)
+    depth, height, _ = p.max(axis=0) + 1
+    first, last = np.full((depth, height), LARGEST), np.full((depth, height), -1)
+    _mark_ends(p, facets, planes, count, first, last)
+    return int(np.maximum(last - first + 1, 0, where=last >= 0, out=np.zeros_like(last)).sum())
+
+
+@njit(cache=True, nogil=True)
+def _mark_ends(
+    p: Integers, facets: Integers, planes: Integers, count: int, first: Integers, last: Integers
+) -> None:
+    """Write the first and the last whole x of the rows (z, y) that each facet covers."""
     for f in range(count):
         n0, n1, n2 = planes[f, 0], planes[f, 1], planes[f, 2]
         if n2 == 0:
@@ -254,13 +253,13 @@ def _count_solid(p: Integers, b: int, c: int, e: int) -> int:
         zb, yb = p[facets[f, 1], 0], p[facets[f, 1], 1]
         zc, yc = p[facets[f, 2], 0], p[facets[f, 2], 1]
         step_a, step_b, step_c = turn * (zb - za), turn * (zc - zb), turn * (za - zc)
-        y_first = min(ya, yb, yc)
-        for z in range(min(za, zb, zc), max(za, zb, zc) + 1):
+        y_first, y_last = min(ya, min(yb, yc)), max(ya, max(yb, yc))
+        for z in range(min(za, min(zb, zc)), max(za, max(zb, zc)) + 1):
             edge_a = step_a * (y_first - ya) - turn * (yb - ya) * (z - za)
             edge_b = step_b * (y_first - yb) - turn * (yc - yb) * (z - zb)
             edge_c = step_c * (y_first - yc) - turn * (ya - yc) * (z - zc)
             room = planes[f, 3] - n0 * z - n1 * y_first
-            for y in range(y_first, max(ya, yb, yc) + 1):
+            for y in range(y_first, y_last + 1):
                 if (edge_a | edge_b | edge_c) >= 0:
                     if n2 > 0:
                         last[z, y] = room // n2
@@ -268,16 +267,13 @@ def _count_solid(p: Integers, b: int, c: int, e: int) -> int:
                         first[z, y] = -(room // -n2)
                 edge_a, edge_b, edge_c = edge_a + step_a, edge_b + step_b, edge_c + step_c
                 room -= n1
-    total = 0
-    for z in range(depth):
-        for y in range(height):
-            total += max(0, last[z, y] - first[z, y] + 1)
-    return total
 
 
 @njit(cache=True, nogil=True)
-def _solid_facets(p: Integers, b: int, c: int, e: int) -> tuple[Integers, Integers, int]:
+def _solid_facets(p: Integers, b: int, c: int, e: int, facets: Integers, planes: Integers) -> int:
     """Triangles of the hull, their outward normals and distances; quickhull in whole numbers.
+
+    Written to `facets` and `planes`; returns their number.
 
     Every point that lies outside is listed with one facet that it sees; the farthest point of
     a list joins the hull, and only the lists of the facets that it removes are dealt out again.
@@ -286,23 +282,27 @@ def _solid_facets(p: Integers, b: int, c: int, e: int) -> tuple[Integers, Intege
     facet takes has a normal of 0, which no point sees.
     """
     n = len(p)
-    size = 2 * n + 4
-    facets, planes = np.empty((size, 3), np.int64), np.empty((size, 4), np.int64)
+    size = len(facets)
     beside = np.empty((size, 3), np.int64)  # facet beyond the edge from corner k to the next
     heads = np.full(size, -1, np.int64)  # first point of each facet's list, the farthest
     following, height = np.arange(1, n + 1), np.zeros(n, np.int64)
     following[n - 1] = -1
     judged, seen = np.full(size, -1, np.int64), np.empty(size, np.bool_)  # by the newest point
-    vacant, fresh, begins_at = np.empty((3, size), np.int64)
+    vacant, fresh = np.empty(size, np.int64), np.empty(size, np.int64)
+    begins_at = np.empty(size, np.int64)
     rim = np.empty((size, 3), np.int64)  # edges of what is seen, and the facet beyond
-    n0, n1, n2, d = _normal(p, 0, b, c)
+    n0, n1, n2, d = _normal(p, np.int64(0), b, c)
     if n0 * p[e, 0] + n1 * p[e, 1] + n2 * p[e, 2] > d:
         b, c = c, b
-    for f, (i, j, k) in enumerate(((0, b, c), (0, c, e), (0, e, b), (c, b, e))):
-        _set_facet(p, i, j, k, facets, planes, f)
+    # The tetrahedron of facets (0 b c), (0 c e), (0 e b), (c b e).
+    tetrahedron = np.array([0, b, c, 0, c, e, 0, e, b, c, b, e])
+    neighbours = np.array([2, 3, 1, 0, 3, 2, 1, 3, 0, 0, 2, 1])
+    for f in range(4):
+        i, j, k = tetrahedron[3 * f], tetrahedron[3 * f + 1], tetrahedron[3 * f + 2]
+        _set_facet(p, i, j, k, facets, planes, np.int64(f))
         fresh[f] = f
-    for f, (i, j, k) in enumerate(((2, 3, 1), (0, 3, 2), (1, 3, 0), (0, 2, 1))):
-        beside[f, 0], beside[f, 1], beside[f, 2] = i, j, k
+        for side in range(3):
+            beside[f, side] = neighbours[3 * f + side]
     loose, count, fresh_count, vacant_count, at = np.int64(0), 4, 4, 0, np.int64(0)
     while True:
         # Deal out the loose points among the fresh facets, the farthest in front.
@@ -323,7 +323,7 @@ def _solid_facets(p: Integers, b: int, c: int, e: int) -> tuple[Integers, Intege
         while at < count and heads[at] < 0:
             at += 1
         if at == count:
-            return facets, planes, count
+            return count
         top = heads[at]
         p0, p1, p2 = p[top, 0], p[top, 1], p[top, 2]
         # Spread from the facet over which the point is listed to all that it sees.

@@ -1,8 +1,9 @@
 """Loops over the runs of a label volume, compiled: moments, neighbouring pairs, extreme points.
 
 A run is a stretch of one label along x. Neighbouring rows are compared run by run, not voxel
-by voxel: two runs give the overlaps of all three steps along x at once. All loops of the pass
-stand in this file, long as it is: numba's cache does not see a change in another one.
+by voxel: two runs give the overlaps of all three steps along x at once. What calls these loops
+is no loop of voxels and not compiled (`electrode_grains.morphometry.scanning`): numba would
+compile them again within it.
 """
 
 # mypy: disable-error-code="operator, assignment, arg-type"
@@ -27,15 +28,7 @@ CLASS_X, CLASS_Y, CLASS_YX, CLASS_Z, CLASS_ZX, CLASS_ZY, CLASS_ZYX = range(7)
 CLASS_COUNT = 7
 
 
-# --- growing lists and hash tables -----------------------------------------------------------
-
-
-@njit(cache=True, nogil=True)
-def _grow(array: NDArray[Any], needed: int) -> Any:
-    """Copy with room for at least `needed` entries along the first axis."""
-    grown = np.empty((max(needed, 3 * len(array) // 2), *array.shape[1:]), array.dtype)
-    grown[: len(array)] = array
-    return grown
+# --- hash tables --------------------------------------------------------------------------
 
 
 @njit(cache=True, nogil=True)
@@ -54,7 +47,7 @@ def _pair_key(a: int, b: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _larger_table(keys: NDArray[np.uint64], used: int, size: int) -> Ranks:
+def larger_table(keys: NDArray[np.uint64], used: int, size: int) -> Ranks:
     """Hash table of keys with at least `size` slots, a power of two."""
     slots = np.full(2 ** int(np.ceil(np.log2(size))), EMPTY, np.int32)
     mask = np.uint64(slots.size - 1)
@@ -70,30 +63,10 @@ def _larger_table(keys: NDArray[np.uint64], used: int, size: int) -> Ranks:
 
 
 @njit(cache=True, nogil=True)
-def _find_ends(
-    row: NDArray[Any], changes: NDArray[np.uint8], words: NDArray[np.uint64], ends: Ranks
-) -> int:
-    """Write the ends (excluded) of the runs of a row; return their number.
-
-    `changes` has a multiple of 8 bytes, 0 beyond the row; `words` is the same memory. Most
-    words hold no change, and the comparison runs on vector registers.
-    """
-    left, right = row[:-1], row[1:]
-    for x in range(left.size):
-        changes[x] = left[x] != right[x]
-    count = 0
-    for word in range(words.size):
-        if words[word] != 0:
-            for x in range(8 * word, 8 * word + 8):
-                ends[count] = x + 1  # overwritten by the next one unless there is a change
-                count += int(changes[x])
-    ends[count] = row.size
-    return count + 1
-
-
-@njit(cache=True, nogil=True)
-def _rank_runs(
-    plane: NDArray[Any],
+def rank_runs(
+    plane: NDArray[np.uint64],
+    changes: NDArray[np.uint8],
+    words: NDArray[np.uint64],
     first_row: int,
     ends: Ranks,
     ranks: Ranks,
@@ -101,22 +74,29 @@ def _rank_runs(
     slots: Ranks,
     labels: NDArray[np.uint64],
     label_count: int,
-    changes: NDArray[np.uint8],
-    words: NDArray[np.uint64],
 ) -> tuple[int, int]:
     """Find the runs of a plane and the ranks of their labels, in order of appearance.
 
-    Stops before a row for which `labels` may be too short, and returns that row and the
+    `changes[y, x]` says whether row y changes behind x, in a multiple of 8 columns, 0 beyond the
+    row; `words` is the same memory: most of them hold no change. Writes the ends (excluded) of
+    the runs. Stops before a row for which `labels` may be too short, and returns that row and the
     number of labels.
     """
     mask = np.uint64(slots.size - 1)
     for y in range(first_row, plane.shape[0]):
-        count = _find_ends(plane[y], changes, words, ends[y])
+        count = 0
+        for word in range(words.shape[1]):
+            if words[y, word] != 0:
+                for x in range(8 * word, 8 * word + 8):
+                    ends[y, count] = x + 1  # overwritten by the next one unless there is a change
+                    count += int(changes[y, x])
+        ends[y, count] = plane.shape[1]
+        count += 1
         if label_count + count > labels.size:
             return y, label_count
         run_counts[y] = count
         for i in range(count):
-            value = np.uint64(plane[y, ends[y, i] - 1])
+            value = plane[y, ends[y, i] - 1]
             slot = _hash_slot(value, mask)
             while slots[slot] != EMPTY and labels[slots[slot]] != value:
                 slot = (slot + ONE) & mask
@@ -133,7 +113,7 @@ def _squares_below(n: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _add_runs(
+def add_runs(
     ends: Ranks,
     ranks: Ranks,
     run_counts: Integers,
@@ -203,7 +183,7 @@ def _count_outside(
 
 
 @njit(cache=True, nogil=True)
-def _record_rows(
+def record_rows(
     ends: Ranks,
     ranks: Ranks,
     run_counts: Integers,
@@ -242,7 +222,7 @@ def _record_rows(
 
 
 @njit(cache=True, nogil=True)
-def _count_pairs(
+def count_pairs(
     ends: Ranks,
     ranks: Ranks,
     run_counts: Integers,
@@ -381,7 +361,7 @@ def mark_chain(
 
 
 @njit(cache=True, nogil=True)
-def _collect_corners(
+def collect_corners(
     last_record: Ranks,
     rows: Ranks,
     row_count: int,
@@ -430,13 +410,15 @@ def _collect_corners(
 
 @njit(cache=True, nogil=True)
 def group_by_owner(
-    values: Integers, owners: Ranks, count: int, group: Integers, group_count: int
+    values: Integers, owners: Ranks, group: Integers, group_count: int
 ) -> tuple[Integers, Integers]:
     """Sort values by the group of their owner, otherwise as they are; and where groups start."""
+    count = values.size
     starts = np.zeros(group_count + 1, np.int64)
     for i in range(count):
         starts[group[owners[i]] + 1] += 1
-    starts = np.cumsum(starts)
+    for k in range(group_count):
+        starts[k + 1] += starts[k]
     sorted_values, filled = np.empty(count, np.int64), starts.copy()
     for i in range(count):
         own = group[owners[i]]
@@ -494,143 +476,3 @@ def reduce_corners(
                     filled += 1
         bounds[grain + 1] = filled
     return reduced[:filled].copy(), bounds
-
-
-# --- the pass --------------------------------------------------------------------------------
-
-
-@njit(cache=True, nogil=True)
-def scan_block(  # type: ignore[no-untyped-def]
-    block: NDArray[Any],
-    own: tuple[int, int, int, int, int, int],
-    offset: tuple[int, int, int],
-    window: tuple[int, int, int],
-    with_corners: bool,
-):
-    """Measure the own part (first and end along z, y, x) of a block, in one pass.
-
-    Ranks are given in the order in which labels appear, 0 to label 0; `offset` is the place of
-    block[0, 0, 0] in the window. Returns labels by rank, their moments, boxes and pairs outside
-    the window; keys and counts of pairs; faces to label 0; corners, their ranks and number.
-    """
-    depth, height, width = block.shape
-    z_begin, z_end, y_begin, y_end, x_begin, x_end = own
-    labels, label_slots = np.zeros(64, np.uint64), np.full(256, EMPTY, np.int32)
-    label_slots[0], label_count = 0, 1  # label 0 has rank 0, and hashes to 0
-    sums, outside = np.zeros((64, 10), np.int64), np.zeros((64, CLASS_COUNT), np.int64)
-    lower, upper = np.full((64, 3), max(window), np.int64), np.zeros((64, 3), np.int64)
-    last_record = np.full(64, EMPTY, np.int32)
-    pair_keys, pair_slots = np.zeros(256, np.uint64), np.full(1024, EMPTY, np.int32)
-    pair_counts, used = np.zeros((256, CLASS_COUNT), np.int64), 0
-    faces, face_count = np.empty(1024, np.int64), 0
-    corners, owners, filled = np.empty(1024, np.int64), np.empty(1024, np.int32), 0
-    ends, ranks = np.empty((2, height, width + 1), np.int32), np.empty((2, height, width), np.int32)
-    flat_ends, flat_ranks = ends.reshape(2 * height, width + 1), ranks.reshape(2 * height, width)
-    run_counts = np.zeros((2, height), np.int64)
-    changes = np.zeros(8 * ((width + 7) // 8), np.uint8)
-    words = changes.view(np.uint64)
-    rows = np.empty((max(0, y_end - y_begin) * width, 5), np.int32)  # every voxel its own grain
-    scratch, keep = np.empty((4, height + 1), np.int64), np.empty((2, height + 1), np.bool_)
-    row_length, plane_size = window[2], window[1] * window[2]
-    for below in range(depth + 1):
-        # Find the runs of the plane below before the plane above it is compared with it.
-        next_row = 0 if below < depth else height
-        while next_row < height:
-            next_row, label_count = _rank_runs(
-                block[below],
-                next_row,
-                ends[below % 2],
-                ranks[below % 2],
-                run_counts[below % 2],
-                label_slots,
-                labels,
-                label_count,
-                changes,
-                words,
-            )
-            if next_row < height:
-                before, room = sums.shape[0], label_count + width
-                labels = _grow(labels, room)
-                sums, outside = _grow(sums, labels.size), _grow(outside, labels.size)
-                lower, upper = _grow(lower, labels.size), _grow(upper, labels.size)
-                last_record = _grow(last_record, labels.size)
-                sums[before:], outside[before:], upper[before:] = 0, 0, 0
-                lower[before:], last_record[before:] = max(window), EMPTY
-                if 2 * labels.size > label_slots.size:
-                    label_slots = _larger_table(labels, label_count, 2 * labels.size)
-        above = below - 1
-        if not z_begin <= above < z_end:
-            continue
-        side, z = above % 2, offset[0] + above
-        plane_own, origin = (y_begin, y_end, x_begin, x_end), (z, offset[1], offset[2])
-        _add_runs(
-            ends[side],
-            ranks[side],
-            run_counts[side],
-            plane_own,
-            origin,
-            window,
-            sums,
-            lower,
-            upper,
-            outside,
-        )
-        next_row = y_begin
-        while next_row < y_end:
-            next_row, used, face_count = _count_pairs(
-                flat_ends,
-                flat_ranks,
-                run_counts,
-                side,
-                below == depth,
-                (next_row, y_end, x_begin, x_end),
-                z * plane_size + offset[1] * row_length + offset[2],
-                row_length,
-                pair_slots,
-                pair_keys,
-                pair_counts,
-                used,
-                faces,
-                face_count,
-            )
-            if next_row == y_end:
-                break
-            room = used + 22 * width  # as many as one row can add
-            if room > pair_keys.size:
-                pair_keys = _grow(pair_keys, room)
-                pair_counts = _grow(pair_counts, pair_keys.size)
-            if 2 * room > pair_slots.size:
-                pair_slots = _larger_table(pair_keys, used, 2 * room)
-            if face_count + 3 * width > faces.size:
-                faces = _grow(faces, face_count + 3 * width)
-        if with_corners:
-            row_count = _record_rows(
-                ends[side], ranks[side], run_counts[side], plane_own, origin, last_record, rows
-            )
-            if filled + 2 * row_count > corners.size:
-                corners = _grow(corners, filled + 2 * row_count)
-                owners = _grow(owners, corners.size)
-            filled = _collect_corners(
-                last_record,
-                rows,
-                row_count,
-                (z * plane_size, row_length),
-                scratch,
-                keep,
-                corners,
-                owners,
-                filled,
-            )
-    return (
-        labels[:label_count],
-        sums[:label_count],
-        lower[:label_count],
-        upper[:label_count],
-        outside[:label_count],
-        pair_keys[:used],
-        pair_counts[:used],
-        faces[:face_count],
-        corners,
-        owners,
-        filled,
-    )
