@@ -131,7 +131,7 @@ def test_a_particle_is_measured_with_its_lattice_and_image_quality(labels):
     )
     quality = labels.astype(np.float32) * 2
     grains, contacts, particle = measure_particle(
-        labels, quality, xr.DataArray(orientations), measure
+        labels, quality, xr.DataArray(orientations), None, measure
     )
     assert grains["mean_image_quality"].tolist() == [6, 10, 18]
     assert grains["orientation_w"].tolist() == [1, 1, 1]
@@ -141,9 +141,29 @@ def test_a_particle_is_measured_with_its_lattice_and_image_quality(labels):
     assert set(particle.resolution_limits_nm) == {"sphericity", "convexity", "elongation"}
 
     unknown = xr.DataArray(np.full_like(orientations, np.nan))
-    grains, contacts, particle = measure_particle(labels, quality, unknown, measure)
+    grains, contacts, particle = measure_particle(labels, quality, unknown, None, measure)
     assert "orientation_w" not in grains
     assert "low_angle_share" not in particle.to_dict()
+
+
+def test_a_grain_whose_c_axis_is_undecided_has_no_c_axis_angle(labels):
+    orientations = np.zeros((5, *labels.shape), np.float32)
+    orientations[[0, 4]] = 1
+    votes = pd.DataFrame(
+        {"label": [3, 5, 9], "flipped_share": [0.0, 0.5, 0.1], "decided": [True, False, True]}
+    )
+    measure = MeasureSettings(
+        laue_group="-3m", low_angle_degrees=15, center_nm=None, resolution_correction=False
+    )
+    field = xr.DataArray(orientations)
+    voted, *_ = measure_particle(labels, None, field, votes, measure)
+    plain, *_ = measure_particle(labels, None, field, None, measure)
+    assert plain["c_axis_radial_angle"].notna().all()
+    assert voted["c_axis_radial_angle"].isna().tolist() == [False, True, False]
+    assert "undecided" in voted["orientation_reason"][1]
+    assert voted.drop(columns=["c_axis_radial_angle", "orientation_reason"]).equals(
+        plain.drop(columns=["c_axis_radial_angle", "orientation_reason"])
+    )
 
 
 def test_the_report_says_which_grains_are_too_small_for_a_shape(labels):

@@ -9,7 +9,7 @@ from .measure import (
     measure_particle,
     summarize_particle,
 )
-from .orientations import disorientations
+from .orientations import disorientations, without_c_axes
 from .resolution import correct_resolution, resolution_limits, voxelization_error
 from .settings import MeasureSettings
 from .summary import ParticleSummary
@@ -40,4 +40,5 @@ __all__ = [
     "transition_areas",
     "voxelization_error",
     "weighted_means",
+    "without_c_axes",
 ]

@@ -26,6 +26,7 @@ from electrode_grains.morphometry.radial_position import axis_angles, join_reaso
 
 Floats = NDArray[np.float64]
 QUATERNION = [f"orientation_{part}" for part in "wxyz"]
+UNDECIDED = "c axis undecided between pseudo-symmetric variants"
 TIE = 1e-9  # halves of angles alike within it have several axes, of which one is chosen
 
 
@@ -88,6 +89,33 @@ def describe_orientations(
             (np.isnan(radial).any(axis=1), "centroid at the centre of the particle"),
         ),
     }
+
+
+def without_c_axes(grains: pd.DataFrame, undecided: ArrayLike) -> pd.DataFrame:
+    """The grain table without c-axis angles of grains whose c axis is undecided.
+
+    Parameters
+    ----------
+    grains : DataFrame
+        With `label`; one without orientations is returned as it is.
+    undecided : array_like of int
+        Labels of the grains whose points do not agree on one of the pseudo-symmetric variants.
+
+    Returns
+    -------
+    DataFrame
+        `c_axis_radial_angle` is NaN there, and `orientation_reason` says why.
+    """
+    if "c_axis_radial_angle" not in grains:
+        return grains
+    uncertain = grains["label"].isin(np.asarray(undecided)).to_numpy()
+    reasons = grains["orientation_reason"]
+    return grains.assign(
+        c_axis_radial_angle=grains["c_axis_radial_angle"].mask(uncertain),
+        orientation_reason=reasons.mask(
+            uncertain, reasons.where(reasons == "", reasons + "; ") + UNDECIDED
+        ),
+    )
 
 
 def _ranks(labels: NDArray[Any], names: NDArray[Any]) -> NDArray[np.int32]:

@@ -17,6 +17,7 @@ from electrode_grains.morphometry import (
     characterize_grains,
     resolution_limits,
     weighted_means,
+    without_c_axes,
 )
 from electrode_grains.pipelines.characterization.settings import MeasureSettings
 from electrode_grains.volumes import spacing_of
@@ -25,13 +26,19 @@ from electrode_grains.volumes import spacing_of
 def measure_particle(
     grain_label_volume: xr.DataArray,
     image_quality_volume: xr.DataArray | None,
-    orientation_volume: xr.DataArray | None,
+    corrected_orientation_volume: xr.DataArray | None,
+    variant_table: pd.DataFrame | None,
     measure: MeasureSettings,
 ) -> tuple[pd.DataFrame, pd.DataFrame, ParticleSummary]:
-    """Measure every grain, every contact and their sums in one pass over the labels."""
+    """Measure every grain, every contact and their sums in one pass over the labels.
+
+    Orientations are those after the vote on variants, where pseudo-symmetry is on; grains that
+    it left undecided get no angle of their c axis.
+    """
     spacing = spacing_of(grain_label_volume)
     quality = None if image_quality_volume is None else image_quality_volume.to_numpy()
-    orientations = None if orientation_volume is None else orientation_volume.to_numpy()
+    volume = corrected_orientation_volume
+    orientations = None if volume is None else volume.to_numpy()
     if orientations is not None and not np.isfinite(orientations[0]).any():
         orientations = None
     found = morphometry.measure_particle(
@@ -42,8 +49,12 @@ def measure_particle(
         image_quality=quality,
         orientations=orientations,
     )
-    limits = resolution_limits(found.grains.loc[~found.grains["touches_window"]], spacing)
-    return found.grains, found.contacts, replace(found.particle, resolution_limits_nm=limits)
+    grains = found.grains
+    if variant_table is not None:
+        undecided = variant_table.loc[~variant_table["decided"].astype(bool), "label"]
+        grains = without_c_axes(grains, undecided)
+    limits = resolution_limits(grains.loc[~grains["touches_window"]], spacing)
+    return grains, found.contacts, replace(found.particle, resolution_limits_nm=limits)
 
 
 def measured_region(image_quality_volume: xr.DataArray | None) -> NDArray[np.bool_] | None:

@@ -14,7 +14,8 @@ def create_pipeline(**_: object) -> Pipeline:
                 [
                     "grain_label_volume",
                     "image_quality_volume",
-                    "orientation_volume",
+                    "corrected_orientation_volume",
+                    "variant_table",
                     "params:characterization.measure",
                 ],
                 ["grain_table", "contact_table", "particle_summary"],

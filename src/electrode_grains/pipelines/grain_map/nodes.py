@@ -20,8 +20,11 @@ CHANNELS = (*(f"quaternion_{part}" for part in "wxyz"), "confidence_index")
 
 def read_grain_map(
     grain_map: GrainMap, settings: GrainMapSettings
-) -> tuple[xr.DataArray, xr.DataArray, ScanIndex]:
-    """Labels and orientations of a grain map, as a run of the segmentation would leave them."""
+) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray, ScanIndex]:
+    """Labels and orientations of a grain map, as a run of the segmentation would leave them.
+
+    Nothing is known of pseudo-symmetry: corrected orientations are those of the map.
+    """
     located = grain_map.with_spacing(settings.spacing_nm, "setting grain_map.spacing_nm")
     spacing, labels = located.spacing_nm, located.labels
     assert spacing is not None
@@ -43,5 +46,6 @@ def read_grain_map(
     return (
         as_volume(labels, spacing, "grain_label_volume"),
         as_volume(fields, spacing, "orientation_volume", CHANNELS),
+        as_volume(fields, spacing, "corrected_orientation_volume", CHANNELS),
         index,
     )

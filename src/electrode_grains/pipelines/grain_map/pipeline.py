@@ -12,7 +12,12 @@ def create_pipeline(**_: object) -> Pipeline:
             Node(
                 nodes.read_grain_map,
                 ["grain_map", "params:grain_map"],
-                ["grain_label_volume", "orientation_volume", "scan_index"],
+                [
+                    "grain_label_volume",
+                    "orientation_volume",
+                    "corrected_orientation_volume",
+                    "scan_index",
+                ],
                 name="read_grain_map",
             )
         ]
