@@ -19,7 +19,6 @@ from electrode_grains.morphometry.kernels import mark_chain
 Integers = NDArray[Any]  # of int64
 # A product of three extents, six times over, must fit 63 bits.
 LARGEST_EXTENT = 2**20
-LARGEST = np.iinfo(np.int64).max
 
 
 def hull_voxel_count(points: ArrayLike) -> int:
@@ -92,15 +91,19 @@ def hull_voxel_counts(
     """
     _check_extent(max(window) - 1)
     counts = np.zeros(starts.size - 1, np.int64)
+    height, width = window[1:]
     with ThreadPoolExecutor(threads) as pool:
         list(
             pool.map(
-                lambda first: _count_some(
-                    corners, starts, *window[1:], range(first, counts.size, threads), counts
-                ),
+                lambda first: _count_solids(corners, starts, height, width, first, threads, counts),
                 range(threads),
             )
         )
+    for grain in np.flatnonzero(counts < 0):
+        flat = corners[starts[grain] : starts[grain + 1]]
+        rows = flat // width
+        points = np.stack([rows // height, rows % height, flat % width], axis=1)
+        counts[grain] = _count_one(points - points.min(axis=0))
     return counts
 
 
@@ -113,21 +116,38 @@ def _check_extent(extent: int) -> None:
         )
 
 
-def _count_some(
+@njit(cache=True, nogil=True)
+def _count_solids(
     corners: Integers,
     starts: Integers,
     height: int,
     width: int,
-    grains: range,
+    first: int,
+    step: int,
     counts: Integers,
 ) -> None:
-    for grain in grains:
-        flat = corners[starts[grain] : starts[grain + 1]]
-        if flat.size:
-            rows = flat // width
-            points = np.stack([rows // height, rows % height, flat % width], axis=1)
-            points -= points.min(axis=0)
-            counts[grain] = _count_one(points)
+    """Count for every grain from `first` whose hull has a volume; -1 where it is flat."""
+    for grain in range(first, counts.size, step):
+        begin, end = starts[grain], starts[grain + 1]
+        if begin == end:
+            continue
+        p = np.empty((end - begin, 3), np.int64)
+        for i in range(end - begin):
+            row = corners[begin + i] // width
+            p[i, 0], p[i, 1], p[i, 2] = row // height, row % height, corners[begin + i] % width
+        for axis in range(3):
+            least = p[0, axis]
+            for i in range(1, len(p)):
+                least = min(least, p[i, axis])
+            for i in range(len(p)):
+                p[i, axis] -= least
+        rank, b, c, e = _spanning_points(p)
+        if rank < 3:
+            counts[grain] = -1
+            continue
+        size = 2 * len(p) + 4
+        facets, planes = np.empty((size, 3), np.int64), np.empty((size, 4), np.int64)
+        counts[grain] = _count_between(p, facets, planes, _solid_facets(p, b, c, e, facets, planes))
 
 
 def _count_one(p: Integers) -> int:
@@ -227,22 +247,22 @@ def _fill_between(rows: Integers, ends: Integers, sign: int) -> Integers:
 
 
 def _count_solid(p: Integers, b: int, c: int, e: int) -> int:
-    """Count along x, between the first and the last whole x of each row (z, y)."""
-    # A hull of n points never has more than 2 n - 4 facets.
-    size = 2 * len(p) + 4
+    size = 2 * len(p) + 4  # a hull of n points never has more than 2 n - 4 facets
     facets, planes = np.empty((size, 3), np.int64), np.empty((size, 4), np.int64)
     count = _solid_facets(p, b, c, e, facets, planes)
-    depth, height, _ = p.max(axis=0) + 1
-    first, last = np.full((depth, height), LARGEST), np.full((depth, height), -1)
-    _mark_ends(p, facets, planes, count, first, last)
-    return int(np.maximum(last - first + 1, 0, where=last >= 0, out=np.zeros_like(last)).sum())
+    return int(_count_between(p, facets, planes, count))
 
 
 @njit(cache=True, nogil=True)
-def _mark_ends(
-    p: Integers, facets: Integers, planes: Integers, count: int, first: Integers, last: Integers
-) -> None:
-    """Write the first and the last whole x of the rows (z, y) that each facet covers."""
+def _count_between(p: Integers, facets: Integers, planes: Integers, count: int) -> int:
+    """Count along x, between the first and the last whole x of each row (z, y)."""
+    depth, height = np.int64(0), np.int64(0)
+    for i in range(len(p)):
+        depth, height = max(depth, p[i, 0] + 1), max(height, p[i, 1] + 1)
+    first, last = np.empty((depth, height), np.int64), np.empty((depth, height), np.int64)
+    for z in range(depth):
+        for y in range(height):
+            first[z, y], last[z, y] = 0, -1
     for f in range(count):
         n0, n1, n2 = planes[f, 0], planes[f, 1], planes[f, 2]
         if n2 == 0:
@@ -267,6 +287,11 @@ def _mark_ends(
                         first[z, y] = -(room // -n2)
                 edge_a, edge_b, edge_c = edge_a + step_a, edge_b + step_b, edge_c + step_c
                 room -= n1
+    total = 0
+    for z in range(depth):
+        for y in range(height):
+            total += last[z, y] - first[z, y] + 1
+    return total
 
 
 @njit(cache=True, nogil=True)

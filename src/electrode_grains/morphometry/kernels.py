@@ -64,7 +64,7 @@ def larger_table(keys: NDArray[np.uint64], used: int, size: int) -> Ranks:
 
 @njit(cache=True, nogil=True)
 def rank_runs(
-    plane: NDArray[np.uint64],
+    plane: NDArray[Any],
     changes: NDArray[np.uint8],
     words: NDArray[np.uint64],
     first_row: int,
@@ -77,26 +77,29 @@ def rank_runs(
 ) -> tuple[int, int]:
     """Find the runs of a plane and the ranks of their labels, in order of appearance.
 
-    `changes[y, x]` says whether row y changes behind x, in a multiple of 8 columns, 0 beyond the
-    row; `words` is the same memory: most of them hold no change. Writes the ends (excluded) of
-    the runs. Stops before a row for which `labels` may be too short, and returns that row and the
-    number of labels.
+    `changes` has a multiple of 8 bytes, 0 beyond a row; `words` is the same memory. Most words
+    hold no change, and the comparison runs on vector registers. Stops before a row for which
+    `labels` may be too short, and returns that row and the number of labels. The only loop that
+    is compiled for each type of labels.
     """
     mask = np.uint64(slots.size - 1)
+    width = plane.shape[1]
     for y in range(first_row, plane.shape[0]):
+        for x in range(width - 1):
+            changes[x] = plane[y, x] != plane[y, x + 1]
         count = 0
-        for word in range(words.shape[1]):
-            if words[y, word] != 0:
+        for word in range(words.size):
+            if words[word] != 0:
                 for x in range(8 * word, 8 * word + 8):
                     ends[y, count] = x + 1  # overwritten by the next one unless there is a change
-                    count += int(changes[y, x])
-        ends[y, count] = plane.shape[1]
+                    count += int(changes[x])
+        ends[y, count] = width
         count += 1
         if label_count + count > labels.size:
             return y, label_count
         run_counts[y] = count
         for i in range(count):
-            value = plane[y, ends[y, i] - 1]
+            value = np.uint64(plane[y, ends[y, i] - 1])
             slot = _hash_slot(value, mask)
             while slots[slot] != EMPTY and labels[slots[slot]] != value:
                 slot = (slot + ONE) & mask

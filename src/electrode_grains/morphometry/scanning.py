@@ -52,6 +52,7 @@ def scan_block(
     Parameters
     ----------
     block : ndarray of unsigned integers, shape (z, y, x)
+        Contiguous.
     own : (int, int, int, int, int, int)
     offset : (int, int, int)
         Place of block[0, 0, 0] in the window.
@@ -74,23 +75,17 @@ def scan_block(
     ends, ranks = np.empty((2, height, width + 1), np.int32), np.empty((2, height, width), np.int32)
     flat_ends, flat_ranks = ends.reshape(2 * height, width + 1), ranks.reshape(2 * height, width)
     run_counts = np.zeros((2, height), np.int64)
-    # One type of labels for the compiled loops, one plane at a time.
-    plane = np.empty((height, width), np.uint64)
-    changes = np.zeros((height, 8 * ((width + 7) // 8)), np.uint8)
-    words, differs = changes.view(np.uint64), changes.view(np.bool_)
+    changes = np.zeros(8 * ((width + 7) // 8), np.uint8)
+    words = changes.view(np.uint64)
     rows = np.empty((max(0, y_end - y_begin) * width, 5), np.int32)  # every voxel its own grain
     scratch, keep = np.empty((4, height + 1), np.int64), np.empty((2, height + 1), np.bool_)
     row_length, plane_size = window[2], window[1] * window[2]
     for below in range(depth + 1):
         # Find the runs of the plane below before the plane above it is compared with it.
-        next_row = height
-        if below < depth:
-            next_row = 0
-            plane[:] = block[below]
-            np.not_equal(block[below, :, :-1], block[below, :, 1:], out=differs[:, : width - 1])
+        next_row = 0 if below < depth else height
         while next_row < height:
             next_row, label_count = kernels.rank_runs(
-                plane,
+                block[below],
                 changes,
                 words,
                 next_row,
