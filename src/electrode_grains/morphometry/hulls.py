@@ -1,6 +1,6 @@
 """The discrete convex hull: lattice points in the closed hull of a grain's voxel centres."""
 
-# mypy: disable-error-code="assignment"
+# mypy: disable-error-code="assignment, arg-type, return-value"
 # Compiled arithmetic has the types that numba infers, which NumPy's stubs do not follow.
 
 from __future__ import annotations
