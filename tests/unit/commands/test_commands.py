@@ -72,6 +72,7 @@ def test_printed_commands_can_be_pasted(command, acquired, tmp_path, monkeypatch
     project = tmp_path / "my particle's (Ü) $HOME"
     words = ("--scans", acquired / "scans", "--slice-spacing-nm", 50)
     done = command("init", project, *words, "--annotations", acquired / "labels")
+    assert "frames of the orientations: edax_2 (the maker's default)" in done.output
     entered = next(line for line in done.output.splitlines() if line.strip().startswith("cd "))
     assert shlex.split(entered) == ["cd", str(project)]
     checked = command("check", project, "--env", "local").output
