@@ -207,7 +207,7 @@ def estimate_transforms(
         lattice=turns,
     ).turned_back(settings.undo)
     if settings.strict:
-        _refuse_flagged(transforms)
+        refuse_flagged(transforms)
     return transforms
 
 
@@ -352,7 +352,14 @@ def _result(
     )
 
 
-def _refuse_flagged(transforms: SliceTransforms) -> None:
+def refuse_flagged(transforms: SliceTransforms) -> None:
+    """Refuse a stack with flagged slices, as `strict` wants it.
+
+    Raises
+    ------
+    InputError
+        Naming all of them.
+    """
     flagged = [f"slice {z}: {'; '.join(f)}" for z, f in enumerate(transforms.flags) if f]
     if flagged:
         raise InputError(

@@ -95,8 +95,8 @@ def stack_scans(
     known = slice_spacing(stack, slice_spacing_nm)
     dz = float(known or dy)
     # Of slices, only a volume tells the spacing; depths do not say that slices are aligned.
-    told = stack.attrs.pop("slice_spacing_nm") is not None
-    stack.attrs["from_volume"] = told and not stack.attrs.pop("has_depths")
+    told, has_depths = (stack.attrs.pop(name) for name in ("slice_spacing_nm", "has_depths"))
+    stack.attrs["from_volume"] = told is not None and not has_depths
     stack.attrs["spacing_nm"] = (dz, dy, dx)
     stack.attrs["notes"] += spacing_notes((dz, dy, dx), "slice_spacing_nm and step_nm")
     return stack.assign_coords(z=np.arange(len(stack.attrs["slices"])) * dz)

@@ -37,8 +37,8 @@ def test_depths_reach_the_project_and_its_check(command, project):
 
 def test_the_nodes_of_a_run_keep_the_gap_empty_and_say_so(project, monkeypatch):
     from electrode_grains.datasets.folders import ScanFolderDataset
-    from electrode_grains.pipelines.preprocessing.nodes import read_stack
-    from electrode_grains.pipelines.preprocessing.settings import StackSettings
+    from electrode_grains.pipelines.preprocessing.nodes import read_stack, register_slices
+    from electrode_grains.pipelines.preprocessing.settings import AlignmentSettings, StackSettings
     from electrode_grains.pipelines.reporting.nodes import collect_warnings
 
     scans = ScanFolderDataset(path=str(project.parent / "scans")).load()
@@ -46,6 +46,8 @@ def test_the_nodes_of_a_run_keep_the_gap_empty_and_say_so(project, monkeypatch):
     assert np.isnan(quality[5]).all()
     assert np.isnan(orientations[:4, 5]).all()
     assert np.isfinite(quality[[4, 6]]).any(axis=(1, 2)).all()
+    transforms = register_slices(quality, orientations, index, AlignmentSettings())
+    assert transforms.flags[5] == ()  # the notes tell of it
     warnings = collect_warnings({"scan_index": index.to_dict()})
     assert warnings[:2] == list(index.stack_notes)
     assert any("without measurement" in warning for warning in warnings)

@@ -19,10 +19,12 @@ from electrode_grains.alignment import (
     rotate_orientations,
 )
 from electrode_grains.alignment.evidence import AGAINST, CLEAR
+from electrode_grains.alignment.registration import refuse_flagged
 from electrode_grains.ebsd import (
     ORIENTATION_CHANNELS,
     ScanIndex,
     annotation_fits,
+    is_scan,
     misorientation_in_slices,
     orientations_of_stack,
     place_annotations,
@@ -82,10 +84,16 @@ def register_slices(
         alignment = alignment.replace(mode="none")
     transforms = estimate_transforms(
         image_quality_stack.to_numpy(),
-        alignment,
+        alignment.replace(strict=False),
         lattice=_lattice(orientation_stack.to_numpy(), scan_index.laue_group),
         progress=report_progress("slices registered"),
     )
+    # The notes on the stack tell already of planes that are lost, or repeat a slice.
+    own = map(is_scan, scan_index.slices)
+    flags = tuple(f if each else () for f, each in zip(transforms.flags, own, strict=True))
+    transforms = replace(transforms, flags=flags)
+    if alignment.strict:
+        refuse_flagged(transforms)
     flagged = {index: flags for index, flags in enumerate(transforms.flags) if flags}
     for index, flags in flagged.items():
         logger.warning("slice %d of the stack: %s", index, "; ".join(flags))
