@@ -144,6 +144,7 @@ def isolate_particle(
     background_probability: NDArray[np.floating],
     *,
     settings: SegmentationSettings,
+    measured: NDArray[np.bool_] | None = None,
 ) -> tuple[Labels, CleanupReport]:
     """Keep the grains of one particle.
 
@@ -163,6 +164,9 @@ def isolate_particle(
         particle. `particle`: of the bodies that hang together over voxel faces, the one of
         most voxels ("largest"), the one whose centroid is nearest to the centre of the window
         of those that have a tenth of the largest one's voxels ("most_central"), or "all".
+    measured : ndarray of bool, shape (z, y, x), optional
+        False where there is no measurement. Bodies hang together across slices of which
+        nothing was measured, so that a lost slice does not cost all that lies on one side of it.
 
     Returns
     -------
@@ -214,7 +218,7 @@ def isolate_particle(
     compact[outside | remainder] = 0
     compact[remainder] = rim[remainder]
     pieces, fragment = _separate_pieces(compact, least, counts)
-    pieces, fragment = _choose_particle(pieces, fragment, settings.particle, counts)
+    pieces, fragment = _choose_particle(pieces, fragment, settings.particle, counts, measured)
     _absorb_small(pieces, fragment, least, counts)
     grains, kept = compact_labels(pieces)
     counts |= {"grains": len(kept) - 1, "grain_voxels": int((grains > 0).sum())}
@@ -256,9 +260,14 @@ def _separate_pieces(
 
 
 def _choose_particle(
-    pieces: Labels, fragment: NDArray[np.bool_], rule: ParticleRule, counts: dict[str, int]
+    pieces: Labels,
+    fragment: NDArray[np.bool_],
+    rule: ParticleRule,
+    counts: dict[str, int],
+    measured: NDArray[np.bool_] | None,
 ) -> tuple[Labels, NDArray[np.bool_]]:
-    contacts = measure_faces(pieces)
+    known = slice(None) if measured is None else measured.any(axis=(1, 2))
+    contacts = measure_faces(pieces[known])
     groups = joined_groups(len(fragment), contacts.first, contacts.second)
     sizes = np.bincount(pieces.ravel(), minlength=len(fragment))
     sizes[0] = 0

@@ -109,7 +109,9 @@ def drop_background(
     """
     everything = settings.replace(minimum_voxels=0, particle="all")
     background = state.class_probability[BACKGROUND_CHANNEL]
-    labels, report = isolate_particle(state.labels, background, settings=everything)
+    labels, report = isolate_particle(
+        state.labels, background, settings=everything, measured=state.measured
+    )
     return replace(state, labels=labels), report
 
 
@@ -167,7 +169,9 @@ def clean_up(
 ) -> tuple[SegmentationState, CleanupReport]:
     """Keep the grains of one particle, and give what is too small to a neighbour."""
     background = state.class_probability[BACKGROUND_CHANNEL]
-    labels, report = isolate_particle(state.labels, background, settings=settings)
+    labels, report = isolate_particle(
+        state.labels, background, settings=settings, measured=state.measured
+    )
     return replace(state, labels=labels), report
 
 

@@ -192,3 +192,21 @@ def test_removing_the_background_twice_is_removing_it_once(seed):
 
     assert np.array_equal(remove_background(once, background, 0.5), once)
     assert (once > 0).sum() == ((labels > 0) & (background <= 0.5)).sum()
+
+
+def test_a_particle_hangs_together_across_a_slice_that_is_lost():
+    labels = np.zeros((7, 6, 9), np.int32)
+    labels[:3, :4, :4], labels[4:, :4, :4], labels[:, 5, 8] = 1, 2, 3
+    measured = np.ones(labels.shape, bool)
+    measured[3], labels[3] = False, 0
+    background = (labels == 0).astype(float)
+    settings = SegmentationSettings(minimum_voxels=1)
+
+    grains, report = isolate_particle(labels, background, settings=settings, measured=measured)
+    assert (grains[:3, :4, :4] == 1).all()
+    assert (grains[4:, :4, :4] == 2).all()
+    assert not grains[3].any()
+    assert not grains[:, 5, 8].any()
+    assert report.other_particles == 1
+    alone, _ = isolate_particle(labels, background, settings=settings)
+    assert not (alone[:3].any() and alone[4:].any())

@@ -90,8 +90,8 @@ def register_slices(
     )
     # The notes on the stack tell already of planes that are lost, or repeat a slice.
     own = map(is_scan, scan_index.slices)
-    flags = tuple(f if each else () for f, each in zip(transforms.flags, own, strict=True))
-    transforms = replace(transforms, flags=flags)
+    kept = tuple(f if each else () for f, each in zip(transforms.flags, own, strict=True))
+    transforms = replace(transforms, flags=kept)
     if alignment.strict:
         refuse_flagged(transforms)
     flagged = {index: flags for index, flags in enumerate(transforms.flags) if flags}

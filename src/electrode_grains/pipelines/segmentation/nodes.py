@@ -106,14 +106,15 @@ def form_grains(
     segmentation_edits: list[dict[str, Any]],
 ) -> tuple[xr.DataArray, SegmentationLog]:
     """Remove what is not the particle, unite parts of a grain, replay manual edits (R12, R13)."""
-    probability = class_probability_volume.to_numpy()
+    probability, basins = class_probability_volume.to_numpy(), basin_label_volume.to_numpy()
     labels, report = segment_grains_with_report(
         probability,
         settings=grains.with_choice(
             segmentation_choice.minima_depth, segmentation_choice.merge_boundary
         ),
         orientations=_orientations(orientation_volume, grains),
-        basins=basin_label_volume.to_numpy(),
+        measured=basins > 0,  # the flood covers what was measured
+        basins=basins,
     )
     edits = [*manual.edits, *segmentation_edits]
     edited, entries = apply_edits(labels, edits, probability[0], outdated=manual.outdated)
