@@ -111,6 +111,13 @@ def read_meta_image(path: Path) -> GrainMap:
         found = f"CompressedData {compressed}, BinaryData {fields.get('binarydata', 'True')}"
         raise _refusal(path, "unknown form of the voxels", found, "save them in binary form")
     packed: Literal["raw", "zlib"] = "zlib" if compressed == "true" else "raw"
+    size = fields.get("compresseddatasize")
+    if packed == "zlib" and size is not None and int(size) != len(content) - place:
+        raise _refusal(
+            path,
+            "the file is cut short, or longer",
+            f"{len(content) - place} bytes, {size} declared",
+        )
     values = _voxels(
         path,
         content[place:],
