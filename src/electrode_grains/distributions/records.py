@@ -262,17 +262,22 @@ class MarginalFits(Record):
 
 
 class CopulaChoice(Record):
-    """A copula in plain values."""
+    """A copula in plain values; `parameter_order` names its parameters."""
 
     family: str
     rotation: int
     parameters: list[float]
+    parameter_order: list[str] = []
 
     @classmethod
     def of(cls, copula: BivariateCopula) -> Self:
         """Plain values of a copula."""
+        declared = distributions.copula_family_named(copula.family).parameters
         return cls(
-            family=copula.family, rotation=copula.rotation, parameters=list(copula.parameters)
+            family=copula.family,
+            rotation=copula.rotation,
+            parameters=list(copula.parameters),
+            parameter_order=[parameter.name for parameter in declared],
         )
 
     def copula(self) -> BivariateCopula:

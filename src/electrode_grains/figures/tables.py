@@ -7,8 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-from electrode_grains.distributions import copula_family_named
-from electrode_grains.errors import SettingsError
 from electrode_grains.figures.parameters import parameter_list
 from electrode_grains.figures.style import CHARACTERISTICS, family_name
 
@@ -172,7 +170,7 @@ def table_4(copula_fits: Mapping[str, Any]) -> pd.DataFrame:
 
     Examples
     --------
-    >>> best = {"family": "bb1", "parameters": [0.36, 3.13], "rotation": 180}
+    >>> best = {"family": "bb1", "parameters": [0.36, 3.13], "parameter_order": ["kappa", "delta"]}
     >>> table_4({"pairs": [{"x": "sphericity", "y": "convexity", "best": best}]}).iloc[0, 3]
     'κ = 0.36, δ = 3.13'
     """
@@ -274,10 +272,7 @@ def _copula_parameters(
 ) -> str:
     """Parameters with standard errors, or intervals where the data hardly tell them apart."""
     values = list(best.get("parameters") or ())
-    try:
-        names = [each.name for each in copula_family_named(str(best.get("family"))).parameters]
-    except SettingsError:
-        names = []
+    names = list(best.get("parameter_order") or ())
     named = zip(names if len(names) == len(values) else [""] * len(values), values, strict=True)
     weak = pair.get("intervals") if pair.get("is_weakly_identified") else None
     return parameter_list(named, winner.get("standard_errors"), weak)

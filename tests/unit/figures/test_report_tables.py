@@ -45,7 +45,12 @@ COPULAS = {
             "pearson_r": 0.91,
             "kendall_tau": 0.7,
             "fitted_correlation": 0.911315,
-            "best": {"family": "bb1", "rotation": 180, "parameters": [0.36, 3.13]},
+            "best": {
+                "family": "bb1",
+                "rotation": 180,
+                "parameters": [0.36, 3.13],
+                "parameter_order": ["kappa", "delta"],
+            },
         },
         {"x": "polar_angle", "y": "azimuthal_angle", "best": None, "fitted_correlation": None},
     ]
@@ -110,7 +115,8 @@ def test_parameters_have_errors_or_intervals_where_the_data_hardly_tell_them_apa
     winner = {"standard_errors": {"delta": 0.0279, "kappa": 0.669}}
     pair = {
         "x": "sphericity", "y": "convexity", "candidates": [winner],
-        "best": {"family": "bb8", "parameters": [4.9238, 0.96426], "rotation": 180},
+        "best": {"family": "bb8", "parameters": [4.9238, 0.96426], "rotation": 180,
+                 "parameter_order": ["kappa", "delta"]},
         "intervals": {"kappa": {"low": 3.35, "high": 6.63}, "delta": {"low": 0.88, "high": 0.99}},
     }  # fmt: skip
     text = table_4({"pairs": [pair]}).loc[0, "parameters"]
