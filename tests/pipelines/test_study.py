@@ -1,16 +1,10 @@
-"""Studies end to end: two grain maps, virtual particles, workers that die, Ctrl-C, a full disk."""
+"""Studies end to end: grain maps, and virtual particles from their scans."""
 
-import os
-import shutil
-import signal
 import subprocess
 import sys
-import time
-from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
-import psutil
 import pytest
 import yaml
 from mlflow import MlflowClient
@@ -72,42 +66,6 @@ def grain_tables(study):
     }
 
 
-@contextmanager
-def cluster(workers):
-    """A scheduler and workers as a user starts them, on this machine alone."""
-    address = "tcp://127.0.0.1:18786"
-    local = ("--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0")
-    program = [sys.executable, "-m"]
-    scheduler = [*program, "distributed.cli.dask_scheduler", *local, "--port", "18786"]
-    worker = [*program, "distributed.cli.dask_worker", address, *local, "--nthreads", "1"]
-    started = [subprocess.Popen(scheduler)]
-    started += [subprocess.Popen([*worker, "--no-nanny"]) for _ in range(workers)]
-    try:
-        yield address, started[1:]
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
-
-
-def wait_until(condition, seconds=300):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.2)
-
-
-def running_particles(study):
-    found = []
-    for process in psutil.process_iter(["cmdline", "cwd"]):
-        words = process.info["cmdline"] or []
-        if "electrode_grains.commands.study_particle" in words and process.info["cwd"] == str(
-            study
-        ):
-            found.append(process)
-    return found
-
-
 def test_grain_maps_are_computed_pooled_and_skipped_when_up_to_date(tmp_path):
     study = make_map_study(tmp_path, 3)
     before = file_digests(tmp_path.glob("m*.npy"))
@@ -134,78 +92,6 @@ def test_grain_maps_are_computed_pooled_and_skipped_when_up_to_date(tmp_path):
     parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     assert len(parents) == 1
     assert len(runs) == 1 + 3
-
-
-def test_a_scheduler_with_a_worker_that_is_killed_gives_the_same_numbers(tmp_path):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    alone = make_map_study(tmp_path / "a", 2)
-    assert call(alone, "run").returncode == 0
-    study = make_map_study(tmp_path / "b", 2)
-    with cluster(2) as (address, workers):
-        process = subprocess.Popen(
-            [*ELECTRODE_GRAINS, "study", "run", "--study", str(study), "--scheduler", address]
-        )
-        wait_until(lambda: len(running_particles(study)) == 2)
-        time.sleep(10)
-        workers[0].kill()
-        assert process.wait(900) == 0
-    assert states(study) == {"p0": "done", "p1": "done"}
-    first, second = grain_tables(alone), grain_tables(study)
-    for name in first:
-        pd.testing.assert_frame_equal(first[name], second[name])
-
-
-@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-@pytest.mark.parametrize("workers", [0, 2])
-def test_ctrl_c_ends_the_particles_and_says_how_to_go_on(tmp_path, workers):
-    study = make_map_study(tmp_path, 2)
-    process = subprocess.Popen(
-        [*ELECTRODE_GRAINS, "study", "run", "--study", str(study), "--workers", str(workers)],
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    wait_until(lambda: len(running_particles(study)) == max(workers, 1))
-    time.sleep(5)
-    process.send_signal(signal.SIGINT)
-    _, shown = process.communicate(timeout=30)
-    assert process.returncode == 128 + signal.SIGINT
-    assert "electrode-grains study run goes on from there" in shown
-    wait_until(lambda: not running_particles(study), seconds=10)
-    assert call(study, "run").returncode == 0
-    assert set(states(study).values()) == {"done"}
-
-
-@pytest.fixture
-def small_disk():
-    """Put a disk of 16 kB at a folder; needs the right to mount one."""
-    mounted = []
-
-    def mount(folder):
-        words = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(folder)]
-        try:
-            subprocess.run(words, check=True, capture_output=True)
-        except (OSError, subprocess.CalledProcessError):
-            pytest.skip("no disk can be mounted here")
-        mounted.append(folder)
-
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", str(folder)], check=False)
-
-
-def test_a_disk_that_is_full_for_one_particle_is_a_row(tmp_path, small_disk):
-    study = make_map_study(tmp_path, 2)
-    assert call(study, "run").returncode == 0
-    results = study / "particles" / "p0" / "data" / "07_model_output"
-    shutil.rmtree(results)
-    results.mkdir()
-    small_disk(results)
-    done = call(study, "run")
-    assert done.returncode == 2, done.stdout
-    assert states(study) == {"p0": "refused", "p1": "done"}
-    assert "the disk takes no more data" in done.stdout
-    subprocess.run(["umount", str(results)], check=True)
-    assert call(study, "run", "--retry").returncode == 0
 
 
 def test_24_virtual_particles_end_to_end(tmp_path):
