@@ -15,13 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from electrode_grains.study import (
-    PoolSettings,
-    compare_study,
-    fit_study,
-    random_effects,
-    spread_interval,
-)
+from electrode_grains.distributions import random_effects, spread_interval
+from electrode_grains.study import PoolSettings, compare_study, fit_study
 
 BETWEEN_NM = 20.0
 UNUSUAL = "p0003"

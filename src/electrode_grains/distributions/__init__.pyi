@@ -79,6 +79,14 @@ from .push_forward import (
     joint_density_of,
     specific_surface_area,
 )
+from .random_effects import (
+    Departures,
+    RandomEffects,
+    departures,
+    draw_particles,
+    random_effects,
+    spread_interval,
+)
 from .records import (
     AxisUniformity,
     CopulaCandidate,
@@ -132,6 +140,12 @@ from .vines import (
 )
 
 __all__ = [
+    "Departures",
+    "RandomEffects",
+    "departures",
+    "draw_particles",
+    "random_effects",
+    "spread_interval",
     "AxisUniformity",
     "BivariateCopula",
     "COPULA_FAMILIES",

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
 from scipy.stats import t as student
 
 from electrode_grains.distributions.copula_fitting import DEFAULT_COPULAS, fit_copula
@@ -21,6 +20,12 @@ from electrode_grains.distributions.copulas import ROTATIONS
 from electrode_grains.distributions.family_declaration import Parameter
 from electrode_grains.distributions.marginal_fitting import fit_marginal
 from electrode_grains.distributions.pseudo_observations import pseudo_observations
+from electrode_grains.distributions.random_effects import (
+    draw_particles,
+    estimate,
+    interval,
+    random_effects,
+)
 from electrode_grains.distributions.records import Interval
 from electrode_grains.distributions.registry import copula_family_named, family_named
 from electrode_grains.distributions.results import Fit
@@ -92,7 +97,7 @@ class PooledFit:
 def random_effect(
     estimates: ArrayLike, standard_errors: ArrayLike, rng: np.random.Generator | None = None
 ) -> RandomEffect:
-    r"""Centre and scatter of a quantity over particles, from its estimate on each.
+    """Centre and scatter of a quantity over particles, from its estimate on each.
 
     Parameters
     ----------
@@ -112,9 +117,7 @@ def random_effect(
 
     Notes
     -----
-    With :math:`y_i \sim N(\mu, s_i^2 + \tau^2)`, :math:`\tau` maximizes the restricted likelihood;
-    the error of the centre is that of Hartung and Knapp, Statistics in Medicine 20 (2001)
-    3875-3889. For equal errors it is the analysis of variance of a one-way layout.
+    See `random_effects`. For equal errors it is the analysis of variance of a one-way layout.
 
     Examples
     --------
@@ -135,45 +138,21 @@ def random_effect(
             found=f"{y.tolist()} with errors {s.tolist()}",
             remedy="leave out particles whose fit ended at a limit",
         )
-    centre, error, between = _restricted(y, s)
-    quantile = float(student.ppf(0.5 + LEVEL / 2, y.size - 1))
-    spread = math.hypot(between, error)
+    found = random_effects(y, s)
+    reach = float(student.ppf(0.5 + LEVEL / 2, y.size - 1)) * math.hypot(
+        found.between, found.standard_error
+    )
     rng = np.random.default_rng(0) if rng is None else rng
-    drawn = rng.integers(0, y.size, (BOOTSTRAP, y.size))
-    weights = 1 / (s**2 + between**2)
-    means = (weights[drawn] * y[drawn]).sum(axis=1) / weights[drawn].sum(axis=1)
-    low, high = np.quantile(means, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
+    means, _ = estimate(y, s, draw_particles(y.size, BOOTSTRAP, rng))
+    low, high = interval(means)
     return RandomEffect(
-        centre=centre,
-        standard_error=error,
-        between=between,
-        interval=Interval(low=centre - quantile * error, high=centre + quantile * error),
-        bootstrap_interval=Interval(low=float(low), high=float(high)),
-        prediction=Interval(low=centre - quantile * spread, high=centre + quantile * spread),
+        centre=found.mean,
+        standard_error=found.standard_error,
+        between=found.between,
+        interval=Interval(low=found.low, high=found.high),
+        bootstrap_interval=Interval(low=low, high=high),
+        prediction=Interval(low=found.mean - reach, high=found.mean + reach),
     )
-
-
-def _restricted(y: Array, s: Array) -> tuple[float, float, float]:
-    """Centre, its error, and the standard deviation between particles."""
-
-    def parts(variance: float) -> tuple[Array, float, float]:
-        weights = 1 / (s**2 + variance)
-        centre = float((weights * y).sum() / weights.sum())
-        return weights, centre, float((weights * (y - centre) ** 2).sum())
-
-    def minus_twice_likelihood(root: float) -> float:
-        weights, _, squares = parts(root**2)
-        return float(-np.log(weights).sum() + math.log(weights.sum()) + squares)
-
-    largest = float(np.ptp(y)) + float(s.max())
-    found = minimize_scalar(
-        minus_twice_likelihood, bounds=(0, largest), method="bounded", options={"xatol": 1e-10}
-    )
-    between = float(found.x) if found.fun < minus_twice_likelihood(0.0) else 0.0
-    weights, centre, squares = parts(between**2)
-    # Never below the error that the fits of the particles leave
-    scale = max(squares / (y.size - 1), 1.0) if between == 0.0 else squares / (y.size - 1)
-    return centre, math.sqrt(scale / float(weights.sum())), between
 
 
 def pool_marginals(

@@ -12,15 +12,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from electrode_grains.distributions.comparison import holm
-from electrode_grains.errors import InputError
-from electrode_grains.study.groups import as_numbers, group_test
-from electrode_grains.study.pooling import pooled_quantiles
-from electrode_grains.study.random_effects import (
+from electrode_grains.distributions.random_effects import (
     departures,
     draw_particles,
     random_effects,
     spread_interval,
 )
+from electrode_grains.errors import InputError
+from electrode_grains.study.groups import as_numbers, group_test
+from electrode_grains.study.pooling import pooled_quantiles
 from electrode_grains.study.settings import PoolSettings
 from electrode_grains.study.statistics import particle_statistics
 

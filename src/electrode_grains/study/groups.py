@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from electrode_grains.study.random_effects import blocks
+from electrode_grains.distributions.random_effects import blocks
 
 Array = NDArray[np.float64]
 LEAST_PARTICLES = 3

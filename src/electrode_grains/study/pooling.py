@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import electrode_grains.distributions as distributions
+from electrode_grains.distributions.random_effects import interval, random_effects
 from electrode_grains.errors import UserError
-from electrode_grains.study.random_effects import interval, random_effects
 from electrode_grains.study.settings import PoolSettings
 
 Array = NDArray[np.float64]

@@ -89,6 +89,8 @@ def random_effects(values: ArrayLike, errors: ArrayLike) -> RandomEffects:
     weights = 1.0 / (s**2 + between**2)
     freedom = len(y) - 1
     quadratic = float(np.sum(weights * (y - mean) ** 2) / freedom)
+    if between == 0.0:  # by chance alike: never below the error that the grains leave
+        quadratic = max(quadratic, 1.0)
     error = float(np.sqrt(quadratic / weights.sum()))
     reach = float(stats.t.ppf(0.5 + LEVEL / 2, freedom)) * error
     fixed = 1.0 / s**2

@@ -6,12 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.meta_analysis import combine_effects
 
+from electrode_grains.distributions import departures, random_effects, spread_interval
 from electrode_grains.errors import InputError
-from electrode_grains.study import (
-    departures,
-    random_effects,
-    spread_interval,
-)
 
 # Vaccinated and control, with and without tuberculosis, of 13 trials (Colditz et al., JAMA 271
 # (1994) 698-702), the standard example of meta-analysis.
