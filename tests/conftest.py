@@ -30,17 +30,6 @@ settings.load_profile("project")
 PROJECT = Path(__file__).parents[1]
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests of one file on one worker, so that what they share is made once.
-
-    All tests that run the whole chain or use its results stay together, whatever their file.
-    """
-    for item in items:
-        shared = {"demo", "kedro"} & set(getattr(item, "fixturenames", ()))
-        item.add_marker(pytest.mark.xdist_group("demo" if shared else item.path.name))
-
-
 @pytest.fixture(scope="session")
 def project() -> Path:
     return PROJECT

@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 # Programs that tests start; they find each other beside themselves.
 collect_ignore = [
@@ -64,8 +66,13 @@ def kedro(served):
 
 @pytest.fixture(scope="session")
 def demo(kedro_command, tmp_path_factory) -> Path:
-    """Folder with all results of the whole chain."""
-    data = tmp_path_factory.mktemp("demo")
-    done = kedro_command("run", "--env", "test", "--pipelines", "demo", data=data)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    return data
+    """Folder with all results of the whole chain, computed by the first worker that asks."""
+    own = tmp_path_factory.mktemp("demo", numbered=False)
+    base = tmp_path_factory.getbasetemp()
+    common = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "computed"
+    with FileLock(f"{common}.lock"):
+        if not (finished := common.with_suffix(".finished")).exists():
+            done = kedro_command("run", "--env", "test", "--pipelines", "demo", data=common)
+            assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+            finished.touch()
+    return shutil.copytree(common, own, dirs_exist_ok=True)

@@ -29,10 +29,11 @@ def _project(project):
 def test_every_settings_object_of_every_environment_builds(project, environment):
     with KedroSession.create(project_path=project, env=environment) as session:
         context = session.load_context()
+        catalog = context.catalog  # made anew at each look
         TrackingSettings(**context.config_loader["mlflow"])
         for pipeline in pipelines.values():
             for name in filter(lambda name: name.startswith("params:"), pipeline.inputs()):
-                assert isinstance(context.catalog.load(name), BaseModel), name
+                assert isinstance(catalog.load(name), BaseModel), name
 
 
 def test_the_base_configuration_holds_the_defaults_of_the_domain(project):

@@ -175,7 +175,7 @@ def test_a_run_killed_again_and_again_ends_in_the_bytes_of_an_undisturbed_one(
     assert fell["how"].value_counts()["in a write"] >= kills / 5
     assert fell["step"].nunique() >= hit
     assert fell["place"].nunique() >= hit
-    assert fell["change"].nunique() >= 5
+    assert fell["change"].nunique() >= min(5, kills // 3)
     assert re.search(r"\b(\d\d) of \1 steps are up to date", found["again"]), found["again"]
     assert differing(outputs(demo), outputs(data)) == []
     assert_nothing_is_left_over(data)

@@ -14,7 +14,7 @@ from electrode_grains.datasets.checkpoints import STATE
 
 TRAINING = "boundary_model.training"
 WORDS = ("run", "--env", "test", "--pipelines", "boundary_model", "--to-nodes", "train_network")
-LONGER = f"{TRAINING}.epochs=6,boundary_model.validation.epochs=0"
+LONGER = f"{TRAINING}.epochs=4,boundary_model.validation.epochs=0"
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def kill_after_epoch(project, data, epoch):
 
 
 def test_a_killed_training_goes_on_to_the_network_of_an_undisturbed_one(kedro, project, prepared):
-    kill_after_epoch(project, prepared, 2)
+    kill_after_epoch(project, prepared, 1)
     assert not (prepared / "06_models" / "boundary_network").exists()
 
     done = kedro(*WORDS, "--params", LONGER, data=prepared)

@@ -95,6 +95,7 @@ def test_scans_outside_the_data_folder_are_only_read(project, demo, tmp_path):
         assert state_of(outside) == before
 
 
+@pytest.mark.slow  # eight commands; test_every_door.py has them in one process
 def test_no_pipeline_or_command_changes_the_folders_given_to_init(users_data, tmp_path):
     given, own = users_data / "01_raw", tmp_path / "own"
     before = state_of(given)

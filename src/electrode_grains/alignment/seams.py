@@ -23,8 +23,12 @@ MAD_TO_SIGMA = 1.4826
 REACH = 8  # slices on each side by which a step is judged
 LEAST_AROUND = 4
 # Steps whose correlation lies so far below those beside them are looked at, if what they lack
-# to 1 is so many times that of those beside them.
-SUSPECT_SIGMAS, LEAST_SIGMA, WORSE = 5.0, 0.003, 1.35
+# to 1 is so many times that of those beside them. On virtual particles that is 1.9 at most where
+# nothing is lost, since slices differ in thickness; 1.0 to 2.6 for one lost slice, 2.1 and more
+# for several.
+SUSPECT_SIGMAS, LEAST_SIGMA, WORSE = 2.5, 0.003, 2.0
+REPEATED_SIGMAS = 5.0  # by which a step is better than those beside it
+DISAGREEING_SIGMAS = 5.0  # of the share of points that agree
 # A symmetry restores at least so much of the drop.
 RESTORED = 0.6
 FARTHEST = 8  # slices apart, of the curve of correlation over distance
@@ -121,7 +125,7 @@ def find_seams(
             seams += [explained] if explained else []
         # Beside a seam one of the neighbours is as usual.
         beside = max(steps[z - 1], steps[z + 1])
-        if bend > SUSPECT_SIGMAS * sigma and 1 - steps[z] < DOUBLED * (1 - beside):
+        if bend > REPEATED_SIGMAS * sigma and 1 - steps[z] < DOUBLED * (1 - beside):
             seams.append(replace(seam, missing=-1.0))
     return seams
 
@@ -131,7 +135,7 @@ def _disagrees(agreement: NDArray[np.float64], z: int) -> bool:
     near = np.delete(agreement, z)[max(0, z - REACH) : z + REACH]
     usual = float(np.nanmedian(near))
     sigma = MAD_TO_SIGMA * float(np.nanmedian(np.abs(near - usual)))
-    return not agreement[z] > usual - max(SUSPECT_SIGMAS * sigma, LEAST_SIGMA)
+    return not agreement[z] > usual - max(DISAGREEING_SIGMAS * sigma, LEAST_SIGMA)
 
 
 def _correlations(slices: Slices, matches: Sequence[Match]) -> dict[int, float]:
