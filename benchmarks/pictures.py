@@ -26,7 +26,11 @@ COLOURS = 128
 PATIENCE = 240  # seconds
 PORT = 4142
 # What kedro-viz shows to who opens it first.
-GREETINGS = "[...document.querySelectorAll('button')].filter((b) => /Dismiss|Close/.test(b.textContent + b.ariaLabel)).forEach((b) => b.click())"  # noqa: E501
+GREETINGS = """
+    document.querySelectorAll('.feature-hints').forEach((part) => part.remove());
+    [...document.querySelectorAll('button')].filter((part) => part.textContent === 'Dismiss')
+        .forEach((part) => part.click());
+"""
 
 
 def main() -> None:
