@@ -162,11 +162,11 @@ def _fits(
             fits.append(_Fit())
             continue
         best = int(np.nanargmax(contrasts))
-        own, gain = float(contrasts[z]), float(contrasts[best] - contrasts[z])
-        error = _standard_error(classes, images[z], images[best]) if gain > FIT_MARGIN else 0.0
-        is_other = gain > max(FIT_MARGIN, FIT_DEVIATIONS * error)
+        is_other = _is_clearly_better(classes, contrasts, images, z, best)
         fits_none = contrasts[best] < UNFIT_CONTRAST and not _stands_out(classes, contrasts, images)
-        fits.append(_Fit(own, float(contrasts[best]), best, is_other, fits_none))
+        fits.append(
+            _Fit(float(contrasts[z]), float(contrasts[best]), best, is_other, bool(fits_none))
+        )
     return fits
 
 
@@ -180,9 +180,21 @@ def _stands_out(
     if known.size < FEWEST_SLICES:
         return True
     best, typical = known[np.argsort(contrasts[known])[[-1, known.size // 2]]]
-    error = _standard_error(classes, images[typical], images[best])
-    gap = float(contrasts[best] - contrasts[typical])
-    return gap > max(FIT_MARGIN, FIT_DEVIATIONS * error)
+    return _is_clearly_better(classes, contrasts, images, typical, best)
+
+
+def _is_clearly_better(
+    classes: NDArray[np.uint8],
+    contrasts: NDArray[np.float64],
+    images: NDArray[np.floating[Any]],
+    one: int,
+    other: int,
+) -> bool:
+    """Whether a label fits the other image better than one, beyond the error of the difference."""
+    gain = float(contrasts[other] - contrasts[one])
+    if gain <= FIT_MARGIN:
+        return False
+    return gain > FIT_DEVIATIONS * _standard_error(classes, images[one], images[other])
 
 
 def _contrasts(labels: NDArray[np.uint8], images: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
