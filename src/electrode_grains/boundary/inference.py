@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from itertools import product
+from itertools import count, product
 
 import numpy as np
 import torch
@@ -18,14 +18,16 @@ from electrode_grains.boundary.compute import (
 from electrode_grains.boundary.network import UNet3D
 from electrode_grains.boundary.settings import Augmentation, Precision, PredictionSettings
 from electrode_grains.boundary.symmetries import AxisSymmetry, axis_symmetries
+from electrode_grains.boundary.tiles import Box, count_tiles, tiled_probabilities
 from electrode_grains.boundary.windows import Shape, measured_part, pad_to_lattice
 from electrode_grains.classes import BACKGROUND_CHANNEL, CHANNELS
 from electrode_grains.errors import ComputationError, InputError, SettingsError
 
 Progress = Callable[[int, int], None]
-Box = tuple[slice, slice, slice]
 
-_LARGEST_WINDOW = 2_500_000  # voxels; about 1 GB of features at a base width of 16
+# Voxels of a window; about 1 GB at a base width of 16.
+_LARGEST_WINDOW = 2_500_000  # in one pass
+_LARGEST_TILED_WINDOW = 16_000_000
 _MEMORY_SHARE = 0.5  # of what a graphics card has free
 
 
@@ -51,7 +53,7 @@ def predict_class_probabilities(
         Voxels read around those a window predicts; the network's receptive
         radius by default, which is also the least.
     report_progress : callable, optional
-        Called with (windows done, windows in all).
+        Called with (parts done, parts in all); parts take about equally long.
 
     Returns
     -------
@@ -72,7 +74,8 @@ def predict_class_probabilities(
     Windows start on the pooling lattice and overlap by a halo of at least the
     receptive radius. Every voxel then sees what it would see in one pass over
     the whole volume: the result does not depend on the windows, but for the
-    rounding of float32.
+    rounding of float32. On a processor a window is computed in tiles, level by
+    level, which needs a sixth of the memory.
 
     Examples
     --------
@@ -85,7 +88,7 @@ def predict_class_probabilities(
     volume, measured = measured_part(contrast)
     symmetries = _symmetries(settings.test_time_augmentation)
     result = np.zeros((len(CHANNELS), *volume.shape[1:]), dtype=np.float32)
-    largest = _largest_window(settings.device)
+    largest = _largest_window(network, settings.device)
     plans = [
         plan_windows(
             network,
@@ -96,7 +99,13 @@ def predict_class_probabilities(
         )
         for symmetry in symmetries
     ]
-    done, total = 0, sum(map(len, plans))
+    total = sum(_count_parts(network, plan, settings.device) for plan in plans)
+    parts = count(1)
+
+    def report_part() -> None:
+        if report_progress is not None:
+            report_progress(min(next(parts), total), total)
+
     for symmetry, plan in zip(symmetries, plans, strict=True):
         turned_result = symmetry.apply(result)  # a view: blocks add up in place
         blocks = predict_blocks(
@@ -106,12 +115,10 @@ def predict_class_probabilities(
             precision=settings.precision,
             device=settings.device,
             threads=settings.threads,
+            report_part=report_part,
         )
         for box, block in blocks:
             turned_result[:, *box] += block
-            done += 1
-            if report_progress is not None:
-                report_progress(min(done, total), total)
     if len(symmetries) > 1:
         result /= result.sum(axis=0)
     if measured is not None:
@@ -176,7 +183,7 @@ def plan_windows(
     *,
     window_shape: Shape | None = None,
     halo: int | None = None,
-    largest: int = _LARGEST_WINDOW,
+    largest: int | None = None,
 ) -> list[tuple[Box, Box]]:
     """Divide a volume into windows that together predict each voxel once.
 
@@ -190,8 +197,9 @@ def plan_windows(
         Voxels that a window predicts; by default as many as `largest` allows.
     halo : int, optional
         As in `predict_class_probabilities`.
-    largest : int
-        Voxels that a default window may hold, its halo included.
+    largest : int, optional
+        Voxels that a default window may hold, its halo included; by default as many as a
+        processor predicts within about 1 GB.
 
     Returns
     -------
@@ -220,6 +228,7 @@ def plan_windows(
             remedy="leave the halo out to use the receptive radius",
         )
     margin = -(-margin // pooling) * pooling
+    largest = _largest_window(network, "cpu") if largest is None else largest
     wanted = _default_window(shape, margin, largest) if window_shape is None else window_shape
     per_axis = [
         _divide_axis(length, side, margin, pooling)
@@ -236,6 +245,7 @@ def predict_blocks(
     precision: Precision = "float32",
     device: str = "cpu",
     threads: int | None = None,
+    report_part: Callable[[], None] | None = None,
 ) -> Iterator[tuple[Box, NDArray[np.float32]]]:
     """Predict window after window, for results that are stored block by block.
 
@@ -249,6 +259,8 @@ def predict_blocks(
         As `plan_windows` returns them.
     precision, device, threads
         As in `PredictionSettings`.
+    report_part : callable, optional
+        Called after each part of a window.
 
     Yields
     ------
@@ -270,7 +282,7 @@ def predict_blocks(
             found=f"{contrast.shape[0]} in the volume",
             expected=f"{network.in_channels}",
         )
-    if network.settings["norm"] == "group" and len(windows) > 1:
+    if network.depends_on_window and len(windows) > 1:
         warnings.warn(
             "group normalisation depends on the window: probabilities change by about 0.01 "
             f"with the division into {len(windows)} windows",
@@ -286,7 +298,9 @@ def predict_blocks(
             try:
                 # Threads are limited per window, so that a caller's own work between two is not.
                 with limited_threads(threads):
-                    block = _predict_window(network, contrast[:, *read], precision, place)
+                    block = _predict_window(
+                        network, contrast[:, *read], precision, place, report_part or _say_nothing
+                    )
             except (RuntimeError, MemoryError) as error:
                 if not _is_out_of_memory(error):
                     raise
@@ -309,22 +323,51 @@ def predict_blocks(
 
 
 def _predict_window(
-    network: UNet3D, window: NDArray[np.float32], precision: Precision, device: torch.device
+    network: UNet3D,
+    window: NDArray[np.float32],
+    precision: Precision,
+    device: torch.device,
+    report_part: Callable[[], None],
 ) -> NDArray[np.float32]:
     padded = pad_to_lattice(np.asarray(window), network.pooling, repeat_edge=True)
     image = torch.from_numpy(np.ascontiguousarray(padded))[None].to(device)
     with torch.inference_mode(), autocast(precision, device):
-        scores = network(image.to(memory_format=torch.channels_last_3d))
-    probability: NDArray[np.float32] = scores.float().softmax(dim=1)[0].cpu().numpy()
+        if _is_tiled(network, device) and count_tiles(network, padded.shape[1:]) > 1:
+            probability = tiled_probabilities(network, image, report_part)
+        else:
+            scores = network(image.to(memory_format=torch.channels_last_3d))
+            probability = scores.float().softmax(dim=1)
+            report_part()
     depth, height, width = window.shape[1:]
-    return probability[:, :depth, :height, :width]
+    cut: NDArray[np.float32] = probability[0, :, :depth, :height, :width].cpu().numpy()
+    return cut
 
 
-def _largest_window(device: str) -> int:
+def _is_tiled(network: UNet3D, device: torch.device) -> bool:
+    """Tiles fit the caches of a processor; a normalisation over the window has to see it whole."""
+    return device.type == "cpu" and not network.depends_on_window
+
+
+def _count_parts(network: UNet3D, windows: list[tuple[Box, Box]], device: str) -> int:
+    """Number of times that `predict_blocks` reports a part."""
+    if not _is_tiled(network, resolve_device(device)):
+        return len(windows)
+    lattice = network.pooling
+    shapes = (
+        [-(-(side.stop - side.start) // lattice) * lattice for side in read] for read, _ in windows
+    )
+    return sum(count_tiles(network, shape) for shape in shapes)
+
+
+def _say_nothing() -> None:
+    pass
+
+
+def _largest_window(network: UNet3D, device: str) -> int:
     """Voxels of a default window: more where a graphics card has the memory."""
     place = resolve_device(device)
     if place.type != "cuda":
-        return _LARGEST_WINDOW
+        return _LARGEST_TILED_WINDOW if _is_tiled(network, place) else _LARGEST_WINDOW
     free, _ = torch.cuda.mem_get_info(place)
     return max(_LARGEST_WINDOW, _LARGEST_WINDOW * int(free * _MEMORY_SHARE / 2**30))
 
@@ -372,9 +415,9 @@ def _divide_axis(length: int, side: int, margin: int, pooling: int) -> list[tupl
         raise SettingsError("an empty window predicts nothing", found=f"{side} voxels")
     if side >= length:
         return [(slice(0, length), slice(0, length))]
-    count = -(-length // side)
+    parts = -(-length // side)
     # Whole cells of the lattice: a window may predict up to one cell more than asked.
-    core = -(-length // (count * pooling)) * pooling
+    core = -(-length // (parts * pooling)) * pooling
     return [
         (
             slice(max(0, start - margin), min(length, start + core + margin)),

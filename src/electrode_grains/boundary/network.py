@@ -120,9 +120,19 @@ class UNet3D(nn.Module):
         return int(self._settings["in_channels"])
 
     @property
+    def base_width(self) -> int:
+        """Feature channels at full resolution."""
+        return int(self._settings["base_width"])
+
+    @property
     def pooling(self) -> int:
         """Voxels to which every side of the input must be a multiple."""
         return int(_POOLING_FACTOR ** self._settings["depth"])
+
+    @property
+    def depends_on_window(self) -> bool:
+        """Whether the normalisation looks at all voxels of a window."""
+        return bool(self._settings["norm"] == "group")
 
     @property
     def receptive_radius(self) -> int:

@@ -73,11 +73,12 @@ def test_windows_cover_every_voxel_once_and_keep_to_the_lattice(shape, window):
     assert covered == np.prod(shape)
 
 
-def test_default_window_limits_the_memory():
-    windows = plan_windows(UNet3D(base_width=1), (400, 900, 900))
+@pytest.mark.parametrize(("norm", "limit"), [("batch", 16e6), ("group", 3e6)])
+def test_default_window_limits_the_memory(norm, limit):
+    windows = plan_windows(UNet3D(base_width=1, norm=norm), (400, 900, 900))
 
     largest = max(np.prod([side.stop - side.start for side in read]) for read, _ in windows)
-    assert largest < 3e6
+    assert largest < limit
 
 
 def test_a_window_beyond_the_memory_is_halved_until_it_fits(limit_voxels):
