@@ -10,41 +10,51 @@ from numba import njit
 CLEARANCE = 0.01  # between triangles without a common vertex, in steps of the lattice
 LEAST_HEIGHT = 0.02  # of a triangle over its longest side, in steps of the lattice
 LEAST_FOLD = 0.996  # cosine of the least angle (5 degrees) between triangles at a common side
+CLEAR_HEIGHT = 0.25  # of both quads over a plane through their common side: no fold there
+FIELD = 21  # bits of a coordinate in bounds
+GUARDS = np.uint64(1 << 20 | 1 << 41 | 1 << 62)
 NEARLY_FLAT = 1e-9  # volume over which four points do not lie in one plane
 
 
 @njit(cache=True, nogil=True)
-def quads_on_lattice(quads: Any, places: Any, shape: Any) -> Any:
-    """Quad at each lowest corner and axis, shape (3, z, y, x); -1 where there is none."""
-    found = np.full((3, shape[0], shape[1], shape[2]), -1, np.int32)
-    for quad in range(len(quads)):
-        low, high = quads[quad, 0], quads[quad, 2]
-        axis = 0
-        while places[low, axis] != places[high, axis]:
-            axis += 1
-        found[axis, places[low, 2], places[low, 1], places[low, 0]] = quad
-    return found
+def update_bounds(
+    points: Any, quads: Any, moved: Any, scale: float, bounds: Any, changed: Any
+) -> None:
+    """Mark quads of which a vertex has moved, and renew their lowest and highest coordinates.
 
-
-@njit(cache=True, nogil=True)
-def bounds_of_quads(points: Any, quads: Any) -> Any:
-    """Lowest and highest coordinates of each quad, shape (n, 6)."""
-    bounds = np.empty((len(quads), 6), np.float32)
+    Parameters
+    ----------
+    points : ndarray of float64, shape (n, 3)
+    quads : ndarray of int32, shape (m, 4)
+    moved : ndarray of bool, shape (n,)
+    scale : float
+        Units of the bounds in a step of the lattice; (size of the lattice + 2) * scale must be
+        less than 2**20.
+    bounds : ndarray of uint64, shape (m, 2)
+        Of changed quads: lowest and highest coordinates with the clearance around them. Three
+        fields of 21 bits (x, y, z from below), in whole units and off by a step of the lattice,
+        so that none is negative; of the highest ones the upper bit of each field is set.
+    changed : ndarray of bool, shape (m,)
+    """
     for quad in range(len(quads)):
-        for axis in range(3):
-            low = high = points[quads[quad, 0], axis]
-            for corner in range(1, 4):
-                value = points[quads[quad, corner], axis]
-                low, high = min(low, value), max(high, value)
-            bounds[quad, axis] = low - CLEARANCE
-            bounds[quad, 3 + axis] = high + CLEARANCE
-    return bounds
+        a, b, c, d = quads[quad, 0], quads[quad, 1], quads[quad, 2], quads[quad, 3]
+        changed[quad] = moved[a] or moved[b] or moved[c] or moved[d]
+        if changed[quad]:
+            low, high = np.uint64(0), GUARDS
+            for axis in range(3):
+                p, q, r, s = points[a, axis], points[b, axis], points[c, axis], points[d, axis]
+                least = min(min(p, q), min(r, s)) - CLEARANCE + 1
+                greatest = max(max(p, q), max(r, s)) + CLEARANCE + 1
+                shift = np.uint64(FIELD * axis)
+                low |= np.uint64(np.floor(scale * least)) << shift
+                high |= np.uint64(np.ceil(scale * greatest)) << shift
+            bounds[quad, 0], bounds[quad, 1] = low, high
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def conflicting_vertices(
-    points: Any, quads: Any, bounds: Any, quad_at: Any, changed: Any, reach: float,
-    first: int, last: int, back: Any,
+    points: Any, quads: Any, bounds: Any, starts: Any, shape: Any, changed: Any, all_changed: bool,
+    reach: float, first: int, last: int, back: Any,
 ) -> None:  # fmt: skip
     """Mark the vertices of triangles that conflict with another one, one of them changed.
 
@@ -53,10 +63,16 @@ def conflicting_vertices(
     points : ndarray of float64, shape (n, 3)
         In steps of the lattice.
     quads : ndarray of int32, shape (m, 4)
-    bounds : ndarray of float32, shape (m, 6)
-    quad_at : ndarray of int32, shape (3, z, y, x)
+        Sorted by the place of their lowest corner.
+    bounds : ndarray of uint64, shape (m, 2)
+        As from `update_bounds`.
+    starts : ndarray of int32, shape (corners + 1,)
+        First quad from each corner of the lattice on.
+    shape : (int, int, int)
+        Of the lattice of corners (z, y, x).
     changed : ndarray of bool, shape (m,)
         Whether a vertex of a quad has been moved since the last look.
+    all_changed : bool
     reach : float
         Greatest distance of a vertex from its place in the lattice, along an axis.
     first, last : int
@@ -64,43 +80,122 @@ def conflicting_vertices(
     back : ndarray of bool, shape (n,)
         Gets True for vertices in conflict.
     """
-    shape = quad_at.shape[1:]
     begin, end = np.empty(3, np.int64), np.empty(3, np.int64)
+    own, their = np.empty((4, 3)), np.empty((4, 3))
     for quad in range(first, last):
         if not changed[quad]:
             continue
+        for corner in range(4):
+            for axis in range(3):
+                own[corner, axis] = points[quads[quad, corner], axis]
+        _mark_misshapen(quads, quad, own, back)
         for axis in range(3):
-            for along in range(3):
-                size = 0 if along == axis else 1
-                begin[along] = max(0, int(np.ceil(bounds[quad, along] - size - reach)))
-                end[along] = min(
-                    shape[2 - along], int(np.floor(bounds[quad, 3 + along] + reach)) + 1
-                )
-            for z in range(begin[2], end[2]):
-                for y in range(begin[1], end[1]):
-                    for x in range(begin[0], end[0]):
-                        other = quad_at[axis, z, y, x]
-                        # of two changed quads, the first one looks at the other
-                        if other < 0 or (other < quad and changed[other]):
-                            continue
-                        if (
-                            bounds[other, 0] > bounds[quad, 3]
-                            or bounds[other, 3] < bounds[quad, 0]
-                            or bounds[other, 1] > bounds[quad, 4]
-                            or bounds[other, 4] < bounds[quad, 1]
-                            or bounds[other, 2] > bounds[quad, 5]
-                            or bounds[other, 5] < bounds[quad, 2]
-                        ):
-                            continue
-                        for halves in range(4):
-                            i, j = halves & 1, halves >> 1
-                            if other == quad and i > j:
-                                continue
-                            a, b, c = quads[quad, 0], quads[quad, 1 + i], quads[quad, 2 + i]
-                            d, e, f = quads[other, 0], quads[other, 1 + j], quads[other, 2 + j]
-                            if _conflict(points, a, b, c, d, e, f):
-                                back[a] = back[b] = back[c] = True
-                                back[d] = back[e] = back[f] = True
+            least = min(min(own[0, axis], own[1, axis]), min(own[2, axis], own[3, axis]))
+            greatest = max(max(own[0, axis], own[1, axis]), max(own[2, axis], own[3, axis]))
+            begin[axis] = max(0, int(np.ceil(least - CLEARANCE - 1 - reach)))
+            end[axis] = min(shape[2 - axis], int(np.floor(greatest + CLEARANCE + reach)) + 1)
+        low, high = bounds[quad, 0], bounds[quad, 1]
+        for z in range(begin[2], end[2]):
+            for y in range(begin[1], end[1]):
+                row = (z * shape[1] + y) * shape[2]
+                # of two changed quads, the first one looks at the other
+                begins = max(starts[row + begin[0]], quad + 1 if all_changed else 0)
+                for other in range(begins, starts[row + end[0]]):
+                    # all three fields at once: the upper bits stay if none is negative
+                    within = (high - bounds[other, 0]) & (bounds[other, 1] - low) & GUARDS
+                    if within != GUARDS or (other <= quad and changed[other]):
+                        continue
+                    for corner in range(4):
+                        for axis in range(3):
+                            their[corner, axis] = points[quads[other, corner], axis]
+                    if _lie_apart(own, their, quads, quad, other):
+                        continue
+                    for halves in range(4):
+                        i, j = halves & 1, halves >> 1
+                        a, b, c = quads[quad, 0], quads[quad, 1 + i], quads[quad, 2 + i]
+                        d, e, f = quads[other, 0], quads[other, 1 + j], quads[other, 2 + j]
+                        if _conflict(points, a, b, c, d, e, f):
+                            back[a] = back[b] = back[c] = True
+                            back[d] = back[e] = back[f] = True
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _lie_apart(own: Any, their: Any, quads: Any, quad: int, other: int) -> Any:
+    """Whether a plane with clearance lies between two quads, or holds just what they share.
+
+    The plane lies across the line between their centres and, if they have one, along their
+    common side, from which it must be so far that no triangles fold.
+    """
+    g, h, k = 0.0, 0.0, 0.0
+    for corner in range(4):
+        g += their[corner, 0] - own[corner, 0]
+        h += their[corner, 1] - own[corner, 1]
+        k += their[corner, 2] - own[corner, 2]
+    shared = first = last = mine = theirs = 0
+    for one in range(4):
+        for two in range(4):
+            if quads[quad, one] == quads[other, two]:
+                first, last = last if shared else one, one
+                shared += 1
+                mine |= 1 << one
+                theirs |= 1 << two
+    clearance = CLEARANCE
+    if shared == 2:
+        u, v = own[last, 0] - own[first, 0], own[last, 1] - own[first, 1]
+        w = own[last, 2] - own[first, 2]
+        squared = u * u + v * v + w * w
+        if squared < CLEAR_HEIGHT**2:
+            return False
+        share = (g * u + h * v + k * w) / squared
+        g, h, k = g - share * u, h - share * v, k - share * w
+        clearance = CLEAR_HEIGHT
+    high, low, common = -np.inf, np.inf, 0.0
+    for corner in range(4):
+        p = g * own[corner, 0] + h * own[corner, 1] + k * own[corner, 2]
+        q = g * their[corner, 0] + h * their[corner, 1] + k * their[corner, 2]
+        if mine >> corner & 1:
+            common = p
+        else:
+            high = max(high, p)
+        if not theirs >> corner & 1:
+            low = min(low, q)
+    gap = low - high
+    if shared:
+        gap = min(low - common, common - high)
+    return gap > 0 and gap**2 > clearance**2 * (g * g + h * h + k * k)
+
+
+@njit(cache=True, nogil=True)
+def _mark_misshapen(quads: Any, quad: int, corners: Any, back: Any) -> None:
+    """Mark vertices of triangles that are nearly lines, or folded onto each other."""
+    normals = np.empty((2, 3))
+    for half in range(2):
+        for axis in range(3):
+            i, j = (axis + 1) % 3, (axis + 2) % 3
+            p, q = corners[1 + half, i] - corners[0, i], corners[1 + half, j] - corners[0, j]
+            r, s = corners[2 + half, i] - corners[0, i], corners[2 + half, j] - corners[0, j]
+            normals[half, axis] = p * s - q * r
+    product = one = two = 0.0
+    for axis in range(3):
+        product -= normals[0, axis] * normals[1, axis]
+        one += normals[0, axis] ** 2
+        two += normals[1, axis] ** 2
+    if product > 0 and product**2 > LEAST_FOLD**2 * one * two:
+        for corner in range(4):
+            back[quads[quad, corner]] = True
+    for half in range(2):
+        longest = 0.0
+        for start in range(3):
+            p, q = start + half * (start > 0), (start + 1 + half) * (start < 2)
+            longest = max(
+                longest,
+                (corners[p, 0] - corners[q, 0]) ** 2
+                + (corners[p, 1] - corners[q, 1]) ** 2
+                + (corners[p, 2] - corners[q, 2]) ** 2,
+            )
+        if (two if half else one) <= LEAST_HEIGHT**2 * longest:
+            for corner in (0, 1 + half, 2 + half):
+                back[quads[quad, corner]] = True
 
 
 @njit(cache=True, nogil=True)

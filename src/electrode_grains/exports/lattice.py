@@ -29,6 +29,7 @@ class Interfaces:
         Lattice coordinates (x, y, z) of the vertices.
     quads : ndarray of int32, shape (m, 4)
     pairs : ndarray of int32, shape (m, 2)
+    starts : ndarray of int32, shape (corners + 1,)
         As `find_quads` returns them.
     """
 
@@ -38,13 +39,12 @@ class Interfaces:
     places: NDArray[np.int32]
     quads: NDArray[np.int32]
     pairs: NDArray[np.int32]
+    starts: NDArray[np.int32]
 
     @property
-    def free(self) -> NDArray[np.bool_]:
-        """Along which axes vertices may move: at the window within it alone, shape (n, 3)."""
-        last = np.array(self.vertex_of.shape[::-1]) - 1
-        free: NDArray[np.bool_] = (self.places > 0) & (self.places < last)
-        return free
+    def last(self) -> NDArray[np.int64]:
+        """Greatest lattice coordinates (x, y, z): those of the window's far sides."""
+        return np.array(self.vertex_of.shape[::-1]) - 1
 
 
 def find_interfaces(labels: NDArray[Any]) -> Interfaces:
@@ -161,7 +161,7 @@ def place_corners(vertex_of: Any, count: int) -> Any:
 
 @njit(cache=True, nogil=True)
 def find_quads(numbers: Any, vertex_of: Any) -> Any:
-    """Voxel faces between two labels.
+    """Voxel faces between two labels, in the order (z, y, x) of their lowest corners.
 
     Returns
     -------
@@ -170,43 +170,43 @@ def find_quads(numbers: Any, vertex_of: Any) -> Any:
         third are its lowest and its highest corner.
     pairs : ndarray of int32, shape (n, 2)
         Numbers of the labels before and after the face.
+    starts : ndarray of int32, shape (corners + 1,)
+        Number of the quads before each corner of the lattice.
     """
-    depth, rows, columns = numbers.shape
-    count = 0
-    for fill in range(2):
-        if fill:
-            quads = np.empty((count, 4), np.int32)
-            pairs = np.empty((count, 2), np.int32)
-        at = 0
-        for axis in range(3):
-            dz, dy, dx = int(axis == 2), int(axis == 1), int(axis == 0)
-            for z in range(depth - dz):
-                for y in range(rows - dy):
-                    for x in range(columns - dx):
-                        before, after = numbers[z, y, x], numbers[z + dz, y + dy, x + dx]
-                        if before == after:
-                            continue
-                        if fill:
-                            pairs[at, 0], pairs[at, 1] = before, after
-                            # the lowest corner of the face in the lattice of corners
-                            cz, cy, cx = z - 1 + dz, y - 1 + dy, x - 1 + dx
-                            if axis == 0:
-                                second = vertex_of[cz, cy + 1, cx]
-                                third = vertex_of[cz + 1, cy + 1, cx]
-                                fourth = vertex_of[cz + 1, cy, cx]
-                            elif axis == 1:
-                                second = vertex_of[cz + 1, cy, cx]
-                                third = vertex_of[cz + 1, cy, cx + 1]
-                                fourth = vertex_of[cz, cy, cx + 1]
-                            else:
-                                second = vertex_of[cz, cy, cx + 1]
-                                third = vertex_of[cz, cy + 1, cx + 1]
-                                fourth = vertex_of[cz, cy + 1, cx]
-                            quads[at, 0] = vertex_of[cz, cy, cx]
-                            quads[at, 1], quads[at, 2], quads[at, 3] = second, third, fourth
-                        at += 1
-        count = at
-    return quads, pairs
+    depth, rows, columns = vertex_of.shape
+    starts = np.empty(vertex_of.size + 1, np.int32)
+    count = corner = 0
+    for z in range(depth):
+        for y in range(rows):
+            for x in range(columns):
+                starts[corner] = count
+                corner += 1
+                after = numbers[z + 1, y + 1, x + 1]
+                count += numbers[z + 1, y + 1, x] != after
+                count += numbers[z + 1, y, x + 1] != after
+                count += numbers[z, y + 1, x + 1] != after
+    starts[corner] = count
+    quads = np.empty((count, 4), np.int32)
+    pairs = np.empty((count, 2), np.int32)
+    at = 0
+    for z in range(depth):
+        for y in range(rows):
+            for x in range(columns):
+                after = numbers[z + 1, y + 1, x + 1]
+                for axis in range(3):
+                    dz, dy, dx = axis == 2, axis == 1, axis == 0
+                    before = numbers[z + 1 - dz, y + 1 - dy, x + 1 - dx]
+                    if before == after:
+                        continue
+                    pairs[at, 0], pairs[at, 1] = before, after
+                    # the next axis first, so that the normal points along this one
+                    oz, oy, ox = axis == 1, axis == 0, axis == 2
+                    quads[at, 0] = vertex_of[z, y, x]
+                    quads[at, 1] = vertex_of[z + oz, y + oy, x + ox]
+                    quads[at, 2] = vertex_of[z + 1 - dz, y + 1 - dy, x + 1 - dx]
+                    quads[at, 3] = vertex_of[z + 1 - dz - oz, y + 1 - dy - oy, x + 1 - dx - ox]
+                    at += 1
+    return quads, pairs, starts
 
 
 @njit(cache=True, nogil=True)

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy.sparse import csc_array, diags_array
-from scipy.sparse.linalg import splu
+from scipy.sparse import coo_array, csc_array, diags_array
+from scipy.sparse.linalg import splu, spsolve
 
-from electrode_grains.exports.intersections import (
-    bounds_of_quads,
-    conflicting_vertices,
-    quads_on_lattice,
-)
+from electrode_grains.exports.intersections import FIELD, conflicting_vertices, update_bounds
 from electrode_grains.exports.lattice import Interfaces, followed_corners, least_around
 from electrode_grains.threads import available_cores
 
 PULL = 0.5  # share of the way to the mean of the neighbours in one step
 FULL_PULL = 64.0  # voxels of a grain from which on it is smoothed with all of it
 FARTHEST = 0.95  # a vertex moves from its place along each axis, in steps of the lattice
-CORRECTIONS, LAST_CORRECTIONS = 2, 6  # of volumes after a step, and at the end
+CORRECTIONS, LAST_CORRECTIONS = 1, 4  # of volumes after a step, and at the end
 ROUNDS = 3  # in which volumes are mended after vertices went back
-CLOSE_ENOUGH = 1e-3  # share of its volume that a grain may lack at the end
-LEAST_PUSH = 1e-4  # that is worth another look for intersections
+CLOSE_ENOUGH = 4e-3  # share of its volume that a grain may lack at the end
+LEAST_PUSH = 1e-5  # smaller differences of pressure move nothing
 SHARES = np.array([1.0, 0.8, 0.6, 0.4, 0.2, 0.0])  # of a move that are tried in turn
 
 Points = NDArray[np.float64]
@@ -50,33 +45,34 @@ def smooth_interfaces(interfaces: Interfaces, steps: int) -> Points:
     -------
     Points
     """
-    moved = wanted_places(interfaces, steps)
-    return held_back(interfaces, moved, crossing_test(interfaces))
+    volumes = GrainVolumes(interfaces)
+    moved = wanted_places(volumes, steps)
+    return held_back(volumes, moved, crossing_test(interfaces))
 
 
-def wanted_places(interfaces: Interfaces, steps: int) -> Points:
+def wanted_places(volumes: GrainVolumes, steps: int) -> Points:
     """Smooth interfaces without looking where they cut each other."""
-    places, volumes = interfaces.places, GrainVolumes(interfaces)
-    free = interfaces.free
+    interfaces, places = volumes.interfaces, volumes.interfaces.places
     followed = followed_corners(interfaces.numbers, interfaces.vertex_of, places)
     sizes = volumes.wanted.copy()
     sizes[0] = np.inf
     least = least_around(interfaces.numbers, places, sizes)
     pull = PULL * np.minimum(1.0, (least / FULL_PULL) ** (2 / 3))
-    points = places.astype(float)
+    points, other = places.astype(float), np.empty(places.shape)
     for step in range(steps):
-        points = _pulled(points, followed, free, pull)
+        pull_vertices(points, followed, places, interfaces.last, pull, other)
+        points, other = other, points
         for _ in range(LAST_CORRECTIONS if step == steps - 1 else CORRECTIONS):
-            points = volumes.corrected(points)
+            volumes.correct(points)
     return points
 
 
-def held_back(interfaces: Interfaces, wanted: Points, conflicts: Conflicts) -> Points:
+def held_back(volumes: GrainVolumes, wanted: Points, conflicts: Conflicts) -> Points:
     """Take of each move the greatest share that is free of conflicts, then mend volumes.
 
     Parameters
     ----------
-    interfaces : Interfaces
+    volumes : GrainVolumes
     wanted : Points
     conflicts : callable
         Finds nothing to send back where all vertices are at their place in the lattice.
@@ -85,35 +81,38 @@ def held_back(interfaces: Interfaces, wanted: Points, conflicts: Conflicts) -> P
     -------
     Points
     """
-    volumes = GrainVolumes(interfaces, CLOSE_ENOUGH, LEAST_PUSH)
-    valid = _largest_shares(interfaces.places.astype(float), wanted, conflicts)
+    valid = _largest_shares(volumes.interfaces.places.astype(float), wanted, conflicts)
     for _ in range(ROUNDS):
-        lacking = np.abs(volumes.lacking(valid))
-        if (lacking <= 2 * CLOSE_ENOUGH * volumes.wanted).all():
+        lacks = volumes.lacks_much(valid)
+        if not lacks.any():
             break
-        moved = valid
+        moved = valid.copy()
         for _ in range(LAST_CORRECTIONS):
-            moved = volumes.corrected(moved)
+            volumes.correct(moved, lacks)
         valid = _largest_shares(valid, moved, conflicts)
     return valid
 
 
 def crossing_test(interfaces: Interfaces) -> Conflicts:
     """Test for triangles that cut, touch or fold onto each other, or are nearly lines."""
-    quads, places = interfaces.quads, interfaces.places
-    quad_at = quads_on_lattice(quads, places, interfaces.vertex_of.shape)
+    quads, starts = interfaces.quads, interfaces.starts
+    shape = interfaces.vertex_of.shape
+    bounds, changed = np.empty((len(quads), 2), np.uint64), np.empty(len(quads), np.bool_)
+    scale = float((1 << FIELD - 1) // (max(shape) + 3))
+    edges = np.linspace(0, len(quads), 4 * available_cores() + 1).astype(int).tolist()
 
     def conflicts(
         points: Points, moved: NDArray[np.bool_], settled: NDArray[np.bool_]
     ) -> NDArray[np.bool_]:
         back = np.zeros(len(points), np.bool_)
-        changed = moved[quads].any(axis=1)
-        bounds = bounds_of_quads(points, quads)
-        reach = float(np.abs(points - places).max())
-        edges = np.linspace(0, len(quads), 4 * available_cores() + 1).astype(int).tolist()
+        update_bounds(points, quads, moved, scale, bounds, changed)
+        everything = bool(changed.all())
 
         def look(first: int, last: int) -> None:
-            conflicting_vertices(points, quads, bounds, quad_at, changed, reach, first, last, back)
+            conflicting_vertices(
+                points, quads, bounds, starts, shape, changed, everything, FARTHEST, first, last,
+                back,
+            )  # fmt: skip
 
         with ThreadPoolExecutor(available_cores()) as threads:
             list(threads.map(look, edges[:-1], edges[1:]))
@@ -124,29 +123,27 @@ def crossing_test(interfaces: Interfaces) -> Conflicts:
 
 def _largest_shares(valid: Points, wanted: Points, conflicts: Conflicts) -> Points:
     """Go back vertex by vertex, all at once, so that no order of them matters."""
-    moves = wanted - valid
     tried = np.zeros(len(valid), np.int8)
-    moved = (moves != 0).any(axis=1)
-    points = wanted
+    moved = (wanted != valid).any(axis=1)
+    points = wanted.copy()
     while moved.any():
         settled = tried == len(SHARES) - 1
         moved = conflicts(points, moved, settled) & ~settled
-        tried[moved] += 1
-        points = valid + SHARES[tried][:, None] * moves
+        again = np.flatnonzero(moved)
+        tried[again] += 1
+        share = SHARES[tried[again], None]
+        points[again] = valid[again] + share * (wanted[again] - valid[again])
     return points
 
 
-@dataclass
 class GrainVolumes:
     """Moves interfaces along their normals until every grain has the volume of its voxels.
 
     Attributes
     ----------
     interfaces : Interfaces
-    close_enough : float
-        Share of its volume that a grain may lack.
-    least_push : float
-        Smaller differences of pressure move nothing.
+    wanted : ndarray of float64, shape (n,)
+        Voxels of each number.
 
     Notes
     -----
@@ -155,19 +152,18 @@ class GrainVolumes:
     (p - p of the neighbour) is dV.
     """
 
-    interfaces: Interfaces
-    close_enough: float = 0.0
-    least_push: float = 0.0
-    wanted: NDArray[np.float64] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.wanted = np.bincount(self.interfaces.numbers.ravel()).astype(float)
-        count = len(self.wanted)
-        one, two = self.interfaces.pairs.astype(np.int64).T
-        areas = csc_array((np.ones(len(one)), (one, two)), shape=(count, count))
+    def __init__(self, interfaces: Interfaces) -> None:
+        self.interfaces = interfaces
+        count = len(interfaces.ids)
+        self.wanted = np.zeros(count)
+        for layer in interfaces.numbers:
+            self.wanted += np.bincount(layer.ravel(), minlength=count)
+        one, two = interfaces.pairs.T
+        areas = coo_array((np.ones(len(one), np.float32), (one, two)), shape=(count, count)).tocsc()
         areas = areas + areas.T
-        graph = diags_array(np.asarray(areas.sum(axis=1)).ravel()) - areas
-        self._solve = splu(csc_array(graph)[1:, 1:].tocsc()).solve
+        self._graph = csc_array(diags_array(np.asarray(areas.sum(axis=1)).ravel()) - areas)
+        self._graph = self._graph.astype(float)
+        self._solve_all = splu(self._graph[1:, 1:].tocsc()).solve
 
     def lacking(self, points: Points) -> NDArray[np.float64]:
         """Volume that each grain lacks, in voxels; 0 for what is no grain."""
@@ -178,24 +174,50 @@ class GrainVolumes:
         lacking[0] = 0.0
         return lacking
 
-    def corrected(self, points: Points) -> Points:
-        """Move vertices within the window, and never out of the voxels around their place."""
-        lacking = self.lacking(points)
-        lacking[np.abs(lacking) <= self.close_enough * self.wanted] = 0.0
-        pressures = np.concatenate([[0.0], self._solve(lacking[1:])])
-        quads, pairs = self.interfaces.quads, self.interfaces.pairs
-        moved = points + self.interfaces.free * _pushes(
-            points, quads, pairs, pressures, self.least_push
-        )
-        places = self.interfaces.places
-        clipped: Points = np.clip(moved, places - FARTHEST, places + FARTHEST)
-        return clipped
+    def lacks_much(self, points: Points) -> NDArray[np.bool_]:
+        """Grains that lack too much of their volume, or have too much, shape (n,)."""
+        lacks: NDArray[np.bool_] = np.abs(self.lacking(points)) > CLOSE_ENOUGH * self.wanted
+        return lacks
+
+    def correct(self, points: Points, among: NDArray[np.bool_] | None = None) -> None:
+        """Move vertices within the window, and never out of the voxels around their place.
+
+        Parameters
+        ----------
+        points : Points
+            Changed in place.
+        among : ndarray of bool, shape (n,), optional
+            Grains whose volume is corrected, and in which alone there is pressure; by default all.
+        """
+        lacking, pressures = self.lacking(points), np.zeros(len(self.wanted))
+        if among is None:
+            pressures[1:] = self._solve_all(lacking[1:])
+        else:
+            chosen = np.flatnonzero(among)
+            pressures[chosen] = spsolve(self._graph[chosen][:, chosen], lacking[chosen])
+        interfaces = self.interfaces
+        pushes = np.zeros_like(points)
+        add_pushes(points, interfaces.quads, interfaces.pairs, pressures, LEAST_PUSH, pushes)
+        push_vertices(points, pushes, interfaces.places, interfaces.last, FARTHEST)
 
 
 @njit(cache=True, nogil=True)
-def _pulled(points: Any, followed: Any, free: Any, pull: Any) -> Any:
-    """Move each vertex by a share of the way to the mean of those that it follows."""
-    moved = points.copy()
+def pull_vertices(
+    points: Any, followed: Any, places: Any, last: Any, pull: Any, moved: Any
+) -> None:
+    """Move each vertex by a share of the way to the mean of those that it follows.
+
+    Parameters
+    ----------
+    points : ndarray of float64, shape (n, 3)
+    followed : ndarray of int32, shape (n, 6)
+    places : ndarray of int32, shape (n, 3)
+    last : ndarray of int64, shape (3,)
+        As of `Interfaces`; on the window vertices move within it alone.
+    pull : ndarray of float64, shape (n,)
+    moved : ndarray of float64, shape (n, 3)
+        Gets the new points.
+    """
     for vertex in range(len(points)):
         x = y = z = 0.0
         count = 0
@@ -206,14 +228,25 @@ def _pulled(points: Any, followed: Any, free: Any, pull: Any) -> Any:
                 y += points[other, 1]
                 z += points[other, 2]
                 count += 1
-        if count:
-            if free[vertex, 0]:
-                moved[vertex, 0] += pull[vertex] * (x / count - points[vertex, 0])
-            if free[vertex, 1]:
-                moved[vertex, 1] += pull[vertex] * (y / count - points[vertex, 1])
-            if free[vertex, 2]:
-                moved[vertex, 2] += pull[vertex] * (z / count - points[vertex, 2])
-    return moved
+        share = pull[vertex] / max(count, 1)
+        stay = 1 - share * count
+        moved[vertex, 0] = stay * points[vertex, 0] + share * x
+        moved[vertex, 1] = stay * points[vertex, 1] + share * y
+        moved[vertex, 2] = stay * points[vertex, 2] + share * z
+        for axis in range(3):
+            if places[vertex, axis] == 0 or places[vertex, axis] == last[axis]:
+                moved[vertex, axis] = points[vertex, axis]
+
+
+@njit(cache=True, nogil=True)
+def push_vertices(points: Any, pushes: Any, places: Any, last: Any, farthest: float) -> None:
+    """Move points by pushes, within the window and not too far from their places."""
+    for vertex in range(len(points)):
+        for axis in range(3):
+            place = places[vertex, axis]
+            if place > 0 and place < last[axis]:
+                wanted = points[vertex, axis] + pushes[vertex, axis]
+                points[vertex, axis] = min(max(wanted, place - farthest), place + farthest)
 
 
 @njit(cache=True, nogil=True)
@@ -221,35 +254,37 @@ def enclosed_volumes(points: Any, quads: Any, pairs: Any, count: int) -> Any:
     """Volume within the closed surface of each grain; normals point to the second of a pair."""
     volumes = np.zeros(count)
     for quad in range(len(quads)):
-        a, b, c, d = quads[quad]
-        p, q, r, s = points[a], points[b], points[c], points[d]
+        a, b, c, d = quads[quad, 0], quads[quad, 1], quads[quad, 2], quads[quad, 3]
         volume = 0.0
         for i in range(3):
             j, k = (i + 1) % 3, (i + 2) % 3
             # both triangles (a, b, c) and (a, c, d)
-            volume += p[i] * (r[k] * (q[j] - s[j]) - r[j] * (q[k] - s[k]))
+            volume += points[a, i] * (
+                points[c, k] * (points[b, j] - points[d, j])
+                - points[c, j] * (points[b, k] - points[d, k])
+            )
         volumes[pairs[quad, 0]] += volume / 6
         volumes[pairs[quad, 1]] -= volume / 6
     return volumes
 
 
 @njit(cache=True, nogil=True)
-def _pushes(points: Any, quads: Any, pairs: Any, pressures: Any, least: float) -> Any:
-    """Derivative of the sum of pressures times volumes by each vertex."""
-    pushes = np.zeros_like(points)
+def add_pushes(
+    points: Any, quads: Any, pairs: Any, pressures: Any, least: float, pushes: Any
+) -> None:
+    """Add the derivative of the sum of pressures times volumes by each vertex to `pushes`."""
     for quad in range(len(quads)):
-        pressure = pressures[pairs[quad, 0]] - pressures[pairs[quad, 1]]
-        if abs(pressure) <= least:
+        pressure = (pressures[pairs[quad, 0]] - pressures[pairs[quad, 1]]) / 6
+        if 6 * abs(pressure) <= least:
             continue
-        a, b, c, d = quads[quad]
-        p, q, r, s = points[a], points[b], points[c], points[d]
+        a, b, c, d = quads[quad, 0], quads[quad, 1], quads[quad, 2], quads[quad, 3]
         for i in range(3):
             j, k = (i + 1) % 3, (i + 2) % 3
             # area vectors of the triangles (a, b, c) and (a, c, d), a third for each corner
-            one = (q[j] - p[j]) * (r[k] - p[k]) - (q[k] - p[k]) * (r[j] - p[j])
-            two = (r[j] - p[j]) * (s[k] - p[k]) - (r[k] - p[k]) * (s[j] - p[j])
-            pushes[a, i] += pressure * (one + two) / 6
-            pushes[b, i] += pressure * one / 6
-            pushes[c, i] += pressure * (one + two) / 6
-            pushes[d, i] += pressure * two / 6
-    return pushes
+            cj, ck = points[c, j] - points[a, j], points[c, k] - points[a, k]
+            one = (points[b, j] - points[a, j]) * ck - (points[b, k] - points[a, k]) * cj
+            two = cj * (points[d, k] - points[a, k]) - ck * (points[d, j] - points[a, j])
+            pushes[a, i] += pressure * (one + two)
+            pushes[b, i] += pressure * one
+            pushes[c, i] += pressure * (one + two)
+            pushes[d, i] += pressure * two

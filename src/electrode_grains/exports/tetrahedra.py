@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from electrode_grains.errors import SettingsError
 from electrode_grains.exports.lattice import Interfaces, find_interfaces
 from electrode_grains.exports.mesh import InterfaceMesh
-from electrode_grains.exports.smoothing import Conflicts, Points, held_back, wanted_places
+from electrode_grains.exports.smoothing import (
+    Conflicts,
+    GrainVolumes,
+    Points,
+    held_back,
+    wanted_places,
+)
 
 LEAST_ANGLE = 10.0  # degrees, between two faces of a tetrahedron
 BLOCK = 1 << 19  # tetrahedra that are judged at once
@@ -136,8 +142,9 @@ def tetrahedral_mesh(
     cosine = np.cos(_demanded_angle(size))
     places: Points = interfaces.places.astype(float)
     if smoothing_steps:
-        wanted = wanted_places(interfaces, smoothing_steps)
-        places = held_back(interfaces, wanted, _angle_test(interfaces, size, cosine))
+        volumes = GrainVolumes(interfaces)
+        wanted = wanted_places(volumes, smoothing_steps)
+        places = held_back(volumes, wanted, _angle_test(interfaces, size, cosine))
     node_of, nodes = _number_nodes(interfaces.numbers)
     count, middles = _cut(
         interfaces.numbers, interfaces.vertex_of, places, node_of, size, cosine, nodes, SIX, TWELVE,
