@@ -9,11 +9,17 @@ from .particle import (
     grow_architecture,
     join_fragments,
 )
+from .power_diagram import PowerDiagram, Roughness
 from .settings import ArchitectureSettings
+from .volumes import VolumeFit, fit_volumes
 
 __all__ = [
     "CellArchitecture",
     "ArchitectureSettings",
+    "PowerDiagram",
+    "Roughness",
+    "VolumeFit",
+    "fit_volumes",
     "generate_particle",
     "grow_architecture",
     "join_fragments",
