@@ -1,3 +1,4 @@
+from .inversion import FittedTessellation, fit_tessellation
 from .laguerre import (
     CellArchitecture,
     laguerre_labels,
@@ -16,6 +17,8 @@ from .volumes import VolumeFit, fit_volumes
 __all__ = [
     "CellArchitecture",
     "ArchitectureSettings",
+    "FittedTessellation",
+    "fit_tessellation",
     "PowerDiagram",
     "Roughness",
     "VolumeFit",
