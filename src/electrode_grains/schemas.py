@@ -75,7 +75,8 @@ def suspect_table(table: pd.DataFrame) -> pd.DataFrame:
 
 def variant_table(table: pd.DataFrame) -> pd.DataFrame:
     """One row per grain; no row where pseudo-symmetry is off."""
-    _require("the table of variants", table.columns, ("label", "flipped_share", "decided"))
+    wanted = ("label", "flipped_share", "probability", "decided")
+    _require("the table of variants", table.columns, wanted)
     return table
 
 

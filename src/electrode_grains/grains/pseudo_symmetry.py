@@ -19,20 +19,22 @@ from electrode_grains.ebsd.orientation_field import OrientationField
 from electrode_grains.ebsd.orientations import laue_group, misorientation_angle, multiply
 from electrode_grains.errors import SettingsError
 from electrode_grains.grains.labelling import Labels, facing
+from electrode_grains.grains.variant_choice import choose_variants
 
 IDEAL_RATIO = 2 * np.sqrt(6.0)  # c / a of a face-centred cube that is seen along [111]
 TOLERANCE = 0.03  # relative, of c / a
 VARIANT_WIDTH = float(np.radians(10.0))  # a point is of the variant that is nearer than this
-UNDECIDED = 0.6  # share of the votes below which the first variant does not win
+LEAST_PROBABILITY = 0.99  # of a variant that is taken for the grain's own
 FLIP = (float(np.radians(70.53)), float(np.radians(4.0)))  # angle of two variants, and its width
 LEAST_EXCESS = 0.005  # of the faces inside grains, beyond which pseudo-symmetry is on
-VARIANT_COLUMNS = ("label", "flipped_share", "decided")
+VARIANT_COLUMNS = ("label", "flipped_share", "probability", "decided")
 
 
 class VariantVote(TypedDict):
     """Outcome of the vote on variants, one entry per grain 1 to n."""
 
     flipped_share: NDArray[np.float64]
+    probability: NDArray[np.float64]
     decided: NDArray[np.bool_]
 
 
@@ -187,13 +189,14 @@ def vote_on_variants(
         points of undecided grains, and of no variant, stay.
     vote : VariantVote
         `flipped_share`: weight of the points that lost over that of all variants, NaN where
-        none has one; `decided`: False where the first has less than 0.6 of the weight.
+        none has one; `probability` of the variant that won; `decided`: whether it is .99 or more.
 
     Notes
     -----
     The mean of a grain under the symmetry of the cube is one orientation up to that symmetry.
-    Each point votes with its confidence for the variant of this mean that it is nearest to,
-    if any is within 10 degrees.
+    Each point has the variant of this mean that it is nearest to, if any is within 10 degrees;
+    `choose_variants` finds the grain's own from them, from their confidence, and from the
+    points of its neighbours.
     """
     cube = pseudo_cubic(field)
     back = to_pseudo_cube() * np.array([1.0, -1.0, -1.0, -1.0])
@@ -205,14 +208,23 @@ def vote_on_variants(
     nearest = np.nan_to_num(angle, nan=np.inf).argmin(axis=0)
     near = np.nan_to_num(angle, nan=np.inf).min(axis=0) < VARIANT_WIDTH
     voters, nearest = voters[near], nearest[near]
-    count = int(flat.max(initial=0)) + 1
-    votes = np.bincount(flat[voters] * 4 + nearest, weight[voters], count * 4).reshape(count, 4)
-    total, winner = votes.sum(axis=1), votes.argmax(axis=1)
-    share = np.divide(votes.max(axis=1), total, out=np.full(count, np.nan), where=total > 0)
-    decided = np.nan_to_num(share) >= UNDECIDED
+    variant = np.full(flat.size, -1, np.int8)
+    variant[voters] = nearest
+    winner, probabilities, _ = choose_variants(
+        labels, variant.reshape(labels.shape), weight.reshape(labels.shape)
+    )
+    count, probability = len(winner), probabilities.max(axis=1)
+    total, lost = (
+        np.bincount(flat[chosen], weight[chosen], count)
+        for chosen in (voters, voters[nearest != winner[flat[voters]]])
+    )
+    share = np.divide(lost, total, out=np.full(count, np.nan), where=total > 0)
+    decided = probability >= LEAST_PROBABILITY
     moving = decided[flat[voters]] & (nearest != winner[flat[voters]])
     corrected = _with_variant(field, voters[moving], mean, winner[flat[voters[moving]]], flat)
-    return corrected, {"flipped_share": 1 - share[1:], "decided": decided[1:]}
+    return corrected, {
+        "flipped_share": share[1:], "probability": probability[1:], "decided": decided[1:]
+    }  # fmt: skip
 
 
 def _with_variant(

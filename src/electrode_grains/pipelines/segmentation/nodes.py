@@ -181,9 +181,7 @@ def decide_variants(
         return orientation_volume.rename("corrected_orientation_volume"), table
     labels, ids = compact_labels(grain_label_volume.to_numpy())
     corrected, vote = vote_on_variants(labels, field)
-    table = pd.DataFrame(
-        {"label": ids[1:], "flipped_share": vote["flipped_share"], "decided": vote["decided"]}
-    )
+    table = pd.DataFrame({"label": ids[1:], **vote}).reindex(columns=list(VARIANT_COLUMNS))
     undecided = table.loc[~table["decided"], "label"]
     logger.warning(
         "%d of %d grains have no certain c axis: labels %s",
