@@ -2,9 +2,16 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
+from electrode_grains.alignment import LatticeField, rigid_matrix, turned_steps
 from electrode_grains.datasets.folders import ScanFolderDataset
-from electrode_grains.ebsd import OrientationField, StackSettings
+from electrode_grains.ebsd import OrientationField, StackSettings, frame_verdict, laue_group
+from electrode_grains.ebsd.orientations import (
+    euler_from_quaternions,
+    multiply,
+    quaternions_from_euler,
+)
 from electrode_grains.morphometry.orientations import describe_orientations
 from electrode_grains.phantom.settings import ParticleSettings, ScanSettings
 from electrode_grains.pipelines.acquisition.nodes import grow_particle, scan_particle
@@ -83,3 +90,60 @@ def test_radial_axes_stay_radial_from_the_file_to_the_table(particle, tmp_path, 
     angle = np.degrees(described["c_axis_radial_angle"])
     large = np.bincount(labels.ravel())[names] > 100
     assert np.nanmedian(angle[large]) < 2.0
+
+
+def turn_slice(scan, degrees):
+    """Turn one scan by hand about its middle: what was at p lies at R p, its lattice too."""
+    rows, columns = scan["image_quality"].shape
+    turn = np.radians(degrees)
+    back = np.linalg.inv(rigid_matrix(0, 0, turn, ((columns - 1) / 2, (rows - 1) / 2)))
+    y, x = np.indices((rows, columns))
+    source = np.stack([back[1, 0] * x + back[1, 1] * y + back[1, 2],
+                       back[0, 0] * x + back[0, 1] * y + back[0, 2]])  # fmt: skip
+    quality = ndimage.map_coordinates(scan["image_quality"], source, order=1, mode="nearest")
+    near = tuple(np.rint(source).astype(int).clip(0, [[[rows - 1]], [[columns - 1]]]))
+    lattice = quaternions_from_euler(scan["euler_angles"].to_numpy().astype(float)[near])
+    turned = multiply(lattice, [np.cos(turn / 2), 0, 0, -np.sin(turn / 2)])
+    return scan.assign(
+        image_quality=(("y", "x"), quality),
+        euler_angles=(("y", "x", "angle"), euler_from_quaternions(turned)),
+        confidence_index=(("y", "x"), scan["confidence_index"].to_numpy()[near]),
+    )
+
+
+def quick_verdict(dataset, frames):
+    """What `check` says, of the files alone."""
+    quality, orientations, index = read_stack(
+        dataset.load(), StackSettings(frames=frames, slice_spacing_nm=50.0)
+    )
+    lattice = LatticeField.of_channels(orientations.to_numpy(), laue_group("-3m"))
+    turns = turned_steps(quality.to_numpy(), lattice)
+    return frame_verdict(index.frames, turns.votes, turns.clear_difference, turns.largest_turn)
+
+
+@pytest.mark.parametrize("trial", [0, *(pytest.param(n, marks=pytest.mark.slow)
+                                        for n in range(1, 20))])  # fmt: skip
+def test_two_slices_turned_by_half_a_degree_name_a_wrong_preset(tmp_path, trial):
+    particle = grow_particle(
+        ParticleSettings(shape=(16, 64, 64), mean_diameter_nm=500.0, diameter_shape_nm=4500.0,
+                         seed=trial)
+    )  # fmt: skip
+    wrong, written = ("same", "edax_2") if trial % 2 == 0 else ("edax_1", "same")
+    settings = ScanSettings(
+        annotated_slices=(), frames=written, rotation_degrees=0.0, seed=100 + trial
+    )
+    scans = dict(scan_particle(particle[0], settings)[0])
+    straight, dataset = (ScanFolderDataset(path=str(tmp_path / name)) for name in "ab")
+    straight.save(scans)
+    assert "cannot be told" in quick_verdict(straight, written)
+
+    rng = np.random.default_rng(trial)
+    names = list(scans)
+    for z in rng.choice(np.arange(1, 15), 2, replace=False):
+        scans[names[z]] = turn_slice(scans[names[z]], 0.5 * rng.choice([-1, 1]))
+    dataset.save(scans)
+
+    assert f"frames {written}: fits" in quick_verdict(dataset, written)
+    said = quick_verdict(dataset, wrong)
+    assert f"frames {wrong}: another preset fits better" in said
+    assert written in said

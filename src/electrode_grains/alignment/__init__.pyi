@@ -1,4 +1,5 @@
 from .accuracy import alignment_error
+from .frame_check import turned_steps
 from .lattice import LatticeField
 from .registration import estimate_transforms
 from .resampling import apply_transforms, rotate_orientations
@@ -14,4 +15,5 @@ __all__ = [
     "estimate_transforms",
     "rigid_matrix",
     "rotate_orientations",
+    "turned_steps",
 ]

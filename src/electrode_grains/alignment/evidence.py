@@ -208,6 +208,22 @@ class LatticeTurns:
         return WITH if self.votes > CLEAR else AGAINST if self.votes < -CLEAR else UNKNOWN
 
     @property
+    def clear_difference(self) -> float:
+        """Difference of log-likelihoods that decides."""
+        return CLEAR
+
+    @property
+    def speak_against(self) -> bool:
+        """Whether lattices clearly turn against the images."""
+        return self.sense == AGAINST
+
+    @property
+    def largest_turn(self) -> float:
+        """Largest rotation in the plane by the lattice in degrees; NaN where none is known."""
+        known = self.turns[np.isfinite(self.turns[:, 2]), 2]
+        return float(np.degrees(np.abs(known).max())) if len(known) else float("nan")
+
+    @property
     def leads(self) -> bool:
         """Whether most rotations are taken from the lattice."""
         return self.sense != AGAINST and bool(np.isfinite(self.turns).mean() > MOSTLY)

@@ -42,6 +42,17 @@ class LatticeField:
     symmetry: NDArray[np.float64]
     reliable: NDArray[np.bool_]
 
+    @classmethod
+    def of_channels(
+        cls, channels: NDArray[np.floating[Any]], symmetry: NDArray[np.float64]
+    ) -> LatticeField | None:
+        """Field of a stored volume, shape (5, z, y, x); None where no point has an orientation.
+
+        Channels are the quaternion and the confidence index, which is above 0 where it is reliable.
+        """
+        known = np.isfinite(channels[:4]).all(axis=0) & (channels[4] > 0)
+        return cls(np.moveaxis(channels[:4], 0, -1), symmetry, known) if known.any() else None
+
 
 @dataclass(frozen=True)
 class LatticeTurn:

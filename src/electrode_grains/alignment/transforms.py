@@ -45,6 +45,8 @@ class SliceTransforms:
         Rotations and tilts of the slices by the lattice, where there are orientations.
     notes : tuple of str
         Warnings about the stack as a whole.
+    frame_verdict : str
+        What turned slices say of the frames of the orientations; empty without orientations.
     """
 
     matrices: NDArray[np.float64]
@@ -59,6 +61,7 @@ class SliceTransforms:
     evidence: Evidence | None = None
     turned: tuple[TurnedSlices, ...] = ()
     lattice: LatticeTurns | None = None
+    frame_verdict: str = ""
 
     @property
     def motions(self) -> NDArray[np.float64]:
@@ -129,6 +132,7 @@ class SliceTransforms:
             "flags": [list(flags) for flags in self.flags],
             "registered_to": None if self.registered_to is None else self.registered_to.tolist(),
             "notes": list(self.notes),
+            "frame_verdict": self.frame_verdict,
             "turned": [turned.model_dump() for turned in self.turned],
             "lattice": None if self.lattice is None else self.lattice.to_dict(),
             "evidence": None if self.evidence is None else self.evidence.to_dict(),
@@ -166,6 +170,7 @@ class SliceTransforms:
             evidence=Evidence.from_dict(evidence) if evidence else None,
             lattice=LatticeTurns.from_dict(lattice) if lattice else None,
             turned=tuple(TurnedSlices(**turned) for turned in values.get("turned") or ()),
+            frame_verdict=str(values.get("frame_verdict") or ""),
         )
 
 

@@ -10,7 +10,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from electrode_grains import ebsd, grains
+from electrode_grains import alignment, ebsd, grains
 from electrode_grains.command_line import REFUSED, causes
 from electrode_grains.commands import Command
 from electrode_grains.commands.console import echo, progress, show_table
@@ -91,6 +91,11 @@ def inspect_project(project: Project) -> tuple[list[ebsd.Issue], list[str], list
         facts.append(
             f"{len(names)} slices, {names[0]} to {names[-1]}, of {shape[1:]} points (y, x)"
         )
+        verdict, against = "", False
+        if not issues:
+            verdict, against = _frame_verdict(stack, stack_settings.laue_group)
+        facts += [verdict] if verdict and not against else []
+        warnings += [verdict] if against else []
         placed, found = _inspect_annotations(project, names, shape, annotation.slice_numbers)
         issues += found
         if placed is not None and not issues:
@@ -138,6 +143,22 @@ def _spacing_notes(stack: xr.Dataset, slice_spacing_nm: float | None) -> tuple[s
     dy, dx = stack.attrs["step_nm"]
     dz = ebsd.slice_spacing(stack, slice_spacing_nm) or dy
     return spacing_notes((dz, dy, dx), "preprocessing.stack.slice_spacing_nm and step_nm")
+
+
+def _frame_verdict(stack: xr.Dataset, laue: LaueGroup) -> tuple[str, bool]:
+    """What slices that are turned say of the frames, and whether they speak against them."""
+    choice = stack.attrs.get("frames")
+    if choice is None or len(stack["image_quality"]) < 2:
+        return "", False
+    channels = ebsd.stack_orientations(stack, laue)
+    lattice = alignment.LatticeField.of_channels(channels, ebsd.laue_group(laue))
+    if lattice is None:
+        return "", False
+    with progress("comparing lattices") as report_progress:
+        quality = stack["image_quality"].to_numpy()
+        turns = alignment.turned_steps(quality, lattice, report_progress)
+    verdict = ebsd.frame_verdict(choice, turns.votes, turns.clear_difference, turns.largest_turn)
+    return verdict, turns.speak_against
 
 
 def _inspect_annotations(

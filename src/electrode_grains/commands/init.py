@@ -225,7 +225,7 @@ def create_from_scans(
     echo(f"  Laue group {group} ({group_source})")
     if (frames := stack.attrs.get("frames")) is not None:
         echo(f"  frames of the orientations: {frames.describe()}")
-        echo("    the first run compares them with slices that are turned against each other;")
+        echo("    electrode-grains check compares them with slices that lie turned;")
         echo("    another one is set by preprocessing.stack.frames")
     told = stack.attrs["notes"]
     for note in (*notes, *told[: max(3, len(stack.attrs["stack_notes"]))]):

@@ -2,7 +2,7 @@ from .ang import write_scan
 from .annotation import annotate_from_orientations
 from .fields import check_symmetry, orientations_of_stack, stack_orientations
 from .formats import IMAGE_SUFFIXES, SUFFIXES, read_scan, scan_readers
-from .frames import FRAME_PRESETS, FrameChoice, FrameRotations
+from .frames import FRAME_PRESETS, FrameChoice, FrameRotations, frame_verdict
 from .hdf5_probe import probing_files
 from .issues import Issue, issue_from, issue_table
 from .label_fits import annotation_fits, misorientation_in_slices
@@ -65,6 +65,7 @@ __all__ = [
     "read_scan",
     "scan_readers",
     "slice_information",
+    "frame_verdict",
     "is_scan",
     "slice_number",
     "slice_spacing",

@@ -189,7 +189,7 @@ def turns_over(frames: Frames) -> bool:
     return bool(2 * (rotation[0] ** 2 + rotation[3] ** 2) - 1 < 0)  # where z goes
 
 
-def frame_verdict(choice: FrameChoice, votes: float, clear: float) -> str:
+def frame_verdict(choice: FrameChoice, votes: float, clear: float, largest_turn: float) -> str:
     """What turned slices say of the frames: their lattices turn with the images, or against.
 
     Parameters
@@ -199,27 +199,37 @@ def frame_verdict(choice: FrameChoice, votes: float, clear: float) -> str:
         Log-likelihood that lattices turn as their slices do, less that they turn the other way.
     clear : float
         Difference that decides.
+    largest_turn : float
+        Of a slice against the one before, by the lattice, in degrees; NaN where none is known.
 
     Returns
     -------
     str
-        "fits", "cannot be told" or "another preset fits better: ...", with the number. Turns in
+        "fits", "cannot be told" or "another preset fits better: ...", with the numbers. Turns in
         the plane tell presets that turn z over from those that do not, and nothing more.
 
     Examples
     --------
-    >>> frame_verdict(FrameChoice.of("edax", None, None), 40.0, 5.0)
-    'frames edax_2: fits (log-likelihood 40 better than that of: same)'
+    >>> frame_verdict(FrameChoice.of("edax", None, None), 40.0, 8.0, 1.5)
+    'frames edax_2: fits (log-likelihood 40 better than that of: same; largest turn 1.50 degrees)'
+    >>> frame_verdict(FrameChoice.of("edax", None, None), 0.2, 8.0, 0.1)
+    'frames edax_2: cannot be told (log-likelihoods 0.2 apart, 8 decide; largest turn 0.10 degrees)'
     """
     over = turns_over(choice.frames)
     others = ", ".join(preset for preset in FRAME_PRESETS if turns_over(preset) != over)
     name = choice.frames if isinstance(choice.frames, str) else "as given"
-    if votes > clear:
-        verdict = f"fits (log-likelihood {votes:.0f} better than that of: {others})"
+    turn = f"largest turn {largest_turn:.2f} degrees"
+    if not np.isfinite(largest_turn):
+        verdict = "cannot be told (no two slices with orientations of the same grains)"
+    elif votes > clear:
+        verdict = f"fits (log-likelihood {votes:.0f} better than that of: {others}; {turn})"
     elif votes < -clear:
-        verdict = f"another preset fits better: {others} (log-likelihood {-votes:.0f} better)"
+        verdict = (
+            f"another preset fits better: {others} (log-likelihood {-votes:.0f} better; {turn})"
+        )
     else:
-        verdict = "cannot be told, since too few slices are turned against each other"
+        apart = f"log-likelihoods {abs(votes):.1f} apart, {clear:g} decide"
+        verdict = f"cannot be told ({apart}; {turn})"
     return f"frames {name}: {verdict}"
 
 

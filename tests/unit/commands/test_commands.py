@@ -171,6 +171,7 @@ def test_check_passes_what_is_right(command, own_project):
     assert "No problem found" in done.output
     assert "8 slices, slice_000 to slice_007" in done.output
     assert "[2, 5]" in done.output
+    assert "frames edax_2: cannot be told" in done.output
 
 
 def test_check_tells_all_problems_at_once(command, slices, tmp_path):

@@ -17,20 +17,20 @@ from electrode_grains.alignment import (
     apply_transforms,
     estimate_transforms,
     rotate_orientations,
+    turned_steps,
 )
-from electrode_grains.alignment.evidence import AGAINST, CLEAR
 from electrode_grains.alignment.registration import refuse_flagged
 from electrode_grains.ebsd import (
     ORIENTATION_CHANNELS,
     ScanIndex,
     annotation_fits,
+    frame_verdict,
     is_scan,
     misorientation_in_slices,
     orientations_of_stack,
     place_annotations,
     stack_scans,
 )
-from electrode_grains.ebsd.frames import frame_verdict
 from electrode_grains.ebsd.orientations import laue_group
 from electrode_grains.ebsd.placement import refuse_unlabelled
 from electrode_grains.ebsd.slice_choice import Scan
@@ -82,10 +82,12 @@ def register_slices(
     """Estimate how each slice must move to fit its neighbours; slices of a volume file do not."""
     if alignment.mode == "auto" and scan_index.from_volume:
         alignment = alignment.replace(mode="none")
+    symmetry = laue_group(scan_index.laue_group)
+    lattice = LatticeField.of_channels(orientation_stack.to_numpy(), symmetry)
     transforms = estimate_transforms(
         image_quality_stack.to_numpy(),
         alignment.replace(strict=False),
-        lattice=_lattice(orientation_stack.to_numpy(), scan_index.laue_group),
+        lattice=lattice,
         progress=report_progress("slices registered"),
     )
     # The notes on the stack tell already of planes that are lost, or repeat a slice.
@@ -99,22 +101,17 @@ def register_slices(
         logger.warning("slice %d of the stack: %s", index, "; ".join(flags))
     if transforms.evidence:
         logger.info("%s", transforms.evidence.verdict)
-    if transforms.lattice is not None and scan_index.frames is not None:
-        verdict = frame_verdict(scan_index.frames, transforms.lattice.votes, CLEAR)
+    if lattice is not None and scan_index.frames is not None:
+        turns = transforms.lattice or turned_steps(image_quality_stack.to_numpy(), lattice)
+        verdict = frame_verdict(
+            scan_index.frames, turns.votes, turns.clear_difference, turns.largest_turn
+        )
         logger.info("%s", verdict)
-        if transforms.lattice.sense == AGAINST:
-            transforms = replace(transforms, notes=(*transforms.notes, verdict))
+        notes = (*transforms.notes, verdict) if turns.speak_against else transforms.notes
+        transforms = replace(transforms, notes=notes, frame_verdict=verdict)
     for note in transforms.notes:
         logger.warning("%s", note)
     return transforms
-
-
-def _lattice(orientations: NDArray[np.float32], laue: str) -> LatticeField | None:
-    """Orientations as registration uses them; None where a scan has none."""
-    known = np.isfinite(orientations[:4]).all(axis=0) & (orientations[4] > 0)
-    if not known.any():
-        return None
-    return LatticeField(np.moveaxis(orientations[:4], 0, -1), laue_group(laue), known)
 
 
 def align_image_quality(
