@@ -12,12 +12,18 @@ from .particle import (
 )
 from .power_diagram import PowerDiagram, Roughness
 from .settings import ArchitectureSettings
+from .shell import FittedShells, Shell, ShellModel, fit_shells, harmonics
 from .volumes import VolumeFit, fit_volumes
 
 __all__ = [
     "CellArchitecture",
     "ArchitectureSettings",
+    "FittedShells",
     "FittedTessellation",
+    "Shell",
+    "ShellModel",
+    "fit_shells",
+    "harmonics",
     "fit_tessellation",
     "PowerDiagram",
     "Roughness",
