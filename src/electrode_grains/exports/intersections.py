@@ -11,9 +11,39 @@ CLEARANCE = 0.01  # between triangles without a common vertex, in steps of the l
 LEAST_HEIGHT = 0.02  # of a triangle over its longest side, in steps of the lattice
 LEAST_FOLD = 0.996  # cosine of the least angle (5 degrees) between triangles at a common side
 CLEAR_HEIGHT = 0.25  # of both quads over a plane through their common side: no fold there
+STEP = 4  # corners of the lattice between two entries of its directory
 FIELD = 21  # bits of a coordinate in bounds
 GUARDS = np.uint64(1 << 20 | 1 << 41 | 1 << 62)
 NEARLY_FLAT = 1e-9  # volume over which four points do not lie in one plane
+
+
+@njit(cache=True, nogil=True)
+def starts_of_quads(quads: Any, places: Any, shape: Any) -> Any:
+    """First quad from every fourth corner of each row of the lattice on.
+
+    Parameters
+    ----------
+    quads : ndarray of int32, shape (m, 4)
+        Sorted by the place (z, y, x) of their lowest corner.
+    places : ndarray of int32, shape (n, 3)
+    shape : (int, int, int)
+        Of the lattice of corners (z, y, x).
+
+    Returns
+    -------
+    starts : ndarray of int32, shape (rows * stride + 1,)
+    stride : int
+        Entries of a row.
+    """
+    stride = (shape[2] + STEP - 1) // STEP
+    starts = np.zeros(shape[0] * shape[1] * stride + 1, np.int32)
+    for quad in range(len(quads)):
+        low = quads[quad, 0]
+        row = places[low, 2] * shape[1] + places[low, 1]
+        starts[row * stride + places[low, 0] // STEP + 1] += 1
+    for at in range(1, len(starts)):
+        starts[at] += starts[at - 1]
+    return starts, stride
 
 
 @njit(cache=True, nogil=True)
@@ -53,8 +83,8 @@ def update_bounds(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def conflicting_vertices(
-    points: Any, quads: Any, bounds: Any, starts: Any, shape: Any, changed: Any, all_changed: bool,
-    reach: float, first: int, last: int, back: Any,
+    points: Any, quads: Any, bounds: Any, starts: Any, stride: int, shape: Any, changed: Any,
+    all_changed: bool, reach: float, first: int, last: int, back: Any,
 ) -> None:  # fmt: skip
     """Mark the vertices of triangles that conflict with another one, one of them changed.
 
@@ -66,8 +96,9 @@ def conflicting_vertices(
         Sorted by the place of their lowest corner.
     bounds : ndarray of uint64, shape (m, 2)
         As from `update_bounds`.
-    starts : ndarray of int32, shape (corners + 1,)
-        First quad from each corner of the lattice on.
+    starts : ndarray of int32, shape (rows * stride + 1,)
+    stride : int
+        As from `starts_of_quads`.
     shape : (int, int, int)
         Of the lattice of corners (z, y, x).
     changed : ndarray of bool, shape (m,)
@@ -97,10 +128,10 @@ def conflicting_vertices(
         low, high = bounds[quad, 0], bounds[quad, 1]
         for z in range(begin[2], end[2]):
             for y in range(begin[1], end[1]):
-                row = (z * shape[1] + y) * shape[2]
+                row = (z * shape[1] + y) * stride
                 # of two changed quads, the first one looks at the other
-                begins = max(starts[row + begin[0]], quad + 1 if all_changed else 0)
-                for other in range(begins, starts[row + end[0]]):
+                begins = max(starts[row + begin[0] // STEP], quad + 1 if all_changed else 0)
+                for other in range(begins, starts[row + (end[0] + STEP - 1) // STEP]):
                     # all three fields at once: the upper bits stay if none is negative
                     within = (high - bounds[other, 0]) & (bounds[other, 1] - low) & GUARDS
                     if within != GUARDS or (other <= quad and changed[other]):

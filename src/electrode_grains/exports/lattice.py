@@ -15,8 +15,8 @@ GREATEST_TABLE = 1 << 26  # labels up to here are counted by a table, greater on
 
 
 @dataclass(frozen=True)
-class Interfaces:
-    """Voxel faces between labels, and the corners of voxels that they join.
+class Lattice:
+    """Numbered labels of voxels, and the corners around which they differ.
 
     Attributes
     ----------
@@ -25,30 +25,54 @@ class Interfaces:
         As `number_labels` returns them.
     vertex_of : ndarray of int32, shape (z + 1, y + 1, x + 1)
         Vertex at each corner of a voxel, -1 for none.
-    places : ndarray of int32, shape (n, 3)
-        Lattice coordinates (x, y, z) of the vertices.
-    quads : ndarray of int32, shape (m, 4)
-    pairs : ndarray of int32, shape (m, 2)
-    starts : ndarray of int32, shape (corners + 1,)
-        As `find_quads` returns them.
+    vertex_count : int
     """
 
     ids: NDArray[Any]
     numbers: NDArray[np.int32]
     vertex_of: NDArray[np.int32]
+    vertex_count: int
+
+
+@dataclass(frozen=True)
+class Interfaces:
+    """Voxel faces between labels, and the corners of voxels that they join.
+
+    Attributes
+    ----------
+    ids : ndarray of int64 or uint64, shape (grains + 1,)
+        Labels, 0 first.
+    voxel_counts : ndarray of int64, shape (grains + 1,)
+    shape : (int, int, int)
+        Corners of the lattice along (z, y, x).
+    places : ndarray of int32, shape (n, 3)
+        Lattice coordinates (x, y, z) of the vertices, in the order (z, y, x).
+    followed : ndarray of int32, shape (n, 6)
+        As `followed_corners` returns it.
+    smallest : ndarray of float32, shape (n,)
+        Voxels of the smallest grain around each vertex.
+    quads : ndarray of int32, shape (m, 4)
+    pairs : ndarray of int32, shape (m, 2)
+        As `find_quads` returns them.
+    """
+
+    ids: NDArray[Any]
+    voxel_counts: NDArray[np.int64]
+    shape: tuple[int, int, int]
     places: NDArray[np.int32]
+    followed: NDArray[np.int32]
+    smallest: NDArray[np.float32]
     quads: NDArray[np.int32]
     pairs: NDArray[np.int32]
-    starts: NDArray[np.int32]
 
     @property
     def last(self) -> NDArray[np.int64]:
         """Greatest lattice coordinates (x, y, z): those of the window's far sides."""
-        return np.array(self.vertex_of.shape[::-1]) - 1
+        return np.array(self.shape[::-1]) - 1
 
 
-def find_interfaces(labels: NDArray[Any]) -> Interfaces:
-    """Find all voxel faces between two labels; the window is surrounded by what is no grain.
+def lattice_of(labels: NDArray[Any]) -> Lattice:
+    """Number labels and corners; the window is surrounded by what is no grain.
 
     Parameters
     ----------
@@ -57,7 +81,7 @@ def find_interfaces(labels: NDArray[Any]) -> Interfaces:
 
     Returns
     -------
-    Interfaces
+    Lattice
 
     Raises
     ------
@@ -65,9 +89,28 @@ def find_interfaces(labels: NDArray[Any]) -> Interfaces:
         As `number_labels`.
     """
     ids, numbers = number_labels(labels)
-    vertex_of, count = number_corners(numbers)
-    places = place_corners(vertex_of, count)
-    return Interfaces(ids, numbers, vertex_of, places, *find_quads(numbers, vertex_of))
+    return Lattice(ids, numbers, *number_corners(numbers))
+
+
+def find_interfaces(lattice: Lattice) -> Interfaces:
+    """Find all voxel faces between two labels, and what smoothing must know of their corners."""
+    numbers, vertex_of = lattice.numbers, lattice.vertex_of
+    places = place_corners(vertex_of, lattice.vertex_count)
+    counts = np.zeros(len(lattice.ids), np.int64)
+    for layer in numbers:
+        counts += np.bincount(layer.ravel(), minlength=len(counts))
+    sizes = counts.astype(np.float32)
+    sizes[0] = np.inf
+    depth, rows, columns = vertex_of.shape
+    return Interfaces(
+        lattice.ids,
+        counts,
+        (depth, rows, columns),
+        places,
+        followed_corners(numbers, vertex_of, places),
+        least_around(numbers, places, sizes),
+        *find_quads(numbers, vertex_of),
+    )
 
 
 def number_labels(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
@@ -170,22 +213,16 @@ def find_quads(numbers: Any, vertex_of: Any) -> Any:
         third are its lowest and its highest corner.
     pairs : ndarray of int32, shape (n, 2)
         Numbers of the labels before and after the face.
-    starts : ndarray of int32, shape (corners + 1,)
-        Number of the quads before each corner of the lattice.
     """
     depth, rows, columns = vertex_of.shape
-    starts = np.empty(vertex_of.size + 1, np.int32)
-    count = corner = 0
+    count = 0
     for z in range(depth):
         for y in range(rows):
             for x in range(columns):
-                starts[corner] = count
-                corner += 1
                 after = numbers[z + 1, y + 1, x + 1]
                 count += numbers[z + 1, y + 1, x] != after
                 count += numbers[z + 1, y, x + 1] != after
                 count += numbers[z, y + 1, x + 1] != after
-    starts[corner] = count
     quads = np.empty((count, 4), np.int32)
     pairs = np.empty((count, 2), np.int32)
     at = 0
@@ -206,7 +243,7 @@ def find_quads(numbers: Any, vertex_of: Any) -> Any:
                     quads[at, 2] = vertex_of[z + 1 - dz, y + 1 - dy, x + 1 - dx]
                     quads[at, 3] = vertex_of[z + 1 - dz - oz, y + 1 - dy - oy, x + 1 - dx - ox]
                     at += 1
-    return quads, pairs, starts
+    return quads, pairs
 
 
 @njit(cache=True, nogil=True)
@@ -249,10 +286,10 @@ def followed_corners(numbers: Any, vertex_of: Any, places: Any) -> Any:
 @njit(cache=True, nogil=True)
 def least_around(numbers: Any, places: Any, values: Any) -> Any:
     """Least value of the labels around each vertex, shape (n,)."""
-    least = np.empty(len(places))
+    least = np.empty(len(places), np.float32)
     for vertex in range(len(places)):
         x, y, z = places[vertex]
-        found = np.inf
+        found = np.float32(np.inf)
         for corner in range(8):
             number = numbers[z + (corner >> 2), y + (corner >> 1 & 1), x + (corner & 1)]
             found = min(found, values[number])

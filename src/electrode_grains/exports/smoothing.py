@@ -12,8 +12,13 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csc_array, diags_array
 from scipy.sparse.linalg import splu, spsolve
 
-from electrode_grains.exports.intersections import FIELD, conflicting_vertices, update_bounds
-from electrode_grains.exports.lattice import Interfaces, followed_corners, least_around
+from electrode_grains.exports.intersections import (
+    FIELD,
+    conflicting_vertices,
+    starts_of_quads,
+    update_bounds,
+)
+from electrode_grains.exports.lattice import Interfaces
 from electrode_grains.threads import available_cores
 
 PULL = 0.5  # share of the way to the mean of the neighbours in one step
@@ -53,14 +58,11 @@ def smooth_interfaces(interfaces: Interfaces, steps: int) -> Points:
 def wanted_places(volumes: GrainVolumes, steps: int) -> Points:
     """Smooth interfaces without looking where they cut each other."""
     interfaces, places = volumes.interfaces, volumes.interfaces.places
-    followed = followed_corners(interfaces.numbers, interfaces.vertex_of, places)
-    sizes = volumes.wanted.copy()
-    sizes[0] = np.inf
-    least = least_around(interfaces.numbers, places, sizes)
-    pull = PULL * np.minimum(1.0, (least / FULL_PULL) ** (2 / 3))
+    pull = np.minimum(np.float32(1.0), interfaces.smallest / np.float32(FULL_PULL))
+    pull = PULL * pull ** np.float32(2 / 3)
     points, other = places.astype(float), np.empty(places.shape)
     for step in range(steps):
-        pull_vertices(points, followed, places, interfaces.last, pull, other)
+        pull_vertices(points, interfaces.followed, places, interfaces.last, pull, other)
         points, other = other, points
         for _ in range(LAST_CORRECTIONS if step == steps - 1 else CORRECTIONS):
             volumes.correct(points)
@@ -74,6 +76,7 @@ def held_back(volumes: GrainVolumes, wanted: Points, conflicts: Conflicts) -> Po
     ----------
     volumes : GrainVolumes
     wanted : Points
+        Changed in place.
     conflicts : callable
         Finds nothing to send back where all vertices are at their place in the lattice.
 
@@ -81,7 +84,7 @@ def held_back(volumes: GrainVolumes, wanted: Points, conflicts: Conflicts) -> Po
     -------
     Points
     """
-    valid = _largest_shares(volumes.interfaces.places.astype(float), wanted, conflicts)
+    valid = _largest_shares(volumes.interfaces.places, wanted, conflicts)
     for _ in range(ROUNDS):
         lacks = volumes.lacks_much(valid)
         if not lacks.any():
@@ -95,8 +98,8 @@ def held_back(volumes: GrainVolumes, wanted: Points, conflicts: Conflicts) -> Po
 
 def crossing_test(interfaces: Interfaces) -> Conflicts:
     """Test for triangles that cut, touch or fold onto each other, or are nearly lines."""
-    quads, starts = interfaces.quads, interfaces.starts
-    shape = interfaces.vertex_of.shape
+    quads, shape = interfaces.quads, interfaces.shape
+    starts, stride = starts_of_quads(quads, interfaces.places, shape)
     bounds, changed = np.empty((len(quads), 2), np.uint64), np.empty(len(quads), np.bool_)
     scale = float((1 << FIELD - 1) // (max(shape) + 3))
     edges = np.linspace(0, len(quads), 4 * available_cores() + 1).astype(int).tolist()
@@ -110,8 +113,8 @@ def crossing_test(interfaces: Interfaces) -> Conflicts:
 
         def look(first: int, last: int) -> None:
             conflicting_vertices(
-                points, quads, bounds, starts, shape, changed, everything, FARTHEST, first, last,
-                back,
+                points, quads, bounds, starts, stride, shape, changed, everything, FARTHEST, first,
+                last, back,
             )  # fmt: skip
 
         with ThreadPoolExecutor(available_cores()) as threads:
@@ -121,18 +124,19 @@ def crossing_test(interfaces: Interfaces) -> Conflicts:
     return conflicts
 
 
-def _largest_shares(valid: Points, wanted: Points, conflicts: Conflicts) -> Points:
-    """Go back vertex by vertex, all at once, so that no order of them matters."""
+def _largest_shares(
+    valid: Points | NDArray[np.int32], points: Points, conflicts: Conflicts
+) -> Points:
+    """Let `points` go back vertex by vertex, all at once, so that no order of them matters."""
     tried = np.zeros(len(valid), np.int8)
-    moved = (wanted != valid).any(axis=1)
-    points = wanted.copy()
+    moved = (points != valid).any(axis=1)
     while moved.any():
         settled = tried == len(SHARES) - 1
         moved = conflicts(points, moved, settled) & ~settled
         again = np.flatnonzero(moved)
         tried[again] += 1
-        share = SHARES[tried[again], None]
-        points[again] = valid[again] + share * (wanted[again] - valid[again])
+        share = (SHARES[tried[again]] / SHARES[tried[again] - 1])[:, None]
+        points[again] = valid[again] + share * (points[again] - valid[again])
     return points
 
 
@@ -155,9 +159,7 @@ class GrainVolumes:
     def __init__(self, interfaces: Interfaces) -> None:
         self.interfaces = interfaces
         count = len(interfaces.ids)
-        self.wanted = np.zeros(count)
-        for layer in interfaces.numbers:
-            self.wanted += np.bincount(layer.ravel(), minlength=count)
+        self.wanted = interfaces.voxel_counts.astype(float)
         one, two = interfaces.pairs.T
         areas = coo_array((np.ones(len(one), np.float32), (one, two)), shape=(count, count)).tocsc()
         areas = areas + areas.T
@@ -214,7 +216,7 @@ def pull_vertices(
     places : ndarray of int32, shape (n, 3)
     last : ndarray of int64, shape (3,)
         As of `Interfaces`; on the window vertices move within it alone.
-    pull : ndarray of float64, shape (n,)
+    pull : ndarray of float32, shape (n,)
     moved : ndarray of float64, shape (n, 3)
         Gets the new points.
     """

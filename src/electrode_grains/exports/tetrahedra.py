@@ -11,8 +11,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from electrode_grains.errors import SettingsError
-from electrode_grains.exports.lattice import Interfaces, find_interfaces
-from electrode_grains.exports.mesh import InterfaceMesh
+from electrode_grains.exports.lattice import Lattice, find_interfaces, lattice_of
+from electrode_grains.exports.mesh import InterfaceMesh, triangles
 from electrode_grains.exports.smoothing import (
     Conflicts,
     GrainVolumes,
@@ -137,30 +137,30 @@ def tetrahedral_mesh(
     """
     if smoothing_steps < 0:
         raise SettingsError("steps cannot be undone", found=f"smoothing_steps {smoothing_steps}")
-    interfaces = find_interfaces(labels)
+    lattice = lattice_of(labels)
+    interfaces = find_interfaces(lattice)
     size = np.array(spacing[::-1], float)
     cosine = np.cos(_demanded_angle(size))
     places: Points = interfaces.places.astype(float)
     if smoothing_steps:
         volumes = GrainVolumes(interfaces)
         wanted = wanted_places(volumes, smoothing_steps)
-        places = held_back(volumes, wanted, _angle_test(interfaces, size, cosine))
-    node_of, nodes = _number_nodes(interfaces.numbers)
+        places = held_back(volumes, wanted, _angle_test(lattice, size, cosine))
+    node_of, nodes = _number_nodes(lattice.numbers)
     count, middles = _cut(
-        interfaces.numbers, interfaces.vertex_of, places, node_of, size, cosine, nodes, SIX, TWELVE,
+        lattice.numbers, lattice.vertex_of, places, node_of, size, cosine, nodes, SIX, TWELVE,
         np.empty((0, 4), np.int32), np.empty(0, np.int32), np.empty((0, 3)),
     )  # fmt: skip
     cells, numbers = np.empty((count, 4), np.int32), np.empty(count, np.int32)
     points = np.empty((nodes + middles, 3))
     _cut(
-        interfaces.numbers, interfaces.vertex_of, places, node_of, size, cosine, nodes, SIX, TWELVE,
+        lattice.numbers, lattice.vertex_of, places, node_of, size, cosine, nodes, SIX, TWELVE,
         cells, numbers, points,
     )  # fmt: skip
     order = np.argsort(numbers, kind="stable")
     cells, numbers = cells[order], numbers[order]
     x, y, z = interfaces.places.T
-    quads = node_of[z, y, x][interfaces.quads]
-    faces = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+    faces = node_of[z, y, x][triangles(interfaces.quads)]
     sides = np.tile(interfaces.pairs, (2, 1))
     wedges = np.empty((0, 6), np.int32)
     points = (points - 0.5) * size
@@ -253,14 +253,14 @@ def _demanded_angle(size: NDArray[np.float64]) -> float:
     return float(np.radians(min(LEAST_ANGLE, 0.5 * dihedral_angles(corners[TWELVE]).min())))
 
 
-def _angle_test(interfaces: Interfaces, size: NDArray[np.float64], cosine: float) -> Conflicts:
+def _angle_test(lattice: Lattice, size: NDArray[np.float64], cosine: float) -> Conflicts:
     """Test for voxels that cannot be cut into tetrahedra without small angles."""
 
     def conflicts(
         points: Points, moved: NDArray[np.bool_], settled: NDArray[np.bool_]
     ) -> NDArray[np.bool_]:
         back: NDArray[np.bool_] = _flattening_vertices(
-            points, moved, settled, interfaces.vertex_of, size, cosine, TWELVE
+            points, moved, settled, lattice.vertex_of, size, cosine, TWELVE
         )
         return back
 

@@ -193,8 +193,8 @@ def test_stl_files_are_closed_and_hold_the_volume_of_their_grain(rng, shape, tmp
         assert np.allclose(rows["normal"] * size, vectors, atol=1e-3)
         volume = np.einsum("ij,ij->", corners.mean(axis=1), vectors) / 3
         assert volume == pytest.approx(
-            (labels == label).sum() * np.prod(SPACING), rel=1e-2
-        )  # divided, it is drawn in
+            (labels == label).sum() * np.prod(SPACING), rel=3e-2
+        )  # a lone voxel divided at all corners is drawn in by 1 % along each axis
 
 
 def test_descriptors_reach_dream3d_in_micrometres_to_their_power(tmp_path):
