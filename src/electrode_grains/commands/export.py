@@ -19,7 +19,7 @@ STEPS = {
     "grain_label_volume": "segmentation",
     "grain_table": "characterization",
     "image_quality_volume": "preprocessing",
-    "orientation_volume": "preprocessing",
+    "corrected_orientation_volume": "segmentation",
     "scan_index": "preprocessing",
 }
 NAMES = ("vti", "tif", "dream3d", "xdmf", "csv", "vtp", "msh", "stl", "vtu", "tet")

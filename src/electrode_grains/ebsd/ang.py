@@ -165,7 +165,7 @@ def write_scan(
     partial = file.with_name(f".{file.name}.part")
     try:
         partial.write_text(
-            _format_header(scan, rows, columns, dy, dx) + body.getvalue(), encoding="utf-8"
+            _format_header(scan, choice, rows, columns, dy, dx) + body.getvalue(), encoding="utf-8"
         )
         os.replace(partial, file)
     finally:
@@ -269,7 +269,9 @@ def _refuse_lost_places(
         )
 
 
-def _format_header(scan: xr.Dataset, rows: int, columns: int, dy: float, dx: float) -> str:
+def _format_header(
+    scan: xr.Dataset, choice: FrameChoice, rows: int, columns: int, dy: float, dx: float
+) -> str:
     lines = ["TEM_PIXperUM          1.000000", "x-star                0.500000"]
     lines += ["y-star                0.700000", "z-star                0.600000"]
     lines += ["WorkingDistance       15.000000", ""]
@@ -293,7 +295,7 @@ def _format_header(scan: xr.Dataset, rows: int, columns: int, dy: float, dx: flo
         f"NCOLS_EVEN: {columns}",
         f"NROWS: {rows}",
         "",
-        "OPERATOR: \telectrode-grains",
+        f"OPERATOR: \telectrode-grains, frames of the Euler angles: {choice.describe()}",
         "",
         f"SAMPLEID: \t{scan.attrs.get('source', '')}",
         "",

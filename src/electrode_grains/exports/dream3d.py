@@ -39,7 +39,9 @@ def write_dream3d(particle: ExportedParticle, path: Path) -> None:
     Lengths are micrometres, as DREAM.3D takes them; the centre of the first voxel is the origin.
     `FeatureIds` count from 1 without gaps; `GrainLabels` of the features are the labels of the
     grain table. Voxels of grains have phase 1, others 0. Voxels of a grain without orientation
-    take its mean, with `Confidence Index` 0. Undefined grain values are 0.
+    take its mean, with `Confidence Index` 0. Undefined grain values are 0. Orientations are in
+    the frame of the geometry, as DREAM.3D has them once its filters have rotated sample and Euler
+    frame: they are to be turned no further. The attribute `Orientations` of the file says so.
     """
     depth, rows, columns = particle.labels.shape
     structure = DREAM3D_STRUCTURES[check_laue_group(particle.laue_group)]
@@ -47,6 +49,8 @@ def write_dream3d(particle: ExportedParticle, path: Path) -> None:
         root.attrs["FileVersion"] = np.bytes_("7.0")
         root.attrs["DREAM3D Version"] = np.bytes_("6.5")
         root.attrs["Lengths"] = np.bytes_("um, origin at the centre of the first voxel")
+        if particle.euler_angles is not None:
+            root.attrs["Orientations"] = np.bytes_(particle.frames.encode("ascii", "replace"))
         root.create_group("DataContainerBundles")
         root.create_group("Pipeline")
         container = root.create_group(f"DataContainers/{CONTAINER}")
@@ -85,12 +89,15 @@ def write_xdmf(particle: ExportedParticle, path: Path, data: str) -> None:
             f"{escape(data)}:/DataContainers/{CONTAINER}/CellData/{escape(name)}"
             "</DataItem></Attribute>"
         )
+    named = f'<Information Name="Orientations" Value={quoteattr(particle.frames)}/>'
+    orientations = "" if particle.euler_angles is None else named
     numbers = [" ".join(f"{value:.9g}" for value in each)
                for each in ([-step / 2 for step in steps], steps)]  # fmt: skip
     path.write_text(
         '<?xml version="1.0"?>\n<Xdmf Version="2.0"><Domain>'
         '<Grid Name="grains" GridType="Uniform">'
         '<Information Name="Lengths" Value="um, origin at the centre of the first voxel"/>'
+        f"{orientations}"
         f'<Topology TopologyType="3DCoRectMesh" Dimensions="{depth + 1} {rows + 1} {columns + 1}"/>'
         '<Geometry GeometryType="ORIGIN_DXDYDZ">'
         f'<DataItem Format="XML" Dimensions="3">{numbers[0]}</DataItem>'

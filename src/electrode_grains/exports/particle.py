@@ -13,6 +13,11 @@ from numpy.typing import NDArray
 from electrode_grains.descriptors import EXPORTED
 from electrode_grains.errors import InputError
 
+MAP_FRAMES = (
+    "Bunge angles in rad in the frame of the map (x right, y down, z along milling, "
+    "right-handed), x of hexagonal crystals along a"
+)
+
 
 @dataclass(frozen=True)
 class ExportedParticle:
@@ -30,7 +35,10 @@ class ExportedParticle:
     laue_group : str
     image_quality : ndarray of float, shape (z, y, x), optional
     euler_angles : ndarray of float, shape (z, y, x, 3), optional
-        Bunge angles in radians, NaN where unknown.
+        Bunge angles in radians, NaN where unknown; in the frame of the map, x of hexagonal
+        crystals along a, as DREAM.3D has them.
+    read_as : str
+        How the orientations of the scans came into that frame; empty where nobody knows.
 
     Raises
     ------
@@ -46,6 +54,7 @@ class ExportedParticle:
     laue_group: str = "-3m"
     image_quality: NDArray[np.floating] | None = None
     euler_angles: NDArray[np.floating] | None = None
+    read_as: str = ""
 
     def __post_init__(self) -> None:
         """Check that all volumes cover one window."""
@@ -64,6 +73,12 @@ class ExportedParticle:
                 expected="one row per grain",
                 remedy="measure the grains again",
             )
+
+    @property
+    def frames(self) -> str:
+        """What files say of their orientations."""
+        read = f"; scans read as {self.read_as}" if self.read_as else ""
+        return MAP_FRAMES + read
 
     @cached_property
     def ids(self) -> NDArray[Any]:

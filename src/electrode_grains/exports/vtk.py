@@ -37,7 +37,8 @@ def write_image_data(particle: ExportedParticle, path: Path) -> None:
     Notes
     -----
     Lengths are nm; the centre of the first voxel is the origin. Cell data are `GrainLabel`,
-    the grain values, `ImageQuality` and `EulerAngles` (radians, NaN where unknown).
+    the grain values, `ImageQuality` and `EulerAngles` (NaN where unknown), whose frame a comment
+    names.
     """
     sizes = particle.labels.shape[::-1]
     steps = [float(step) for step in reversed(particle.spacing)]
@@ -54,10 +55,16 @@ def write_image_data(particle: ExportedParticle, path: Path) -> None:
     body = (
         f'<ImageData WholeExtent="{extent}" Origin="{origin}" '
         f'Spacing="{" ".join(f"{step:.17g}" for step in steps)}">'
-        f'{LENGTHS}<Piece Extent="{extent}">{_data("CellData", cells, "GrainLabel")}</Piece>'
-        "</ImageData>"
+        f'{LENGTHS}{_frames(particle)}<Piece Extent="{extent}">'
+        f"{_data('CellData', cells, 'GrainLabel')}</Piece></ImageData>"
     )
     _write(path, "ImageData", body)
+
+
+def _frames(particle: ExportedParticle) -> str:
+    """Comment on the orientations, where there are any."""
+    text = particle.frames.replace("--", "- -")  # which ends a comment
+    return "" if particle.euler_angles is None else f"<!-- orientations: {text} -->"
 
 
 def write_surfaces(mesh: InterfaceMesh, particle: ExportedParticle, path: Path) -> None:

@@ -9,11 +9,24 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from electrode_grains.ebsd import scan_readers, stack_scans
-from electrode_grains.ebsd.orientations import quaternions_from_euler
+from electrode_grains.ebsd import (
+    FRAME_PRESETS,
+    ReadingOptions,
+    read_scan,
+    scan_readers,
+    stack_scans,
+    write_scan,
+)
+from electrode_grains.ebsd.orientations import (
+    euler_from_quaternions,
+    misorientation_angle,
+    quaternions_from_euler,
+    random_orientations,
+)
 from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.exports import (
     FORMATS,
@@ -84,6 +97,49 @@ def test_dream3d_layout_is_read_back_by_the_reader_of_scans(particle, labels, tm
     euler, inside = stack["euler_angles"].to_numpy(), labels > 0
     assert np.allclose(euler[inside], particle.euler_angles[inside], atol=1e-6, equal_nan=True)
     assert np.isnan(euler[2, 2, 2]).all()  # a voxel of a grain without orientation
+
+
+@pytest.mark.parametrize("preset", FRAME_PRESETS)
+def test_orientations_go_out_and_in_again_through_every_frame(preset, tmp_path):
+    """File of a maker, map, export, and what readers make of that: one and the same crystals."""
+    truth = random_orientations(42, np.random.default_rng(7)).reshape(6, 7, 4)
+    phase = {"id": 1, "material_name": "NMC", "formula": "", "symmetry": "32",
+             "lattice_constants": "2.87 2.87 14.26 90 90 120"}  # fmt: skip
+    scan = xr.Dataset(
+        {
+            "image_quality": (("y", "x"), np.full((6, 7), 9.0)),
+            "confidence_index": (("y", "x"), np.full((6, 7), 0.8)),
+            "euler_angles": (("y", "x", "angle"), euler_from_quaternions(truth)),
+            "phase": (("y", "x"), np.ones((6, 7), int)),
+        },
+        attrs={"step_nm": (50.0, 50.0), "phases": (phase,)},
+    )
+    write_scan(scan, tmp_path / "slice_1.ang", frames=preset)
+    assert f"frames of the Euler angles: {preset}" in (tmp_path / "slice_1.ang").read_text()
+    read = read_scan(tmp_path / "slice_1.ang", ReadingOptions(frames=preset))
+    particle = ExportedParticle(
+        np.ones((1, 6, 7), np.int64),
+        (50.0, 50.0, 50.0),
+        pd.DataFrame({"label": [1]}),
+        image_quality=read["image_quality"].to_numpy()[None],
+        euler_angles=read["euler_angles"].to_numpy()[None],
+        read_as=read.attrs["frames"].describe(),
+    )
+    written = write_exports(particle, tmp_path, ["dream3d", "xdmf", "vti"])
+
+    (reader,) = scan_readers(written["dream3d"]).values()
+    again = reader(ReadingOptions())
+    assert again.attrs["frames"].frames == "same"
+    found = {"dream3d": again["euler_angles"].to_numpy(), "vti": vtk_array(written["vti"],
+             "EulerAngles")}  # fmt: skip
+    for angles in found.values():
+        turned = quaternions_from_euler(angles.astype(float).reshape(6, 7, 3))
+        assert np.degrees(misorientation_angle(turned, truth, "-3m")).max() < 0.01
+    with h5py.File(written["dream3d"]) as root:
+        named = root.attrs["Orientations"].decode()
+    for text in (named, written["vti"].read_text(), written["xdmf"].read_text()):
+        assert "x right, y down, z along milling" in text
+        assert f"scans read as {preset}" in text
 
 
 def test_dream3d_features_are_numbered_without_gaps_and_keep_their_labels(

@@ -19,13 +19,16 @@ def gather_particle(
     grain_label_volume: xr.DataArray,
     grain_table: pd.DataFrame,
     image_quality_volume: xr.DataArray | None,
-    orientation_volume: xr.DataArray,
+    corrected_orientation_volume: xr.DataArray,
     scan_index: ScanIndex,
     parameters: Mapping[str, Any],
 ) -> ExportedParticle:
-    """Put together what other programs need to know of the particle."""
+    """Put together what other programs need to know of the particle.
+
+    Orientations are those after the vote on variants, as in the grain table.
+    """
     particle = parameters["particle"]
-    quaternions = np.moveaxis(orientation_volume.to_numpy()[:4], 0, -1)
+    quaternions = np.moveaxis(corrected_orientation_volume.to_numpy()[:4], 0, -1)
     indexed = np.isfinite(quaternions).all(axis=-1).any()
     return ExportedParticle(
         labels=grain_label_volume.to_numpy(),
@@ -36,4 +39,5 @@ def gather_particle(
         laue_group=scan_index.laue_group,
         image_quality=None if image_quality_volume is None else image_quality_volume.to_numpy(),
         euler_angles=euler_from_quaternions(quaternions) if indexed else None,
+        read_as="" if scan_index.frames is None else scan_index.frames.describe(),
     )

@@ -8,7 +8,7 @@ INPUTS = (
     "grain_label_volume",
     "grain_table",
     "image_quality_volume",
-    "orientation_volume",
+    "corrected_orientation_volume",
     "scan_index",
 )
 
