@@ -93,6 +93,34 @@ class _Work:
                 display.remove_task(self._task)
 
 
+def show_wait(what: str, logger: logging.Logger | None) -> Callable[[], None]:
+    """Show that something without countable parts is at work.
+
+    Parameters
+    ----------
+    what : str
+    logger : Logger, optional
+        Takes the line where no live display is on.
+
+    Returns
+    -------
+    callable
+        Ends it.
+    """
+    display = _display
+    if display is None:
+        if logger is not None:
+            logger.info("%s", what)
+        return lambda: None
+    task = display.add_task(what, total=None)
+
+    def end() -> None:
+        with suppress(KeyError):  # the display was cleared at the end of the step
+            display.remove_task(task)
+
+    return end
+
+
 class RunProgress:
     """Shows which step of a run is at work, and the time left of step and run.
 

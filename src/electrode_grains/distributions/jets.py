@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from electrode_grains.compiling import njit
 
 Array = NDArray[np.float64]
 Operand = Any  # Jet, array of shape (n,) or number

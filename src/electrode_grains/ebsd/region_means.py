@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from electrode_grains.compiling import njit
 
 CANDIDATES = 48  # points of a region among which its mode is sought
 WIDE, NARROW = 0.2, 0.1  # rad; around the mode, then around the mean

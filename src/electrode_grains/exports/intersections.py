@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from electrode_grains.compiling import njit
 
 CLEARANCE = 0.01  # between triangles without a common vertex, in steps of the lattice
 LEAST_HEIGHT = 0.02  # of a triangle over its longest side, in steps of the lattice

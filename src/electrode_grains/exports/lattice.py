@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from electrode_grains.compiling import njit
 from electrode_grains.errors import InputError
 
 GREATEST_TABLE = 1 << 26  # labels up to here are counted by a table, greater ones by sorting

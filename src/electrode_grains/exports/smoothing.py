@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csc_array, diags_array
 from scipy.sparse.linalg import splu, spsolve
 
+from electrode_grains.compiling import njit
 from electrode_grains.exports.intersections import (
     FIELD,
     conflicting_vertices,

@@ -7,9 +7,9 @@ from itertools import permutations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from electrode_grains.compiling import njit
 from electrode_grains.errors import SettingsError
 from electrode_grains.exports.lattice import Lattice, find_interfaces, lattice_of
 from electrode_grains.exports.mesh import InterfaceMesh, triangles

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numba import njit
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
 
+from electrode_grains.compiling import njit
 from electrode_grains.errors import InputError
 
 LEVELS = 50  # bins of the values of faces, in [0, 1]

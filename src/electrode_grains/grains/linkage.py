@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from electrode_grains.compiling import njit
 from electrode_grains.ebsd.orientation_field import OrientationField
 from electrode_grains.ebsd.orientations import misorientation_angle
 from electrode_grains.grains.labelling import (

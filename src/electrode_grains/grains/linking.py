@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from electrode_grains.compiling import njit
 from electrode_grains.ebsd.orientation_field import OrientationField
 from electrode_grains.grains.labelling import Labels, connected_pieces
 from electrode_grains.grains.settings import SegmentationSettings

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from electrode_grains.classes import BOUNDARY_CHANNEL, INTERIOR_CHANNEL
+from electrode_grains.compiling import njit
 from electrode_grains.errors import InputError
 from electrode_grains.grains.labelling import Labels, check_same_shape, compact_labels
 from electrode_grains.grains.settings import SegmentationSettings

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numba import njit
 from numpy.typing import NDArray
+
+from electrode_grains.compiling import njit
 
 Integers = NDArray[np.int64]
 MOST_TRIALS = 4e9  # boxes times places: some seconds

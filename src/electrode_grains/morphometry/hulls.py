@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from electrode_grains.compiling import njit
 from electrode_grains.errors import InputError
 from electrode_grains.morphometry.kernels import mark_chain
 

@@ -14,8 +14,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from electrode_grains.compiling import njit
 
 Integers = NDArray[Any]  # of int64
 Ranks = NDArray[Any]  # of int32

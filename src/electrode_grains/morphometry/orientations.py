@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from electrode_grains.compiling import njit
 from electrode_grains.ebsd.orientations import (
     conjugate,
     euler_from_quaternions,

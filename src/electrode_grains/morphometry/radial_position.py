@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
+
+from electrode_grains.compiling import njit
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

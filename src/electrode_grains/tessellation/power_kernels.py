@@ -12,8 +12,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from electrode_grains.compiling import njit
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
