@@ -24,7 +24,7 @@ def divided(
     Returns
     -------
     vertices : ndarray of float64, shape (k, 3)
-    faces : ndarray of int32, shape (m, 3)
+    faces : ndarray of int32, shape (l, 3)
         Every edge has two faces, every vertex one fan of them.
 
     Notes
@@ -32,7 +32,8 @@ def divided(
     One rule: a body hangs together where its voxels share a face. Of the faces at an edge those
     are neighbours that bound one wedge of the body. Copies of a divided vertex move by a
     hundredth of the way to their neighbours, into the body, so that programs that join equal
-    points leave them apart.
+    points leave them apart. Where two wedges at an edge hang together at both of its ends, no
+    vertex is divided: one of them gets a vertex in the middle of the edge.
     """
     begins, ends = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
     count = len(vertices)
@@ -63,9 +64,38 @@ def divided(
     np.add.at(number, fan_of_corner, 1)
     several = np.bincount(original, minlength=count)[original] > 1
     drawn = DRAWN_IN * (sums / number[:, None] - places)
-    return places + np.where(several[:, None], drawn, 0.0), fan_of_corner.reshape(-1, 3).astype(
-        np.int32
+    places += np.where(several[:, None], drawn, 0.0)
+    own = fan_of_corner.reshape(-1, 3).astype(np.int32)
+    ends = np.sort(
+        np.column_stack([fan_of_corner[sides[:, 0]], fan_of_corner[after[:, 0]]]), axis=1
     )
+    _, first = np.unique(ends, axis=0, return_index=True)
+    doubled = np.delete(sides, first, axis=0)
+    if not len(doubled):
+        return places, own
+    return divided(*_with_middles(places, own, doubled))
+
+
+def _with_middles(
+    vertices: NDArray[np.float64], faces: NDArray[np.int32], pairs: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """Cut pairs of faces through the middle of their common side; a face only once."""
+    new_vertices, new_faces = list(vertices), faces.tolist()
+    cut: set[int] = set()
+    for pair in pairs.tolist():
+        if cut & {side // 3 for side in pair}:
+            continue
+        middle, apex = len(new_vertices), np.zeros(3)
+        for side in pair:
+            face, at = divmod(side, 3)
+            one, two, three = (int(faces[face, (at + k) % 3]) for k in range(3))
+            new_faces[face] = [one, middle, three]
+            new_faces.append([middle, two, three])
+            apex += vertices[three] / 2
+            cut.add(face)
+        half = (vertices[one] + vertices[two]) / 2
+        new_vertices.append(half + DRAWN_IN * (apex - half))
+    return np.array(new_vertices), np.array(new_faces, np.int32)
 
 
 def _wedges(
