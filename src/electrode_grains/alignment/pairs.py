@@ -91,13 +91,13 @@ def prepare_slices(
         has no two peaks.
     """
     filled = [_fill(image) for image in stack]
-    thresholds = [None if image is None else _particle_threshold(image) for image in filled]
+    bodies = [None if image is None else _body(image) for image in filled]
     shown = sum(image is not None for image in filled)
-    flatten = mask_background and 2 * sum(t is not None for t in thresholds) > shown
+    flatten = mask_background and 2 * sum(body is not None for body in bodies) > shown
     slices: list[Image | None] = []
-    for image, threshold in zip(filled, thresholds, strict=True):
-        if image is not None and flatten and threshold is not None:
-            image = _flatten(image, threshold)
+    for image, body in zip(filled, bodies, strict=True):
+        if image is not None and flatten and body is not None:
+            image = _flatten(image, body)
         slices.append(None if image is None else _standardize(image, smoothing))
     return slices
 
@@ -113,8 +113,8 @@ def _fill(image: Image) -> Image | None:
     return np.asarray(np.clip(np.where(finite, image, middle), low, high), np.float64)
 
 
-def _particle_threshold(image: Image) -> float | None:
-    """Value between surroundings and particle, None where the histogram has no valley."""
+def _body(image: Image) -> NDArray[np.bool_] | None:
+    """Pixels of the particle, None where the histogram has no valley."""
     smooth = ndimage.gaussian_filter(image, BODY_SIGMA_PX)
     threshold = float(threshold_otsu(smooth))  # type: ignore[no-untyped-call]
     counts, edges = np.histogram(smooth, bins=32)
@@ -122,11 +122,10 @@ def _particle_threshold(image: Image) -> float | None:
     at = int(np.clip(np.searchsorted(edges, threshold) - 1, 1, len(counts) - 2))
     valley = counts[at - 1 : at + 2].min()
     lower_peak = min(counts[:at].max(), counts[at:].max())
-    return threshold if valley < DEEPEST_VALLEY * lower_peak else None
+    return smooth > threshold if valley < DEEPEST_VALLEY * lower_peak else None
 
 
-def _flatten(image: Image, threshold: float) -> Image:
-    inside = ndimage.gaussian_filter(image, BODY_SIGMA_PX) > threshold
+def _flatten(image: Image, inside: NDArray[np.bool_]) -> Image:
     if inside.all():
         return image
     weight = ndimage.gaussian_filter(inside.astype(float), 1.0)
