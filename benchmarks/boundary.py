@@ -2,8 +2,9 @@
 
 `python -m benchmarks.boundary SET ... [--folder F] [--device cuda] [--jobs 8] [--out rows.jsonl]`
 trains once for each particle and seed of every choice in a set: `choices` on the particles for
-tuning, `unseen` on particles that no choice was made by, `start` with few or no labelled slices,
-from nothing or from the network that comes with the package, `symmetries` averaging predictions.
+tuning, `unseen` on particles that no choice was made by, `defaults` there beside the defaults until
+2026-11-29, `start` with few or no labelled slices, from nothing or from the network that comes with
+the package, `symmetries` averaging predictions.
 One training takes a minute on two cores and a few seconds on a graphics card.
 """
 
@@ -32,12 +33,14 @@ from torch.nn.functional import smooth_l1_loss
 
 from benchmarks.specimens import JUDGES, LABELLED, SPACING, Specimen, specimen
 from electrode_grains.boundary import (
+    ContrastSettings,
     IntensityJitter,
     PredictionSettings,
     TrainingSettings,
     UNet3D,
     WindowSampler,
     boundary_scores,
+    embedded_network,
     masked_cross_entropy,
     network_from_state,
     predict_class_probabilities,
@@ -64,6 +67,10 @@ BASE = TrainingSettings(
 )
 CONFIGURED = TrainingSettings()
 """As in conf/base, where the network also sees confidence index and misorientation."""
+FORMER = CONFIGURED.model_copy(
+    update={"window_shape": (24, 80, 80), "batch_size": 1, "base_width": 12, "epochs": 24}
+)
+"""The defaults until 2026-11-29, from nothing."""
 
 CHOICES: Mapping[str, Mapping[str, Any]] = {
     "base: 24 x 80 x 80, depth 3, 600 steps": {},
@@ -125,6 +132,16 @@ def unseen() -> Iterator[Trial]:
             yield Trial(f"particle {particle}", particle, own, channels=3)
 
 
+def defaults() -> Iterator[Trial]:
+    for seed, particle in product(SEEDS, UNSEEN):
+        for name, settings, network in (
+            (f"particle {particle}, now", CONFIGURED, "embedded"),
+            (f"particle {particle}, before", FORMER, None),
+        ):
+            own = settings.model_copy(update={"seed": seed})
+            yield Trial(name, particle, own, channels=3, start=network)
+
+
 def symmetries() -> Iterator[Trial]:
     for particle in TUNING:
         for augmentation in (False, "in_plane", "cube"):
@@ -145,7 +162,13 @@ def start(network: str = "embedded") -> Iterator[Trial]:
                 yield Trial(name, particle, gentle, slices=slices, start=network)
 
 
-SETS = {"choices": choices, "unseen": unseen, "symmetries": symmetries, "start": start}
+SETS = {
+    "choices": choices,
+    "unseen": unseen,
+    "defaults": defaults,
+    "symmetries": symmetries,
+    "start": start,
+}
 
 
 def run(trial: Trial, folder: Path | None, device: str, keep: Path | None) -> dict[str, Any]:
@@ -180,7 +203,11 @@ def run(trial: Trial, folder: Path | None, device: str, keep: Path | None) -> di
 
 
 def trained(trial: Trial, contrast: NDArray[np.float32], of: Specimen, device: str) -> UNet3D:
-    initial = None if trial.start is None else read_network(Path(trial.start))
+    initial = None
+    if trial.start == "embedded":
+        initial = embedded_network(ContrastSettings().channels[: trial.channels])
+    elif trial.start is not None:
+        initial = read_network(Path(trial.start))
     if not trial.slices:
         assert initial is not None
         return initial
