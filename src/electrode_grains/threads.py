@@ -54,6 +54,18 @@ def _quota(folder: Path = _CGROUP) -> int | None:
         return None
 
 
+def wanted_threads(environment: Mapping[str, str] = os.environ) -> int:
+    """Number of threads that a user has set, or the cores of this process.
+
+    Examples
+    --------
+    >>> wanted_threads({"ELECTRODE_GRAINS_THREADS": "3"})
+    3
+    """
+    wanted = environment.get(THREADS, "")
+    return int(wanted) if wanted.isdigit() and int(wanted) > 0 else available_cores()
+
+
 def thread_variables(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Environment variables that make all libraries take one number of threads.
 
@@ -73,7 +85,5 @@ def thread_variables(environment: Mapping[str, str] = os.environ) -> dict[str, s
     >>> added["OMP_NUM_THREADS"], "NUMBA_NUM_THREADS" in added
     ('3', False)
     """
-    wanted = environment.get(THREADS, "")
-    count = int(wanted) if wanted.isdigit() and int(wanted) > 0 else available_cores()
-    variables = dict.fromkeys(_NUMBERS, str(count)) | _WAITING
+    variables = dict.fromkeys(_NUMBERS, str(wanted_threads(environment))) | _WAITING
     return {name: value for name, value in variables.items() if name not in environment}

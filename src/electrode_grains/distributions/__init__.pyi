@@ -2,6 +2,7 @@ from .characteristics import (
     check_axes,
     check_characteristic,
     fit_characteristic,
+    model_characteristic,
     populations,
     selection_frequencies,
 )
@@ -68,6 +69,7 @@ from .pairs import (
     check_pair,
     copula_selection_frequencies,
     fit_pair,
+    model_pair,
 )
 from .pseudo_observations import (
     pseudo_observations,
@@ -113,6 +115,7 @@ from .registry import (
     MARGINAL_FAMILIES,
     copula_family_named,
     family_named,
+    has_registered_families,
     register_family,
     unregister_family,
 )
@@ -140,6 +143,9 @@ from .vines import (
 )
 
 __all__ = [
+    "has_registered_families",
+    "model_characteristic",
+    "model_pair",
     "Departures",
     "RandomEffects",
     "departures",

@@ -31,8 +31,41 @@ from electrode_grains.distributions.records import (
 from electrode_grains.distributions.registry import family_named
 from electrode_grains.distributions.results import Fit, akaike_weights, least_aic, undecided, winner
 from electrode_grains.distributions.rounding import find_grid
+from electrode_grains.distributions.settings import GoodnessSettings
 
 LISTED_LABELS = 20
+
+
+def model_characteristic(
+    sample: ArrayLike,
+    families: Iterable[str],
+    support: tuple[float, float] | None,
+    labels: ArrayLike | None,
+    goodness: GoodnessSettings,
+    rng: np.random.Generator,
+) -> MarginalFit:
+    """Fit all families to one characteristic, test the best, and tell how surely it is the best.
+
+    Parameters
+    ----------
+    sample, families, support, labels
+        As in `fit_characteristic`.
+    goodness : GoodnessSettings
+        Numbers of bootstrap samples.
+    rng : Generator
+
+    Returns
+    -------
+    MarginalFit
+        As `fit_characteristic`, `check_characteristic` and `selection_frequencies` give it.
+    """
+    fit = fit_characteristic(sample, families, support, labels)
+    return fit.model_copy(
+        update={
+            "goodness_of_fit": check_characteristic(sample, fit, goodness.replicates, rng),
+            "selection_frequencies": selection_frequencies(fit, goodness.selection_replicates, rng),
+        }
+    )
 
 
 def fit_characteristic(

@@ -38,9 +38,52 @@ from electrode_grains.distributions.results import (
     undecided,
     winner,
 )
+from electrode_grains.distributions.settings import GoodnessSettings, PairSettings
 
 Array = NDArray[np.float64]
 CREDIBLE_PROBABILITIES = (0.5, 0.9)
+
+
+def model_pair(
+    x: ArrayLike,
+    y: ArrayLike,
+    marginal_x: MarginalFit,
+    marginal_y: MarginalFit,
+    pairs: PairSettings,
+    goodness: GoodnessSettings,
+    rng: np.random.Generator,
+) -> PairFit:
+    """Fit all copulas to a pair, check the best, and tell how surely it is the best.
+
+    Parameters
+    ----------
+    x, y, marginal_x, marginal_y
+        As in `fit_pair`.
+    pairs : PairSettings
+        Families and rotations that compete, and what becomes of ties.
+    goodness : GoodnessSettings
+        Numbers of bootstrap samples.
+    rng : Generator
+
+    Returns
+    -------
+    PairFit
+        As `fit_pair`, `check_pair` and `copula_selection_frequencies` give it.
+    """
+    candidates = pairs.families, pairs.rotations
+    fit = check_pair(
+        x,
+        y,
+        fit_pair(x, y, marginal_x, marginal_y, *candidates),
+        marginal_x,
+        marginal_y,
+        *candidates,
+        replicates=goodness.replicates,
+        rng=rng,
+        break_ties=pairs.ties == "random",
+    )
+    won = copula_selection_frequencies(fit, goodness.selection_replicates, rng)
+    return fit.model_copy(update={"selection_frequencies": won})
 
 
 def fit_pair(

@@ -27,6 +27,7 @@ MARGINAL_FAMILIES: Mapping[str, MarginalFamily] = MappingProxyType(_MARGINALS)
 COPULA_FAMILIES: Mapping[str, CopulaFamily] = MappingProxyType(_COPULAS)
 """Copula families by name."""
 Family = TypeVar("Family", MarginalFamily, CopulaFamily)
+_BUILT_IN = dict(_MARGINALS), dict(_COPULAS)
 
 
 def register_family(family: Family, *, replace: bool = False) -> Family:
@@ -90,6 +91,11 @@ def unregister_family(name: str) -> None:
     """Remove a family that `register_family` added; unknown names are ignored."""
     _MARGINALS.pop(name, None)
     _COPULAS.pop(name, None)
+
+
+def has_registered_families() -> bool:
+    """Whether a family was added or replaced, which other processes do not know of."""
+    return (_MARGINALS, _COPULAS) != _BUILT_IN
 
 
 def family_named(name: str) -> MarginalFamily:

@@ -28,8 +28,11 @@ from electrode_grains.pipelines.modelling.settings import (
     PairSettings,
     SampleSettings,
 )
+from electrode_grains.workers import in_processes
 
 logger = logging.getLogger(__name__)
+
+LONG_WORK = 10_000  # grains times bootstrap samples: some ten seconds of one processor
 
 # What two populations of grains may differ in, beside the characteristic that tells them apart.
 COMPANIONS = pd.Index(
@@ -71,32 +74,38 @@ def fit_marginals(
     goodness: GoodnessSettings,
 ) -> MarginalFits:
     """Fit every candidate family to every characteristic and test the best."""
-    rng = np.random.default_rng(goodness.seed)
-    characteristics = {}
-    for name, known in MODELLED.items():
+    samples, tasks = {}, []
+    streams = np.random.default_rng(goodness.seed).spawn(len(MODELLED))
+    for name, rng in zip(MODELLED, streams, strict=True):
         families, support = families_above_the_cut(name, grain_sample, sample.minimum_voxels)
-        families = marginals.families.get(name, families)
-        measured = grain_sample[name].dropna()
-        fit = distributions.fit_characteristic(
-            measured.to_numpy(), families, support, labels=grain_sample.loc[measured.index, "label"]
-        )
-        tested = distributions.check_characteristic(measured, fit, goodness.replicates, rng)
+        measured = samples[name] = grain_sample.loc[grain_sample[name].notna()]
+        values, labels = (measured[column].to_numpy() for column in (name, "label"))
+        chosen = marginals.families.get(name, families)
+        tasks.append((values, chosen, support, labels, goodness, rng))
+    characteristics = {}
+    fits = in_processes(
+        distributions.model_characteristic, tasks, is_long=_is_long(grain_sample, goodness)
+    )
+    for (name, measured), fit in zip(samples.items(), fits, strict=True):
+        tested = fit.goodness_of_fit
         p_value = tested.p_values["anderson_darling"] if tested else float("nan")
         best = fit.best or "no family"
         logger.info("%s: %s, %d grains, p = %.2f", name, best, fit.sample_size, p_value)
-        others = grain_sample.loc[measured.index, COMPANIONS.intersection(grain_sample.columns)]
+        others = _columns(measured[COMPANIONS.intersection(measured.columns)])
         characteristics[name] = fit.model_copy(
             update={
-                "unit": known.unit or "1",
-                "goodness_of_fit": tested,
-                "populations": distributions.populations(measured, fit, _columns(others)),
-                "selection_frequencies": distributions.selection_frequencies(
-                    fit, goodness.selection_replicates, rng
-                ),
+                "unit": MODELLED[name].unit or "1",
+                "populations": distributions.populations(measured[name], fit, others),
             }
         )
     axes = distributions.check_axes(grain_sample["azimuthal_angle"], grain_sample["polar_angle"])
     return MarginalFits(characteristics=characteristics, axis_uniformity=axes)
+
+
+def _is_long(grain_sample: pd.DataFrame, goodness: GoodnessSettings) -> bool:
+    """Whether fits are worth processes, which families of a user's own do not reach."""
+    work = len(grain_sample) * (goodness.replicates + goodness.selection_replicates)
+    return work > LONG_WORK and not distributions.has_registered_families()
 
 
 def families_above_the_cut(
@@ -133,31 +142,20 @@ def fit_copulas(
 ) -> CopulaFits:
     """Fit every candidate copula to every correlated pair, with the marginals held fixed."""
     fitted = marginal_fits.characteristics
-    rng = np.random.default_rng(goodness.seed)
-    results = []
-    for x, y in correlated_pairs(grain_sample, pairs):
+    chosen = correlated_pairs(grain_sample, pairs)
+    streams = np.random.default_rng(goodness.seed).spawn(len(chosen))
+    tasks = []
+    for (x, y), rng in zip(chosen, streams, strict=True):
         of_x, of_y = grain_sample[[x, y]].dropna().to_numpy().T
-        fit = distributions.fit_pair(
-            of_x, of_y, fitted[x], fitted[y], pairs.families, pairs.rotations
-        )
-        fit = distributions.check_pair(
-            of_x,
-            of_y,
-            fit,
-            fitted[x],
-            fitted[y],
-            pairs.families,
-            pairs.rotations,
-            replicates=goodness.replicates,
-            rng=rng,
-            break_ties=pairs.ties == "random",
-        )
+        tasks.append((of_x, of_y, fitted[x], fitted[y], pairs, goodness, rng))
+    results = []
+    fits = in_processes(distributions.model_pair, tasks, is_long=_is_long(grain_sample, goodness))
+    for (x, y), fit in zip(chosen, fits, strict=True):
         best, tested = fit.best, fit.goodness_of_fit
         name = f"{best.family} rotated by {best.rotation} degrees" if best else "no copula"
         p_value = tested.p_value if tested else float("nan")
         logger.info("%s ~ %s: %s, %d grains, p = %.2f", x, y, name, fit.sample_size, p_value)
-        won = distributions.copula_selection_frequencies(fit, goodness.selection_replicates, rng)
-        results.append(fit.model_copy(update={"x": x, "y": y, "selection_frequencies": won}))
+        results.append(fit.model_copy(update={"x": x, "y": y}))
     return CopulaFits(pairs=results)
 
 
