@@ -109,6 +109,7 @@ from .records import (
     RankCheck,
     Rounding,
     SampleDifference,
+    SmoothFit,
 )
 from .registry import (
     COPULA_FAMILIES,
@@ -138,11 +139,18 @@ from .settings import (
     PairSettings,
     SampleSettings,
 )
+from .smooth_marginals import (
+    SmoothMarginal,
+    fit_smooth,
+)
 from .vines import (
     compare_joint_models,
 )
 
 __all__ = [
+    "SmoothFit",
+    "SmoothMarginal",
+    "fit_smooth",
     "has_registered_families",
     "model_characteristic",
     "model_pair",

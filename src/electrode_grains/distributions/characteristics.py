@@ -31,7 +31,8 @@ from electrode_grains.distributions.records import (
 from electrode_grains.distributions.registry import family_named
 from electrode_grains.distributions.results import Fit, akaike_weights, least_aic, undecided, winner
 from electrode_grains.distributions.rounding import find_grid
-from electrode_grains.distributions.settings import GoodnessSettings
+from electrode_grains.distributions.settings import GoodnessSettings, MarginalSettings
+from electrode_grains.distributions.smooth_marginals import fit_smooth
 
 LISTED_LABELS = 20
 
@@ -41,6 +42,7 @@ def model_characteristic(
     families: Iterable[str],
     support: tuple[float, float] | None,
     labels: ArrayLike | None,
+    marginals: MarginalSettings,
     goodness: GoodnessSettings,
     rng: np.random.Generator,
 ) -> MarginalFit:
@@ -50,6 +52,8 @@ def model_characteristic(
     ----------
     sample, families, support, labels
         As in `fit_characteristic`.
+    marginals : MarginalSettings
+        When a spline takes the place of the best family in joint models.
     goodness : GoodnessSettings
         Numbers of bootstrap samples.
     rng : Generator
@@ -60,9 +64,16 @@ def model_characteristic(
         As `fit_characteristic`, `check_characteristic` and `selection_frequencies` give it.
     """
     fit = fit_characteristic(sample, families, support, labels)
+    tested = check_characteristic(sample, fit, goodness.replicates, rng)
+    smooth = None
+    if tested is not None and tested.combined_p_value <= marginals.smooth_at_p:
+        values = np.asarray(sample, dtype=float)
+        least = next(row.aic for row in fit.candidates if row.family == fit.best)
+        smooth = fit_smooth(values[inside_support(values, fit.interval)], support, least)
     return fit.model_copy(
         update={
-            "goodness_of_fit": check_characteristic(sample, fit, goodness.replicates, rng),
+            "goodness_of_fit": tested,
+            "smooth": smooth,
             "selection_frequencies": selection_frequencies(fit, goodness.selection_replicates, rng),
         }
     )

@@ -87,7 +87,7 @@ def candidate_densities(
     panel: dict[str, Any] = {"x_sample": first, "y_sample": second, "candidates": []}
     if not ranked or first.size == 0:
         return panel | {"x_grid": np.zeros(0), "y_grid": np.zeros(0)}
-    marginals = marginal_x.distribution(), marginal_y.distribution()
+    marginals = marginal_x.joint_distribution(), marginal_y.joint_distribution()
     x_grid = span_of(first, marginal_x.interval, resolution)
     y_grid = span_of(second, marginal_y.interval, resolution)
     for row in ranked.values():
@@ -141,7 +141,9 @@ def fig8_panel(
         return panel | dict.fromkeys(missing)
     x_grid = span_of(first, marginal_x.interval, resolution)
     y_grid = span_of(second, marginal_y.interval, resolution)
-    joint = JointDensity(marginal_x.distribution(), marginal_y.distribution(), pair.best.copula())
+    joint = JointDensity(
+        marginal_x.joint_distribution(), marginal_y.joint_distribution(), pair.best.copula()
+    )
     return panel | {
         "family": pair.best.family,
         "rotation": pair.best.rotation,

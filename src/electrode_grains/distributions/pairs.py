@@ -124,7 +124,7 @@ def fit_pair(
     fits: list[Fit[BivariateCopula]] = []
     joint = None
     if marginal_x.best is not None and marginal_y.best is not None:
-        models = marginal_x.distribution(), marginal_y.distribution()
+        models = marginal_x.joint_distribution(), marginal_y.joint_distribution()
         u, v = (
             np.clip(model.cdf(values), PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
             for model, values in zip(models, (first, second), strict=True)
@@ -215,7 +215,9 @@ def check_pair(
     if chosen is None or chosen.model is None or pair.best is None:
         return pair.model_copy(update={"pseudo_observations": ranks})
     key = pair.best.family, pair.best.rotation
-    joint = JointDensity(marginal_x.distribution(), marginal_y.distribution(), pair.best.copula())
+    joint = JointDensity(
+        marginal_x.joint_distribution(), marginal_y.joint_distribution(), pair.best.copula()
+    )
     intervals, is_ridge = likelihood_intervals(joint, first, second)
     same = next(fit for fit in fits if fit.model and (fit.family, fit.model.rotation) == key)
     return pair.model_copy(

@@ -71,7 +71,7 @@ def joint_density_of(
                 return None
             fitted = pair.best.copula()
             copula = fitted if pair.x == x else fitted.swapped()
-    first, second = (fit.distribution() for fit in fits)
+    first, second = (fit.joint_distribution() for fit in fits)
     return JointDensity(first, second, copula)
 
 

@@ -7,7 +7,7 @@ open, and an error that does not hold, are null in the file.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, field_validator
 
@@ -17,10 +17,19 @@ from electrode_grains.distributions.results import Fit, Outcome
 if TYPE_CHECKING:
     from electrode_grains.distributions.copulas import BivariateCopula
     from electrode_grains.distributions.marginals import Marginal
+    from electrode_grains.distributions.smooth_marginals import SmoothMarginal
 
 Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
 SUPPORTED = 10.0
 EVERYWHERE = (-math.inf, math.inf)
+
+
+def _open_ends(value: Any) -> Any:
+    """Ends of a support as JSON keeps them: an open one is null."""
+    if value is None:
+        return None
+    low, high = value
+    return -math.inf if low is None else low, math.inf if high is None else high
 
 
 class Record(BaseModel):
@@ -165,6 +174,37 @@ class Rounding(Record):
     ties: float
 
 
+class SmoothFit(Record):
+    """A spline that follows the sample, where the best family is rejected.
+
+    Attributes
+    ----------
+    scale, support, knots, log_density
+        Arguments of `SmoothMarginal`.
+    parameter_count : int
+        Knots less one.
+    log_likelihood, aic : float
+        In the unit of the candidates.
+    delta_aic : float or None
+        Against the best family; negative where the spline is better.
+    """
+
+    scale: Literal["logit", "log", "identity"]
+    support: tuple[Number, Number]
+    knots: tuple[float, ...]
+    log_density: tuple[float, ...]
+    parameter_count: int
+    log_likelihood: float
+    aic: float
+    delta_aic: float | None = None
+
+    _ends = field_validator("support", mode="before")(_open_ends)
+
+    def distribution(self) -> SmoothMarginal:
+        """Fitted distribution."""
+        return distributions.SmoothMarginal(self.scale, self.support, self.knots, self.log_density)
+
+
 class MarginalFit(Record):
     """All families fitted to one characteristic, the best of them tested.
 
@@ -195,6 +235,8 @@ class MarginalFit(Record):
         Components, where the best family is a mixture.
     rounding : Rounding or None
         Where the sample lies on a grid.
+    smooth : SmoothFit or None
+        Density for joint models, where the best family is rejected.
     """
 
     unit: str = "1"
@@ -212,19 +254,18 @@ class MarginalFit(Record):
     selection_frequencies: dict[str, float] = {}
     populations: list[Population] = []
     rounding: Rounding | None = None
+    smooth: SmoothFit | None = None
 
-    @field_validator("support", mode="before")
-    @classmethod
-    def _open_ends(cls, value: Any) -> Any:
-        if value is None:
-            return None
-        low, high = value
-        return -math.inf if low is None else low, math.inf if high is None else high
+    _ends = field_validator("support", mode="before")(_open_ends)
 
     @property
     def interval(self) -> tuple[float, float]:
         """Support, or the whole line."""
         return self.support or EVERYWHERE
+
+    def joint_distribution(self) -> Marginal | SmoothMarginal:
+        """What joint models and virtual grains rest on: the best family, or the spline."""
+        return self.distribution() if self.smooth is None else self.smooth.distribution()
 
     def distribution(self, family: str | None = None) -> Marginal:
         """Fitted distribution of a candidate, by default of the best family."""

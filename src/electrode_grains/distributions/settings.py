@@ -52,6 +52,9 @@ class MarginalSettings(Settings):
     families: dict[Characteristic, tuple[str, ...]] = setting(
         {}, "families by characteristic, where others than those of its descriptor compete"
     )
+    smooth_at_p: float = setting(
+        0.05, "p-value of the best family at and below which joint models take a spline", ge=0, le=1
+    )
 
 
 class ComparisonSettings(Settings):

@@ -29,6 +29,7 @@ from electrode_grains.distributions.records import (
     MarginalFit,
 )
 from electrode_grains.distributions.results import best_fit
+from electrode_grains.distributions.smooth_marginals import SmoothMarginal
 
 Array = NDArray[np.float64]
 VINE_FAMILIES = ("indep", "gaussian", "student", "clayton", "gumbel", "frank", "joe", "bb1", "bb8")
@@ -165,7 +166,7 @@ class VineDependence:
 
 def compare_dependence(
     values: Array,
-    marginals: Sequence[Marginal],
+    marginals: Sequence[Marginal | SmoothMarginal],
     families: Sequence[str],
     rotations: Sequence[int],
     rng: np.random.Generator,
@@ -176,7 +177,7 @@ def compare_dependence(
     ----------
     values : ndarray of float, shape (n, k)
         Grains inside the supports of all marginals.
-    marginals : sequence of Marginal
+    marginals : sequence of Marginal or SmoothMarginal
         Fitted to the columns, the same for all models.
     families, rotations : sequences
         Candidates of the pairs of the tree.
@@ -270,6 +271,6 @@ def compare_joint_models(
         return DependenceComparison(
             characteristics=names, sample_size=len(kept), models={}, reason=reason
         )
-    marginals = [marginal_fits[name].distribution() for name in names]
+    marginals = [marginal_fits[name].joint_distribution() for name in names]
     compared = compare_dependence(kept.to_numpy(float), marginals, families, rotations, rng)
     return compared.model_copy(update={"characteristics": names})

@@ -65,6 +65,7 @@ def marginal_histograms(
     curves: Mapping[str, Curve] | None = None,
     families: Mapping[str, str | None] | None = None,
     bin_widths: Mapping[str, float] | None = None,
+    splines: Mapping[str, Curve] | None = None,
 ) -> Figure:
     """Draw histograms of the characteristics with their fitted densities (Fig. 7).
 
@@ -79,6 +80,8 @@ def marginal_histograms(
         Family of each fit, for the legend.
     bin_widths : mapping of name to float, optional
         Bin widths that replace those of the paper (36 nm, 0.01, 0.015, 0.014, 0.21, 0.1).
+    splines : mapping of name to (x, density) or to a model with ``pdf``, optional
+        What joint densities rest on where the family of the fit is rejected; dashed.
 
     Returns
     -------
@@ -114,7 +117,9 @@ def marginal_histograms(
         edges = bin_edges(values, width, CHARACTERISTICS[name].limits)
         if values.size:
             axes.hist(values, edges, density=True, color=SKY, edgecolor="white", linewidth=0.25)
-        _draw_curve(axes, name, (curves or {}).get(name), edges, (families or {}).get(name))
+        family = family_name((families or {}).get(name)) or "fit"
+        _draw_curve(axes, name, (curves or {}).get(name), edges, family)
+        _draw_curve(axes, name, (splines or {}).get(name), edges, "spline", linestyle="--")
         unit = CHARACTERISTICS[name].unit
         per_unit = rf" / $\mathrm{{{unit}^{{-1}}}}$" if unit else ""
         axes.set_xlabel(axis_label(name))
@@ -283,7 +288,12 @@ def _finite(values: Any) -> NDArray[np.float64]:
 
 
 def _draw_curve(
-    axes: Axes, name: str, curve: Curve | None, edges: NDArray[np.float64], family: str | None
+    axes: Axes,
+    name: str,
+    curve: Curve | None,
+    edges: NDArray[np.float64],
+    label: str,
+    linestyle: str = "-",
 ) -> None:
     if curve is None:
         return
@@ -297,7 +307,12 @@ def _draw_curve(
             max(edges[0] - margin, limits[0]), min(edges[-1] + margin, limits[1]), CURVE_POINTS + 2
         )[1:-1]
         density = np.asarray(curve.pdf(x), dtype=float)
-    label = textwrap.fill(escape_math(family_name(family)), LEGEND_WIDTH) or "fit"
-    axes.plot(x, np.where(np.isfinite(density), density, np.nan), color=VERMILION, label=label)
+    axes.plot(
+        x,
+        np.where(np.isfinite(density), density, np.nan),
+        color=VERMILION if linestyle == "-" else "black",
+        linestyle=linestyle,
+        label=textwrap.fill(escape_math(label), LEGEND_WIDTH),
+    )
     axes.set_ylim(top=1.22 * axes.get_ylim()[1])
     axes.legend(loc="upper left", borderaxespad=0.2, handlelength=1.2)

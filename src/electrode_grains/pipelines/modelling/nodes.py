@@ -81,7 +81,7 @@ def fit_marginals(
         measured = samples[name] = grain_sample.loc[grain_sample[name].notna()]
         values, labels = (measured[column].to_numpy() for column in (name, "label"))
         chosen = marginals.families.get(name, families)
-        tasks.append((values, chosen, support, labels, goodness, rng))
+        tasks.append((values, chosen, support, labels, marginals, goodness, rng))
     characteristics = {}
     fits = in_processes(
         distributions.model_characteristic, tasks, is_long=_is_long(grain_sample, goodness)

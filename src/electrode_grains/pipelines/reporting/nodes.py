@@ -141,6 +141,7 @@ def draw_distributions(
     fitted = {name: fit for name, fit in marginals.items() if fit.best is not None}
     models = {name: fit.distribution() for name, fit in fitted.items()}
     families = {name: fit.best for name, fit in fitted.items()}
+    splines = {name: fit.smooth.distribution() for name, fit in fitted.items() if fit.smooth}
     panels = []
     for pair in copula_fits.pairs:
         x, y = grain_sample[[pair.x, pair.y]].dropna().to_numpy().T
@@ -150,7 +151,7 @@ def draw_distributions(
     # Too few whole grains for any fit: a page that says so instead of a run that ends here.
     fits_exist = bool(models)
     return (
-        figures.marginal_histograms(grain_sample, models, families)
+        figures.marginal_histograms(grain_sample, models, families, splines=splines)
         if fits_exist
         else figures.nothing_fitted(len(grain_sample)),
         figures.bivariate_densities(panels),
@@ -350,7 +351,8 @@ def collect_warnings(results: Mapping[str, Any]) -> list[str]:
         tests = tested.get("p_values") or {}
         if tested.get("combined_p_value") is not None:
             tests = {"the three tests together": tested["combined_p_value"]}
-        warnings += warn_of_misfit(name, fits.get("best"), tests, tested.get("replicates"))
+        told = warn_of_misfit(name, fits.get("best"), tests, tested.get("replicates"))
+        warnings += [f"{one}{_instead(fits.get('smooth'))}" for one in told]
     for pair in (results.get("copula_fits") or {}).get("pairs") or ():
         family = (pair["best"] or {}).get("family")
         tested = pair.get("goodness_of_fit") or {}
@@ -358,6 +360,16 @@ def collect_warnings(results: Mapping[str, Any]) -> list[str]:
         tests = {"rosenblatt": tested.get("p_value")}
         warnings += warn_of_misfit(names, family, tests, tested.get("replicates"))
     return warnings
+
+
+def _instead(smooth: Mapping[str, Any] | None) -> str:
+    """What joint models rest on where the best family is rejected."""
+    if smooth is None:
+        return ""
+    return (
+        f"; joint densities rest on a spline with {smooth['parameter_count']} parameters "
+        f"({smooth['delta_aic']:+.1f} units of AIC)"
+    )
 
 
 def unresolved_grains(grain_table: pd.DataFrame, particle_summary: ParticleSummary) -> list[str]:
