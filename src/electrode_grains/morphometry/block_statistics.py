@@ -13,7 +13,7 @@ from electrode_grains.errors import InputError
 from electrode_grains.morphometry import kernels
 from electrode_grains.morphometry.checks import check_labels
 from electrode_grains.morphometry.crofton import FACE_CLASSES
-from electrode_grains.morphometry.scanning import scan_block
+from electrode_grains.morphometry.scanning import BlockScan, scan_block
 
 Integers = NDArray[np.int64]
 Triple = tuple[int, int, int]
@@ -181,7 +181,7 @@ def measure_block(
     ranks = np.stack([np.minimum(first, second), np.maximum(first, second)], axis=1)
     in_order = np.lexsort((ranks[:, 1], ranks[:, 0]))
     faces.sort()  # in place: a copy would count in the peak of memory
-    corners, starts = kernels.group_by_owner(scan.corners, scan.owners, rank - 1, labels.size - 1)
+    corners, starts = _corners_by_grain(scan, rank - 1, labels.size - 1)
     return BlockStatistics(
         labels=labels[grains],
         sums=scan.sums[grains],
@@ -196,6 +196,22 @@ def measure_block(
         window=window,
         hulls=hulls,
     )
+
+
+def _corners_by_grain(
+    scan: BlockScan, group: Integers, grain_count: int
+) -> tuple[Integers, Integers]:
+    """Corners of each grain in their order, and where those of each grain start; empties `scan`."""
+    starts = np.zeros(grain_count + 1, np.int64)
+    for owners in scan.owners:
+        starts[1:] += np.bincount(group[owners], minlength=grain_count)
+    np.cumsum(starts, out=starts)
+    corners, ends = np.empty(starts[-1], np.int64), starts[:-1].copy()
+    scan.corners.reverse()
+    scan.owners.reverse()
+    while scan.corners:
+        kernels.append_by_owner(scan.corners.pop(), scan.owners.pop(), group, corners, ends)
+    return corners, starts
 
 
 def _refuse_negative(block: NDArray[Any], origin: Triple) -> None:

@@ -413,22 +413,14 @@ def collect_corners(
 
 
 @njit(cache=True, nogil=True)
-def group_by_owner(
-    values: Integers, owners: Ranks, group: Integers, group_count: int
-) -> tuple[Integers, Integers]:
-    """Sort values by the group of their owner, otherwise as they are; and where groups start."""
-    count = values.size
-    starts = np.zeros(group_count + 1, np.int64)
-    for i in range(count):
-        starts[group[owners[i]] + 1] += 1
-    for k in range(group_count):
-        starts[k + 1] += starts[k]
-    sorted_values, filled = np.empty(count, np.int64), starts.copy()
-    for i in range(count):
+def append_by_owner(
+    values: Integers, owners: Ranks, group: Integers, sorted_values: Integers, ends: Integers
+) -> None:
+    """Append values to those of the group of their owner, and move the ends of groups."""
+    for i in range(values.size):
         own = group[owners[i]]
-        sorted_values[filled[own]] = values[i]
-        filled[own] += 1
-    return sorted_values, starts
+        sorted_values[ends[own]] = values[i]
+        ends[own] += 1
 
 
 @njit(cache=True, nogil=True)

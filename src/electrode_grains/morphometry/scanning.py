@@ -12,6 +12,8 @@ from electrode_grains.morphometry.kernels import CLASS_COUNT, EMPTY
 
 Integers = NDArray[np.int64]
 
+PIECE = 1 << 16  # corners of flat hulls that are kept together
+
 
 class BlockScan(NamedTuple):
     """What a pass finds, by rank: labels in order of appearance, label 0 first.
@@ -24,8 +26,8 @@ class BlockScan(NamedTuple):
         Pairs of ranks in one number, and how often each class of neighbours occurs.
     faces : ndarray of int64, shape (f,)
         Faces to label 0.
-    corners, owners : ndarray, shape (p,)
-        Corners of flat hulls, and their ranks.
+    corners, owners : list of ndarray
+        Corners of flat hulls, and their ranks, piece by piece.
     """
 
     labels: NDArray[np.uint64]
@@ -36,8 +38,8 @@ class BlockScan(NamedTuple):
     keys: NDArray[np.uint64]
     counts: Integers
     faces: Integers
-    corners: Integers
-    owners: NDArray[np.int32]
+    corners: list[Integers]
+    owners: list[NDArray[np.int32]]
 
 
 def scan_block(
@@ -71,7 +73,9 @@ def scan_block(
     pair_keys, pair_slots = np.zeros(256, np.uint64), np.full(1024, EMPTY, np.int32)
     pair_counts, used = np.zeros((256, CLASS_COUNT), np.int64), 0
     faces, face_count = np.empty(1024, np.int64), 0
-    corners, owners, filled = np.empty(1024, np.int64), np.empty(1024, np.int32), 0
+    all_corners: list[Integers] = []  # pieces: one array that grows would need its size again
+    all_owners: list[NDArray[np.int32]] = []
+    corners, owners, filled = np.empty(0, np.int64), np.empty(0, np.int32), 0
     ends, ranks = np.empty((2, height, width + 1), np.int32), np.empty((2, height, width), np.int32)
     flat_ends, flat_ranks = ends.reshape(2 * height, width + 1), ranks.reshape(2 * height, width)
     run_counts = np.zeros((2, height), np.int64)
@@ -153,8 +157,12 @@ def scan_block(
                 ends[side], ranks[side], run_counts[side], plane_own, origin, last_record, rows
             )
             if filled + 2 * row_count > corners.size:
-                size = _grown(corners.size, filled + 2 * row_count)
-                corners, owners = _extend(corners, size), _extend(owners, size)
+                all_corners.append(corners[:filled].copy())
+                all_owners.append(owners[:filled].copy())
+                filled = 0
+                if 2 * row_count > corners.size:
+                    size = max(PIECE, _grown(corners.size, 2 * row_count))
+                    corners, owners = np.empty(size, np.int64), np.empty(size, np.int32)
             filled = kernels.collect_corners(
                 last_record,
                 rows,
@@ -172,11 +180,11 @@ def scan_block(
         lower[:label_count],
         upper[:label_count],
         outside[:label_count],
-        pair_keys[:used],
-        pair_counts[:used],
-        faces[:face_count],
-        corners[:filled],
-        owners[:filled],
+        pair_keys[:used].copy(),  # without the room to grow
+        pair_counts[:used].copy(),
+        faces[:face_count].copy(),
+        [*all_corners, corners[:filled].copy()],
+        [*all_owners, owners[:filled].copy()],
     )
 
 
