@@ -44,7 +44,7 @@ run: $(STAMP) ## compute the virtual particle from slices to report
 	@echo
 	@echo "report   $(CURDIR)/data/demo/08_reporting/report.html"
 	@echo "tables   $(CURDIR)/data/demo/08_reporting/tables/  (CSV, Markdown, LaTeX)"
-	@echo "figures  $(CURDIR)/data/demo/08_reporting/figures/ (PNG, SVG)"
+	@echo "figures  $(CURDIR)/data/demo/08_reporting/figures/ (PNG, SVG, PDF)"
 	@echo "pages    make viz (the flow), make mlflow (the experiments)"
 
 test: $(TEST_STAMP) lint types contracts ## lint, types, import contracts, tests

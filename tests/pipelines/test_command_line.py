@@ -53,7 +53,8 @@ def test_the_demo_leaves_tables_figures_and_one_page(demo):
             assert (reporting / "tables" / f"table_{number}{suffix}").stat().st_size > 0
     for number in range(1, 9):
         assert (reporting / "figures" / f"figure_{number}.png").stat().st_size > 1000
-        assert (reporting / "figures" / f"figure_{number}.svg").stat().st_size > 1000
+        for kind in ("svg", "pdf"):
+            assert (reporting / "figures" / f"figure_{number}.{kind}").stat().st_size > 1000
     page = (reporting / "report.html").read_text(encoding="utf-8")
     assert page.lstrip().startswith("<!DOCTYPE html>")
     assert len(page) < 15_000_000

@@ -1,4 +1,4 @@
-"""Figures as PNG for the eye and SVG for the journal; charts for a browser."""
+"""Figures as PNG for the eye, PDF and SVG for the journal; charts for a browser."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class FigureDataset(FileDataset["Figure", bytes]):
-    """A matplotlib figure, saved as PNG and SVG beside each other; loads as PNG bytes.
+    """A matplotlib figure, saved as PNG, SVG and PDF beside each other; loads as PNG bytes.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class FigureDataset(FileDataset["Figure", bytes]):
     """
 
     kind = "figure"
-    suffixes = (".png", ".svg")
+    suffixes = (".png", ".svg", ".pdf")
 
     def __init__(
         self, *, filepath: str, dots_per_inch: int = 300, metadata: dict[str, Any] | None = None
@@ -42,13 +42,14 @@ class FigureDataset(FileDataset["Figure", bytes]):
         return path.read_bytes()
 
     def _write(self, data: Figure, *paths: Path) -> None:
-        """Write both files; neither carries a date, so equal figures are equal files."""
+        """Write the files; none carries a date, so equal figures are equal files."""
         from matplotlib import rc_context
 
-        png, svg = paths
-        with rc_context({"svg.hashsalt": "electrode-grains"}):
+        png, svg, pdf = paths
+        with rc_context({"svg.hashsalt": "electrode-grains", "pdf.fonttype": 42}):
             data.savefig(png, dpi=self._dots_per_inch, format="png", metadata={"Software": None})
             data.savefig(svg, format="svg", metadata={"Date": None})
+            data.savefig(pdf, format="pdf", metadata={"CreationDate": None})
 
     def preview(self) -> ImagePreview:
         """PNG for the side panel of Kedro-Viz."""
