@@ -225,6 +225,7 @@ def _ranges(kappa: tuple[float, float], delta: tuple[float, float]) -> tuple[Par
 TWO_PARAMETER_FAMILIES = (
     CopulaFamily(
         name="bb1",
+        formula="(1+((u**(-kappa)-1)**delta+(v**(-kappa)-1)**delta)**(1/delta))**(-1/kappa)",
         parameters=_ranges((1e-10, 15.0), (1.0, 30.0)),
         log_density=_bb1_density,
         cdf=_bb1_cdf,
@@ -236,6 +237,8 @@ TWO_PARAMETER_FAMILIES = (
     ),
     CopulaFamily(
         name="bb8",
+        formula="(1-(1-(1-(1-delta*u)**kappa)*(1-(1-delta*v)**kappa)/(1-(1-delta)**kappa))**(1"
+        "/kappa))/delta",
         parameters=_ranges((1.0, 60.0), (1e-3, 1.0)),
         log_density=_bb8_density,
         cdf=_bb8_cdf,
@@ -246,6 +249,8 @@ TWO_PARAMETER_FAMILIES = (
     ),
     CopulaFamily(
         name="bb3",
+        formula="exp(-(log(exp(delta*(-log(u))**kappa)+exp(delta*(-log(v))**kappa)-1)/delta)**(1"
+        "/kappa))",
         parameters=_ranges((1.0, 20.0), (1e-10, 30.0)),
         log_density=_bb3_density,
         cdf=_bb3_cdf,
@@ -256,6 +261,8 @@ TWO_PARAMETER_FAMILIES = (
     ),
     CopulaFamily(
         name="bb5",
+        formula="exp(-((-log(u))**kappa+(-log(v))**kappa-((-log(u))**(-kappa"
+        "*delta)+(-log(v))**(-kappa*delta))**(-1/delta))**(1/kappa))",
         parameters=_ranges((1.0, 20.0), (1e-2, 30.0)),
         log_density=_bb5_density,
         cdf=_bb5_cdf,

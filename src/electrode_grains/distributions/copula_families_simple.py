@@ -180,6 +180,7 @@ CORRELATION = Parameter("rho", "real", search=(-0.9999, 0.9999))
 ONE_PARAMETER_FAMILIES = (
     CopulaFamily(
         name="independence",
+        formula="u*v",
         parameters=(),
         log_density=_independence_density,
         cdf=lambda u, v, _: u * v,
@@ -208,6 +209,7 @@ ONE_PARAMETER_FAMILIES = (
     ),
     CopulaFamily(
         name="ali_mikhail_haq",
+        formula="u*v/(1-theta*(1-u)*(1-v))",
         parameters=(Parameter("theta", "real", search=(-1.0, 1.0)),),
         log_density=_amh_density,
         cdf=_amh_cdf,
@@ -218,6 +220,7 @@ ONE_PARAMETER_FAMILIES = (
     ),
     CopulaFamily(
         name="clayton",
+        formula="(u**(-theta)+v**(-theta)-1)**(-1/theta)",
         parameters=(Parameter("theta", "excess", search=(1e-10, 50.0)),),
         log_density=_clayton_density,
         cdf=_clayton_cdf,
@@ -229,6 +232,7 @@ ONE_PARAMETER_FAMILIES = (
     ),
     CopulaFamily(
         name="frank",
+        formula="-log(1+(exp(-theta*u)-1)*(exp(-theta*v)-1)/(exp(-theta)-1))/theta",
         parameters=(Parameter("theta", "signed", search=(-80.0, 80.0)),),
         log_density=_frank_density,
         cdf=_frank_cdf,
@@ -239,6 +243,7 @@ ONE_PARAMETER_FAMILIES = (
     ),
     CopulaFamily(
         name="gumbel",
+        formula="exp(-((-log(u))**theta+(-log(v))**theta)**(1/theta))",
         parameters=(Parameter("theta", "excess", search=(1.0, 50.0)),),
         log_density=_gumbel_density,
         cdf=_gumbel_cdf,
@@ -250,6 +255,7 @@ ONE_PARAMETER_FAMILIES = (
     ),
     CopulaFamily(
         name="joe",
+        formula="1-((1-u)**theta+(1-v)**theta-(1-u)**theta*(1-v)**theta)**(1/theta)",
         parameters=(Parameter("theta", "excess", search=(1.0, 50.0)),),
         log_density=_joe_density,
         cdf=_joe_cdf,

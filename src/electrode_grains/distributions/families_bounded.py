@@ -209,6 +209,7 @@ def _beta_cosine_tails(x: Array, a: float, b: float) -> tuple[Array, Array]:
 UNIT_FAMILIES = (
     MarginalFamily(
         name="beta",
+        formula="x**(a-1)*(1-x)**(b-1)/beta(a,b)",
         parameters=(SHAPE_A, SHAPE_B),
         natural_support=UNIT,
         log_density=_beta_log_density,
@@ -219,6 +220,7 @@ UNIT_FAMILIES = (
     ),
     MarginalFamily(
         name="kumaraswamy",
+        formula="a*b*x**(a-1)*(1-x**a)**(b-1)",
         parameters=(SHAPE_A, SHAPE_B),
         natural_support=UNIT,
         log_density=_kumaraswamy_log_density,
@@ -229,6 +231,7 @@ UNIT_FAMILIES = (
     ),
     MarginalFamily(
         name="logit_normal",
+        formula="exp(-(log(x/(1-x))-mu)**2/(2*sigma**2))/(sigma*x*(1-x)*sqrt(2*pi))",
         parameters=(Parameter("mu", "real", search=(-100.0, 100.0)), Parameter("sigma", "shape")),
         natural_support=UNIT,
         log_density=_logit_normal_log_density,
@@ -242,6 +245,7 @@ UNIT_FAMILIES = (
 
 VON_MISES = MarginalFamily(
     name="von_mises",
+    formula="exp(kappa*cos(x-mu))/(2*pi*besseli(0,kappa))",
     parameters=(
         Parameter("mu", "angle"),
         Parameter("kappa", "shape", search=(1e-6, 1e4)),
@@ -256,6 +260,7 @@ VON_MISES = MarginalFamily(
 ANGULAR_FAMILIES = (
     MarginalFamily(
         name="uniform",
+        formula="1/(2*pi)",
         parameters=(),
         natural_support=CIRCLE,
         log_density=_uniform_log_density,
@@ -266,6 +271,7 @@ ANGULAR_FAMILIES = (
     VON_MISES,
     MarginalFamily(
         name="axial_von_mises",
+        formula="exp(kappa*cos(2*(x-mu)))/(2*pi*besseli(0,kappa))",
         parameters=(
             Parameter("mu", "angle"),
             Parameter("kappa", "shape", search=(1e-6, 1e4)),
@@ -285,6 +291,7 @@ ANGULAR_FAMILIES = (
     ),
     MarginalFamily(
         name="sine",
+        formula="sin(x)",
         parameters=(),
         natural_support=POLAR_RANGE,
         log_density=lambda x: np.log(np.sin(x)),
@@ -294,6 +301,7 @@ ANGULAR_FAMILIES = (
     ),
     MarginalFamily(
         name="watson",
+        formula="sin(x)*exp(kappa*cos(x)**2)/Integral(exp(kappa*t**2),(t,0,1))",
         parameters=(Parameter("kappa", "real", search=(-300.0, 300.0)),),
         natural_support=POLAR_RANGE,
         log_density=_watson_log_density,
@@ -304,6 +312,7 @@ ANGULAR_FAMILIES = (
     ),
     MarginalFamily(
         name="beta_cosine",
+        formula="sin(x)*cos(x)**(a-1)*(1-cos(x))**(b-1)/beta(a,b)",
         parameters=(SHAPE_A, SHAPE_B),
         natural_support=POLAR_RANGE,
         log_density=_beta_cosine_log_density,

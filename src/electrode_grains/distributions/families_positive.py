@@ -227,6 +227,7 @@ def _burr_starts(sample: Array) -> list[Point]:
 POSITIVE_FAMILIES = (
     MarginalFamily(
         name="inverse_gaussian",
+        formula="sqrt(lambda_/(2*pi*x**3))*exp(-lambda_*(x-mu)**2/(2*mu**2*x))",
         parameters=(Parameter("mu", "scale"), Parameter("lambda", "scale", search=(1e-6, 1e18))),
         natural_support=POSITIVE,
         log_density=_inverse_gaussian_log_density,
@@ -237,6 +238,7 @@ POSITIVE_FAMILIES = (
     ),
     MarginalFamily(
         name="lognormal",
+        formula="exp(-(log(x)-mu)**2/(2*sigma**2))/(sigma*x*sqrt(2*pi))",
         parameters=(Parameter("mu", "log_location"), Parameter("sigma", "shape")),
         natural_support=POSITIVE,
         log_density=_lognormal_log_density,
@@ -247,6 +249,7 @@ POSITIVE_FAMILIES = (
     ),
     MarginalFamily(
         name="gamma",
+        formula="x**(shape-1)*exp(-x/scale)/(scale**shape*gamma(shape))",
         parameters=(Parameter("shape", "shape", search=(1e-3, 1e9)), Parameter("scale", "scale")),
         natural_support=POSITIVE,
         log_density=_gamma_log_density,
@@ -256,6 +259,7 @@ POSITIVE_FAMILIES = (
     ),
     MarginalFamily(
         name="weibull",
+        formula="shape/scale*(x/scale)**(shape-1)*exp(-(x/scale)**shape)",
         parameters=(Parameter("shape", "shape"), Parameter("scale", "scale")),
         natural_support=POSITIVE,
         log_density=_weibull_log_density,
@@ -265,6 +269,7 @@ POSITIVE_FAMILIES = (
     ),
     MarginalFamily(
         name="log_logistic",
+        formula="shape/scale*(x/scale)**(shape-1)/(1+(x/scale)**shape)**2",
         parameters=(Parameter("shape", "shape"), Parameter("scale", "scale")),
         natural_support=POSITIVE,
         log_density=_log_logistic_log_density,
@@ -275,6 +280,7 @@ POSITIVE_FAMILIES = (
     ),
     MarginalFamily(
         name="generalized_gamma",
+        formula="power/(scale*gamma(shape))*(x/scale)**(shape*power-1)*exp(-(x/scale)**power)",
         parameters=(
             Parameter("shape", "shape", search=(1e-3, LARGE_SHAPE)),
             Parameter("power", "shape"),
@@ -297,6 +303,7 @@ POSITIVE_FAMILIES = (
     MarginalFamily(
         # the branch of negative power of the generalised gamma distribution: that of 1/X
         name="inverse_generalized_gamma",
+        formula="power/(scale*gamma(shape))*(scale/x)**(shape*power+1)*exp(-(scale/x)**power)",
         parameters=(
             Parameter("shape", "shape", search=(1e-3, LARGE_SHAPE)),
             Parameter("power", "shape"),
@@ -322,6 +329,7 @@ POSITIVE_FAMILIES = (
     ),
     MarginalFamily(
         name="burr_xii",
+        formula="c*d/scale*(x/scale)**(c-1)/(1+(x/scale)**c)**(d+1)",
         parameters=(
             Parameter("c", "shape"),
             Parameter("d", "shape"),

@@ -175,6 +175,7 @@ def _mixture_starts(sample: Array) -> list[Point]:
 
 NORMAL = MarginalFamily(
     name="normal",
+    formula="exp(-(x-mu)**2/(2*sigma**2))/(sigma*sqrt(2*pi))",
     parameters=(LOCATION, SCALE),
     natural_support=REAL,
     log_density=_normal_log_density,
@@ -188,6 +189,7 @@ REAL_FAMILIES = (
     NORMAL,
     MarginalFamily(
         name="logistic",
+        formula="exp(-(x-mu)/sigma)/(sigma*(1+exp(-(x-mu)/sigma))**2)",
         parameters=(LOCATION, SCALE),
         natural_support=REAL,
         log_density=_logistic_log_density,
@@ -197,6 +199,7 @@ REAL_FAMILIES = (
     ),
     MarginalFamily(
         name="gumbel_maximum",
+        formula="exp(-(x-mu)/sigma-exp(-(x-mu)/sigma))/sigma",
         parameters=(LOCATION, SCALE),
         natural_support=REAL,
         log_density=lambda x, mu, sigma: _gev_log_density(x, 0.0, mu, sigma),
@@ -206,6 +209,7 @@ REAL_FAMILIES = (
     ),
     MarginalFamily(
         name="gumbel_minimum",
+        formula="exp((x-mu)/sigma-exp((x-mu)/sigma))/sigma",
         parameters=(LOCATION, SCALE),
         natural_support=REAL,
         log_density=lambda x, mu, sigma: _gev_log_density(-x, 0.0, -mu, sigma),
@@ -215,6 +219,7 @@ REAL_FAMILIES = (
     ),
     MarginalFamily(
         name="generalized_extreme_value",
+        formula="(1+k*(x-mu)/sigma)**(-1-1/k)*exp(-(1+k*(x-mu)/sigma)**(-1/k))/sigma",
         parameters=(EXTREME_VALUE_SHAPE, LOCATION, SCALE),
         natural_support=REAL,
         log_density=_gev_log_density,
@@ -227,6 +232,7 @@ REAL_FAMILIES = (
     ),
     MarginalFamily(
         name="reflected_generalized_extreme_value",
+        formula="(1-k*(x-mu)/sigma)**(-1-1/k)*exp(-(1-k*(x-mu)/sigma)**(-1/k))/sigma",
         parameters=(EXTREME_VALUE_SHAPE, LOCATION, SCALE),
         natural_support=REAL,
         log_density=lambda x, k, mu, sigma: _gev_log_density(-x, k, -mu, sigma),
@@ -239,6 +245,8 @@ REAL_FAMILIES = (
     ),
     MarginalFamily(
         name="skew_normal",
+        formula="exp(-(x-xi)**2/(2*omega**2))/(omega*sqrt(2*pi))*(1+erf(alpha*(x-xi)/(omega"
+        "*sqrt(2))))",
         parameters=(
             Parameter("xi", "location"),
             Parameter("omega", "scale"),

@@ -174,6 +174,9 @@ class MarginalFamily:
     ----------
     name : str
         Key in `MARGINAL_FAMILIES`.
+    formula : str
+        Density of x before truncation for the reader, as SymPy writes it; a parameter lambda
+        is ``lambda_``. Empty where the report shows none.
     parameters : tuple of Parameter
         In the paper's order, in which all functions below take their values.
     natural_support : (float, float)
@@ -229,6 +232,7 @@ class MarginalFamily:
     end_points: Callable[..., tuple[float, float]] | None = None
     mixture: Mixture | None = None
     admissibility: Callable[[Point, int], str] = lambda values, sample_size: ""
+    formula: str = ""
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
@@ -310,6 +314,8 @@ class CopulaFamily:
     jets : callable (transform(u), transform(v), *parameters) -> Jet, optional
         Log-density in jets, up to what does not depend on the parameters: exact derivatives,
         which a fit takes by finite differences otherwise.
+    formula : str
+        Distribution function of u and v before rotation for the reader, as SymPy writes it.
     """
 
     name: str
@@ -322,6 +328,7 @@ class CopulaFamily:
     is_radially_symmetric: bool = False
     transform: Callable[[Array], Array] = lambda u: u
     jets: Callable[..., Any] | None = None
+    formula: str = ""
 
     @property
     def parameter_names(self) -> tuple[str, ...]:

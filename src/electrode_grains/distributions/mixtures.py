@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
@@ -94,7 +95,19 @@ def two_components(
         default_support=default_support,
         is_scalable=component.is_scalable,
         mixture=mixture,
+        formula=_mixed(component, parameters),
     )
+
+
+def _mixed(component: MarginalFamily, parameters: tuple[Parameter, ...]) -> str:
+    """Formula of a mixture; empty where the component has none."""
+    if not component.formula:
+        return ""
+    names = "|".join(re.escape(parameter.name) for parameter in parameters)
+    first, second = (
+        re.sub(rf"\b({names})\b(?!\()", rf"\g<1>{rank}", component.formula) for rank in (1, 2)
+    )
+    return f"lambda_*({first})+(1-lambda_)*({second})"
 
 
 def split_starts(component: MarginalFamily, sample: Array) -> list[Point]:

@@ -54,6 +54,9 @@ class ReportContent:
         Data URIs of the first suspects, as `suspect_pictures` returns them.
     candidates : mapping, optional
         Result of `distribution_payload`.
+    formulas : mapping of str to mapping of str to str
+        Below ``f(x)`` densities of the best marginal families, below ``C(u, v)`` distribution
+        functions of the best copulas: by family, as `formula_in_mathml` takes them.
     truth_comparison : DataFrame, optional
         Characteristics beside the true ones.
     provenance : mapping
@@ -85,6 +88,7 @@ class ReportContent:
     suspects: pd.DataFrame | None = None
     suspect_pictures: Sequence[str] = ()
     candidates: Mapping[str, Any] | None = None
+    formulas: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     truth_comparison: pd.DataFrame | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     warnings: Sequence[str] = ()

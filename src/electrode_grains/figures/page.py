@@ -29,6 +29,7 @@ from electrode_grains.figures.encoding import (
     picture_size,
     screen_picture,
 )
+from electrode_grains.figures.formulas import formula_in_mathml
 from electrode_grains.figures.interactive import grain_rows, mesh_payload
 from electrode_grains.figures.page_values import (
     candidate_tables,
@@ -40,7 +41,7 @@ from electrode_grains.figures.page_values import (
     validation_table,
     value_rows,
 )
-from electrode_grains.figures.style import characteristic_name
+from electrode_grains.figures.style import characteristic_name, family_name
 from electrode_grains.figures.table_text import display_cell, heading
 from electrode_grains.figures.tables import (
     TABLE_CAPTIONS,
@@ -129,6 +130,11 @@ def report_page(content: ReportContent | Mapping[str, Any]) -> str:
         has_acquisition=bool(values["acquisition"] or figures["acquisition"]),
         has_boundary=bool(values["boundary"] or figures["boundary"] or validation),
         tables=_tables(content),
+        formulas=[
+            (family_name(family), Markup(formula_in_mathml(left, formula)))
+            for left, formulas in content.formulas.items()
+            for family, formula in formulas.items()
+        ],
         comparisons=candidate_tables(content),
         truth=None
         if content.truth_comparison is None

@@ -198,9 +198,10 @@ def write_report(
     drawn = {name: results.pop(name) for name in list(results) if name.startswith("figure_")}
     tables = {name: results.pop(name) for name in list(results) if name.startswith("table_")}
     marginals, copulas = results.get("marginal_fits"), results.get("copula_fits")
-    candidates = None
+    candidates, formulas = None, {}
     if marginals and copulas:
         candidates = evaluate_candidates(grain_sample, marginals, copulas)
+        formulas = formulas_of_the_best(marginals, copulas)
     results = {name: plain_values(result) for name, result in results.items()}
     settings = to_jsonable_python(parameters)  # Kedro has made models of its leaves
     labels = grain_label_volume.to_numpy()
@@ -238,6 +239,7 @@ def write_report(
             if suspect_table is None
             else figures.suspect_pictures(suspect_table, below, labels, colours),
             candidates=candidates,
+            formulas=formulas,
             provenance={
                 **describe_run(),
                 "data_fingerprints": {
@@ -370,6 +372,22 @@ def _instead(smooth: Mapping[str, Any] | None) -> str:
         f"; joint densities rest on a spline with {smooth['parameter_count']} parameters "
         f"({smooth['delta_aic']:+.1f} units of AIC)"
     )
+
+
+def formulas_of_the_best(
+    marginal_fits: MarginalFits, copula_fits: CopulaFits
+) -> dict[str, dict[str, str]]:
+    """Formulas of the families that won, each once, by what they give."""
+    families = [fit.best for fit in marginal_fits.characteristics.values() if fit.best]
+    copulas = [pair.best.family for pair in copula_fits.pairs if pair.best]
+    known: dict[str, list[Any]] = {
+        "f(x)": [distributions.family_named(name) for name in dict.fromkeys(families)],
+        "C(u, v)": [distributions.copula_family_named(name) for name in dict.fromkeys(copulas)],
+    }
+    return {
+        left: {family.name: family.formula for family in declared if family.formula}
+        for left, declared in known.items()
+    }
 
 
 def unresolved_grains(grain_table: pd.DataFrame, particle_summary: ParticleSummary) -> list[str]:
