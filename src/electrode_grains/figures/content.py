@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from string import ascii_lowercase
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
+
+from electrode_grains.figures.style import CHARACTERISTICS, characteristic_name
 
 Picture = Figure | bytes | str
 """A figure, the bytes of a PNG, or a data URI of an image."""
@@ -103,6 +106,16 @@ class FigureEntry:
     caption: str
 
 
+def _lettered_characteristics() -> str:
+    """Panels of Fig. 7: letter, name and bin width of each characteristic."""
+    parts = []
+    for letter, name in zip(ascii_lowercase, CHARACTERISTICS, strict=False):
+        known = CHARACTERISTICS[name]
+        width = f"{known.bin_width:g} {known.unit}".rstrip()
+        parts.append(f"({letter}) {characteristic_name(name).lower()} ({width})")
+    return ", ".join(parts)
+
+
 FIGURES: Mapping[str, FigureEntry] = {
     "1": FigureEntry(
         "acquisition",
@@ -149,13 +162,16 @@ FIGURES: Mapping[str, FigureEntry] = {
         "Mean and one standard deviation of the characteristics beside the true ones.",
     ),
     "7": FigureEntry(
-        "distributions", "Figure 7", "Histograms of the characteristics and fitted densities."
+        "distributions",
+        "Figure 7",
+        f"Histograms of {_lettered_characteristics()}, with the width of a bin, and fitted "
+        "densities; a dashed one is a spline, where the family is rejected.",
     ),
     "8": FigureEntry(
         "distributions",
         "Figure 8",
-        "Fitted bivariate densities; a dot is a grain, contours enclose the densest regions "
-        "of the probability written on them.",
+        "Fitted bivariate densities, in the order of Table 3; a dot is a grain, contours enclose "
+        "the densest regions of the probability written on them.",
     ),
     "probability": FigureEntry(
         "distributions",
