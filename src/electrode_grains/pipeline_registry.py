@@ -15,6 +15,7 @@ from electrode_grains.pipelines import (
     boundary_model,
     characterization,
     export,
+    generation,
     grain_map,
     modelling,
     orientation_annotation,
@@ -58,12 +59,14 @@ def register_pipelines() -> dict[str, Pipeline]:
     declared = declared_in(PROJECT or Path.cwd())
     if declared.get("starts_from") == "grain_map":
         steps = {name: step.create_pipeline() for name, step in FROM_GRAIN_MAP.items()}
-        pipelines = compose({**steps, "export": export.create_pipeline()}, ["grain_map"])
-        others = {"export": pipelines.pop("export")}
+        beside = {"export": export.create_pipeline(), "generation": generation.create_pipeline()}
+        pipelines = compose({**steps, **beside}, ["grain_map"])
+        others = {name: pipelines.pop(name) for name in beside}
     else:
         pipelines = {name: step.create_pipeline() for name, step in STEPS.items()}
         others = {
             "export": export.create_pipeline(),
+            "generation": generation.create_pipeline(),
             "orientation_annotation": orientation_annotation.create_pipeline(),
         }
     analysis = sum(pipelines.values(), Pipeline([]))

@@ -48,6 +48,23 @@ def grain_table(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def virtual_grain_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Grain tables of virtual particles below each other, each named in `particle`."""
+    _require("the table of virtual grains", table.columns, ("particle", "quaternion_w"))
+    for _, grains in table.groupby("particle"):
+        grain_table(grains)
+    return table
+
+
+def generation_comparison(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per quantity, with the data, the fit, the virtual particles and the data's band."""
+    columns = ("quantity", "data", "fit", "virtual", "lower", "upper", "inside")
+    _require("the comparison of virtual particles", table.columns, columns)
+    if not table["quantity"].is_unique:
+        raise InputError("the comparison of virtual particles names each quantity once")
+    return table
+
+
 def contact_table(table: pd.DataFrame) -> pd.DataFrame:
     """One row per pair of touching labels, the smaller label first."""
     _require("the contact table", table.columns, ("label_a", "label_b", "interface_area_nm2"))

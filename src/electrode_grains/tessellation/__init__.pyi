@@ -13,7 +13,7 @@ from .particle import (
 from .power_diagram import PowerDiagram, Roughness
 from .settings import ArchitectureSettings
 from .shell import FittedShells, Shell, ShellModel, fit_shells, harmonics
-from .volumes import VolumeFit, fit_volumes
+from .volumes import VolumeFit, cell_shapes, fit_volumes
 
 __all__ = [
     "CellArchitecture",
@@ -28,6 +28,7 @@ __all__ = [
     "PowerDiagram",
     "Roughness",
     "VolumeFit",
+    "cell_shapes",
     "fit_volumes",
     "generate_particle",
     "grow_architecture",

@@ -16,6 +16,7 @@ from electrode_grains.tessellation.power_kernels import label_points, label_voxe
 Floats = NDArray[np.float64]
 NOISE_EDGE = 64  # nodes of the periodic lattice along each axis, a power of two
 NODES_PER_RANGE = 2.0
+CUT = 2.5
 
 
 @dataclass(frozen=True)
@@ -41,19 +42,19 @@ class Roughness:
 
     @classmethod
     def draw(cls, amplitudes: ArrayLike, length_nm: float, rng: np.random.Generator) -> Roughness:
-        """Gaussian field of standard deviation 1 / 4 and given range, cut at 4 deviations.
+        """Gaussian field of given range, cut at 2.5 standard deviations (1 % of it).
 
         Parameters
         ----------
         amplitudes : array_like of float, shape (n,)
-            Four times the standard deviation of each cell's heights.
+            2.5 times the standard deviation of each cell's heights.
         length_nm : float
             Distance at which heights are correlated by about exp(-1).
         rng : Generator
         """
         white = rng.standard_normal((NOISE_EDGE,) * 3)
         smooth = ndimage.gaussian_filter(white, NODES_PER_RANGE / 2, mode="wrap")
-        field = np.clip(smooth / (4 * smooth.std()), -1, 1)
+        field = np.clip(smooth / (CUT * smooth.std()), -1, 1)
         step = length_nm / NODES_PER_RANGE
         heights = np.asarray(amplitudes, float)
         offsets = rng.uniform(0, NOISE_EDGE * step, (len(heights), 3))

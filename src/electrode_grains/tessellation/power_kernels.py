@@ -198,7 +198,19 @@ def _label_block(
     best: Floats,
     who: Integers,
 ) -> None:
-    """Compare the candidates of a block along its rows, as quadratics in x."""
+    """Compare the candidates of a block along its rows, as quadratics in x.
+
+    Rough cells are ordered by their cost at the centre, since only what is close to the least
+    cost so far needs its height.
+    """
+    for n in range(1, cells.size):
+        m = n
+        while m > 0 and amplitudes[cells[m]] != 0 and values[m] < values[m - 1]:
+            cells[m], cells[m - 1] = cells[m - 1], cells[m]
+            values[m], values[m - 1] = values[m - 1], values[m]
+            for r in range(3):
+                slopes[m, r], slopes[m - 1, r] = slopes[m - 1, r], slopes[m, r]
+            m -= 1
     width = x1 - x0
     left = origin[0] + x0 * step[0] - center[0]
     for z in range(z0, z1):
@@ -230,7 +242,7 @@ def _label_block(
                         if cost - abs(amplitude) < best[x]:
                             u = (a + center[0] + offsets[i, 0]) / noise_step
                             cost += amplitude * noise_at(noise, u, v, w)
-                            if cost < best[x]:
+                            if cost < best[x] or (cost == best[x] and i < who[x]):
                                 best[x] = cost
                                 who[x] = i
             for x in range(width):
@@ -330,3 +342,43 @@ def interface_rates(
             rates[count] = sums[slot]
             count += 1
     return first, second, rates
+
+
+@njit(cache=True, nogil=True)
+def cell_moments(labels: Labels, step: Floats, count: int) -> tuple[Floats, Floats, Floats]:
+    """Voxels, centroids (x, y, z) and covariances of cells; a covariance has a voxel's own.
+
+    Positions are those of the first voxel at the origin. A cell without voxels has zeros.
+    """
+    sums = np.zeros((count, 10))
+    place = np.empty(3)
+    for z in range(labels.shape[0]):
+        place[2] = z * step[2]
+        for y in range(labels.shape[1]):
+            place[1] = y * step[1]
+            for x in range(labels.shape[2]):
+                if labels[z, y, x] == 0:
+                    continue
+                own = labels[z, y, x] - 1
+                place[0] = x * step[0]
+                sums[own, 0] += 1
+                k = 4
+                for i in range(3):
+                    sums[own, 1 + i] += place[i]
+                    for j in range(i, 3):
+                        sums[own, k] += place[i] * place[j]
+                        k += 1
+    middles, spread = np.zeros((count, 3)), np.zeros((count, 3, 3))
+    for n in range(count):
+        if sums[n, 0] == 0:
+            continue
+        k = 4
+        for i in range(3):
+            middles[n, i] = sums[n, 1 + i] / sums[n, 0]
+        for i in range(3):
+            for j in range(i, 3):
+                second = sums[n, k] / sums[n, 0] - middles[n, i] * middles[n, j]
+                spread[n, i, j] = spread[n, j, i] = second
+                k += 1
+            spread[n, i, i] += step[i] * step[i] / 12
+    return sums[:, 0].copy(), middles, spread

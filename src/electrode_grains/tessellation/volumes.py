@@ -12,12 +12,13 @@ from scipy.sparse.linalg import cg
 
 from electrode_grains.errors import ComputationError, InputError
 from electrode_grains.tessellation.power_diagram import PowerDiagram
-from electrode_grains.tessellation.power_kernels import interface_rates
+from electrode_grains.tessellation.power_kernels import cell_moments, interface_rates
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int32]
 COARSE_VOXELS_PER_CELL = 60  # grids are coarsened as long as cells keep so many
 MOST_STEPS = 60
+CLOSE = 0.3  # relative error of volumes below which coarser grids are left out
 SHORTEST_STEP = 1 / 64
 CHANCE = 2.0  # voxels by which volumes differ (rms) where shorter steps no longer pay
 
@@ -129,14 +130,48 @@ def fit_volumes(
     wanted = _checked(volumes, len(diagram), grid)
     weights = diagram.weights
     per_cell = float(np.median(wanted)) / grid.voxel
+    if per_cell / 8 >= COARSE_VOXELS_PER_CELL and _is_close(diagram, wanted, grid):
+        per_cell = 0.0
     for factor in (4, 2):
         if per_cell / factor**3 >= COARSE_VOXELS_PER_CELL:
             coarse = grid.coarser(factor)
             scaled = wanted * (coarse.voxel_count * coarse.voxel / wanted.sum())
             rough = max(tolerance, 0.05)
-            weights = _newton(diagram.with_weights(weights), scaled, coarse, rough)[0].weights
+            found = _newton(diagram.with_weights(weights), scaled, coarse, rough)
+            weights = found[0].weights
     fitted, labels, error, steps = _newton(diagram.with_weights(weights), wanted, grid, tolerance)
     return VolumeFit(fitted, labels, error, steps)
+
+
+def cell_shapes(
+    labels: Labels, spacing: Sequence[float], count: int
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Places and shapes of cells.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (z, y, x)
+        Cells from 1.
+    spacing : sequence of 3 float
+        (dz, dy, dx) in nm.
+    count : int
+        Number of cells.
+
+    Returns
+    -------
+    counts : ndarray of float64, shape (n,)
+        Voxels.
+    middles : ndarray of float64, shape (n, 3)
+        Centroids (x, y, z) in nm from the first voxel.
+    logarithms, axes : ndarray of float64, shapes (n, 3) and (n, 3, 3)
+        Logarithms of the squared half-axes, rising and of mean 0, and their directions
+        (columns); 0 for an empty cell.
+    """
+    counts, middles, spread = cell_moments(labels, np.array(spacing[::-1], float), count)
+    values, axes = np.linalg.eigh(spread + np.eye(3) * (counts == 0)[:, None, None])
+    logarithms = np.log(values)
+    logarithms -= logarithms.mean(axis=1, keepdims=True)
+    return counts, middles, logarithms, axes
 
 
 def _checked(volumes: ArrayLike, count: int, grid: _Grid) -> Floats:
@@ -168,6 +203,12 @@ def _checked(volumes: ArrayLike, count: int, grid: _Grid) -> Floats:
 def _counts(labels: Labels, count: int) -> Floats:
     counts: Floats = np.bincount(labels.ravel(), minlength=count + 1)[1:].astype(float)
     return counts
+
+
+def _is_close(diagram: PowerDiagram, wanted: Floats, grid: _Grid) -> bool:
+    """Whether the weights are near their goal, so that coarser grids would lead away."""
+    have = _counts(grid.rasterize(diagram), len(diagram)) * grid.voxel
+    return bool(np.linalg.norm(have - wanted) < CLOSE * np.linalg.norm(wanted))
 
 
 def _newton(

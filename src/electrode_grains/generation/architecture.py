@@ -1,0 +1,248 @@
+"""Random grain architectures inside a given domain."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from electrode_grains.errors import SettingsError
+from electrode_grains.tessellation import (
+    PowerDiagram,
+    Roughness,
+    cell_shapes,
+    fit_volumes,
+    join_fragments,
+)
+
+Floats = NDArray[np.float64]
+Domain = NDArray[np.bool_]
+RELAXATION_TOLERANCE, TOLERANCE = 0.2, 0.05  # of volumes
+FEEDBACK = 0.6  # of the deviation of a shape that a step corrects
+SHAPE_VOXELS = 5.0  # of a cell whose shape is trusted by half
+LEAK = 0.95  # of a stretch that a step keeps, so that what cannot be reached does not add up
+MOST_STRETCH = 0.8  # logarithm to which a metric may be stretched: shapes can be out of reach
+ELONGATIONS = (0.3, 0.97)  # that a cell may be given
+
+
+@dataclass(frozen=True)
+class ArchitectureModel:
+    r"""Parameters of a random architecture of grains.
+
+    The defaults are those of a calibration by Tables 2 and 3 of Furat et al. 2021.
+
+    Attributes
+    ----------
+    mean_diameter_nm, std_diameter_nm : float
+        Of the inverse Gaussian volume-equivalent diameters of all grains. Those that a window
+        does not cut are smaller.
+    curvature : float
+        Exponent k of a grain's metric, :math:`d^{-2k}`: 0 makes planes between grains of
+        unlike size, 1 lets small grains bulge into large ones.
+    elongation, elongation_spread : float
+        Mean and standard deviation of the elongation that cells are given.
+    elongation_slope : float
+        Its change for each doubling of the diameter.
+    roughness_nm : float
+        Median displacement (rms) that a grain of mean size gives its interfaces.
+    roughness_exponent : float
+        Power of the diameter that the displacement follows.
+    roughness_spread : float
+        Standard deviation of its logarithm among grains of one size.
+    roughness_length_nm : float
+        Range of the displacements along an interface.
+    shape_correlation : float
+        Correlation of smoothness and elongation among grains of one size, in (-1, 1).
+    relaxation : int
+        Steps in which seeds move to the centroids of their cells and metrics to their shapes.
+    """
+
+    mean_diameter_nm: float = 570.0
+    std_diameter_nm: float = 190.0
+    curvature: float = 0.25
+    elongation: float = 0.77
+    elongation_spread: float = 0.11
+    elongation_slope: float = -0.095
+    roughness_nm: float = 28.0
+    roughness_exponent: float = 0.8
+    roughness_spread: float = 0.4
+    roughness_length_nm: float = 147.0
+    shape_correlation: float = 0.95
+    relaxation: int = 10
+
+    def replace(self, **changes: float) -> ArchitectureModel:
+        """The same model but for some values."""
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values by name."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Self:
+        """Model from what `to_dict` returned."""
+        return cls(**content)
+
+    @property
+    def mean_volume_nm3(self) -> float:
+        """Mean volume of a grain: pi / 6 times the third moment of the diameters."""
+        share = (self.std_diameter_nm / self.mean_diameter_nm) ** 2  # mu / lambda
+        third = self.mean_diameter_nm**3 * (1 + 3 * share + 3 * share**2)
+        return math.pi / 6 * third
+
+
+def fill_domain(
+    model: ArchitectureModel,
+    domain: Domain,
+    spacing: Sequence[float],
+    rng: np.random.Generator,
+) -> NDArray[np.int32]:
+    """Fill a domain with the grains of a model.
+
+    Parameters
+    ----------
+    model : ArchitectureModel
+    domain : ndarray of bool, shape (z, y, x)
+    spacing : sequence of 3 float
+        (dz, dy, dx) in nm.
+    rng : Generator
+
+    Returns
+    -------
+    ndarray of int32, shape (z, y, x)
+        Connected grains, from 1; 0 outside the domain.
+
+    Raises
+    ------
+    SettingsError
+        If the domain has no room for two grains.
+
+    Notes
+    -----
+    Seeds lie at random in the domain and settle in the centroids of cells that have their
+    volumes already, while metrics give the cells their elongation. Chips that roughness cuts
+    off a grain go to a neighbour.
+    """
+    room = float(domain.sum() * np.prod(spacing))
+    count = round(room / model.mean_volume_nm3)
+    if count < 2:
+        raise SettingsError(
+            "the domain has no room for two grains",
+            found=f"{room:.3g} nm^3",
+            expected=f"at least {2 * model.mean_volume_nm3:.3g} nm^3",
+        )
+    volumes, radii = _draw_sizes(model, count, room, float(np.prod(spacing)), rng)
+    smoothness, other = rng.standard_normal((2, count))
+    scale = (2 * radii / model.mean_diameter_nm) ** (-2 * model.curvature)
+    seeds = _scatter(domain, spacing, count, rng)
+    heights = _roughness(model, radii, scale, smoothness, rng)
+    start = PowerDiagram.of(seeds, None, scale[:, None, None] * np.eye(3), heights)
+    shapes = _draw_shapes(model, radii, smoothness, other, rng)
+    settled = _settle(start, volumes, shapes, domain, spacing, model.relaxation)
+    fitted = fit_volumes(
+        settled, volumes, domain.shape, spacing, domain=domain, tolerance=TOLERANCE
+    )
+    return join_fragments(fitted.labels)
+
+
+def _draw_sizes(
+    model: ArchitectureModel, count: int, room: float, voxel: float, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Volumes that fill the domain, and their radii."""
+    shape = model.mean_diameter_nm**3 / model.std_diameter_nm**2
+    volumes = math.pi / 6 * rng.wald(model.mean_diameter_nm, shape, count) ** 3
+    volumes = np.maximum(volumes * (room / volumes.sum()), 3 * voxel)
+    volumes *= room / volumes.sum()
+    return volumes, np.cbrt(volumes * 3 / (4 * math.pi))
+
+
+def _draw_shapes(
+    model: ArchitectureModel,
+    radii: Floats,
+    smoothness: Floats,
+    other: Floats,
+    rng: np.random.Generator,
+) -> Floats:
+    """Logarithms of squared half-axes that cells are given, rising, of mean 0, shape (n, 3)."""
+    mixed = model.shape_correlation * smoothness
+    mixed = mixed + math.sqrt(1 - model.shape_correlation**2) * other
+    size = np.log2(2 * radii / model.mean_diameter_nm)
+    mean = model.elongation + model.elongation_slope * size
+    elongation = np.clip(mean + model.elongation_spread * mixed, *ELONGATIONS)
+    longest = -2 * np.log(elongation)
+    middle = rng.uniform(0, 1, len(elongation)) * longest
+    squares = np.stack([np.zeros_like(longest), middle, longest], axis=1)
+    shapes: Floats = squares - squares.mean(axis=1, keepdims=True)
+    return shapes
+
+
+def _roughness(
+    model: ArchitectureModel,
+    radii: Floats,
+    scale: Floats,
+    smoothness: Floats,
+    rng: np.random.Generator,
+) -> Roughness:
+    """Heights whose displacements are those asked for where two like grains meet."""
+    size = (2 * radii / model.mean_diameter_nm) ** model.roughness_exponent
+    displacement = model.roughness_nm * size * np.exp(-model.roughness_spread * smoothness)
+    slope = 4 * radii * scale  # of the difference of two costs
+    # Heights of both sides add up; the field is cut at 2.5 standard deviations.
+    heights = 2.5 * displacement * slope / math.sqrt(2)
+    return Roughness.draw(heights, model.roughness_length_nm, rng)
+
+
+def _scatter(
+    domain: Domain, spacing: Sequence[float], count: int, rng: np.random.Generator
+) -> Floats:
+    inside = np.flatnonzero(domain)
+    chosen = rng.choice(inside, count, replace=len(inside) < count)
+    place = np.stack(np.unravel_index(chosen, domain.shape), axis=1) + rng.uniform(
+        -0.5, 0.5, (count, 3)
+    )
+    points: Floats = (place * np.array(spacing))[:, ::-1]
+    return points
+
+
+def _settle(
+    diagram: PowerDiagram,
+    volumes: Floats,
+    shapes: Floats,
+    domain: Domain,
+    spacing: Sequence[float],
+    relaxation: int,
+) -> PowerDiagram:
+    """Move seeds to the centroids and metrics to the shapes of cells that have their volumes."""
+    for _ in range(relaxation):
+        fitted = fit_volumes(
+            diagram, volumes, domain.shape, spacing, domain=domain, tolerance=RELAXATION_TOLERANCE
+        )
+        counts, middles, logarithms, axes = cell_shapes(fitted.labels, spacing, len(volumes))
+        trust = FEEDBACK * counts / (counts + SHAPE_VOXELS)
+        excess = trust[:, None] * (logarithms - shapes)
+        diagram = replace(
+            fitted.diagram,
+            seeds=middles,
+            matrices=_reshape(fitted.diagram.matrices, excess, axes),
+        )
+    return diagram
+
+
+def _reshape(matrices: Floats, excess: Floats, axes: Floats) -> Floats:
+    """Metrics that make cells shorter where they are longer than their shapes.
+
+    Along the axes that a cell has already: its surroundings choose them.
+    """
+    change = (axes * excess[:, None]) @ axes.transpose(0, 2, 1)
+    own, turn = np.linalg.eigh(matrices)
+    exponent = (turn * np.log(own)[:, None]) @ turn.transpose(0, 2, 1) + change
+    powers, turn = np.linalg.eigh((exponent + exponent.transpose(0, 2, 1)) / 2)
+    middle = powers.mean(axis=1, keepdims=True)
+    powers = middle + np.clip(LEAK * (powers - middle), -MOST_STRETCH, MOST_STRETCH)
+    reshaped = (turn * np.exp(powers)[:, None]) @ turn.transpose(0, 2, 1)
+    symmetric: Floats = (reshaped + reshaped.transpose(0, 2, 1)) / 2
+    return symmetric

@@ -1,0 +1,217 @@
+"""Virtual particles: a drawn shell filled with the grains of a calibrated model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from electrode_grains.distributions import CopulaFits, MarginalFits, joint_density_of
+from electrode_grains.ebsd.orientations import random_orientations
+from electrode_grains.generation.architecture import ArchitectureModel, fill_domain
+from electrode_grains.generation.calibration import calibrate
+from electrode_grains.generation.moments import CHARACTERISTICS, PAIRS, PUBLISHED, ShapeMoments
+from electrode_grains.generation.settings import GenerationSettings
+from electrode_grains.morphometry import characterize_grains
+from electrode_grains.tessellation import ShellModel, voxel_points
+
+Labels = NDArray[np.int32]
+MARGIN = 1.0  # mean diameters that are simulated around a window, so that it cuts grains
+WINDOW_SHARE = 0.5  # height of a calibration's window over its width
+
+
+@dataclass(frozen=True)
+class CalibratedModel:
+    """What virtual particles are drawn from.
+
+    Attributes
+    ----------
+    architecture : ArchitectureModel
+    shell : ShellModel
+    target, reached : ShapeMoments
+        Moments of the fits, and of the simulated grains of the model.
+    loss : float
+        Sum of squares of the 14 deviations, in units of what counts as met (means and standard
+        deviations 5 %, correlations .1).
+    simulations : int
+    """
+
+    architecture: ArchitectureModel
+    shell: ShellModel
+    target: ShapeMoments
+    reached: ShapeMoments
+    loss: float
+    simulations: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values by name."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Self:
+        """Model from what `to_dict` returned."""
+        kinds: dict[str, Any] = {
+            "architecture": ArchitectureModel,
+            "shell": ShellModel,
+            "target": ShapeMoments,
+            "reached": ShapeMoments,
+        }
+        return cls(**{n: kinds[n].from_dict(v) if n in kinds else v for n, v in content.items()})
+
+
+def fitted_moments(
+    grains: pd.DataFrame, marginal_fits: MarginalFits, copula_fits: CopulaFits
+) -> ShapeMoments:
+    """Means, standard deviations and correlations that the fits imply.
+
+    Where a characteristic or pair could not be fitted, and for pairs that were not modelled,
+    those of the grains.
+    """
+    data = ShapeMoments.of_table(grains)
+    means, stds, pairs = dict(data.means), dict(data.stds), dict(data.correlations)
+    for name in CHARACTERISTICS:
+        fit = marginal_fits.characteristics[name]
+        if fit.best is not None:
+            means[name], stds[name] = fit.distribution().mean(), fit.distribution().std()
+    modelled = {frozenset((pair.x, pair.y)) for pair in copula_fits.pairs}
+    for x, y in PAIRS:
+        joint = joint_density_of(x, y, marginal_fits, copula_fits)
+        if frozenset((x, y)) in modelled and joint is not None:
+            pairs[f"{x} ~ {y}"] = joint.correlation()
+    return ShapeMoments(means, stds, pairs, data.grain_count)
+
+
+def simulated_moments(
+    model: ArchitectureModel, spacing: Sequence[float], grains: int, seed: int
+) -> ShapeMoments:
+    """Moments of the whole grains in a window that a large architecture surrounds."""
+    shape, margin = _window(model, spacing, grains)
+    box = tuple(size + 2 * edge for size, edge in zip(shape, margin, strict=True))
+    labels = fill_domain(model, np.ones(box, bool), spacing, np.random.default_rng(seed))
+    cut = tuple(slice(edge, edge + size) for size, edge in zip(shape, margin, strict=True))
+    return ShapeMoments.of_table(characterize_grains(labels[cut], spacing))
+
+
+def _window(
+    model: ArchitectureModel, spacing: Sequence[float], grains: int
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Voxels of a window and of the margin on each side of it, for so many grains in both."""
+    margin = MARGIN * model.mean_diameter_nm
+    volume = grains * model.mean_volume_nm3
+    width = (volume / WINDOW_SHARE) ** (1 / 3)
+    lengths = (max(WINDOW_SHARE * width - 2 * margin, 3 * margin), *[width - 2 * margin] * 2)
+    shape = tuple(max(1, math.ceil(n / step)) for n, step in zip(lengths, spacing, strict=True))
+    return shape, tuple(math.ceil(margin / step) for step in spacing)
+
+
+def calibrate_model(
+    target: ShapeMoments,
+    shell: ShellModel,
+    spacing: Sequence[float],
+    settings: GenerationSettings,
+    report: Callable[[str], None] = lambda text: None,
+) -> CalibratedModel:
+    """Find the architecture whose grains, voxelised and measured, have the target's moments.
+
+    Raises
+    ------
+    SettingsError
+        If no grains have such moments.
+    """
+    usual = ArchitectureModel(relaxation=settings.relaxation)
+    size = target.means[CHARACTERISTICS[0]] / PUBLISHED.means[CHARACTERISTICS[0]]
+    spread = target.stds[CHARACTERISTICS[0]] / PUBLISHED.stds[CHARACTERISTICS[0]]
+    start = usual.replace(
+        mean_diameter_nm=size * usual.mean_diameter_nm,
+        std_diameter_nm=spread * usual.std_diameter_nm,
+        roughness_nm=size * usual.roughness_nm,
+        roughness_length_nm=size * usual.roughness_length_nm,
+    )
+    found = calibrate(
+        target,
+        lambda model: simulated_moments(model, spacing, settings.calibration_grains, settings.seed),
+        start,
+        simulations=settings.simulations,
+        report=report,
+    )
+    return CalibratedModel(found.model, shell, target, found.moments, found.loss, found.simulations)
+
+
+def generate(
+    model: CalibratedModel,
+    shape: tuple[int, int, int],
+    spacing: tuple[float, float, float],
+    rng: np.random.Generator,
+    radial_texture: float = 0.0,
+) -> tuple[Labels, pd.DataFrame]:
+    """Make a virtual particle in the middle of a window.
+
+    Parameters
+    ----------
+    model : CalibratedModel
+    shape, spacing : (int, int, int), (float, float, float)
+        Voxels (z, y, x) of the window and their spacing (dz, dy, dx) in nm; it cuts the
+        particle where it is smaller.
+    rng : Generator
+    radial_texture : float
+        Share of the grains whose c axis lies along the radius.
+
+    Returns
+    -------
+    labels : ndarray of int32, shape (z, y, x)
+    grains : DataFrame
+        As from `characterize_grains`, with `quaternion_w` ... `quaternion_z`, the orientation
+        from sample to crystal.
+    """
+    body = model.shell.sample(rng)
+    margin = [math.ceil(MARGIN * model.architecture.mean_diameter_nm / step) for step in spacing]
+    box = tuple(size + 2 * edge for size, edge in zip(shape, margin, strict=True))
+    points = voxel_points((box[0], box[1], box[2]), spacing)
+    domain = body.contains(points - points[-1] / 2).reshape(box)
+    labels = fill_domain(model.architecture, domain, spacing, rng)
+    cut = tuple(slice(edge, edge + size) for size, edge in zip(shape, margin, strict=True))
+    inside = np.ascontiguousarray(labels[cut])
+    grains = characterize_grains(inside, spacing)
+    centers = grains[[f"centroid_{axis}_nm" for axis in "xyz"]].to_numpy()
+    middle = (np.array(shape[::-1]) - 1) / 2 * np.array(spacing[::-1])
+    lattice = draw_orientations(centers - middle, radial_texture, rng)
+    return inside, grains.assign(
+        **{f"quaternion_{part}": lattice[:, n] for n, part in enumerate("wxyz")}
+    )
+
+
+def draw_orientations(
+    radii: NDArray[np.float64], radial_share: float, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Random orientations; a share of them has the c axis along the radius, shape (n, 4).
+
+    Parameters
+    ----------
+    radii : ndarray of float64, shape (n, 3)
+        From the particle's centre to each grain (x, y, z).
+    radial_share : float
+    rng : Generator
+    """
+    drawn = random_orientations(len(radii), rng)
+    unit = radii / np.maximum(np.linalg.norm(radii, axis=1, keepdims=True), 1e-9)
+    # Sample to crystal: the shortest rotation that takes the radius to z, then a turn about z.
+    to_z = np.column_stack([1 + unit[:, 2], unit[:, 1], -unit[:, 0], np.zeros(len(unit))])
+    to_z[to_z[:, 0] < 1e-9] = [0, 1, 0, 0]  # along -z
+    to_z /= np.linalg.norm(to_z, axis=1, keepdims=True)
+    half = rng.uniform(0, np.pi, len(unit))
+    w, x, y, _ = to_z.T
+    turned = np.column_stack(
+        [
+            np.cos(half) * w,
+            np.cos(half) * x - np.sin(half) * y,
+            np.cos(half) * y + np.sin(half) * x,
+            np.sin(half) * w,
+        ]
+    )
+    radial = rng.random(len(unit)) < radial_share
+    return np.where(radial[:, None], turned, drawn)

@@ -1,0 +1,26 @@
+"""Settings of virtual particles that are generated from fits."""
+
+from __future__ import annotations
+
+from electrode_grains.base import Settings, setting
+
+
+class GenerationSettings(Settings):
+    """How many virtual particles, and how they are fitted."""
+
+    particles: int = setting(3, "virtual particles that are made", ge=1, le=100)
+    simulations: int = setting(
+        40, "architectures that the calibration may simulate; 1 keeps its start", ge=1
+    )
+    calibration_grains: int = setting(
+        800, "grains of a simulated architecture, those at the border included", ge=200
+    )
+    relaxation: int = setting(10, "steps in which simulated grains settle", ge=1)
+    shell_degree: int = setting(
+        8, "highest degree of the spherical harmonics of the outer shell", ge=1, le=30
+    )
+    radial_texture: float = setting(
+        0.0, "share of the grains whose c axis points to the centre of the particle", ge=0, le=1
+    )
+    bootstrap: int = setting(200, "resamples of the data's grains for each band", ge=20)
+    seed: int = setting(23, "of all random draws", ge=0)

@@ -1,0 +1,83 @@
+"""Nodes of the generation pipeline."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from electrode_grains import generation
+from electrode_grains.distributions.records import CopulaFits, MarginalFits
+from electrode_grains.generation import CalibratedModel
+from electrode_grains.pipelines.generation.settings import GenerationSettings
+from electrode_grains.tessellation import fit_shells
+from electrode_grains.volumes import as_volume, spacing_of
+
+logger = logging.getLogger(__name__)
+
+
+def calibrate_architecture(
+    grain_label_volume: xr.DataArray,
+    grain_sample: pd.DataFrame,
+    marginal_fits: MarginalFits,
+    copula_fits: CopulaFits,
+    settings: GenerationSettings,
+) -> CalibratedModel:
+    """Fit the outer shell and find the architecture whose grains have the moments of the fits."""
+    spacing = spacing_of(grain_label_volume)
+    shells = fit_shells([grain_label_volume.to_numpy() > 0], spacing, settings.shell_degree)
+    target = generation.fitted_moments(grain_sample, marginal_fits, copula_fits)
+    return generation.calibrate_model(
+        target, shells.model, spacing, settings, lambda text: logger.info("%s", text)
+    )
+
+
+def generate_particles(
+    architecture_model: CalibratedModel,
+    grain_label_volume: xr.DataArray,
+    settings: GenerationSettings,
+) -> tuple[xr.DataArray, pd.DataFrame]:
+    """Make the virtual particles in the window of the data, one per channel."""
+    spacing = spacing_of(grain_label_volume)
+    depth, height, width = grain_label_volume.shape
+    made = [
+        generation.generate(
+            architecture_model,
+            (depth, height, width),
+            spacing,
+            np.random.default_rng([settings.seed, number]),
+            settings.radial_texture,
+        )
+        for number in range(settings.particles)
+    ]
+    names = [f"particle_{number}" for number in range(1, len(made) + 1)]
+    volume = as_volume(
+        np.stack([labels for labels, _ in made]), spacing, "virtual_grain_label", names
+    )
+    tables = [table.assign(particle=name) for name, (_, table) in zip(names, made, strict=True)]
+    return volume, pd.concat(tables, ignore_index=True)
+
+
+def compare_generation(
+    grain_sample: pd.DataFrame,
+    virtual_grain_table: pd.DataFrame,
+    architecture_model: CalibratedModel,
+    settings: GenerationSettings,
+) -> pd.DataFrame:
+    """Set the virtual particles beside the data and the fits."""
+    table = generation.compare_generation(
+        grain_sample,
+        [grains for _, grains in virtual_grain_table.groupby("particle", sort=True)],
+        architecture_model.target,
+        resamples=settings.bootstrap,
+        rng=np.random.default_rng(settings.seed),
+    )
+    outside = table.loc[~table["inside"], "quantity"]
+    logger.info(
+        "%d of %d quantities are inside the data's bands", table["inside"].sum(), len(table)
+    )
+    if len(outside):
+        logger.warning("outside the bands of the data: %s", ", ".join(outside))
+    return table

@@ -1,0 +1,42 @@
+"""Flow of the generation pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from electrode_grains.pipelines.generation import nodes
+
+
+def create_pipeline(**_: object) -> Pipeline:
+    """Fits to a model of the architecture, virtual particles and their comparison."""
+    return Pipeline(
+        [
+            Node(
+                nodes.calibrate_architecture,
+                [
+                    "grain_label_volume",
+                    "grain_sample",
+                    "marginal_fits",
+                    "copula_fits",
+                    "params:generation",
+                ],
+                "architecture_model",
+                name="calibrate_architecture",
+            ),
+            Node(
+                nodes.generate_particles,
+                ["architecture_model", "grain_label_volume", "params:generation"],
+                ["virtual_grain_label_volume", "virtual_grain_table"],
+                name="generate_particles",
+            ),
+            Node(
+                nodes.compare_generation,
+                [
+                    "grain_sample",
+                    "virtual_grain_table",
+                    "architecture_model",
+                    "params:generation",
+                ],
+                "generation_comparison",
+                name="compare_generation",
+            ),
+        ]
+    )

@@ -1,0 +1,5 @@
+"""Settings of the generation pipeline."""
+
+from electrode_grains.generation.settings import GenerationSettings
+
+__all__ = ["GenerationSettings"]
