@@ -83,7 +83,8 @@ class ExportedParticle:
     @cached_property
     def ids(self) -> NDArray[Any]:
         """Labels of the grains in rising order, shape (n,); int64, uint64 where one needs it."""
-        found = np.unique(self.labels)
+        layers = [np.unique(layer) for layer in self.labels]  # sorting all would copy all
+        found = np.unique(np.concatenate([self.labels[:0].ravel(), *layers]))
         found = found[found != 0]
         kind = np.uint64 if len(found) and int(found[-1]) >= 2**63 else np.int64
         ids: NDArray[Any] = found.astype(kind)
@@ -92,8 +93,11 @@ class ExportedParticle:
     @cached_property
     def feature_ids(self) -> NDArray[np.int32]:
         """Grains numbered 1 to n in the order of `ids`, shape (z, y, x)."""
-        numbers = np.searchsorted(self.ids, self.labels.astype(self.ids.dtype)) + 1
-        return np.where(self.labels == 0, 0, numbers).astype(np.int32)
+        numbers = np.zeros(self.labels.shape, np.int32)
+        for layer, own in zip(self.labels, numbers, strict=True):
+            own[:] = np.searchsorted(self.ids, layer.astype(self.ids.dtype)) + 1
+            own[layer == 0] = 0
+        return numbers
 
     @cached_property
     def values(self) -> dict[str, NDArray[np.float64]]:

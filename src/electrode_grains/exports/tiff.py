@@ -48,8 +48,10 @@ def write_tiff_stack(
         kind = np.uint16 if high < 2**16 else np.float32  # type: ignore[assignment]
     tifffile.imwrite(
         path,
+        (layer.astype(kind) for layer in values),
         # All six axes, else a single column is taken for a single sample of a pixel.
-        values.astype(kind)[None, :, None, :, :, None],
+        shape=(1, values.shape[0], 1, *values.shape[1:], 1),
+        dtype=kind,
         imagej=True,
         resolution=(1 / dx, 1 / dy),
         metadata={"spacing": dz, "unit": "um", "axes": "TZCYXS"},

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import quoteattr
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +12,9 @@ from numpy.typing import NDArray
 from electrode_grains.errors import InputError
 from electrode_grains.exports.mesh import InterfaceMesh
 from electrode_grains.exports.particle import ExportedParticle
+from electrode_grains.exports.vtk_files import Arrays, Column, section, write_file
 
-BLOCK = 1 << 20
 HEXAHEDRON = 12
-TYPES = {
-    "i1": "Int8", "u1": "UInt8", "i4": "Int32", "u4": "UInt32", "i8": "Int64", "f4": "Float32",
-    "f8": "Float64",
-}  # fmt: skip
-Arrays = Mapping[str, NDArray[Any]]
 LENGTHS = "<!-- lengths in nm, origin at the centre of the first voxel -->"
 
 
@@ -44,21 +36,21 @@ def write_image_data(particle: ExportedParticle, path: Path) -> None:
     steps = [float(step) for step in reversed(particle.spacing)]
     extent = " ".join(f"0 {size}" for size in sizes)
     origin = " ".join(f"{-step / 2:.17g}" for step in steps)
-    cells: dict[str, NDArray[Any]] = {
-        "GrainLabel": particle.labels.ravel(),
+    cells: dict[str, NDArray[Any] | Column] = {
+        "GrainLabel": particle.labels.reshape(-1),
         **_grain_values(particle),
     }
     if particle.image_quality is not None:
-        cells["ImageQuality"] = particle.image_quality.astype(np.float32).ravel()
+        cells["ImageQuality"] = Column(particle.image_quality.reshape(-1), dtype=np.float32)
     if particle.euler_angles is not None:
-        cells["EulerAngles"] = particle.euler_angles.astype(np.float32).reshape(-1, 3)
-    body = (
+        cells["EulerAngles"] = Column(particle.euler_angles.reshape(-1, 3), dtype=np.float32)
+    head = (
         f'<ImageData WholeExtent="{extent}" Origin="{origin}" '
         f'Spacing="{" ".join(f"{step:.17g}" for step in steps)}">'
         f'{LENGTHS}{_frames(particle)}<Piece Extent="{extent}">'
-        f"{_data('CellData', cells, 'GrainLabel')}</Piece></ImageData>"
     )
-    _write(path, "ImageData", body)
+    data = section("CellData", cells, "GrainLabel")
+    write_file(path, "ImageData", [head, *data, "</Piece></ImageData>"])
 
 
 def _frames(particle: ExportedParticle) -> str:
@@ -69,23 +61,29 @@ def _frames(particle: ExportedParticle) -> str:
 
 def write_surfaces(mesh: InterfaceMesh, particle: ExportedParticle, path: Path) -> None:
     """Write interfaces as `.vtp`; faces carry the labels and values of both grains."""
-    sides: dict[str, NDArray[Any]] = {"GrainA": mesh.grains[:, 0], "GrainB": mesh.grains[:, 1]}
+    sides: dict[str, NDArray[Any] | Column] = {
+        "GrainA": mesh.grains[:, 0],
+        "GrainB": mesh.grains[:, 1],
+    }
     for letter, labels in zip("AB", mesh.grains.T, strict=True):
         number = np.where(labels == 0, 0, np.searchsorted(particle.ids, labels) + 1)
         for name in ("equivalent_diameter_nm", "sphericity"):
             if name in particle.values:
-                sides[f"{name}_{letter}"] = particle.values[name][number].astype(np.float32)
+                sides[f"{name}_{letter}"] = Column(number, particle.values[name], np.float32)
     count = len(mesh.faces)
     polygons: Arrays = {
-        "connectivity": mesh.faces.ravel().astype(np.int64),
+        "connectivity": Column(mesh.faces.reshape(-1), dtype=np.int64),
         "offsets": np.arange(1, count + 1, dtype=np.int64) * 3,
     }
-    body = (
+    head = (
         f'<PolyData>{LENGTHS}<Piece NumberOfPoints="{len(mesh.vertices)}" NumberOfPolys="{count}">'
-        f"{_data('Points', {'Points': mesh.vertices})}{_data('Polys', polygons)}"
-        f"{_data('CellData', sides, 'GrainA')}</Piece></PolyData>"
     )
-    _write(path, "PolyData", body)
+    data = [
+        *section("Points", {"Points": mesh.vertices}),
+        *section("Polys", polygons),
+        *section("CellData", sides, "GrainA"),
+    ]
+    write_file(path, "PolyData", [head, *data, "</Piece></PolyData>"])
 
 
 def write_voxel_mesh(particle: ExportedParticle, path: Path) -> None:
@@ -117,7 +115,7 @@ def write_voxel_mesh(particle: ExportedParticle, path: Path) -> None:
     used, compact = np.unique(corners, return_inverse=True)
     places = (np.stack(np.unravel_index(used, lattice), 1) - 0.5) * np.array(particle.spacing)
     mask = particle.labels != 0
-    cells: dict[str, NDArray[Any]] = {
+    cells: dict[str, NDArray[Any] | Column] = {
         "GrainLabel": particle.labels[mask],
         **_grain_values(particle, mask),
     }
@@ -133,60 +131,27 @@ def write_unstructured_grid(
     """Write a `.vtu` of blocks of cells, each of one type of VTK, with data of all cells."""
     ends = np.concatenate([np.full(len(block), block.shape[1], np.int64) for _, block in blocks])
     connected: Arrays = {
-        "connectivity": np.concatenate([block.ravel() for _, block in blocks]).astype(np.int64),
+        "connectivity": Column(
+            np.concatenate([block.reshape(-1) for _, block in blocks]), dtype=np.int64
+        ),
         "offsets": np.cumsum(ends),
         "types": np.concatenate([np.full(len(block), kind, np.uint8) for kind, block in blocks]),
     }
-    body = (
+    head = (
         f"<UnstructuredGrid>{LENGTHS}"
         f'<Piece NumberOfPoints="{len(points)}" NumberOfCells="{len(ends)}">'
-        f"{_data('Points', {'Points': points})}{_data('Cells', connected)}"
-        f"{_data('CellData', cells, 'GrainLabel')}</Piece></UnstructuredGrid>"
     )
-    _write(path, "UnstructuredGrid", body)
+    data = [
+        *section("Points", {"Points": points}),
+        *section("Cells", connected),
+        *section("CellData", cells, "GrainLabel"),
+    ]
+    write_file(path, "UnstructuredGrid", [head, *data, "</Piece></UnstructuredGrid>"])
 
 
 def _grain_values(
     particle: ExportedParticle, mask: NDArray[np.bool_] | None = None
-) -> dict[str, NDArray[np.float32]]:
+) -> dict[str, Column]:
     """Values of the grain that each voxel, or each voxel of the mask, belongs to."""
-    numbers = particle.feature_ids.ravel() if mask is None else particle.feature_ids[mask]
-    return {name: values.astype(np.float32)[numbers] for name, values in particle.values.items()}
-
-
-def _write(path: Path, kind: str, body: str) -> None:
-    head = (
-        f'<?xml version="1.0"?>\n<VTKFile type="{kind}" version="1.0" byte_order="LittleEndian" '
-        'header_type="UInt64" compressor="vtkZLibDataCompressor">\n'
-    )
-    path.write_text(f"{head}{body}\n</VTKFile>\n", encoding="ascii", errors="xmlcharrefreplace")
-
-
-def _data(section: str, arrays: Arrays, active: str | None = None) -> str:
-    inner = "".join(_array(name, values) for name, values in arrays.items())
-    chosen = f" Scalars={quoteattr(active)}" if active else ""
-    return f"<{section}{chosen}>{inner}</{section}>"
-
-
-def _array(name: str, values: NDArray[Any]) -> str:
-    """Element of an array, compressed block by block and written in base64."""
-    little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
-    kind = little.dtype.str[1:]
-    if kind == "u8" and little.size and int(little.max()) >= 2**63:
-        raise InputError(
-            "a label is too great for VTK",
-            found=str(int(little.max())),
-            expected=f"less than {2**63}",
-            remedy="renumber the grains",
-        )
-    if kind not in TYPES:  # uint16, uint64: no reader should have to guess
-        little, kind = little.astype("<i8"), "i8"
-    raw = little.tobytes()
-    blocks = [zlib.compress(raw[start : start + BLOCK]) for start in range(0, len(raw), BLOCK)]
-    header = [len(blocks), BLOCK, len(raw) % BLOCK, *map(len, blocks)]
-    text = base64.b64encode(np.array(header, "<u8").tobytes()) + base64.b64encode(b"".join(blocks))
-    components = 1 if little.ndim == 1 else little.shape[1]
-    return (
-        f'<DataArray type="{TYPES[kind]}" Name={quoteattr(name)} '
-        f'NumberOfComponents="{components}" format="binary">{text.decode()}</DataArray>'
-    )
+    numbers = particle.feature_ids.reshape(-1) if mask is None else particle.feature_ids[mask]
+    return {name: Column(numbers, values, np.float32) for name, values in particle.values.items()}
