@@ -141,6 +141,8 @@ def describe_positions(
     surface: Floats,
     center: ArrayLike | None = None,
     threads: int = 1,
+    *,
+    holes_alone: bool = False,
 ) -> dict[str, Any]:
     """Describe where grains lie between the centre and the surface of the particle.
 
@@ -156,13 +158,15 @@ def describe_positions(
     center : array_like, shape (3,), optional
         The particle's; by default the centroid of all grains in the window.
     threads : int
+    holes_alone : bool
+        Whether grains enclose all of label 0, so that the surface is none to the outside.
 
     Returns
     -------
     dict of ndarray, shape (n,)
         `surface_distance_nm`, `distance_to_center_nm`, `radial_angle` in [0, pi/2] of the
         longest half-axis to the radial direction, and `place_reason`, '' where all of them
-        are defined.
+        are defined and mean what they say: distances to holes alone have a reason, too.
 
     Notes
     -----
@@ -179,6 +183,10 @@ def describe_positions(
         "radial_angle": axis_angles(axes, radial),
         "place_reason": join_reasons(
             (np.full(len(volumes), len(surface) == 0), "no surface of the particle in the window"),
+            (
+                np.full(len(volumes), holes_alone),
+                "the surface in the window is that of holes alone",
+            ),
             (np.isnan(radial).any(axis=1), "centroid at the centre of the particle"),
             (np.isnan(axes).any(axis=1), "no longest half-axis"),
         ),

@@ -65,6 +65,7 @@ def tabulate_grains(
         surface_points(statistics.faces, statistics.window, steps),
         center_nm,
         threads,
+        holes_alone=measured is None and _encloses_all_else(statistics),
     )
     return pd.DataFrame(
         {
@@ -86,6 +87,14 @@ def tabulate_grains(
             **positions,
         }
     )
+
+
+def _encloses_all_else(statistics: BlockStatistics) -> bool:
+    """Whether grains have all faces of the window, so that label 0 lies in holes between them."""
+    depth, rows, columns = statistics.window
+    border = 2 * (depth * rows + rows * columns + columns * depth)
+    own = int(statistics.outside_neighbours[:, FACE_CLASSES].sum())
+    return own == border and len(statistics.faces) > 0
 
 
 def _names(statistics: BlockStatistics) -> NDArray[Any]:

@@ -98,6 +98,16 @@ def test_without_label_0_there_is_no_surface():
     assert table["place_reason"].str.startswith("no surface of the particle").all()
 
 
+def test_distances_to_holes_alone_have_a_reason():
+    labels = np.repeat([1, 2], 3)[:, None, None] + np.zeros((6, 5, 5), int)
+    labels[1, 2, 2] = 0
+    table = characterize_grains(labels, CUBIC).set_index("label")
+    assert table["place_reason"].str.contains("holes alone").all()
+    assert table["surface_distance_nm"].notna().all()
+    labels[0, 2, 2] = 0  # the hole opens at the window: there may be more of it outside
+    assert not characterize_grains(labels, CUBIC)["place_reason"].str.contains("holes").any()
+
+
 # --- the border of the window ----------------------------------------------------------------
 
 
