@@ -2,16 +2,11 @@
 
 import numpy as np
 import pytest
-from scipy import ndimage
+from benchmarks.crystals import turn_slice
 
-from electrode_grains.alignment import LatticeField, rigid_matrix, turned_steps
+from electrode_grains.alignment import LatticeField, turned_steps
 from electrode_grains.datasets.folders import ScanFolderDataset
 from electrode_grains.ebsd import OrientationField, StackSettings, frame_verdict, laue_group
-from electrode_grains.ebsd.orientations import (
-    euler_from_quaternions,
-    multiply,
-    quaternions_from_euler,
-)
 from electrode_grains.morphometry.orientations import describe_orientations
 from electrode_grains.phantom.settings import ParticleSettings, ScanSettings
 from electrode_grains.pipelines.acquisition.nodes import grow_particle, scan_particle
@@ -90,25 +85,6 @@ def test_radial_axes_stay_radial_from_the_file_to_the_table(particle, tmp_path, 
     angle = np.degrees(described["c_axis_radial_angle"])
     large = np.bincount(labels.ravel())[names] > 100
     assert np.nanmedian(angle[large]) < 2.0
-
-
-def turn_slice(scan, degrees):
-    """Turn one scan by hand about its middle: what was at p lies at R p, its lattice too."""
-    rows, columns = scan["image_quality"].shape
-    turn = np.radians(degrees)
-    back = np.linalg.inv(rigid_matrix(0, 0, turn, ((columns - 1) / 2, (rows - 1) / 2)))
-    y, x = np.indices((rows, columns))
-    source = np.stack([back[1, 0] * x + back[1, 1] * y + back[1, 2],
-                       back[0, 0] * x + back[0, 1] * y + back[0, 2]])  # fmt: skip
-    quality = ndimage.map_coordinates(scan["image_quality"], source, order=1, mode="nearest")
-    near = tuple(np.rint(source).astype(int).clip(0, [[[rows - 1]], [[columns - 1]]]))
-    lattice = quaternions_from_euler(scan["euler_angles"].to_numpy().astype(float)[near])
-    turned = multiply(lattice, [np.cos(turn / 2), 0, 0, -np.sin(turn / 2)])
-    return scan.assign(
-        image_quality=(("y", "x"), quality),
-        euler_angles=(("y", "x", "angle"), euler_from_quaternions(turned)),
-        confidence_index=(("y", "x"), scan["confidence_index"].to_numpy()[near]),
-    )
 
 
 def quick_verdict(dataset, frames):

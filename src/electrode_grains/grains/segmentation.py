@@ -11,6 +11,7 @@ from pydantic import Field
 
 from electrode_grains.classes import BACKGROUND_CHANNEL, CHANNEL_NAMES
 from electrode_grains.ebsd.orientation_field import OrientationField, as_orientation_field
+from electrode_grains.ebsd.pseudo_cube import pseudo_cubic
 from electrode_grains.errors import InputError
 from electrode_grains.grains.agglomeration import MergeReport
 from electrode_grains.grains.checks import check_grains, count_cut_by_window
@@ -26,7 +27,7 @@ from electrode_grains.grains.passes import (
     SegmentationState,
     find_pass,
 )
-from electrode_grains.grains.pseudo_symmetry import pseudo_cubic, uses_pseudo_symmetry
+from electrode_grains.grains.pseudo_symmetry import uses_pseudo_symmetry
 from electrode_grains.grains.results import JsonResult, kept_as
 from electrode_grains.grains.settings import SegmentationSettings
 

@@ -13,8 +13,10 @@ from electrode_grains.ebsd.orientations import (
     multiply,
     random_orientations,
 )
+from electrode_grains.ebsd.pseudo_cube import variants
 from electrode_grains.errors import SettingsError
 from electrode_grains.phantom.annotation import annotate
+from electrode_grains.phantom.indexing import BoundaryContrast, flipped_variants, patches_of
 from electrode_grains.phantom.particle import VirtualParticle
 from electrode_grains.phantom.settings import AcquisitionSettings
 
@@ -25,6 +27,7 @@ ORIENTATION_CONTRAST = 0.12
 BEAM_SIGMA_PX = 0.7
 SUBSURFACE_WEIGHT = 0.35
 ANGULAR_NOISE_DEGREES = 0.4
+UNINDEXED_PULL = 1.0  # of a boundary on patches that are not indexed, in their spreads
 
 
 @dataclass(frozen=True)
@@ -90,8 +93,10 @@ def acquire(
     depths = np.asarray((np.arange(depth) + jitter) * particle.spacing[0], np.float64)
     labels, points = _sample(particle, matrices, depths)
     below = particle.label_at(points + np.array([0, 0, particle.spacing[0]]))
-    blur = _boundary_strength(labels, below.reshape(labels.shape))
-    euler, confidence = _index(particle, points, labels, blur, matrices, settings, rng)
+    contrast = BoundaryContrast.of(particle.orientations, settings.weak_boundary_degrees)
+    blur = _boundary_strength(labels, below.reshape(labels.shape), contrast)
+    patches = rng.spawn(1)[0]  # so that other draws do not depend on patches
+    euler, confidence = _index(particle, points, labels, blur, matrices, settings, rng, patches)
     annotations = {
         z: annotate(labels[z], settings.annotation_error, rng) for z in settings.annotated_slices
     }
@@ -150,17 +155,19 @@ def _sample(
     return particle.label_at(flat).reshape(len(depths), rows, columns), flat
 
 
-def _boundary_strength(labels: NDArray[np.int32], below: NDArray[np.int32]) -> NDArray[np.float64]:
+def _boundary_strength(
+    labels: NDArray[np.int32], below: NDArray[np.int32], contrast: BoundaryContrast
+) -> NDArray[np.float64]:
     """How much of the interaction volume lies across a boundary, in [0, 1].
 
     The electrons see the surface and a little of what lies below it at the same place of the
     beam, wherever the next slice will be scanned; what was above is milled away.
     """
-    touched = SUBSURFACE_WEIGHT * (labels != below)
+    touched = SUBSURFACE_WEIGHT * contrast.between(labels, below)
     for axis in (1, 2):
         low = (slice(None),) * axis + (slice(None, -1),)
         high = (slice(None),) * axis + (slice(1, None),)
-        across = (labels[low] != labels[high]).astype(float)
+        across = contrast.between(labels[low], labels[high])
         touched[low] = np.maximum(touched[low], across)
         touched[high] = np.maximum(touched[high], across)
     blurred: NDArray[np.float64] = ndimage.gaussian_filter(
@@ -201,13 +208,17 @@ def _index(
     matrices: NDArray[np.float64],
     settings: AcquisitionSettings,
     rng: np.random.Generator,
+    patches: np.random.Generator,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Orientation and confidence of each point; wrong more often across boundaries.
 
-    The lattice is seen turned as its slice is: it lies in the frame of the scan.
+    The lattice is seen turned as its slice is: it lies in the frame of the scan. Where the
+    indexer flips the c axis it is as confident as elsewhere.
     """
     flat, strength = labels.ravel(), blur.ravel()
     quaternions = particle.orientation_at(points, flat)
+    variant = flipped_variants(labels > 0, settings.flipped_share, settings.patch_px, patches)
+    quaternions = multiply(variants()[variant.ravel()], quaternions)
     half_turns = np.repeat(_rotations(matrices) / 2, labels[0].size)
     turned_back = np.zeros((len(flat), 4))
     turned_back[:, 0], turned_back[:, 3] = np.cos(half_turns), -np.sin(half_turns)
@@ -222,5 +233,9 @@ def _index(
     confidence = np.clip(rng.normal(0.65, 0.15, len(flat)) * (1 - 0.5 * strength), 0.1, 1.0)
     confidence[wrong] = np.clip(rng.normal(0.05, 0.03, int(wrong.sum())), 0, 0.15)
     confidence[outside & (rng.random(len(flat)) < 0.5)] = -1.0
+    lost = patches_of(
+        labels > 0, settings.unindexed_share, settings.patch_px, patches, UNINDEXED_PULL * blur
+    )
+    confidence[lost.ravel()] = -1.0
     euler = euler_from_quaternions(quaternions).reshape(*labels.shape, 3)
     return euler.astype(np.float32), confidence.reshape(labels.shape).astype(np.float32)

@@ -36,6 +36,25 @@ class AcquisitionSettings(Settings):
         ge=0,
         le=1,
     )
+    flipped_share: float = setting(
+        0.1, "share of the points whose c axis is another of the pseudo-cube's", ge=0, le=1
+    )
+    unindexed_share: float = setting(
+        0.02, "share of the points without an orientation, more of them at boundaries", ge=0, le=1
+    )
+    patch_px: float = setting(
+        3.0,
+        "Gaussian smoothing of fields whose extremes are patches of such points; 0: single ones",
+        unit="pixels",
+        ge=0,
+    )
+    weak_boundary_degrees: float = setting(
+        10.0,
+        "misorientation under the symmetry of the pseudo-cube from which on a boundary has its "
+        "full contrast; 0: every boundary has",
+        unit="degrees",
+        ge=0,
+    )
     drift_px: float = setting(
         1.0, "standard deviation of the shift of a slice", unit="pixels", ge=0
     )

@@ -11,6 +11,7 @@ from electrode_grains.ebsd.orientations import (
     multiply,
     random_orientations,
 )
+from electrode_grains.ebsd.pseudo_cube import is_pseudo_cubic, pseudo_cubic, variants
 from electrode_grains.errors import SettingsError
 from electrode_grains.grains import (
     SegmentationSettings,
@@ -19,10 +20,7 @@ from electrode_grains.grains import (
 )
 from electrode_grains.grains.pseudo_symmetry import (
     flip_excess,
-    is_pseudo_cubic,
-    pseudo_cubic,
     uses_pseudo_symmetry,
-    variants,
     vote_on_variants,
 )
 

@@ -11,8 +11,10 @@ from electrode_grains.ebsd.orientations import (
     multiply,
     quaternions_from_euler,
 )
+from electrode_grains.ebsd.pseudo_cube import variants
 from electrode_grains.errors import SettingsError
 from electrode_grains.phantom import AcquisitionSettings, acquire, virtual_particle
+from electrode_grains.phantom.indexing import BoundaryContrast
 from electrode_grains.tessellation import ArchitectureSettings, voxel_points
 
 SHAPE, SPACING = (16, 48, 48), (50.0, 50.0, 50.0)
@@ -20,6 +22,9 @@ PERFECT = AcquisitionSettings(
     annotated_slices=(8,),
     noise=0,
     misindexed_share=0,
+    flipped_share=0,
+    unindexed_share=0,
+    weak_boundary_degrees=0,
     drift_px=0,
     rotation_degrees=0,
     thickness_jitter=0,
@@ -196,3 +201,51 @@ def test_drift_jitter_and_rotation_have_the_spread_that_was_asked(particle):
     assert turn.std() == pytest.approx(0.5 * factor, rel=0.06)
     assert jitter.std() == pytest.approx(0.2, rel=0.05)
     np.testing.assert_allclose(np.linalg.det(scan.true_matrices), 1)
+
+
+def c_axis_flips(particle, scanned):
+    """Points of grains whose c axis is 70.5 degrees from the true one; others have the true one."""
+    points, labels = voxel_points(SHAPE, SPACING), scanned.label_stack.ravel()
+    true = OrientationField(particle.orientation_at(points, labels)).directions([0, 0, 1])
+    seen = OrientationField.from_euler(scanned.euler_angles.reshape(-1, 3)).directions([0, 0, 1])
+    angle = np.degrees(np.arccos(np.abs((true * seen).sum(axis=1)).clip(0, 1)))
+    flipped = np.abs(angle - np.degrees(np.arccos(1 / 3))) < 3
+    assert (flipped | (angle < 3))[labels > 0].all()
+    return (flipped & (labels > 0)).reshape(scanned.label_stack.shape)
+
+
+@pytest.mark.parametrize("patch_px", [0.0, 3.0])
+def test_a_share_of_the_c_axes_is_flipped_in_patches_with_full_confidence(
+    particle, perfect, patch_px
+):
+    settings = PERFECT.replace(flipped_share=0.3, patch_px=patch_px)
+    scanned = acquire(particle, np.random.default_rng(2), settings)
+    flipped, grains = c_axis_flips(particle, scanned), scanned.label_stack > 0
+    assert flipped[grains].mean() == pytest.approx(0.3, abs=1e-3)
+    np.testing.assert_array_equal(scanned.confidence_index, perfect.confidence_index)
+    np.testing.assert_array_equal(scanned.image_quality, perfect.image_quality)
+    both = grains[:, :, 1:] & grains[:, :, :-1]
+    beside = (flipped[:, :, 1:] & flipped[:, :, :-1])[both].mean() / 0.3
+    # Neighbours of a field smoothed by 3 are correlated by exp(-1/36); single points are not.
+    assert beside > 0.8 if patch_px else beside == pytest.approx(0.3, abs=0.02)
+
+
+def test_patches_are_not_indexed_more_so_at_boundaries(particle):
+    settings = PERFECT.replace(unindexed_share=0.1)
+    scanned = acquire(particle, np.random.default_rng(2), settings)
+    labels, lost = scanned.label_stack, scanned.confidence_index == -1
+    grains = labels > 0
+    assert lost[grains].mean() == pytest.approx(0.1, abs=1e-3)
+    assert not lost[grains].all()
+    beside = ndimage.maximum_filter(labels, (1, 3, 3)) != ndimage.minimum_filter(labels, (1, 3, 3))
+    assert lost[grains & beside].mean() > 1.3 * lost[grains & ~beside].mean()
+
+
+def test_boundaries_of_lattices_that_nearly_coincide_are_weak():
+    turn = Rotation.from_euler("x", [[0], [3], [30]], degrees=True).as_quat(scalar_first=True)
+    flipped = multiply(variants()[1], turn[0])
+    contrast = BoundaryContrast.of(np.vstack([turn[:1], turn, flipped]), 10.0)
+    first, second = np.array([1, 1, 1, 1, 0, 2]), np.array([1, 2, 3, 4, 2, 2])
+    found = contrast.between(first, second)
+    assert found == pytest.approx([0, 0.2 + 0.8 * 0.3, 1, 0.2, 1, 0], abs=1e-3)
+    assert BoundaryContrast.of(turn, 0).between(first[:2], second[:2]).tolist() == [0, 1]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from electrode_grains.alignment import SliceTransforms, apply_transforms
 from electrode_grains.boundary.split import AnnotationSplit
 from electrode_grains.ebsd import OrientationField
+from electrode_grains.ebsd.pseudo_cube import pseudo_cubic
 from electrode_grains.grains import (
     SegmentationChoice,
     SegmentationLog,
@@ -32,11 +33,7 @@ from electrode_grains.grains import (
 from electrode_grains.grains import choose_settings as choose_by_annotation
 from electrode_grains.grains.agreement import check_agreement
 from electrode_grains.grains.labelling import compact_labels
-from electrode_grains.grains.pseudo_symmetry import (
-    VARIANT_COLUMNS,
-    pseudo_cubic,
-    vote_on_variants,
-)
+from electrode_grains.grains.pseudo_symmetry import VARIANT_COLUMNS, vote_on_variants
 from electrode_grains.grains.statistics import TruthScores
 from electrode_grains.morphometry import characterize_grains
 from electrode_grains.pipelines.segmentation.settings import (

@@ -1,0 +1,237 @@
+"""Measure orientations through the frames of makers, and c axes through flips of the indexer.
+
+`python -m benchmarks.crystals [frames | flips]`. Frames: virtual slices are written as each preset
+has them, read, aligned and measured. Flips: three particles that no setting was chosen by, the
+boundaries of which are known but for noise, so that only orientations can tear their grains.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from electrode_grains.alignment import (
+    AlignmentSettings,
+    LatticeField,
+    SliceTransforms,
+    rigid_matrix,
+    turned_steps,
+)
+from electrode_grains.alignment.lattice import lattice_turn
+from electrode_grains.datasets.folders import ScanFolderDataset
+from electrode_grains.ebsd import (
+    FRAME_PRESETS,
+    OrientationField,
+    StackSettings,
+    frame_verdict,
+    laue_group,
+)
+from electrode_grains.ebsd.frames import FramePreset
+from electrode_grains.ebsd.orientations import (
+    euler_from_quaternions,
+    multiply,
+    quaternions_from_euler,
+)
+from electrode_grains.grains import SegmentationSettings, score_labels, segment_grains_with_report
+from electrode_grains.grains.labelling import compact_labels, touching_other_grains
+from electrode_grains.grains.pseudo_symmetry import vote_on_variants
+from electrode_grains.morphometry.orientations import describe_orientations
+from electrode_grains.phantom import VirtualParticle, acquire
+from electrode_grains.phantom.settings import AcquisitionSettings, ParticleSettings, ScanSettings
+from electrode_grains.pipelines.acquisition.nodes import grow_particle, scan_particle
+from electrode_grains.pipelines.preprocessing.nodes import (
+    align_orientations,
+    read_stack,
+    register_slices,
+)
+
+SPACING = (50.0, 50.0, 50.0)
+FRAME_SHAPE, FLIP_SHAPE = (16, 64, 64), (40, 72, 72)
+TURNED_SLICE = 8
+UNSEEN = (70, 71, 72)
+SHARES = (0.0, 0.2, 0.4, 0.6)
+NEAR = np.radians(5.0)
+
+
+def turn_slice(scan: xr.Dataset, degrees: float) -> xr.Dataset:
+    """Turn a scan by hand about its middle: what was at p lies at R p, its lattice too."""
+    rows, columns = scan["image_quality"].shape
+    turn = np.radians(degrees)
+    back = np.linalg.inv(rigid_matrix(0, 0, turn, ((columns - 1) / 2, (rows - 1) / 2)))
+    y, x = np.indices((rows, columns))
+    source = np.stack([
+        back[1, 0] * x + back[1, 1] * y + back[1, 2],
+        back[0, 0] * x + back[0, 1] * y + back[0, 2],
+    ])  # fmt: skip
+    quality = ndimage.map_coordinates(scan["image_quality"], source, order=1, mode="nearest")
+    last = np.array([rows - 1, columns - 1])[:, None, None]
+    near = tuple(np.clip(np.rint(source).astype(int), 0, last))
+    lattice = quaternions_from_euler(scan["euler_angles"].to_numpy().astype(float)[near])
+    turned = multiply(lattice, [np.cos(turn / 2), 0, 0, -np.sin(turn / 2)])
+    return scan.assign(
+        image_quality=(("y", "x"), quality),
+        euler_angles=(("y", "x", "angle"), euler_from_quaternions(turned)),
+        confidence_index=(("y", "x"), scan["confidence_index"].to_numpy()[near]),
+    )
+
+
+def aligned(
+    scans: Mapping[str, xr.Dataset], read_as: FramePreset
+) -> tuple[SliceTransforms, xr.DataArray, str]:
+    """Transforms and aligned orientations of scans that went through files; the quick verdict."""
+    with TemporaryDirectory() as folder:
+        dataset = ScanFolderDataset(path=str(Path(folder) / "scans"))
+        dataset.save(dict(scans))
+        quality, orientations, index = read_stack(
+            dataset.load(), StackSettings(frames=read_as, slice_spacing_nm=SPACING[0])
+        )
+    lattice = LatticeField.of_channels(orientations.to_numpy(), laue_group("-3m"))
+    assert lattice is not None
+    assert index.frames is not None
+    turns = turned_steps(quality.to_numpy(), lattice)
+    verdict = frame_verdict(index.frames, turns.votes, turns.clear_difference, turns.largest_turn)
+    settings = AlignmentSettings(mode="rigid_body")
+    transforms = register_slices(quality, orientations, index, settings)
+    return transforms, align_orientations(orientations, transforms), verdict
+
+
+def radial_angle(truth: VirtualParticle, orientations: xr.DataArray) -> float:
+    """Mean angle of c axis and radius in degrees, of a particle whose axes are radial."""
+    labels = np.where(truth.labels <= truth.main_grain_count, truth.labels, 0)
+    names = np.unique(labels[labels > 0])
+    names = names[np.bincount(labels.ravel())[names] > 100]
+    inside = np.argwhere(labels > 0)[:, ::-1] * SPACING[::-1]
+    radius = truth.centroids[names] - inside.mean(axis=0)
+    radius /= np.linalg.norm(radius, axis=1, keepdims=True)
+    kept = np.where(np.isin(labels, names), labels, 0)
+    described = describe_orientations(kept, names, orientations.to_numpy(), "-3m", radius)
+    return float(np.degrees(np.nanmean(described["c_axis_radial_angle"])))
+
+
+def residual_turn(orientations: xr.DataArray) -> float:
+    """Largest misorientation in degrees of the turned slice and the one before, aligned."""
+    lattice = LatticeField.of_channels(orientations.to_numpy(), laue_group("-3m"))
+    assert lattice is not None
+    turn = lattice_turn(lattice, TURNED_SLICE - 1, TURNED_SLICE, np.eye(3))
+    return float("nan") if turn is None else float(np.degrees(np.linalg.norm(turn.turn)))
+
+
+def measure_frames() -> None:
+    truth = grow_particle(
+        ParticleSettings(shape=FRAME_SHAPE, mean_diameter_nm=500.0, diameter_shape_nm=4500.0,
+                         radial_texture=1.0, seed=3)
+    )[0]  # fmt: skip
+    print("preset, read as it | c-axis/radius | left of 1, 2, 3 degrees | rotation rms | verdict")
+    for preset in FRAME_PRESETS:
+        settings = ScanSettings(annotated_slices=(), frames=preset, flipped_share=0.0, seed=4)
+        moved, motions = (
+            scan_particle(truth, settings.replace(rotation_degrees=1.0))[k] for k in (0, 3)
+        )
+        transforms, orientations, verdict = aligned(moved, preset)
+        angle = radial_angle(truth, orientations)
+        true = np.asarray(motions["matrices"])
+        off = transforms.rotation - np.arctan2(true[:, 1, 0], true[:, 0, 0])
+        straight = dict(scan_particle(truth, settings.replace(rotation_degrees=0.0))[0])
+        left = []
+        for degrees in (1.0, 2.0, 3.0):
+            name = list(straight)[TURNED_SLICE]
+            turned = {**straight, name: turn_slice(straight[name], degrees)}
+            left.append(residual_turn(aligned(turned, preset)[1]))
+        numbers = ", ".join(f"{value:.3f}" for value in left)
+        rms = np.degrees(off.std())
+        print(f"{preset:8s} | {angle:.2f} | {numbers} | {rms:.3f} | {verdict}", flush=True)
+    wrong: FramePreset = "same"
+    scans = scan_particle(truth, ScanSettings(annotated_slices=(), rotation_degrees=1.0, seed=4,
+                                              flipped_share=0.0))[0]  # fmt: skip
+    _, orientations, verdict = aligned(scans, wrong)
+    print(f"edax_2 read as same | {radial_angle(truth, orientations):.2f} | {verdict}")
+
+
+def boundaries(labels: NDArray[np.int32], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Class probabilities of a network that knows the boundaries, but for noise."""
+    edge = ndimage.gaussian_filter(touching_other_grains(labels).astype(float), 0.7)
+    noise = 0.1 * ndimage.gaussian_filter(rng.standard_normal(labels.shape), 1) / 0.2
+    boundary = np.clip(0.1 + 0.8 * edge + noise, 0.02, 0.95) * (labels > 0)
+    background = np.where(labels > 0, 0.0, 0.95)
+    return np.stack([boundary, 1 - boundary - background, background])
+
+
+def right_axes(
+    labels: NDArray[np.int32], true: OrientationField, found: OrientationField
+) -> NDArray[np.bool_]:
+    """Whether the c axis of each grain 1 to n is the true one within five degrees."""
+    axes = [field.directions([0.0, 0.0, 1.0]) for field in (true, found)]
+    cosine = np.abs((axes[0] * axes[1]).sum(axis=-1))
+    near = np.isfinite(cosine) & (cosine > np.cos(NEAR)) & (labels > 0)
+    known = np.isfinite(cosine) & (labels > 0)
+    count = labels.max() + 1
+    right, total = (np.bincount(labels[each], minlength=count)[1:] for each in (near, known))
+    return right > 0.5 * total
+
+
+def measure_flips() -> None:
+    settings = SegmentationSettings(minima_depth=0.005, merge_boundary=0.475)
+    print("patches px, flipped | grains | F1 on, off | decided | right of decided, of all | s")
+    particles = [grow_particle(ParticleSettings(shape=FLIP_SHAPE, seed=seed))[0] for seed in UNSEEN]
+    for patch in (0.0, 3.0):
+        for share in SHARES:
+            rows = []
+            for seed, truth in zip(UNSEEN, particles, strict=True):
+                start = time.process_time()
+                scan = AcquisitionSettings(
+                    annotated_slices=(), drift_px=0.0, rotation_degrees=0.0, flipped_share=share,
+                    patch_px=patch,
+                )  # fmt: skip
+                seen, plain = (
+                    acquire(truth, np.random.default_rng(seed), each)
+                    for each in (scan, scan.replace(flipped_share=0.0))
+                )
+                field, true = (
+                    OrientationField.from_euler(each.euler_angles, each.confidence_index)
+                    for each in (seen, plain)
+                )
+                main = np.where(seen.label_stack <= truth.main_grain_count, seen.label_stack, 0)
+                acquired = compact_labels(main)[0]
+                probability = boundaries(seen.label_stack, np.random.default_rng(seed))
+                found = {}
+                scores = []
+                for choice in ("auto", "off"):
+                    labels, report = segment_grains_with_report(
+                        probability,
+                        settings=settings.replace(pseudo_symmetry=choice),
+                        orientations=field,
+                    )
+                    found[choice] = labels, report.pseudo_symmetry
+                    scores.append(score_labels(labels, acquired, SPACING)["matched"]["f1"])
+                labels, used = found["auto"]
+                decided = np.ones(labels.max(), bool)
+                corrected = field
+                if used:
+                    corrected, vote = vote_on_variants(labels, field)
+                    decided = vote["decided"]
+                reliable = corrected.where(field.confidence > 0.2)
+                right = right_axes(labels, true, reliable)
+                rows.append([labels.max(), *scores, decided.mean(), right[decided].mean(),
+                             right.mean(), time.process_time() - start])  # fmt: skip
+            print(
+                f"{patch:g}, {share:g} | "
+                + " | ".join(f"{value:.3f}" for value in np.mean(rows, axis=0))
+                + f" | least right of all {min(row[5] for row in rows):.3f}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    parts = sys.argv[1:] or ["frames", "flips"]
+    if "frames" in parts:
+        measure_frames()
+    if "flips" in parts:
+        measure_flips()
