@@ -197,6 +197,7 @@ def by_another_reader(conf):
     for environment in ("base", "test"):
         for file in sorted((conf / environment).glob("parameters*.yml")):
             content = file.read_bytes().replace(b"${globals:laue_group}", b"-3m")
+            content = content.replace(b"${globals:pseudo_symmetry, auto}", b"auto")
             total = overlaid(total, yaml.safe_load(content) or {})
     return total
 

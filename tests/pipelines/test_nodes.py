@@ -8,6 +8,9 @@ import yaml
 from pydantic import ValidationError
 
 from electrode_grains.boundary import AnnotationSplit
+from electrode_grains.ebsd import ScanIndex
+from electrode_grains.ebsd.orientations import multiply
+from electrode_grains.ebsd.pseudo_cube import PseudoSymmetry, variants
 from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.grains import SegmentationLog
 from electrode_grains.morphometry import ParticleSummary
@@ -323,12 +326,32 @@ def test_one_particle_cannot_be_compared():
         compare({"one": 0.0})
 
 
+def index_of(flips=False):
+    finding = PseudoSymmetry(4.97, 0.05 if flips else 0.0, flips, "")
+    return ScanIndex(("s_0",), (), "-3m", 1.0, "", False, None, pseudo_symmetry=finding)
+
+
+def test_the_network_does_not_see_flips_of_the_c_axis(stack):
+    quality, orientations = stack
+    settings = ContrastSettings(channels=("misorientation",))
+    flipped = orientations.copy(deep=True)
+    patch = np.moveaxis(flipped.to_numpy()[:4, :, :2, :3], 0, -1)
+    flipped[:4, :, :2, :3] = np.moveaxis(multiply(variants()[1], patch), -1, 0)
+    plain, blind = (
+        build_contrast(quality, each, index_of(flips=True), settings)
+        for each in (orientations, flipped)
+    )
+    seen = build_contrast(quality, flipped, index_of(flips=False), settings)
+    np.testing.assert_allclose(blind, plain, atol=1e-4)
+    assert not np.allclose(seen, plain, atol=0.1)
+
+
 def test_the_network_sees_what_was_asked_for(stack):
     quality, orientations = stack
     settings = ContrastSettings(
         channels=("image_quality", "misorientation", "confidence_index"), laue_group="-3m"
     )
-    contrast = build_contrast(quality, orientations, settings)
+    contrast = build_contrast(quality, orientations, index_of(), settings)
     assert contrast.dims[0] == "channel"
     assert contrast.shape == (3, *quality.shape)
     turned = contrast[1].to_numpy()
@@ -340,7 +363,7 @@ def test_the_network_sees_what_was_asked_for(stack):
 def test_a_stack_without_orientations_leaves_their_channels_empty(stack, caplog):
     quality, orientations = stack
     settings = ContrastSettings(channels=("image_quality", "misorientation"), laue_group="-3m")
-    contrast = build_contrast(quality, orientations * np.nan, settings)
+    contrast = build_contrast(quality, orientations * np.nan, index_of(), settings)
     assert not contrast[1].any()
     assert "no slice has a misorientation" in caplog.text
 

@@ -30,6 +30,9 @@ class ContrastSettings(Settings):
         min_length=1,
     )
     laue_group: LaueGroup = setting("-3m", "decides when two orientations are the same")
+    pseudo_symmetry: Literal["auto", "on", "off"] = setting(
+        "auto", "count the four axes of the pseudo-cube of R-3m as one; auto: where data show flips"
+    )
 
 
 class SplitSettings(Settings):

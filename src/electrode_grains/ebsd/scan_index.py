@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import xarray as xr
 
@@ -11,6 +11,7 @@ from electrode_grains.crystal import LaueGroup, check_laue_group
 from electrode_grains.ebsd.fields import check_symmetry
 from electrode_grains.ebsd.frames import FrameChoice
 from electrode_grains.ebsd.orientation_field import OrientationField
+from electrode_grains.ebsd.pseudo_cube import PseudoSymmetry
 from electrode_grains.ebsd.scan import stack_fingerprint
 
 
@@ -36,6 +37,8 @@ class ScanIndex:
         The slices are layers of a volume, which are aligned already.
     frames : FrameChoice or None
         How orientations came into the frame of the map; None for images.
+    pseudo_symmetry : PseudoSymmetry or None
+        Whether the indexer confused c axes; None where they are no question.
     """
 
     slices: tuple[str, ...]
@@ -46,9 +49,15 @@ class ScanIndex:
     from_volume: bool
     frames: FrameChoice | None
     stack_notes: tuple[str, ...] = ()
+    pseudo_symmetry: PseudoSymmetry | None = None
 
     @classmethod
-    def of_stack(cls, stack: xr.Dataset, orientations: OrientationField) -> Self:
+    def of_stack(
+        cls,
+        stack: xr.Dataset,
+        orientations: OrientationField,
+        pseudo_symmetry: PseudoSymmetry | None = None,
+    ) -> Self:
         """Index of what `stack_scans` and `orientations_of_stack` returned."""
         group = orientations.laue_group
         return cls(
@@ -60,7 +69,13 @@ class ScanIndex:
             from_volume=bool(stack.attrs.get("from_volume", False)),
             frames=stack.attrs.get("frames"),
             stack_notes=tuple(stack.attrs.get("stack_notes", ())),
+            pseudo_symmetry=pseudo_symmetry,
         )
+
+    def uses_pseudo_symmetry(self, choice: Literal["auto", "on", "off"]) -> bool:
+        """Whether variants of the pseudo-cube count as one orientation; auto: where found."""
+        found = self.pseudo_symmetry is not None and self.pseudo_symmetry.found
+        return choice == "on" or (choice == "auto" and found)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values by name."""
@@ -70,7 +85,7 @@ class ScanIndex:
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Self:
         """Index from what `to_dict` returned."""
-        frames = content["frames"]
+        frames, pseudo = content["frames"], content.get("pseudo_symmetry")
         return cls(
             slices=tuple(content["slices"]),
             notes=tuple(content["notes"]),
@@ -80,4 +95,5 @@ class ScanIndex:
             from_volume=bool(content["from_volume"]),
             frames=None if frames is None else FrameChoice.from_dict(frames),
             stack_notes=tuple(content.get("stack_notes", ())),
+            pseudo_symmetry=None if pseudo is None else PseudoSymmetry.from_dict(pseudo),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from pydantic import ValidationInfo, field_validator
+from pydantic import PositiveFloat, ValidationInfo, field_validator
 
 from electrode_grains.base import Length, Settings, setting
 from electrode_grains.crystal import LaueGroup
@@ -90,6 +90,12 @@ class StackSettings(ReadingOptions):
     laue_group: LaueGroup = setting("-3m", "symmetry with which orientations are compared")
     first_slice: int | None = setting(
         None, "number that the first slice must have; null: the lowest"
+    )
+    lattice_constants: tuple[PositiveFloat, PositiveFloat] | None = setting(
+        None, "lattice constants a and c of the trigonal phase; null: those of the files", unit="A"
+    )
+    pseudo_cubic_tolerance: float = setting(
+        0.03, "relative deviation of c / a from 2 sqrt 6 up to which c axes may be confused", ge=0
     )
     slice_order: Literal["rising", "falling"] = setting(
         "rising", "whether slice numbers rise or fall along milling, into the sample"

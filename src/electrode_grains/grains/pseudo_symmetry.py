@@ -11,14 +11,18 @@ from typing_extensions import TypedDict  # pydantic wants it before Python 3.12
 
 from electrode_grains.ebsd.orientation_field import OrientationField
 from electrode_grains.ebsd.orientations import misorientation_angle, multiply
-from electrode_grains.ebsd.pseudo_cube import pseudo_cubic, to_pseudo_cube, variants
-from electrode_grains.grains.labelling import Labels, facing
+from electrode_grains.ebsd.pseudo_cube import (
+    LEAST_EXCESS,
+    flip_excess,
+    pseudo_cubic,
+    to_pseudo_cube,
+    variants,
+)
+from electrode_grains.grains.labelling import Labels
 from electrode_grains.grains.variant_choice import choose_variants
 
 VARIANT_WIDTH = float(np.radians(10.0))  # a point is of the variant that is nearer than this
 LEAST_PROBABILITY = 0.99  # of a variant that is taken for the grain's own
-FLIP = (float(np.radians(70.53)), float(np.radians(4.0)))  # angle of two variants, and its width
-LEAST_EXCESS = 0.005  # of the faces inside grains, beyond which pseudo-symmetry is on
 VARIANT_COLUMNS = ("label", "flipped_share", "probability", "decided")
 
 
@@ -28,34 +32,6 @@ class VariantVote(TypedDict):
     flipped_share: NDArray[np.float64]
     probability: NDArray[np.float64]
     decided: NDArray[np.bool_]
-
-
-def flip_excess(labels: Labels, field: OrientationField) -> float:
-    """Excess of pairs of neighbouring points whose c axes are those of two variants.
-
-    Parameters
-    ----------
-    labels : ndarray of int32, shape (z, y, x)
-        Grains or regions; faces within one count.
-    field : OrientationField, shape (z, y, x)
-
-    Returns
-    -------
-    float
-        Share of the faces within 4 degrees of 70.53 between the c axes, less that at the
-        angles beside (8 to 16 degrees off, twice as many), which wrong indexing explains.
-    """
-    axes = field.directions((0.0, 0.0, 1.0))
-    near = beside = total = 0
-    for low, high in facing(3):
-        inside = (labels[low] == labels[high]) & (labels[low] > 0)
-        cosine = np.abs((axes[low][inside] * axes[high][inside]).sum(axis=-1))
-        angle = np.arccos(np.clip(cosine[np.isfinite(cosine)], 0, 1))
-        off = np.abs(angle - FLIP[0])
-        near += int((off < FLIP[1]).sum())
-        beside += int(((off >= 2 * FLIP[1]) & (off < 4 * FLIP[1])).sum())
-        total += len(angle)
-    return (near - beside / 2) / total if total else 0.0
 
 
 def uses_pseudo_symmetry(
@@ -73,9 +49,7 @@ def uses_pseudo_symmetry(
     """
     if choice != "auto":
         return choice == "on"
-    return (
-        field.laue_group == "-3m" and flip_excess(particle.astype(np.int32), field) > LEAST_EXCESS
-    )
+    return field.laue_group == "-3m" and flip_excess(field, particle) > LEAST_EXCESS
 
 
 def vote_on_variants(

@@ -11,18 +11,22 @@ from electrode_grains.ebsd.orientations import (
     multiply,
     random_orientations,
 )
-from electrode_grains.ebsd.pseudo_cube import is_pseudo_cubic, pseudo_cubic, variants
+from electrode_grains.ebsd.pseudo_cube import (
+    PseudoSymmetry,
+    find_pseudo_symmetry,
+    flip_excess,
+    hexagonal_constants,
+    is_pseudo_cubic,
+    pseudo_cubic,
+    variants,
+)
 from electrode_grains.errors import SettingsError
 from electrode_grains.grains import (
     SegmentationSettings,
     equal_up_to_relabelling,
     segment_grains_with_report,
 )
-from electrode_grains.grains.pseudo_symmetry import (
-    flip_excess,
-    uses_pseudo_symmetry,
-    vote_on_variants,
-)
+from electrode_grains.grains.pseudo_symmetry import uses_pseudo_symmetry, vote_on_variants
 
 SETTINGS = SegmentationSettings(minima_depth=0.02, merge_boundary=0.5, minimum_voxels=8)
 SHAPE = (18, 30, 32)
@@ -73,7 +77,7 @@ def test_flips_are_seen_in_the_data_and_wrong_points_are_not(particle):
     chosen = rng.random(SHAPE) < 0.4
     wrong[chosen] = random_orientations(int(chosen.sum()), rng)
 
-    assert flip_excess(truth, scanned) > 0.05
+    assert flip_excess(scanned) > 0.05
     for field in (true, OrientationField(wrong)):
         assert not uses_pseudo_symmetry("auto", truth > 0, field)
     assert uses_pseudo_symmetry("auto", truth > 0, scanned)
@@ -139,3 +143,29 @@ def test_lattices_that_are_no_pseudo_cube_are_told():
         is_pseudo_cubic(0, 1)
     with pytest.raises(SettingsError, match="m-3m"):
         pseudo_cubic(OrientationField(np.ones((2, 4)) / 2, laue_group="m-3m"))
+
+
+def test_the_lattice_constants_say_whether_c_axes_can_be_confused(particle):
+    _, _, true, scanned, _ = particle
+    nmc, corundum = (2.87, 14.26), (4.76, 12.99)
+    assert find_pseudo_symmetry(scanned, nmc).found
+    assert find_pseudo_symmetry(scanned, None).found
+    assert not find_pseudo_symmetry(scanned, nmc, tolerance=0.01).found  # 1.4 % from 2 sqrt 6
+    assert not find_pseudo_symmetry(scanned, corundum).found
+    assert "2.729" in find_pseudo_symmetry(scanned, corundum).reason
+    clean = find_pseudo_symmetry(true, nmc)
+    assert not clean.found
+    assert clean.c_over_a == pytest.approx(4.9686, abs=1e-4)
+    assert find_pseudo_symmetry(OrientationField(true.quaternions, laue_group="m-3m"), nmc) is None
+    assert PseudoSymmetry.from_dict(vars(clean)) == clean
+    assert hexagonal_constants([{"id": 1}, {"lattice_constants": "4.76 4.76 12.99 90 90 120"}]) == (
+        corundum
+    )
+    assert hexagonal_constants([{"lattice_constants": ""}, {"lattice_constants": "1 1 0"}]) is None
+
+
+def test_points_without_trust_show_no_flips(particle):
+    _, _, _, scanned, flips = particle
+    trusted = OrientationField(scanned.quaternions, np.where(flips, 0.0, 1.0))
+    assert abs(flip_excess(trusted)) < 0.01
+    assert flip_excess(scanned, flips) > 0.05

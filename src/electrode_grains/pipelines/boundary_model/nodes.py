@@ -21,7 +21,8 @@ from electrode_grains.boundary.settings import (
 )
 from electrode_grains.boundary.split import AnnotationSplit
 from electrode_grains.classes import CHANNEL_NAMES
-from electrode_grains.ebsd.orientations import neighbour_misorientation
+from electrode_grains.ebsd import OrientationField, ScanIndex
+from electrode_grains.ebsd.pseudo_cube import pseudo_cubic
 from electrode_grains.errors import SettingsError
 from electrode_grains.progress import report_progress
 from electrode_grains.volumes import as_volume, spacing_of
@@ -40,9 +41,13 @@ LoadNetwork = Callable[[str], UNet3D]  # from a path or the id of an MLflow run
 def build_contrast(
     image_quality_volume: xr.DataArray,
     orientation_volume: xr.DataArray,
+    scan_index: ScanIndex,
     contrast: ContrastSettings,
 ) -> xr.DataArray:
-    """Bring what the network sees to one scale; the brightness of all slices too."""
+    """Bring what the network sees to one scale; the brightness of all slices too.
+
+    Misorientations are blind to flips of the c axis where pseudo-symmetry is on.
+    """
     orientations, image_quality = orientation_volume.to_numpy(), image_quality_volume.to_numpy()
     has_source = np.isfinite(image_quality)  # aligned slices leave voxels without one
     volumes = []
@@ -53,8 +58,10 @@ def build_contrast(
         if channel == "confidence_index":
             measured = orientations[4]
         else:
-            quaternions = np.moveaxis(orientations[:4], 0, -1)
-            measured = neighbour_misorientation(quaternions, contrast.laue_group)
+            field = OrientationField.from_channels(orientations, laue_group=contrast.laue_group)
+            if scan_index.uses_pseudo_symmetry(contrast.pseudo_symmetry):
+                field = pseudo_cubic(field)
+            measured = field.misorientation_to_neighbours()
         if not np.isfinite(measured[has_source]).any():
             logger.warning("no slice has a %s: the network sees zeros instead", channel)
         volumes.append(boundary.standardize_channel(measured, has_source))

@@ -34,7 +34,12 @@ def create_pipeline(**_: object) -> Pipeline:
         [
             Node(
                 nodes.build_contrast,
-                ["image_quality_volume", "orientation_volume", "params:boundary_model.contrast"],
+                [
+                    "image_quality_volume",
+                    "orientation_volume",
+                    "scan_index",
+                    "params:boundary_model.contrast",
+                ],
                 "contrast_volume",
                 name="build_contrast",
             ),

@@ -33,6 +33,7 @@ from electrode_grains.ebsd import (
 )
 from electrode_grains.ebsd.orientations import laue_group
 from electrode_grains.ebsd.placement import refuse_unlabelled
+from electrode_grains.ebsd.pseudo_cube import find_pseudo_symmetry, hexagonal_constants
 from electrode_grains.ebsd.slice_choice import Scan
 from electrode_grains.pipelines.preprocessing.settings import (
     AlignmentSettings,
@@ -59,7 +60,11 @@ def read_stack(
     )
     spacing = scans.attrs["spacing_nm"]
     orientations = orientations_of_stack(scans, stack.laue_group)
-    index = ScanIndex.of_stack(scans, orientations)
+    constants = stack.lattice_constants or hexagonal_constants(scans.attrs["phases"])
+    pseudo = find_pseudo_symmetry(orientations, constants, stack.pseudo_cubic_tolerance)
+    index = ScanIndex.of_stack(scans, orientations, pseudo if orientations.known.any() else None)
+    if index.pseudo_symmetry is not None:
+        logger.info("pseudo-symmetry: %s", index.pseudo_symmetry.reason)
     if index.frames is not None:
         logger.info("frames of the orientations: %s", index.frames.describe())
     for note in index.stack_notes:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from electrode_grains.alignment import SliceTransforms, apply_transforms
 from electrode_grains.boundary.split import AnnotationSplit
-from electrode_grains.ebsd import OrientationField
+from electrode_grains.ebsd import OrientationField, ScanIndex
 from electrode_grains.ebsd.pseudo_cube import pseudo_cubic
 from electrode_grains.grains import (
     SegmentationChoice,
@@ -97,6 +97,7 @@ def form_grains(
     class_probability_volume: xr.DataArray,
     basin_label_volume: xr.DataArray,
     orientation_volume: xr.DataArray,
+    scan_index: ScanIndex,
     segmentation_choice: SegmentationChoice,
     grains: SegmentationSettings,
     manual: EditSettings,
@@ -104,11 +105,13 @@ def form_grains(
 ) -> tuple[xr.DataArray, SegmentationLog]:
     """Remove what is not the particle, unite parts of a grain, replay manual edits (R12, R13)."""
     probability, basins = class_probability_volume.to_numpy(), basin_label_volume.to_numpy()
+    chosen = grains.with_choice(
+        segmentation_choice.minima_depth, segmentation_choice.merge_boundary
+    )
+    pseudo = scan_index.uses_pseudo_symmetry(grains.pseudo_symmetry)
     labels, report = segment_grains_with_report(
         probability,
-        settings=grains.with_choice(
-            segmentation_choice.minima_depth, segmentation_choice.merge_boundary
-        ),
+        settings=chosen.replace(pseudo_symmetry="on" if pseudo else "off"),
         orientations=_orientations(orientation_volume, grains),
         measured=basins > 0,  # the flood covers what was measured
         basins=basins,

@@ -35,6 +35,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "class_probability_volume",
                     "basin_label_volume",
                     "orientation_volume",
+                    "scan_index",
                     "segmentation_choice",
                     "params:segmentation.grains",
                     "params:segmentation.manual",
