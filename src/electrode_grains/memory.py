@@ -21,6 +21,10 @@ logger = logging.getLogger(__name__)
 GB = 1e9
 # Measured on stacks of 5,000, 72,000 and 1,050,000 voxels: libraries, and what grows with them.
 BYTES_PER_VOXEL = 650
+# Of one feature of the first level at a voxel of a training window, with the levels below and
+# gradients: 149 to 166 for windows of 48 to 80 voxels a side and 8 to 32 features.
+BYTES_PER_FEATURE = 170
+TRAINING = "params:boundary_model.training"
 RESIDENT, RESIDENT_WITH_NETWORK = 0.4 * GB, 0.9 * GB
 ADDRESSES, ADDRESSES_WITH_NETWORK = 1.5 * GB, 3.0 * GB
 CONTROL_GROUP = (
@@ -37,20 +41,35 @@ class MemoryCheck:
         """Estimate before the first step."""
         voxels = voxels_of(pipeline, catalog)
         with_network = "boundary_network" in pipeline.datasets()
-        need = (RESIDENT_WITH_NETWORK if with_network else RESIDENT) + BYTES_PER_VOXEL * voxels
+        training = training_bytes(pipeline, catalog)
+        growing = BYTES_PER_VOXEL * voxels + training
+        need = (RESIDENT_WITH_NETWORK if with_network else RESIDENT) + growing
         logger.info("about %.1f GB of memory for %s voxels", need / GB, f"{voxels:,}")
+        if training > growing / 2:
+            logger.info("%.1f GB of it for windows of the training", training / GB)
         addresses = ADDRESSES_WITH_NETWORK if with_network else ADDRESSES
         for what, limit, remedy in limits():
-            wanted = need if what != "address space" else addresses + BYTES_PER_VOXEL * voxels
+            wanted = need if what != "address space" else addresses + growing
             if wanted > limit:
+                smaller = " and train with smaller windows" if training > growing / 2 else ""
                 raise RunError(
                     f"the run does not fit into the {what}",
                     found=f"{limit / GB:.1f} GB",
                     expected=f"at least {wanted / GB:.1f} GB for {voxels:,} voxels",
-                    remedy=f"{remedy}, or crop the scans to the particle",
+                    remedy=f"{remedy}, or crop the scans to the particle{smaller}",
                 )
         if need > (free := psutil.virtual_memory().available):
             logger.warning("only %.1f GB of memory are free now", free / GB)
+
+
+def training_bytes(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> int:
+    """What the windows of a step of the training take, 0 where a pipeline does not train."""
+    if TRAINING not in pipeline.inputs():
+        return 0
+    settings = catalog.load(TRAINING)
+    lattice = 2**settings.depth  # windows are padded to it
+    voxels = math.prod(-(-size // lattice) * lattice for size in settings.window_shape)
+    return BYTES_PER_FEATURE * settings.base_width * settings.batch_size * voxels
 
 
 def limits() -> Iterator[tuple[str, float, str]]:

@@ -13,10 +13,11 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from PIL import Image
 
+from electrode_grains.boundary.settings import TrainingSettings
 from electrode_grains.datasets.folders import ScanFolderDataset
 from electrode_grains.datasets.tables import ParquetDataset
 from electrode_grains.ebsd import ReadingOptions
-from electrode_grains.memory import limits, voxels_of
+from electrode_grains.memory import limits, training_bytes, voxels_of
 from electrode_grains.runs import Manifest, manifest_path
 
 
@@ -51,6 +52,19 @@ def test_voxels_are_those_of_a_virtual_particle_or_of_the_largest_recorded_volum
     kept = {n: ParquetDataset(filepath=str(tmp_path / f"{n}.parquet")) for n in "abcd"}
     assert voxels(kept) == 7 * 8 * 9
     assert voxels({"d": kept["d"]}) == 0
+
+
+def test_windows_of_the_training_take_memory_by_their_size_and_the_features():
+    def needed(**settings):
+        name = "params:boundary_model.training"
+        catalog = DataCatalog({name: MemoryDataset(TrainingSettings(**settings))})
+        steps = Pipeline([Node(_work, [name], "made", name="train")])
+        return training_bytes(steps, catalog)
+
+    assert needed(window_shape=(80, 80, 80), base_width=32, batch_size=1) > 1e9
+    assert needed(window_shape=(80, 80, 80)) == needed(window_shape=(77, 79, 80))  # padded
+    assert needed(batch_size=4) == 2 * needed(batch_size=2)
+    assert training_bytes(Pipeline([]), DataCatalog({})) == 0
 
 
 def test_the_memory_of_the_machine_is_a_limit():
