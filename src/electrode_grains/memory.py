@@ -69,7 +69,8 @@ def training_bytes(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> in
     settings = catalog.load(TRAINING)
     lattice = 2**settings.depth  # windows are padded to it
     voxels = math.prod(-(-size // lattice) * lattice for size in settings.window_shape)
-    return BYTES_PER_FEATURE * settings.base_width * settings.batch_size * voxels
+    features = int(settings.base_width) * int(settings.batch_size)
+    return int(BYTES_PER_FEATURE * features * voxels)
 
 
 def limits() -> Iterator[tuple[str, float, str]]:

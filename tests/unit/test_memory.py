@@ -82,7 +82,7 @@ def test_a_run_that_does_not_fit_is_refused_with_what_it_takes(project, tmp_path
         capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 2, done.stdout + done.stderr
-    assert "about 0.9 GB of memory for 72,000 voxels" in " ".join(done.stdout.split())
+    assert "about 1.0 GB of memory for 72,000 voxels" in " ".join(done.stdout.split())
     assert "the run does not fit into the address space" in done.stderr
     assert "1.3 GB" in done.stderr
     assert not (tmp_path / "01_raw").exists()

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from electrode_grains.classes import BACKGROUND, BOUNDARY, INTERIOR
-from electrode_grains.ebsd.orientations import neighbour_misorientation
+from electrode_grains.crystal import check_laue_group
+from electrode_grains.ebsd.orientation_field import OrientationField
+from electrode_grains.ebsd.pseudo_cube import pseudo_cubic
 
 # A slice fits better if its contrast is higher by this, and by this many standard errors of the
 # difference: small images of weak contrast do not tell the slices of a stack apart.
@@ -118,11 +120,15 @@ def misorientation_in_slices(
     -------
     ndarray of float32, shape (z, y, x), or None
         Radians, up to 15 degrees, NaN where the orientation is unknown; None where all are.
+        Of -3m under the symmetry of the pseudo-cube, so that flips of the c axis are no boundaries.
     """
     if not np.isfinite(quaternions[0]).any():
         return None
-    slices = np.moveaxis(quaternions, 0, -1)
-    angles = np.stack([neighbour_misorientation(field, laue) for field in slices])
+    fields = (OrientationField(q, laue_group=check_laue_group(laue))
+              for q in np.moveaxis(quaternions, 0, -1))  # fmt: skip
+    if laue == "-3m":
+        fields = (pseudo_cubic(field) for field in fields)
+    angles = np.stack([field.misorientation_to_neighbours() for field in fields])
     return np.minimum(angles, LARGEST_MISORIENTATION)
 
 

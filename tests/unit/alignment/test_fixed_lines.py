@@ -14,7 +14,7 @@ SHAPE = (24, 72, 76)
 @pytest.fixture(scope="module")
 def scanned():
     particle = virtual_particle(SHAPE, (50.0, 50.0, 50.0), np.random.default_rng(2))
-    settings = AcquisitionSettings(annotated_slices=(), drift_px=1.2)
+    settings = AcquisitionSettings(annotated_slices=(), drift_px=1.2, weak_boundary_degrees=0.0)
     return acquire(particle, np.random.default_rng(12), settings)
 
 

@@ -14,7 +14,9 @@ DISTANCES = [1, 3, 6, 10, -1, -4]
 def annotated():
     """Labelled slices of a virtual particle, in stacks as scanned and as aligned."""
     particle = virtual_particle((22, 60, 60), (50.0, 50.0, 50.0), np.random.default_rng(3))
-    settings = AcquisitionSettings(annotated_slices=LABELLED, drift_px=2.0, annotation_error=1.0)
+    settings = AcquisitionSettings(
+        annotated_slices=LABELLED, drift_px=2.0, annotation_error=1.0, weak_boundary_degrees=0.0
+    )
     scanned = acquire(particle, np.random.default_rng(4), settings)
     transforms = estimate_transforms(scanned.image_quality)
     return scanned, apply_transforms(scanned.image_quality, transforms, order=3)
