@@ -28,3 +28,5 @@ def test_a_run_makes_virtual_particles_and_sets_them_beside_the_data(kedro, demo
     sizes = comparison.set_index("quantity").loc["mean equivalent_diameter_nm"]
     assert abs(sizes["virtual"] / sizes["data"] - 1) < 0.25
     assert sizes["lower"] < sizes["data"] < sizes["upper"]
+    figures = demo / "08_reporting/figures/figure_virtual_particles"
+    assert {file.suffix for file in figures.parent.glob(f"{figures.name}*")} >= {".png", ".svg"}

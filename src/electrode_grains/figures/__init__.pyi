@@ -9,6 +9,7 @@ from .distributions import (
     probability_plots,
 )
 from .encoding import png_data_uri
+from .generation import virtual_particles
 from .interactive import distribution_payload
 from .meshes import particle_mesh
 from .networks import learning_curves, network_architecture, validation_plot
@@ -71,4 +72,5 @@ __all__ = [
     "to_markdown",
     "truth_comparison",
     "validation_plot",
+    "virtual_particles",
 ]

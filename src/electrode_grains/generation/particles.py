@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from electrode_grains.distributions import CopulaFits, MarginalFits, joint_density_of
 from electrode_grains.ebsd.orientations import random_orientations
+from electrode_grains.errors import ComputationError
 from electrode_grains.generation.architecture import ArchitectureModel, fill_domain
 from electrode_grains.generation.calibration import calibrate
 from electrode_grains.generation.moments import CHARACTERISTICS, PAIRS, PUBLISHED, ShapeMoments
@@ -89,12 +90,28 @@ def fitted_moments(
 def simulated_moments(
     model: ArchitectureModel, spacing: Sequence[float], grains: int, seed: int
 ) -> ShapeMoments:
-    """Moments of the whole grains in a window that a large architecture surrounds."""
+    """Moments of the whole grains in a window that a large architecture surrounds.
+
+    Raises
+    ------
+    ComputationError
+        If the window cuts nearly all of them.
+    """
     shape, margin = _window(model, spacing, grains)
     box = tuple(size + 2 * edge for size, edge in zip(shape, margin, strict=True))
     labels = fill_domain(model, np.ones(box, bool), spacing, np.random.default_rng(seed))
     cut = tuple(slice(edge, edge + size) for size, edge in zip(shape, margin, strict=True))
-    return ShapeMoments.of_table(characterize_grains(labels[cut], spacing))
+    measured = characterize_grains(labels[cut], spacing)
+    try:
+        return ShapeMoments.of_table(measured)
+    except ComputationError as error:
+        raise ComputationError(
+            "too few simulated grains are whole",
+            where="calibration of the architecture",
+            found=f"{error.found} of {grains}",
+            expected=error.expected,
+            remedy="raise generation.calibration_grains",
+        ) from None
 
 
 def _window(

@@ -13,7 +13,7 @@ class GenerationSettings(Settings):
         40, "architectures that the calibration may simulate; 1 keeps its start", ge=1
     )
     calibration_grains: int = setting(
-        800, "grains of a simulated architecture, those at the border included", ge=200
+        800, "grains of a simulated architecture, those at the border included", ge=400
     )
     relaxation: int = setting(10, "steps in which simulated grains settle", ge=1)
     shell_degree: int = setting(

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from electrode_grains.ebsd.orientations import conjugate, multiply
+from electrode_grains.errors import ComputationError
 from electrode_grains.generation import (
     PUBLISHED,
     ArchitectureModel,
@@ -41,6 +42,11 @@ def test_a_particle_has_the_grains_of_its_table():
     assert volume == pytest.approx(ball - 2 * cap, rel=0.25)
 
 
+def test_too_few_simulated_grains_name_the_setting():
+    with pytest.raises(ComputationError, match="calibration_grains"):
+        simulated_moments(MODEL.architecture, SPACING, 60, 0)
+
+
 def test_radial_orientations_take_the_radius_to_the_c_axis():
     rng = np.random.default_rng(0)
     radii = np.r_[rng.standard_normal((20, 3)), [[0, 0, -2.0]]]
@@ -61,7 +67,7 @@ def test_without_texture_orientations_are_uniform():
 def test_the_data_lie_inside_their_own_bands_and_others_outside():
     labels, _ = generate(MODEL, (40, 50, 50), SPACING, np.random.default_rng(2))
     data = characterize_grains(labels, SPACING)
-    fit = simulated_moments(MODEL.architecture, SPACING, 300, 0)
+    fit = simulated_moments(MODEL.architecture, SPACING, 400, 0)
     rng = np.random.default_rng(3)
     same = compare_generation(data, [data], fit, resamples=60, rng=rng)
     moments = same["quantity"].str.match("mean|std|correlation")

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from electrode_grains import generation
+from electrode_grains import figures, generation
 from electrode_grains.distributions.records import CopulaFits, MarginalFits
 from electrode_grains.generation import CalibratedModel
 from electrode_grains.pipelines.generation.settings import GenerationSettings
 from electrode_grains.tessellation import fit_shells
 from electrode_grains.volumes import as_volume, spacing_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+else:  # Kedro looks types up; the library is loaded when something is drawn
+    Figure = Any
 
 logger = logging.getLogger(__name__)
 
@@ -81,3 +87,22 @@ def compare_generation(
     if len(outside):
         logger.warning("outside the bands of the data: %s", ", ".join(outside))
     return table
+
+
+def draw_particles(
+    grain_label_volume: xr.DataArray,
+    virtual_grain_label_volume: xr.DataArray,
+    grain_sample: pd.DataFrame,
+    virtual_grain_table: pd.DataFrame,
+    marginal_fits: MarginalFits,
+) -> Figure:
+    """Draw the data, the first virtual particle, and the distributions of all grains."""
+    fitted = marginal_fits.characteristics
+    return figures.virtual_particles(
+        grain_label_volume.to_numpy(),
+        virtual_grain_label_volume.to_numpy()[0],
+        spacing_of(grain_label_volume),
+        grain_sample,
+        virtual_grain_table,
+        {name: fit.distribution() for name, fit in fitted.items() if fit.best is not None},
+    )

@@ -38,5 +38,17 @@ def create_pipeline(**_: object) -> Pipeline:
                 "generation_comparison",
                 name="compare_generation",
             ),
+            Node(
+                nodes.draw_particles,
+                [
+                    "grain_label_volume",
+                    "virtual_grain_label_volume",
+                    "grain_sample",
+                    "virtual_grain_table",
+                    "marginal_fits",
+                ],
+                "figure_virtual_particles",
+                name="draw_particles",
+            ),
         ]
     )
