@@ -18,6 +18,8 @@ MOST_FACES = 20_000  # of a surface, drawn at random where there are more
 EM_STEPS = 30
 GRID = (181, 361)  # polar and azimuthal angles at which a radius is tabulated, 1 degree apart
 LEAST_NOISE = 1e-3  # of the logarithm of a radius
+VALUES_PER_COEFFICIENT = 4.0
+POWERS = (1.5, 3.0)  # of l (l + 1) that variances may fall with: surfaces are continuous
 
 
 @dataclass(frozen=True)
@@ -164,11 +166,11 @@ def fit_shells(
 
     Notes
     -----
-    The logarithm of the radius is a Gaussian field on the sphere with one variance for each
-    degree [1]_. Faces on the border of the window are no surface: coefficients and variances
-    are estimated from the directions that are seen, by expectation and maximisation, so that a
-    particle cut by its window is neither flat nor short there. The origin is that of the
-    sphere that fits the faces best.
+    The logarithm of the radius is a Gaussian field on the sphere [1]_ whose variances fall
+    with a power of the degree. Faces on the border of the window are no surface: coefficients
+    and variances are estimated from the directions that are seen, by expectation and
+    maximisation, so that a particle cut by its window is neither flat nor short there. The
+    origin is that of the sphere that fits the faces best.
 
     References
     ----------
@@ -185,7 +187,8 @@ def fit_shells(
         length = np.linalg.norm(away, axis=1)
         # A face counts with the solid angle that it covers, so that no side weighs more.
         share = np.abs((away * normals).sum(axis=1)) / length**3
-        share *= len(share) / max(share.sum(), 1e-300)
+        # Neighbouring faces are not independent: they count as some values for each coefficient.
+        share *= VALUES_PER_COEFFICIENT * (degree + 1) ** 2 / (4 * np.pi) * _solid_angle(share)
         basis = harmonics(away, degree)
         seen = basis.T @ (share[:, None] * basis)
         systems.append((seen, basis.T @ (share * np.log(length)), basis, np.log(length), share))
@@ -258,10 +261,35 @@ def _expectation_maximisation(
             posterior.append(mean)
             second += mean**2 + np.diag(covariance)
             rest.append(np.average((heights - basis @ mean) ** 2, weights=share))
-        sums = np.bincount(of_degree, second)
-        variances = np.maximum(sums / np.bincount(of_degree) / len(systems), 1e-10)
+        variances = _power_law(np.bincount(of_degree, second) / len(systems))
         noise = max(float(np.mean(rest)), LEAST_NOISE**2)
     return posterior, variances
+
+
+def _solid_angle(share: Floats) -> float:
+    """Factor that makes shares of faces add up to the solid angle that all of them cover."""
+    total = float(share.sum())
+    return min(total, 4 * np.pi) / max(total, 1e-300)
+
+
+def _power_law(sums: Floats) -> Floats:
+    """Variances A (l (l + 1))^-p near those of each degree, with the same sum.
+
+    One particle has few coefficients of a degree, and a window leaves some undetermined.
+    """
+    degrees = np.arange(min(2, len(sums) - 1), len(sums))
+    number = 2 * degrees + 1
+    own = sums[degrees] / number
+    x = np.log(degrees * (degrees + 1.0))
+    power = POWERS[0]
+    if len(degrees) > 1:
+        slope = np.polyfit(x, np.log(np.maximum(own, 1e-12)), 1, w=np.sqrt(number))[0]
+        power = min(max(POWERS[0], -float(slope)), POWERS[1])
+    level = float(sums[degrees].sum() / (number * np.exp(-power * x)).sum())
+    fitted = np.maximum(level * np.exp(-power * x), 1e-10)
+    # Degree 1 moves a body from its origin, the centre of its sphere: it is no larger than 2.
+    first: Floats = np.full(degrees[0], fitted[0])
+    return np.concatenate([first, fitted])
 
 
 def _seen_share(away: Floats) -> float:

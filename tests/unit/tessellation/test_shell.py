@@ -45,6 +45,19 @@ def test_a_sphere_that_the_window_cuts_is_continued():
     assert 0.4 < found.model.seen_share < 0.9
 
 
+def test_a_rough_slab_of_a_particle_does_not_run_wild_where_it_is_not_seen():
+    # Half-axes 1300, 1200, 800 nm, of which the window shows the middle 1000 nm along z.
+    rng = np.random.default_rng(3)
+    shape = (20, 60, 60)
+    points = (voxel_points(shape, (50.0, 50.0, 50.0)) - [1475, 1475, 475]) / [1300, 1200, 800]
+    bumps = np.cos(points @ rng.normal(0, 6, (3, 40))) @ rng.normal(0, 0.01, 40)
+    mask = (np.linalg.norm(points, axis=1) < 1 + bumps).reshape(shape)
+    found = fit_shells([mask], (50.0, 50.0, 50.0), 8)
+    assert np.exp(found.model.mean_log_radius) == pytest.approx(1070, rel=0.15)
+    along_z = found.shells[0].radius([[0, 0, 1], [0, 0, -1]])
+    assert ((along_z > 500) & (along_z < 1300)).all()
+
+
 def test_an_ellipsoid_is_found_and_voxelised_again():
     mask = body([1400, 1100, 900])
     found = fit_shells([mask], SPACING, 8)
