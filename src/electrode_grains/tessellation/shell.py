@@ -77,7 +77,8 @@ class ShellModel:
     mean_log_radius, std_log_radius : float
         Of the mean over all directions, among particles; 0 for the second where one was seen.
     degree_variances : tuple of float
-        Variance of a coefficient of the logarithm of the radius, for the degrees 1, 2, ...
+        Variance of a coefficient of the logarithm of the radius, for the degrees 1, 2, ...;
+        0 for the first, which moves a body and gives it no shape.
     particle_count : int
     seen_share : float
         Share of the directions that the windows show, least of all particles.
@@ -197,7 +198,7 @@ def fit_shells(
     model = ShellModel(
         mean_log_radius=float(np.mean(means)),
         std_log_radius=float(np.std(means, ddof=1)) if len(means) > 1 else 0.0,
-        degree_variances=tuple(float(value) for value in variances[1:]),
+        degree_variances=(0.0, *(float(value) for value in variances[2:])),
         particle_count=len(means),
         seen_share=min(
             _seen_share(points - c) for (points, _, _), c in zip(faces, centers, strict=True)
