@@ -11,8 +11,8 @@ from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import cg
 
 from electrode_grains.errors import ComputationError, InputError
+from electrode_grains.tessellation.cell_kernels import cell_moments, interface_rates
 from electrode_grains.tessellation.power_diagram import PowerDiagram
-from electrode_grains.tessellation.power_kernels import cell_moments, interface_rates
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int32]
