@@ -115,7 +115,7 @@ def tiled_probabilities(
 
     Notes
     -----
-    A pass in windows needs a halo of the receptive radius, 24 voxels at depth 2 and 52 at depth 3,
+    A pass in windows needs a halo of the receptive radius, 23 voxels at depth 2 and 51 at depth 3,
     since a window forgets the coarse levels of its neighbours. Here each level is finished over the
     whole image before the next, so that a tile needs no more than what two convolutions see. The
     features of the encoder at full resolution are computed twice instead of kept.

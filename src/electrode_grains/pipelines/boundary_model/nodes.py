@@ -211,7 +211,7 @@ def predict_probabilities(
         boundary_network,
         contrast_volume.to_numpy(),
         settings=prediction,
-        report_progress=report_progress("windows predicted"),
+        report_progress=report_progress("tiles predicted"),
     )
     spacing = spacing_of(contrast_volume)
     return as_volume(probability, spacing, "class_probability_volume", CHANNEL_NAMES)
