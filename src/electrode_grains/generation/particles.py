@@ -78,7 +78,8 @@ def fitted_moments(
     for name in CHARACTERISTICS:
         fit = marginal_fits.characteristics[name]
         if fit.best is not None:
-            means[name], stds[name] = fit.distribution().mean(), fit.distribution().std()
+            model = fit.joint_distribution()
+            means[name], stds[name] = model.mean(), model.std()
     modelled = {frozenset((pair.x, pair.y)) for pair in copula_fits.pairs}
     for x, y in PAIRS:
         joint = joint_density_of(x, y, marginal_fits, copula_fits)
