@@ -44,6 +44,7 @@ def probability_of(seed, shape=(4, 7, 9)):
 def test_the_defaults_are_those_of_the_configuration():
     configured = yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8"))["segmentation"]
     configured["grains"]["laue_group"] = "-3m"  # of globals.yml
+    configured["grains"]["pseudo_symmetry"] = "auto"
     models = {
         "grains": SegmentationSettings, "depths": DepthCandidates, "voids": VoidSettings,
         "boundaries": BoundaryCandidates, "manual": EditSettings,
