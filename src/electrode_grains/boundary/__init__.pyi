@@ -1,8 +1,8 @@
 from .baseline import threshold_f1
 from .compute import describe_computing
 from .contrast import normalize_contrast, standardize_channel
+from .division import plan_windows
 from .inference import (
-    plan_windows,
     predict_blocks,
     predict_class_probabilities,
     predict_slices,
