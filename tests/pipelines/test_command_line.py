@@ -176,6 +176,8 @@ def test_a_stack_of_grey_images_is_aligned_like_the_scans(kedro, copy_of_demo):
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     second = result(copy_of_demo, "02_intermediate", "slice_transforms")
+    assert first.pop("frame_verdict").startswith("frames edax_2: fits")
+    assert second.pop("frame_verdict") == ""  # nothing to judge by
     for lattice in ("agreement_before", "agreement_after"):
         assert isinstance(first["evidence"].pop(lattice), float)
         assert second["evidence"].pop(lattice) is None

@@ -9,7 +9,7 @@ from itertools import product
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_eval as fold_normalisation
 
 from electrode_grains.boundary.network import UNet3D
 
@@ -249,7 +249,7 @@ def _without_normalisation(network: UNet3D) -> UNet3D:
     for block in [*fused.encoder, *fused.decoder]:
         for place, layer in enumerate(block):
             if isinstance(layer, nn.BatchNorm3d):
-                block[place - 1] = fuse_conv_bn_eval(block[place - 1], layer)
+                block[place - 1] = fold_normalisation(block[place - 1], layer)
                 block[place] = nn.Identity()
     inner_last: UNet3D = fused.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     return inner_last
