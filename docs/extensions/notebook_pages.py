@@ -3,6 +3,7 @@
 import base64
 import logging
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ NOTEBOOKS = PROJECT / "notebooks"
 RESULTS = PROJECT / "data" / "demo" / "08_reporting" / "report.html"
 FOLDER = "notebooks"  # of the pages
 PATIENCE = 600  # seconds a cell
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # of a terminal
 WITHOUT = "\n!!! note\n    Without outputs, since these pages were made before `make run`.\n\n"
 
 logger = logging.getLogger("mkdocs.notebooks")
@@ -67,11 +69,12 @@ def as_markdown(
             elif "text/html" in data:
                 parts.append(_one_block(data["text/html"]))
             else:
-                shown = output.get("text") or data.get("text/plain", "")
+                shown = COLOUR.sub("", output.get("text") or data.get("text/plain", ""))
                 parts.append(f"```text\n{shown.rstrip()}\n```" if shown.strip() else "")
     return "\n\n".join(part for part in parts if part) + "\n", pictures
 
 
 def _one_block(content: Any) -> str:
     """HTML that Markdown leaves as it is: no empty line ends it."""
-    return "<div>" + "\n".join(line for line in str(content).splitlines() if line.strip()) + "</div>"
+    lines = [line for line in str(content).splitlines() if line.strip()]
+    return "\n".join(['<div style="overflow-x: auto">', *lines, "</div>"])
