@@ -26,10 +26,21 @@ def configuration(project):
     return yaml.load((project / "mkdocs.yml").read_text(encoding="utf-8"), _Loader)
 
 
+def is_there(path, project):
+    """Whether a page exists, or is made of a notebook that does (docs/extensions)."""
+    notebook = project / "notebooks" / f"{path.stem}.ipynb"
+    return path.exists() or (path.parent == project / "docs" / "notebooks" and notebook.exists())
+
+
 def test_every_page_of_the_navigation_is_there(project, configuration):
     pages = list(files_of(configuration["nav"]))
     assert len(pages) > 30
-    assert [page for page in pages if not (project / "docs" / page).exists()] == []
+    assert [page for page in pages if not is_there(project / "docs" / page, project)] == []
+
+
+def test_every_notebook_has_its_page(project, configuration):
+    notebooks = {f"notebooks/{path.stem}.md" for path in (project / "notebooks").glob("*.ipynb")}
+    assert notebooks <= set(files_of(configuration["nav"]))
 
 
 def test_what_the_pages_are_built_with_is_there(project):
@@ -43,7 +54,7 @@ def test_every_link_between_pages_leads_somewhere(project):
     lost = []
     for page in [project / "README.md", *sorted((project / "docs").rglob("*.md"))]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
-            if not (page.parent / target).exists():
+            if not is_there(page.parent / target, project):
                 lost.append(f"{page.name}: {target}")
     assert lost == []
 
