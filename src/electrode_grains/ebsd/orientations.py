@@ -165,6 +165,36 @@ def random_orientations(count: int, rng: np.random.Generator) -> Quaternions:
     return _standard(drawn / np.linalg.norm(drawn, axis=-1, keepdims=True))
 
 
+def radial_orientations(
+    radii: NDArray[np.float64], share: float, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Random orientations; a share of them has the c axis along the radius.
+
+    Parameters
+    ----------
+    radii : ndarray of float64, shape (n, 3)
+        From a centre to each grain (x, y, z), of any length.
+    share : float
+        Of the grains, each drawn by itself.
+    rng : Generator
+
+    Returns
+    -------
+    ndarray of float64, shape (n, 4)
+        Unit quaternions from sample to crystal.
+    """
+    drawn = random_orientations(len(radii), rng)
+    unit = radii / np.maximum(np.linalg.norm(radii, axis=1, keepdims=True), 1e-9)
+    # The shortest rotation that takes the radius to z, then a turn about z.
+    to_z = np.column_stack([1 + unit[:, 2], unit[:, 1], -unit[:, 0], np.zeros(len(unit))])
+    to_z[to_z[:, 0] < 1e-9] = [0, 1, 0, 0]  # along -z
+    to_z /= np.linalg.norm(to_z, axis=1, keepdims=True)
+    half = rng.uniform(0, np.pi, len(unit))
+    about_z = np.column_stack([np.cos(half), np.zeros((len(half), 2)), np.sin(half)])
+    radial = rng.random(len(unit)) < share
+    return np.where(radial[:, None], multiply(about_z, to_z), drawn)
+
+
 def reduce_to_fundamental_zone(quaternions: ArrayLike, laue: ArrayLike | str) -> Quaternions:
     """Replace each orientation by the equivalent one of the smallest rotation angle.
 

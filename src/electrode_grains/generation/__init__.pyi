@@ -5,7 +5,6 @@ from .moments import PUBLISHED, ShapeMoments
 from .particles import (
     CalibratedModel,
     calibrate_model,
-    draw_orientations,
     fitted_moments,
     generate,
     simulated_moments,
@@ -22,7 +21,6 @@ __all__ = [
     "calibrate",
     "calibrate_model",
     "compare_generation",
-    "draw_orientations",
     "fill_domain",
     "fitted_moments",
     "generate",

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from electrode_grains.distributions import CopulaFits, MarginalFits, joint_density_of
-from electrode_grains.ebsd.orientations import random_orientations
+from electrode_grains.ebsd.orientations import radial_orientations
 from electrode_grains.errors import ComputationError
 from electrode_grains.generation.architecture import ArchitectureModel, fill_domain
 from electrode_grains.generation.calibration import calibrate
@@ -197,39 +197,7 @@ def generate(
     grains = characterize_grains(inside, spacing)
     centers = grains[[f"centroid_{axis}_nm" for axis in "xyz"]].to_numpy()
     middle = (np.array(shape[::-1]) - 1) / 2 * np.array(spacing[::-1])
-    lattice = draw_orientations(centers - middle, radial_texture, rng)
+    lattice = radial_orientations(centers - middle, radial_texture, rng)
     return inside, grains.assign(
         **{f"quaternion_{part}": lattice[:, n] for n, part in enumerate("wxyz")}
     )
-
-
-def draw_orientations(
-    radii: NDArray[np.float64], radial_share: float, rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """Random orientations; a share of them has the c axis along the radius, shape (n, 4).
-
-    Parameters
-    ----------
-    radii : ndarray of float64, shape (n, 3)
-        From the particle's centre to each grain (x, y, z).
-    radial_share : float
-    rng : Generator
-    """
-    drawn = random_orientations(len(radii), rng)
-    unit = radii / np.maximum(np.linalg.norm(radii, axis=1, keepdims=True), 1e-9)
-    # Sample to crystal: the shortest rotation that takes the radius to z, then a turn about z.
-    to_z = np.column_stack([1 + unit[:, 2], unit[:, 1], -unit[:, 0], np.zeros(len(unit))])
-    to_z[to_z[:, 0] < 1e-9] = [0, 1, 0, 0]  # along -z
-    to_z /= np.linalg.norm(to_z, axis=1, keepdims=True)
-    half = rng.uniform(0, np.pi, len(unit))
-    w, x, y, _ = to_z.T
-    turned = np.column_stack(
-        [
-            np.cos(half) * w,
-            np.cos(half) * x - np.sin(half) * y,
-            np.cos(half) * y + np.sin(half) * x,
-            np.sin(half) * w,
-        ]
-    )
-    radial = rng.random(len(unit)) < radial_share
-    return np.where(radial[:, None], turned, drawn)

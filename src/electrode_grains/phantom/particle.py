@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from electrode_grains.ebsd.orientations import multiply, random_orientations
+from electrode_grains.ebsd.orientations import multiply, radial_orientations, random_orientations
 from electrode_grains.tessellation import (
     ArchitectureSettings,
     CellArchitecture,
@@ -166,20 +166,10 @@ def _orientations(
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
     """Random orientations, a share of them with the c axis along the radius, shape (n, 4)."""
-    drawn = random_orientations(len(centroids), rng)
     if radial_share == 0:  # no draw without it, so that seeds keep their particles
-        return drawn
+        return random_orientations(len(centroids), rng)
     in_particle = (labels.ravel() > 0) & (labels.ravel() <= main_count)
-    radius = centroids - points[in_particle].mean(axis=0)
-    radius /= np.maximum(np.linalg.norm(radius, axis=1, keepdims=True), 1e-9)
-    # Sample to crystal: the shortest rotation that takes the radius to z, then a turn about z.
-    to_z = np.column_stack([1 + radius[:, 2], radius[:, 1], -radius[:, 0], np.zeros(len(radius))])
-    to_z[to_z[:, 0] < 1e-9] = [0, 1, 0, 0]  # along -z
-    to_z /= np.linalg.norm(to_z, axis=1, keepdims=True)
-    half = rng.uniform(0, np.pi, len(radius))
-    about_z = np.column_stack([np.cos(half), np.zeros((len(half), 2)), np.sin(half)])
-    radial = rng.random(len(radius)) < radial_share
-    return np.where(radial[:, None], multiply(about_z, to_z), drawn)
+    return radial_orientations(centroids - points[in_particle].mean(axis=0), radial_share, rng)
 
 
 def _bodies(

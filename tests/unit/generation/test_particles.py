@@ -2,14 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from electrode_grains.ebsd.orientations import conjugate, multiply
+from electrode_grains.ebsd.orientations import conjugate, multiply, radial_orientations
 from electrode_grains.errors import ComputationError
 from electrode_grains.generation import (
     PUBLISHED,
     ArchitectureModel,
     CalibratedModel,
     compare_generation,
-    draw_orientations,
     generate,
     simulated_moments,
 )
@@ -50,7 +49,7 @@ def test_too_few_simulated_grains_name_the_setting():
 def test_radial_orientations_take_the_radius_to_the_c_axis():
     rng = np.random.default_rng(0)
     radii = np.r_[rng.standard_normal((20, 3)), [[0, 0, -2.0]]]
-    turns = draw_orientations(radii, 1.0, rng)
+    turns = radial_orientations(radii, 1.0, rng)
     vectors = np.column_stack([np.zeros(len(radii)), radii])
     turned = multiply(multiply(turns, vectors), conjugate(turns))[:, 1:]
     turned /= np.linalg.norm(turned, axis=1, keepdims=True)
@@ -58,7 +57,7 @@ def test_radial_orientations_take_the_radius_to_the_c_axis():
 
 
 def test_without_texture_orientations_are_uniform():
-    turns = draw_orientations(np.ones((4000, 3)), 0.0, np.random.default_rng(1))
+    turns = radial_orientations(np.ones((4000, 3)), 0.0, np.random.default_rng(1))
     axis = multiply(multiply(conjugate(turns), np.tile([0, 0, 0, 1.0], (4000, 1))), turns)[:, 1:]
     np.testing.assert_allclose(axis.mean(axis=0), 0, atol=0.04)
     np.testing.assert_allclose(axis.T @ axis / 4000, np.eye(3) / 3, atol=0.03)
