@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 
-from electrode_grains.generation.moments import CHARACTERISTICS, PAIRS, ShapeMoments
+from electrode_grains.generation.moments import CHARACTERISTICS, ShapeMoments
 
 BAND = (0.025, 0.975)
 
@@ -60,7 +59,7 @@ def compare_generation(
         ]
     )
     lower, upper = drawn.quantile(BAND[0]), drawn.quantile(BAND[1])
-    implied = _implied(fit)
+    implied = _named(fit)
     mean = made.mean()
     table = pd.DataFrame(
         {
@@ -83,14 +82,7 @@ def _whole(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _quantities(grains: pd.DataFrame, data: pd.DataFrame) -> dict[str, float]:
-    values: dict[str, float] = {}
-    for name in CHARACTERISTICS:
-        values[f"mean {name}"] = float(grains[name].mean())
-        values[f"std {name}"] = float(grains[name].std())
-    matrix: NDArray[np.float64] = grains[list(CHARACTERISTICS)].corr().to_numpy()
-    for x, y in PAIRS:
-        place = CHARACTERISTICS.index(x), CHARACTERISTICS.index(y)
-        values[f"correlation {x} ~ {y}"] = float(matrix[place])
+    values = _named(ShapeMoments.of_grains(grains))
     values["mean neighbour_count"] = float(grains["neighbour_count"].mean())
     surface = grains["surface_area_nm2"].sum() / grains["volume_nm3"].sum()
     values["grain surface per volume per_um"] = 1e3 * float(surface)
@@ -99,9 +91,10 @@ def _quantities(grains: pd.DataFrame, data: pd.DataFrame) -> dict[str, float]:
     return values
 
 
-def _implied(fit: ShapeMoments) -> Mapping[str, float]:
-    return {
-        **{f"mean {name}": value for name, value in fit.means.items()},
-        **{f"std {name}": value for name, value in fit.stds.items()},
-        **{f"correlation {pair}": value for pair, value in fit.correlations.items()},
-    }
+def _named(moments: ShapeMoments) -> dict[str, float]:
+    """Moments by the names of their rows."""
+    values: dict[str, float] = {}
+    for name in CHARACTERISTICS:
+        values[f"mean {name}"] = moments.means[name]
+        values[f"std {name}"] = moments.stds[name]
+    return values | {f"correlation {pair}": r for pair, r in moments.correlations.items()}

@@ -56,6 +56,12 @@ class ShapeMoments:
                 expected=f"at least {LEAST_GRAINS}",
                 remedy="take a larger window, or more particles",
             )
+        return cls.of_grains(whole)
+
+    @classmethod
+    def of_grains(cls, whole: pd.DataFrame) -> ShapeMoments:
+        """Moments of all grains of a table, whose characteristics are known."""
+        whole = whole[list(CHARACTERISTICS)]
         matrix = whole.corr().to_numpy()
         return cls(
             {name: float(whole[name].mean()) for name in CHARACTERISTICS},
@@ -87,12 +93,7 @@ class ShapeMoments:
         matrix = self.correlation_matrix()
         if np.linalg.eigvalsh(matrix).min() < 0:
             near = nearest_correlations(matrix)
-            named = {
-                f"{x} ~ {y}": round(
-                    float(near[CHARACTERISTICS.index(x), CHARACTERISTICS.index(y)]), 2
-                )
-                for x, y in PAIRS
-            }
+            named = {f"{x} ~ {y}": round(float(near[_place(x, y)]), 2) for x, y in PAIRS}
             raise SettingsError(
                 "no four quantities have these correlations: their matrix is not positive",
                 found=", ".join(f"{pair}: {r:g}" for pair, r in self.correlations.items()),
@@ -104,7 +105,7 @@ class ShapeMoments:
         """Matrix of the correlations, in the order of `CHARACTERISTICS`."""
         matrix = np.eye(4)
         for x, y in PAIRS:
-            i, j = CHARACTERISTICS.index(x), CHARACTERISTICS.index(y)
+            i, j = _place(x, y)
             matrix[i, j] = matrix[j, i] = self.correlations[f"{x} ~ {y}"]
         return matrix
 
