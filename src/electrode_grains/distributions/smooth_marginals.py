@@ -60,7 +60,7 @@ class SmoothMarginal:
 
     @cached_property
     def _nodes(self) -> Array:
-        ends = [float(on_scale(end, self.scale, self.support)[0]) for end in self.support]
+        ends = _ends_on_scale(self.scale, self.support)
         return np.linspace(*_closed(ends, np.array(self.knots)), NODES)
 
     @cached_property
@@ -154,11 +154,12 @@ def fit_smooth(
     place, slope = on_scale(values, scale, ends)
     known = np.isfinite(place) & np.isfinite(slope)
     place, slope = place[known], slope[known]
+    ends_on_scale = _ends_on_scale(scale, ends)
     most = min(MOST_KNOTS, place.size // GRAINS_A_KNOT)
     trials = [
         trial
         for count in range(FEWEST_KNOTS, most + 1)
-        if (trial := _fit_spline(place, [float(on_scale(e, scale, ends)[0]) for e in ends], count))
+        if (trial := _fit_spline(place, ends_on_scale, count))
     ]
     if not trials:
         return None
@@ -233,6 +234,10 @@ def _straight_spline(knots: Sequence[float] | Array, heights: Array, places: Arr
     inside = np.clip(places, knots[0], knots[-1])
     beyond = (places - inside).reshape(-1, *[1] * (np.ndim(heights) - 1))
     return np.asarray(spline(inside) + beyond * spline(inside, 1))
+
+
+def _ends_on_scale(scale: Scale, support: tuple[float, float]) -> list[float]:
+    return [float(on_scale(end, scale, support)[0]) for end in support]
 
 
 def _closed(ends: Sequence[float], knots: Array) -> tuple[float, float]:
