@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from scipy.integrate import quad
 
-from electrode_grains.distributions import copula_jets
+from electrode_grains.distributions import copula_densities
 from electrode_grains.distributions.copula_terms import (
     Array,
     Parameters,
@@ -21,23 +21,6 @@ from electrode_grains.distributions.copula_terms import (
 from electrode_grains.distributions.family_declaration import CopulaFamily, Kind, Parameter
 
 TAU_NODES = 200
-
-
-def _bb1_density(u: Array, v: Array, parameters: Parameters) -> Array:
-    t, d = parameters
-    x, y = -np.log(u), -np.log(v)
-    lx, ly = log_expm1(t * x), log_expm1(t * y)
-    log_r = log_add(d * lx, d * ly) / d
-    last = math.log(t * d + 1) + log_r
-    if d > 1:
-        last = log_add(np.full_like(last, math.log(t * (d - 1))), last)
-    return np.asarray(
-        -(1 / t + 2) * log_add(np.zeros_like(log_r), log_r)
-        + (1 - 2 * d) * log_r
-        + last
-        + (d - 1) * (lx + ly)
-        + (t + 1) * (x + y)
-    )
 
 
 def _bb1_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
@@ -68,17 +51,6 @@ def _bb8_parts(u: Array, v: Array, parameters: Parameters) -> tuple[Array, Array
     return log_p, log_q, larger + np.log(-inner / eta), eta
 
 
-def _bb8_density(u: Array, v: Array, parameters: Parameters) -> Array:
-    t, d = parameters
-    log_p, log_q, log_r, eta = _bb8_parts(u, v, parameters)
-    return np.asarray(
-        math.log(d / eta)
-        + (1 / t - 2) * log_r
-        + (np.log(t - 1 + np.exp(log_r)) if t > 1 else log_r)
-        + (1 - 1 / t) * (log_p + log_q)
-    )
-
-
 def _bb8_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
     t, d = parameters
     _, _, log_r, _ = _bb8_parts(u, v, parameters)
@@ -102,32 +74,6 @@ def _bb8_tau(parameters: Parameters) -> float:
         return float(np.log((1 - rest) / eta) * (1 - rest) / (t * d * (1 - d * s) ** (t - 1)))
 
     return float(1 + 4 * quad(ratio, 0, 1, limit=200)[0])
-
-
-def _bb3_density(u: Array, v: Array, parameters: Parameters) -> Array:
-    t, d = parameters
-    x, y = -np.log(u), -np.log(v)
-    lx, ly = np.log(x), np.log(y)
-    big_x, big_y = d * np.exp(t * lx), d * np.exp(t * ly)
-    w = log_sum_minus_one(big_x, big_y)
-    # X + Y - 2 w without its cancellation where X and Y are large
-    larger = np.maximum(big_x, big_y)
-    apart = -larger * np.expm1(-t * np.abs(lx - ly))
-    balance = -apart - 2 * np.log1p(np.exp(-apart) - np.exp(-larger))
-    log_g = (np.log(w) - math.log(d)) / t
-    g = np.exp(log_g)
-    return np.asarray(
-        -g
-        + balance
-        + 2 * math.log(d * t)
-        + (t - 1) * (lx + ly)
-        + x
-        + y
-        + log_g
-        - math.log(t)
-        - np.log(w)
-        + np.log(g / (t * w) + (1 - 1 / t) / w + 1)
-    )
 
 
 def _bb3_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
@@ -171,20 +117,6 @@ def _log_share(difference: Array, soft: Array, d: float) -> Array:
     return np.where(difference < -36, np.log(k) + difference, usual)
 
 
-def _bb5_density(u: Array, v: Array, parameters: Parameters) -> Array:
-    t, d = parameters
-    x, y = -np.log(u), -np.log(v)
-    lx, ly = np.log(x), np.log(y)
-    log_x, log_y, soft_x, soft_y, log_s = _bb5_parts(lx, ly, parameters)
-    log_h = log_x - soft_x / d
-    share_x = _log_share(d * (log_x - log_y), soft_x, d)
-    share_y = _log_share(d * (log_y - log_x), soft_y, d)
-    g = np.exp(log_s / t)
-    mixed = np.log1p(d) + (2 * d + 1) * log_h - (d + 1) * (log_x + log_y)
-    bracket = log_add(np.log(g + t - 1) + share_x + share_y, np.log(t) + log_s + mixed)
-    return np.asarray(-g + (1 / t - 2) * log_s + (t - 1) * (lx + ly) + bracket + x + y)
-
-
 def _bb5_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
     t, _ = parameters
     *_, log_s = _bb5_parts(np.log(-np.log(u)), np.log(-np.log(v)) + 0 * u, parameters)
@@ -223,52 +155,48 @@ def _ranges(kappa: tuple[float, float], delta: tuple[float, float]) -> tuple[Par
 
 
 TWO_PARAMETER_FAMILIES = (
-    CopulaFamily(
+    CopulaFamily.with_jets(
         name="bb1",
         formula="(1+((u**(-kappa)-1)**delta+(v**(-kappa)-1)**delta)**(1/delta))**(-1/kappa)",
         parameters=_ranges((1e-10, 15.0), (1.0, 30.0)),
-        log_density=_bb1_density,
         cdf=_bb1_cdf,
         kendall_tau=lambda p: 1 - 2 / (p[1] * (p[0] + 2)),
         tail_dependence=lambda p: (2 ** (-1 / (p[0] * p[1])), upper_tail(p[1])),
         conditional=_bb1_conditional,
-        transform=copula_jets.minus_log,
-        jets=copula_jets.bb1,
+        transform=copula_densities.minus_log,
+        jets=copula_densities.bb1,
     ),
-    CopulaFamily(
+    CopulaFamily.with_jets(
         name="bb8",
         formula="(1-(1-(1-(1-delta*u)**kappa)*(1-(1-delta*v)**kappa)/(1-(1-delta)**kappa))**(1"
         "/kappa))/delta",
         parameters=_ranges((1.0, 60.0), (1e-3, 1.0)),
-        log_density=_bb8_density,
         cdf=_bb8_cdf,
         kendall_tau=_bb8_tau,
         tail_dependence=lambda p: (0.0, upper_tail(p[0]) if p[1] == 1 else 0.0),
         conditional=_bb8_conditional,
-        jets=copula_jets.bb8,
+        jets=copula_densities.bb8,
     ),
-    CopulaFamily(
+    CopulaFamily.with_jets(
         name="bb3",
         formula="exp(-(log(exp(delta*(-log(u))**kappa)+exp(delta*(-log(v))**kappa)-1)/delta)**(1"
         "/kappa))",
         parameters=_ranges((1.0, 20.0), (1e-10, 30.0)),
-        log_density=_bb3_density,
         cdf=_bb3_cdf,
         kendall_tau=_bb3_tau,
         tail_dependence=lambda p: (1.0 if p[0] > 1 else 2 ** (-1 / p[1]), upper_tail(p[0])),
-        transform=copula_jets.log_minus_log,
-        jets=copula_jets.bb3,
+        transform=copula_densities.logarithms,
+        jets=copula_densities.bb3,
     ),
-    CopulaFamily(
+    CopulaFamily.with_jets(
         name="bb5",
         formula="exp(-((-log(u))**kappa+(-log(v))**kappa-((-log(u))**(-kappa"
         "*delta)+(-log(v))**(-kappa*delta))**(-1/delta))**(1/kappa))",
         parameters=_ranges((1.0, 20.0), (1e-2, 30.0)),
-        log_density=_bb5_density,
         cdf=_bb5_cdf,
         kendall_tau=_bb5_tau,
         tail_dependence=lambda p: (0.0, float(2 - (2 - 2 ** (-1 / p[1])) ** (1 / p[0]))),
-        transform=copula_jets.log_minus_log,
-        jets=copula_jets.bb5,
+        transform=copula_densities.logarithms,
+        jets=copula_densities.bb5,
     ),
 )

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.integrate import quad
 from scipy.special import digamma, polygamma
 
-from electrode_grains.distributions import copula_jets, elliptical
+from electrode_grains.distributions import copula_densities, elliptical
 from electrode_grains.distributions.copula_terms import (
     Array,
     Parameters,
@@ -26,16 +26,6 @@ from electrode_grains.distributions.family_declaration import CopulaFamily, Para
 
 def _independence_density(u: Array, v: Array, _: Parameters) -> Array:
     return np.zeros(np.broadcast(u, v).shape)
-
-
-def _amh_density(u: Array, v: Array, parameters: Parameters) -> Array:
-    (t,) = parameters
-    if t >= 0:
-        top = (1 - t) ** 2 + t * (1 - t) * (u + v) + t * (1 + t) * u * v
-    else:
-        top = (1 + t) * (1 + t * (1 - u) * (1 - v)) - 2 * t * ((1 - u) + (1 - v))
-    bottom = (1 - t) + t * (u + v - u * v)
-    return np.asarray(np.log(top) - 3 * np.log(bottom))
 
 
 def _amh_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
@@ -57,13 +47,6 @@ def _amh_tau(parameters: Parameters) -> float:
     return float((3 * t - 2) / (3 * t) - last)
 
 
-def _clayton_density(u: Array, v: Array, parameters: Parameters) -> Array:
-    (t,) = parameters
-    x, y = -np.log(u), -np.log(v)
-    total = log_sum_minus_one(t * x, t * y)
-    return np.asarray(np.log1p(t) + (t + 1) * (x + y) - (1 / t + 2) * total)
-
-
 def _clayton_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
     (t,) = parameters
     return np.exp(-log_sum_minus_one(-t * np.log(u), -t * np.log(v)) / t)
@@ -73,16 +56,6 @@ def _clayton_conditional(u: Array, v: Array, parameters: Parameters) -> Array:
     (t,) = parameters
     x, y = -np.log(u), -np.log(v)
     return np.exp((t + 1) * x - (1 / t + 1) * log_sum_minus_one(t * x, t * y))
-
-
-def _frank_density(u: Array, v: Array, parameters: Parameters) -> Array:
-    (t,) = parameters
-    if abs(t) < 1e-9:
-        return _independence_density(u, v, ())
-    if t < 0:
-        return _frank_density(1 - u, v, (-t,))
-    factor = np.log(t) + np.log(-np.expm1(-t))
-    return np.asarray(factor - t * np.abs(u - v) - 2 * np.log(sum(_frank_terms(u, v, t))))
 
 
 def _frank_terms(u: Array, v: Array, t: float) -> tuple[Array, Array]:
@@ -126,15 +99,6 @@ def _frank_tau(parameters: Parameters) -> float:
     return float(np.sign(parameters[0]) * (1 - 4 / t * (1 - debye)))
 
 
-def _gumbel_density(u: Array, v: Array, parameters: Parameters) -> Array:
-    (t,) = parameters
-    x, y = -np.log(u), -np.log(v)
-    lx, ly = np.log(x), np.log(y)
-    total = log_add(t * lx, t * ly)
-    s = np.exp(total / t)
-    return np.asarray(-s + x + y + (t - 1) * (lx + ly) + (1 / t - 2) * total + np.log(s + t - 1))
-
-
 def _gumbel_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
     (t,) = parameters
     return np.exp(-np.exp(log_add(t * np.log(-np.log(u)), t * np.log(-np.log(v))) / t))
@@ -146,13 +110,6 @@ def _gumbel_conditional(u: Array, v: Array, parameters: Parameters) -> Array:
     lx, ly = np.log(x), np.log(-np.log(v))
     total = log_add(t * lx, t * ly)
     return np.exp(x - np.exp(total / t) + (t - 1) * lx + (1 / t - 1) * total)
-
-
-def _joe_density(u: Array, v: Array, parameters: Parameters) -> Array:
-    (t,) = parameters
-    a, b = t * log1p(-u), t * log1p(-v)
-    total = log_add(a, b + log1m_exp(a))
-    return np.asarray((1 / t - 2) * total + (1 - 1 / t) * (a + b) + np.log(t - 1 + np.exp(total)))
 
 
 def _joe_cdf(u: Array, v: Array, parameters: Parameters) -> Array:
@@ -207,62 +164,57 @@ ONE_PARAMETER_FAMILIES = (
         is_radially_symmetric=True,
         conditional=elliptical.student_conditional,
     ),
-    CopulaFamily(
+    CopulaFamily.with_jets(
         name="ali_mikhail_haq",
         formula="u*v/(1-theta*(1-u)*(1-v))",
         parameters=(Parameter("theta", "real", search=(-1.0, 1.0)),),
-        log_density=_amh_density,
         cdf=_amh_cdf,
         kendall_tau=_amh_tau,
         tail_dependence=lambda p: (0.5 if p[0] == 1 else 0.0, 0.0),
         conditional=_amh_conditional,
-        jets=copula_jets.ali_mikhail_haq,
+        jets=copula_densities.ali_mikhail_haq,
     ),
-    CopulaFamily(
+    CopulaFamily.with_jets(
         name="clayton",
         formula="(u**(-theta)+v**(-theta)-1)**(-1/theta)",
         parameters=(Parameter("theta", "excess", search=(1e-10, 50.0)),),
-        log_density=_clayton_density,
         cdf=_clayton_cdf,
         kendall_tau=lambda p: p[0] / (p[0] + 2),
         tail_dependence=lambda p: (2 ** (-1 / p[0]), 0.0),
         conditional=_clayton_conditional,
-        transform=copula_jets.minus_log,
-        jets=copula_jets.clayton,
+        transform=copula_densities.minus_log,
+        jets=copula_densities.clayton,
     ),
-    CopulaFamily(
+    CopulaFamily.with_jets(
         name="frank",
         formula="-log(1+(exp(-theta*u)-1)*(exp(-theta*v)-1)/(exp(-theta)-1))/theta",
         parameters=(Parameter("theta", "signed", search=(-80.0, 80.0)),),
-        log_density=_frank_density,
         cdf=_frank_cdf,
         kendall_tau=_frank_tau,
         is_radially_symmetric=True,
         conditional=_frank_conditional,
-        jets=copula_jets.frank,
+        jets=copula_densities.frank,
     ),
-    CopulaFamily(
+    CopulaFamily.with_jets(
         name="gumbel",
         formula="exp(-((-log(u))**theta+(-log(v))**theta)**(1/theta))",
         parameters=(Parameter("theta", "excess", search=(1.0, 50.0)),),
-        log_density=_gumbel_density,
         cdf=_gumbel_cdf,
         kendall_tau=lambda p: 1 - 1 / p[0],
         tail_dependence=lambda p: (0.0, upper_tail(p[0])),
         conditional=_gumbel_conditional,
-        transform=copula_jets.log_minus_log,
-        jets=copula_jets.gumbel,
+        transform=copula_densities.logarithms,
+        jets=copula_densities.gumbel,
     ),
-    CopulaFamily(
+    CopulaFamily.with_jets(
         name="joe",
         formula="1-((1-u)**theta+(1-v)**theta-(1-u)**theta*(1-v)**theta)**(1/theta)",
         parameters=(Parameter("theta", "excess", search=(1.0, 50.0)),),
-        log_density=_joe_density,
         cdf=_joe_cdf,
         kendall_tau=_joe_tau,
         tail_dependence=lambda p: (0.0, upper_tail(p[0])),
         conditional=_joe_conditional,
-        transform=copula_jets.log_rest,
-        jets=copula_jets.joe,
+        transform=copula_densities.log_rest,
+        jets=copula_densities.joe,
     ),
 )

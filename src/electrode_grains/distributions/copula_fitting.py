@@ -186,7 +186,7 @@ def _maximize(
     number = GRID_POINTS[len(lower)]
     axes = [_grid_axis(part, number) for part in declared.parameters]
     grid = np.array(list(product(*axes)))
-    heights = np.array([rough(point) for point in grid])
+    heights = rough.heights(grid)
     starts = grid[_local_maxima(heights.reshape([number] * len(lower))).ravel()]
     keep = STARTS if known is None else STARTS_BESIDE_KNOWN
     return maximize(likelihood, list(starts), lower, upper, keep, slopes)

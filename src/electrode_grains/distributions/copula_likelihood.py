@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,9 +40,17 @@ class CopulaLikelihood:
     def __call__(self, point: Array) -> float:
         """Log-likelihood in nats, -inf where it is not finite."""
         with np.errstate(all="ignore"):
-            density = self.declared.log_density(self.u, self.v, self.parameters(point))
-        total = float(density.sum())
+            total = float(self._density(*self.parameters(point)).sum())
         return total if math.isfinite(total) else -math.inf
+
+    def heights(self, points: Array) -> Array:
+        """Log-likelihoods at points of shape (m, k), at once where the family has jets."""
+        if self.declared.jets is None:
+            return np.array([self(point) for point in points])
+        parameters = np.array([self.parameters(point) for point in points]).T[:, :, None]
+        with np.errstate(all="ignore"):
+            totals = self._density(*parameters).sum(axis=1)
+        return np.where(np.isfinite(totals), totals, -math.inf)
 
     def parameters(self, point: Array) -> tuple[float, ...]:
         """Parameters at coordinates, kept inside their ranges."""
@@ -98,8 +107,13 @@ class CopulaLikelihood:
         )
         return np.asarray(slopes / (2 * SCORE_STEP))
 
+    def _density(self, *parameters: Any) -> Array:
+        if self.declared.jets is None:
+            return np.asarray(self.declared.log_density(self.u, self.v, parameters))
+        return np.asarray(self.declared.jets(*self._transformed, *parameters))
+
     @cached_property
-    def _transformed(self) -> tuple[Array, Array]:
+    def _transformed(self) -> tuple[Any, Any]:
         return self.declared.transform(self.u), self.declared.transform(self.v)
 
     def _rows(self, point: Array) -> Array:

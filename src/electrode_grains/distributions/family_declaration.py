@@ -311,9 +311,10 @@ class CopulaFamily:
         Whether rotations give nothing that other parameters do not give too.
     transform : callable (u) -> array, optional
         What `jets` takes of u and of v.
-    jets : callable (transform(u), transform(v), *parameters) -> Jet, optional
-        Log-density in jets, up to what does not depend on the parameters: exact derivatives,
-        which a fit takes by finite differences otherwise.
+    jets : callable (transform(u), transform(v), *parameters) -> Jet or array, optional
+        Log-density in the functions of `jets`, of parameters that are jets, numbers, or arrays
+        that broadcast against the sample: exact derivatives, which a fit takes by finite
+        differences otherwise, and a whole grid of parameters at once.
     formula : str
         Distribution function of u and v before rotation for the reader, as SymPy writes it.
     """
@@ -326,9 +327,25 @@ class CopulaFamily:
     kendall_tau: Callable[[Point], float] | None = None
     conditional: Callable[[Any, Any, Point], Any] | None = None
     is_radially_symmetric: bool = False
-    transform: Callable[[Array], Array] = lambda u: u
+    transform: Callable[[Array], Any] = lambda u: u
     jets: Callable[..., Any] | None = None
     formula: str = ""
+
+    @classmethod
+    def with_jets(
+        cls,
+        *,
+        jets: Callable[..., Any],
+        transform: Callable[[Array], Any] = lambda u: u,
+        **declared: Any,
+    ) -> CopulaFamily:
+        """Declare a family whose log-density is that of its jets."""
+
+        def log_density(u: Array, v: Array, parameters: Point) -> Array:
+            with np.errstate(divide="ignore"):  # terms of limits, such as log(0)
+                return np.asarray(jets(transform(u), transform(v), *parameters))
+
+        return cls(log_density=log_density, transform=transform, jets=jets, **declared)
 
     @property
     def parameter_names(self) -> tuple[str, ...]:

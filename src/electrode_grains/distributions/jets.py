@@ -1,8 +1,9 @@
 """Values with their first and second derivatives by one or two parameters.
 
-A likelihood that is written once in jets has its gradient and its Hessian to machine precision
-for the price of about two evaluations. The two rules that cost (products, functions of a jet)
-are compiled; all else is sums of arrays.
+A likelihood that is written once in the functions of this module has its gradient and its
+Hessian to machine precision, for the price of about two evaluations, when its parameters are
+jets, and its value alone when they are numbers, or arrays that broadcast against the sample. The
+two rules that cost (products, functions of a jet) are compiled; all else is sums of arrays.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from electrode_grains.compiling import njit
 
 Array = NDArray[np.float64]
-Operand = Any  # Jet, array of shape (n,) or number
+Operand = Any  # Jet, array or number
+LEAST_MAGNITUDE = 1e-9
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
@@ -135,67 +137,98 @@ def derivatives(rows: Array, count: int) -> tuple[Array, Array]:
     return rows[1:3], np.array([[rows[3], rows[4]], [rows[4], rows[5]]])
 
 
-def choose(where: NDArray[np.bool_], one: Jet, other: Jet) -> Jet:
-    """One of two jets at each point."""
+def choose(where: NDArray[np.bool_], one: Operand, other: Operand) -> Operand:
+    """One of two operands of the same kind at each point."""
+    if not isinstance(one, Jet):
+        return np.where(where, one, other)
     return Jet(np.where(where, one.rows, other.rows))
 
 
-def exp(a: Jet) -> Jet:
+def is_negative(a: Operand) -> NDArray[np.bool_]:
+    """Where a value is below 0."""
+    return np.asarray((a.value if isinstance(a, Jet) else a) < 0)
+
+
+def magnitude(a: Operand) -> Operand:
+    """Absolute value; of a number 1e-9 at least, so that limits at 0 are reached."""
+    if not isinstance(a, Jet):
+        return np.maximum(np.abs(a), LEAST_MAGNITUDE)
+    return a * np.sign(a.value)
+
+
+def exp(a: Operand) -> Operand:
     """Exponential."""
+    if not isinstance(a, Jet):
+        return np.exp(a)
     e = np.exp(a.value)
     return a.through(e, e, e)
 
 
-def expm1(a: Jet) -> Jet:
+def expm1(a: Operand) -> Operand:
     """exp(a) - 1."""
+    if not isinstance(a, Jet):
+        return np.expm1(a)
     f = np.expm1(a.value)
     return a.through(f, f + 1.0, f + 1.0)
 
 
-def log(a: Jet) -> Jet:
+def log(a: Operand) -> Operand:
     """Logarithm."""
+    if not isinstance(a, Jet):
+        return np.log(a)
     inverse = 1.0 / a.value
     return a.through(np.log(a.value), inverse, -inverse * inverse)
 
 
-def log1p(a: Jet) -> Jet:
+def log1p(a: Operand) -> Operand:
     """log(1 + a)."""
+    if not isinstance(a, Jet):
+        return np.log1p(a)
     inverse = 1.0 / (1.0 + a.value)
     return a.through(np.log1p(a.value), inverse, -inverse * inverse)
 
 
-def softplus(a: Jet) -> Jet:
+def softplus(a: Operand) -> Operand:
     """log(1 + exp(a))."""
-    e = np.exp(-np.abs(a.value))
+    value = a.value if isinstance(a, Jet) else a
+    e = np.exp(-np.abs(value))
+    f = np.maximum(value, 0.0) + np.log1p(e)
+    if not isinstance(a, Jet):
+        return f
     rest = 1.0 / (1.0 + e)
-    share = np.where(a.value > 0, rest, e * rest)
-    return a.through(np.maximum(a.value, 0.0) + np.log1p(e), share, e * rest * rest)
+    share = np.where(value > 0, rest, e * rest)
+    return a.through(f, share, e * rest * rest)
 
 
-def log_add(a: Jet, b: Jet) -> Jet:
+def log_add(a: Operand, b: Operand) -> Operand:
     """log(exp(a) + exp(b))."""
     return b + softplus(a - b)
 
 
-def log_expm1(a: Jet) -> Jet:
+def log_expm1(a: Operand) -> Operand:
     """log(exp(a) - 1) for a > 0."""
+    if not isinstance(a, Jet):
+        return a + np.log(-np.expm1(-a))
     slope = -1.0 / np.expm1(-a.value)
     return a.through(a.value + np.log(1.0 / slope), slope, slope * (1.0 - slope))
 
 
-def log1m_exp(a: Jet) -> Jet:
+def log1m_exp(a: Operand) -> Operand:
     """log(1 - exp(a)) for a < 0."""
+    if not isinstance(a, Jet):
+        return np.log(-np.expm1(a))
     rest = -np.expm1(a.value)
     ratio = (1.0 - rest) / rest
     return a.through(np.log(rest), -ratio, -ratio / rest)
 
 
-def log_sum_minus_one(a: Jet, b: Jet) -> Jet:
+def log_sum_minus_one(a: Operand, b: Operand) -> Operand:
     """log(exp(a) + exp(b) - 1) for a, b >= 0."""
-    top = np.maximum(a.value, b.value)
-    low = np.minimum(a.value, b.value)
-    # a + b - 1 over the larger: 1 + (exp(low) - 1) exp(-top), which nothing cancels in
-    value = top + np.log1p(-np.expm1(-low) * np.exp(low - top))
+    if not isinstance(a, Jet):
+        top, low = np.maximum(a, b), np.minimum(a, b)
+        # a + b - 1 over the larger: 1 + (exp(low) - 1) exp(-top), which nothing cancels in
+        return top + np.log1p(-np.expm1(-low) * np.exp(low - top))
+    value = log_sum_minus_one(a.value, b.value)
     p, q = np.exp(a.value - value), np.exp(b.value - value)
     ones = a.through(value, p, p) + b.through(0.0 * value, q, q)
     return _less_square(ones)

@@ -21,6 +21,9 @@ ACCEPTED_GAIN = 1e-3  # the same, beyond which a search counts as failed
 MAXIMUM_STEPS = 80
 LONGEST_MOVE = 2.0
 POLISHING_ROUNDS = 3
+SHORTENINGS = 12  # of a step, each to .4 of it, before none leads uphill
+# Coordinates and nats between an optimum and what a step promises: the same one.
+SAME_PLACE, SAME_HEIGHT = 0.05, 0.05
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def maximize(
     chosen = [points[-index] for value, index in rated if math.isfinite(value)][:keep]
     best: Optimum | None = None
     for point in chosen:
-        optimum = _newton(objective, point, lower, upper, slopes)
+        optimum = _newton(objective, point, lower, upper, slopes, best)
         if best is None or optimum.value > best.value:
             best = optimum
     if best is not None and best.newton_decrement > CONVERGED_GAIN:
@@ -158,7 +161,9 @@ def _newton(
     lower: Array,
     upper: Array,
     slopes: Slopes | None = None,
+    known: Optimum | None = None,
 ) -> Optimum:
+    """Climb to an optimum, or until a step leads to the known one, which is then returned."""
     value = objective(point)
     for _ in range(MAXIMUM_STEPS):
         gradient, hessian = (
@@ -168,8 +173,13 @@ def _newton(
         move, gain = _ascent(gradient, hessian, ~held)
         if gain <= CONVERGED_GAIN:
             break
+        if known is not None and abs(value + gain - known.value) < SAME_HEIGHT:
+            target = np.clip(point + move, lower, upper)
+            near = np.abs(target - known.point).max() < SAME_PLACE
+            if near and np.array_equal((target <= lower) | (target >= upper), known.at_bound):
+                return known
         step, accepted = 1.0, False
-        for _ in range(30):
+        for _ in range(SHORTENINGS):
             candidate = np.clip(point + step * move, lower, upper)
             reached = objective(candidate)
             if reached > value:

@@ -15,6 +15,7 @@ from electrode_grains.distributions import (
     register_family,
     unregister_family,
 )
+from electrode_grains.distributions.copula_likelihood import CopulaLikelihood
 
 CASES = {
     "ali_mikhail_haq": ((0.6,), (-0.7,)),
@@ -71,6 +72,17 @@ def test_hessians_are_differences_of_gradients(family, point):
         ]
         slope = (ends[0][1 + i] - ends[1][1 + i]) / (2 * step)
         assert second == pytest.approx(slope, rel=2e-4, abs=1e-4)
+
+
+@pytest.mark.parametrize("family", CASES)
+def test_a_grid_of_parameters_has_the_heights_of_its_points(family):
+    declared = COPULA_FAMILIES[family]
+    likelihood = CopulaLikelihood(declared, *_points())
+    axes = [np.linspace(*ends, 5) for ends in zip(*likelihood.box, strict=True)]
+    grid = np.array(np.meshgrid(*axes)).reshape(len(axes), -1).T
+    single = [likelihood(point) for point in grid]
+    assert likelihood.heights(grid) == pytest.approx(single, rel=1e-12)
+    assert np.isfinite(single).any()
 
 
 @pytest.mark.parametrize("family", ["clayton", "bb1", "bb8"])

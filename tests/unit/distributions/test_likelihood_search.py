@@ -86,6 +86,32 @@ def test_the_highest_of_several_summits_is_returned_and_only_the_best_starts_are
     assert maximize(lambda p: -abs(abs(p[0]) - 8), pair, *box, keep=1).point[0] > 0
 
 
+def test_a_start_that_leads_to_a_known_summit_is_not_climbed_to_its_end():
+    visited = []
+
+    def counted(point):
+        visited.append(point)
+        return warped(point)
+
+    starts = [np.array([0.5, 1.5]), np.array([2.5, 3.0]), np.array([1.5, 1.0])]
+    each = [maximize(counted, [start], *WIDE, keep=1) for start in starts]
+    alone = len(visited)
+    visited.clear()
+    together = maximize(counted, starts, *WIDE, keep=3)
+    assert len(visited) < 0.8 * alone
+    assert together.value == max(found.value for found in each)
+
+
+def test_a_summit_at_the_bound_does_not_hide_a_higher_one_beside_it():
+    def waves(point):
+        return math.cos(2 * math.pi * (point[0] - 0.97) / 0.032)
+
+    box = np.array([0.0]), np.array([1.0])
+    assert maximize(waves, [np.array([1.0])], *box, keep=1).value == pytest.approx(0.92, abs=0.01)
+    found = maximize(waves, [np.array([1.0]), np.array([0.963])], *box, keep=2)
+    assert found.point == pytest.approx(0.97, abs=1e-6)
+
+
 def test_where_nothing_is_finite_there_is_no_summit():
     assert maximize(lambda _: -math.inf, [np.zeros(2)], *WIDE, keep=3) is None
     found = maximize(

@@ -1,75 +1,75 @@
-"""Log-densities of copulas in jets, which have gradients and Hessians by the parameters.
+"""Log-densities of copulas, which have gradients and Hessians where their parameters are jets.
 
-The formulas are those of `copula_families_simple` and `copula_families_bb`, with which tests
-compare them. Each takes two arrays that do not depend on the parameters, computed once for a
-sample, and leaves out terms that do not depend on the parameters either.
+Each takes what does not depend on the parameters, computed once for a sample, and parameters that
+are jets, numbers, or arrays that broadcast against the sample. Notation of Joe, "Dependence
+Modeling with Copulas" (2014): x = -log u, y = -log v, theta t, or kappa t and delta d. Every
+bracket is a sum of terms of one sign, so that nothing cancels.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from electrode_grains.distributions.jets import (
-    Jet,
+    Operand,
     choose,
     exp,
     expm1,
+    is_negative,
     log,
     log1m_exp,
     log1p,
     log_add,
     log_expm1,
     log_sum_minus_one,
+    magnitude,
     softplus,
 )
 
 Array = NDArray[np.float64]
-Density = Callable[..., Jet]
+Logarithms = tuple[Array, Array]
 
 
-def ali_mikhail_haq(u: Array, v: Array, t: Jet) -> Jet:
+def ali_mikhail_haq(u: Array, v: Array, t: Operand) -> Operand:
     """Ali-Mikhail-Haq, of u and v."""
     both, product = u + v, u * v
-    if t.value[0] >= 0:
-        top = (1 - t) * (1 - t) + t * (1 - t) * both + t * (1 + t) * product
-    else:
-        top = (1 + t) * (1 + t * ((1 - u) * (1 - v))) - t * (2 * (2 - both))
+    positive = (1 - t) * (1 - t) + t * (1 - t) * both + t * (1 + t) * product
+    negative = (1 + t) * (1 + t * ((1 - u) * (1 - v))) - t * (2 * ((1 - u) + (1 - v)))
+    top = choose(is_negative(t), negative, positive)
     return log(top) - 3 * log((1 - t) + t * (both - product))
 
 
-def clayton(x: Array, y: Array, t: Jet) -> Jet:
+def clayton(x: Array, y: Array, t: Operand) -> Operand:
     """Clayton, of -log u and -log v."""
     return log1p(t) + (t + 1) * (x + y) - (1 / t + 2) * log_sum_minus_one(t * x, t * y)
 
 
-def frank(u: Array, v: Array, t: Jet) -> Jet:
+def frank(u: Array, v: Array, t: Operand) -> Operand:
     """Frank, of u and v."""
-    if t.value[0] < 0:
-        return frank(1 - u, v, -t)
+    u, t = np.where(is_negative(t), 1 - u, u), magnitude(t)
     least = np.minimum(u, v)
     one = exp(t * (least - u)) * expm1(t * -v)
     other = exp(t * (least - v)) * expm1(t * (v - 1))
     return log(t) + log(-expm1(-t)) - t * np.abs(u - v) - 2 * log(-(one + other))
 
 
-def gumbel(lx: Array, ly: Array, t: Jet) -> Jet:
-    """Gumbel, of log(-log u) and log(-log v)."""
+def gumbel(one: Logarithms, other: Logarithms, t: Operand) -> Operand:
+    """Gumbel, of x and log x, y and log y."""
+    (x, lx), (y, ly) = one, other
     total = log_add(t * lx, t * ly)
     s = exp(total * (1 / t))
-    return (t - 1) * (lx + ly) + (1 / t - 2) * total - s + log(s + t - 1)
+    return (t - 1) * (lx + ly) + (1 / t - 2) * total - s + log(s + t - 1) + (x + y)
 
 
-def joe(lx: Array, ly: Array, t: Jet) -> Jet:
+def joe(lx: Array, ly: Array, t: Operand) -> Operand:
     """Joe, of log(1 - u) and log(1 - v)."""
     a, b = t * lx, t * ly
     total = log_add(a, b + log1m_exp(a))
     return (1 / t - 2) * total + (1 - 1 / t) * (a + b) + log(t - 1 + exp(total))
 
 
-def bb1(x: Array, y: Array, t: Jet, d: Jet) -> Jet:
+def bb1(x: Array, y: Array, t: Operand, d: Operand) -> Operand:
     """BB1, of -log u and -log v."""
     lx, ly = log_expm1(t * x), log_expm1(t * y)
     log_r = log_add(d * lx, d * ly) * (1 / d)
@@ -84,7 +84,7 @@ def bb1(x: Array, y: Array, t: Jet, d: Jet) -> Jet:
     )
 
 
-def bb8(u: Array, v: Array, t: Jet, d: Jet) -> Jet:
+def bb8(u: Array, v: Array, t: Operand, d: Operand) -> Operand:
     """BB8, of u and v."""
     log_e = t * log1p(-d)
     log_p, log_q = t * log1p(d * -u), t * log1p(d * -v)
@@ -101,8 +101,9 @@ def bb8(u: Array, v: Array, t: Jet, d: Jet) -> Jet:
     )
 
 
-def bb3(lx: Array, ly: Array, t: Jet, d: Jet) -> Jet:
-    """BB3, of log(-log u) and log(-log v)."""
+def bb3(one: Logarithms, other: Logarithms, t: Operand, d: Operand) -> Operand:
+    """BB3, of x and log x, y and log y."""
+    (x, lx), (y, ly) = one, other
     big_x, big_y = d * exp(t * lx), d * exp(t * ly)
     log_w = log(log_sum_minus_one(big_x, big_y))
     larger = choose(lx > ly, big_x, big_y)
@@ -111,16 +112,20 @@ def bb3(lx: Array, ly: Array, t: Jet, d: Jet) -> Jet:
     log_g = (log_w - log(d)) * (1 / t)
     g = exp(log_g)
     last = log1p(exp(-log_w) * (g * (1 / t) + (1 - 1 / t)))
-    return balance - g + log(t) + 2 * log(d) + (t - 1) * (lx + ly) + log_g - log_w + last
+    power = (t - 1) * (lx + ly) + (x + y)
+    return balance - g + log(t) + 2 * log(d) + power + log_g - log_w + last
 
 
-def _log_share(difference: Jet, soft: Jet, k: Jet) -> Jet:
+def _log_share(difference: Operand, soft: Operand, k: Operand) -> Operand:
+    """log(1 - (h / X)^(1 + d)), by its first term where it is tiny."""
     with np.errstate(all="ignore"):
-        return choose(difference.value < -36, difference + log(k), log1m_exp(-(k * soft)))
+        tiny = is_negative(difference + 36)
+        return choose(tiny, difference + log(k), log1m_exp(-(k * soft)))
 
 
-def bb5(lx: Array, ly: Array, t: Jet, d: Jet) -> Jet:
-    """BB5, of log(-log u) and log(-log v)."""
+def bb5(one: Logarithms, other: Logarithms, t: Operand, d: Operand) -> Operand:
+    """BB5, of x and log x, y and log y."""
+    (x, lx), (y, ly) = one, other
     log_x, log_y, over_d = t * lx, t * ly, 1 / d
     apart = d * (t * (lx - ly))
     soft_x, soft_y = softplus(apart), softplus(-apart)
@@ -133,7 +138,7 @@ def bb5(lx: Array, ly: Array, t: Jet, d: Jet) -> Jet:
     g = exp(log_s * (1 / t))
     mixed = log1p(d) + (2 * d + 1) * log_h - (d + 1) * (log_x + log_y)
     bracket = log_add(log(g + t - 1) + shares, log(t) + log_s + mixed)
-    return (1 / t - 2) * log_s - g + (t - 1) * (lx + ly) + bracket
+    return (1 / t - 2) * log_s - g + (t - 1) * (lx + ly) + bracket + (x + y)
 
 
 def minus_log(u: Array) -> Array:
@@ -141,9 +146,10 @@ def minus_log(u: Array) -> Array:
     return np.asarray(-np.log(u))
 
 
-def log_minus_log(u: Array) -> Array:
-    """log(-log u)."""
-    return np.asarray(np.log(-np.log(u)))
+def logarithms(u: Array) -> Logarithms:
+    """-log u and its logarithm."""
+    x = minus_log(u)
+    return x, np.log(x)
 
 
 def log_rest(u: Array) -> Array:
