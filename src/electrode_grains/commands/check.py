@@ -80,7 +80,6 @@ def inspect_project(project: Project) -> tuple[list[ebsd.Issue], list[str], list
     issues += found
     if stack is None:
         return issues, warnings, facts
-    warnings += stack.attrs.get("notes", ())
     if "slices" in stack.attrs:
         try:
             warnings += _spacing_notes(stack, stack_settings.slice_spacing_nm)
@@ -106,7 +105,8 @@ def inspect_project(project: Project) -> tuple[list[ebsd.Issue], list[str], list
         edits, found = _inspect_edits(project, shape)
         issues += found
         facts.append(f"{edits} recorded edits")
-    return issues, warnings, facts
+    # Last, since they may be many.
+    return issues, [*warnings, *stack.attrs.get("notes", ())], facts
 
 
 def settings_issues(project: Project) -> list[ebsd.Issue]:

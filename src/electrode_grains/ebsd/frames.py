@@ -212,8 +212,8 @@ def frame_verdict(choice: FrameChoice, votes: float, clear: float, largest_turn:
     --------
     >>> frame_verdict(FrameChoice.of("edax", None, None), 40.0, 8.0, 1.5)
     'frames edax_2: fits (log-likelihood 40 better than that of: same; largest turn 1.50 degrees)'
-    >>> frame_verdict(FrameChoice.of("edax", None, None), 0.2, 8.0, 0.1)
-    'frames edax_2: cannot be told (log-likelihoods 0.2 apart, 8 decide; largest turn 0.10 degrees)'
+    >>> frame_verdict(FrameChoice.of("edax", None, None), 0.2, 8.0, 0.1)  # doctest: +ELLIPSIS
+    'frames edax_2: cannot be told, slices turn by 0.10 degrees at most (log-likelihoods 0.2 ...
     """
     over = turns_over(choice.frames)
     others = ", ".join(preset for preset in FRAME_PRESETS if turns_over(preset) != over)
@@ -229,7 +229,7 @@ def frame_verdict(choice: FrameChoice, votes: float, clear: float, largest_turn:
         )
     else:
         apart = f"log-likelihoods {abs(votes):.1f} apart, {clear:g} decide"
-        verdict = f"cannot be told ({apart}; {turn})"
+        verdict = f"cannot be told, slices turn by {largest_turn:.2f} degrees at most ({apart})"
     return f"frames {name}: {verdict}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -157,7 +157,7 @@ def _read_all(
     """Read slice by slice into one set of arrays, so that no slice is held twice."""
     issues: list[Issue] = []
     kinds: dict[str, Kind] = {}
-    notes: list[str] = []
+    notes: list[tuple[str, str]] = []
     planes_of: dict[str, list[int]] = {}
     for index, plane in enumerate(choice.planes):
         if plane.scan is not None:
@@ -177,7 +177,7 @@ def _read_all(
             stack = _room_for(scan, [plane.name for plane in choice.planes])
         else:
             scan, note = renumber_phases(scan, stack.attrs["phases"])
-            notes += [f"{source}: {note}"] if note else []
+            notes += [(source, note)] if note else []
         kinds[name] = kind_of(scan)
         if options.crop == "common":
             stack, scan = cut_to_window(stack, scan)
@@ -187,9 +187,9 @@ def _read_all(
             for channel in stack.data_vars:
                 stack[channel].to_numpy()[indices] = scan[channel].to_numpy()
             if indices[0] - 1 in filled and _is_copy(stack["image_quality"].to_numpy(), indices[0]):
-                notes.append(f"{name}: the same image as the slice before")
+                notes.append((name, "the same image as the slice before"))
             filled |= set(indices)
-        notes += [f"{source}: {note}" for note in scan.attrs.get("notes") or ()]
+        notes += [(source, note) for note in scan.attrs.get("notes") or ()]
     lost = [index for index, plane in enumerate(choice.planes) if plane.scan is None]
     for channel, values in stack.data_vars.items():
         unmeasured = {"confidence_index": NOT_INDEXED}.get(str(channel), np.nan)
@@ -200,9 +200,27 @@ def _read_all(
         told = [*told, cut] if cut else told
     if choice.spacing_nm is not None and stack.data_vars:
         stack.attrs["slice_spacing_nm"] = choice.spacing_nm
-    stack.attrs |= {"stack_notes": tuple(told), "notes": (*told, *notes),
+    stack.attrs |= {"stack_notes": tuple(told), "notes": (*told, *shared_notes(notes)),
                     "has_depths": choice.spacing_nm is not None}  # fmt: skip
     return stack, issues + uniformity_issues(kinds)
+
+
+def shared_notes(notes: Iterable[tuple[str, str]]) -> list[str]:
+    """Notes on slices, what several have in common said once.
+
+    Examples
+    --------
+    >>> shared_notes([("S00", "a word"), ("S01", "a word"), ("S01", "another")])
+    ['S00 and 1 more slice: a word', 'S01: another']
+    """
+    sources: dict[str, list[str]] = {}
+    for source, note in notes:
+        sources.setdefault(note, []).append(source)
+    told = []
+    for note, (first, *more) in sources.items():
+        others = f" and {len(more)} more slice{'s' if len(more) > 1 else ''}" if more else ""
+        told.append(f"{first}{others}: {note}")
+    return told
 
 
 def _is_copy(stack: NDArray[Any], index: int) -> bool:

@@ -45,6 +45,8 @@ from electrode_grains.volumes import as_volume, spacing_of
 
 logger = logging.getLogger(__name__)
 
+SHOWN_NOTES = 3  # of scans, in the log
+
 
 def read_stack(
     ebsd_scans: Mapping[str, Scan], stack: StackSettings
@@ -67,10 +69,11 @@ def read_stack(
         logger.info("pseudo-symmetry: %s", index.pseudo_symmetry.reason)
     if index.frames is not None:
         logger.info("frames of the orientations: %s", index.frames.describe())
-    for note in index.stack_notes:
+    shown = max(SHOWN_NOTES, len(index.stack_notes))
+    for note in index.notes[:shown]:
         logger.warning("%s", note)
-    if others := index.notes[len(index.stack_notes) :]:
-        logger.warning("%d notes on scans, the first: %s", len(others), others[0])
+    if more := len(index.notes[shown:]):
+        logger.warning("%d more notes on scans: electrode-grains check shows all", more)
     return (
         as_volume(scans["image_quality"], spacing, "image_quality_stack"),
         as_volume(orientations.to_channels(), spacing, "orientation_stack", ORIENTATION_CHANNELS),
@@ -103,7 +106,7 @@ def register_slices(
         refuse_flagged(transforms)
     flagged = {index: flags for index, flags in enumerate(transforms.flags) if flags}
     for index, flags in flagged.items():
-        logger.warning("slice %d of the stack: %s", index, "; ".join(flags))
+        logger.warning("slice %s: %s", scan_index.slices[index], "; ".join(flags))
     if transforms.evidence:
         logger.info("%s", transforms.evidence.verdict)
     if lattice is not None and scan_index.frames is not None:
