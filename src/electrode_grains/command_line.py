@@ -7,6 +7,7 @@ other commands are `RefusingCommand`. Kedro is not imported here, so that `--hel
 from __future__ import annotations
 
 import errno
+import shlex
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from electrode_grains.interrupts import interruptible
 from electrode_grains.text import printable
 
 REFUSED, FAILED = 2, 1
+WORDS = f"{__name__}.words"
 # What a disk says that takes nothing more; the data on it are whole.
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 STORE_UNWRITABLE = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_CANTOPEN")
@@ -41,6 +43,11 @@ class RefusingCommand(click.Command):
             click.Option(["--verbose"], is_flag=True, help="Show the traceback of an error.")
         )
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the options, and keep the words for a remedy."""
+        ctx.meta[WORDS] = [*ctx.command_path.split(), *args]
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         verbose = ctx.meta["verbose"] = ctx.params.pop("verbose", False)
@@ -61,6 +68,11 @@ class RefusingCommand(click.Command):
     def call(self, ctx: click.Context) -> Any:
         """Do the work, with refusals and faults as exceptions."""
         return super().invoke(ctx)
+
+
+def same_command(*more: str) -> str:
+    """The command that was given, with more words, to be pasted into a shell."""
+    return shlex.join([*click.get_current_context().meta[WORDS], *more])
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import Any, NoReturn
 
 import numpy as np
@@ -149,7 +150,7 @@ class ScanFolderDataset(_SliceFolder):
     written_suffix = ".ang"
     remedy = (
         "copy the files that the EBSD software exported there, named like slice_001.ang, "
-        "slice_002.ang ...; `make run` shows an example on a virtual particle"
+        "slice_002.ang ...; electrode-grains demo DIR makes an example"
     )
 
     def load(self) -> dict[str, ScanReader]:
@@ -236,22 +237,38 @@ class ScanFolderDataset(_SliceFolder):
         """
         if not self._path.is_dir() or self.files():
             return []
-        scans: list[Path] = []
+        held: dict[Path, list[Path]] = {}
         for folder in sorted(self._path.iterdir()):
             if folder.name.startswith(".") or not folder.is_dir():
                 continue
             files = [f for f in _visible(folder) if f.suffix.lower() in self.suffixes]
-            files = [f for f in files if f.suffix.lower() not in IMAGE_SUFFIXES] or files
-            if len(files) > 1:
-                raise InputError(
-                    "a folder of one slice holds several scans",
-                    where=str(folder.absolute()),
-                    found=_few([file.name for file in files]),
-                    expected="one scan per folder, or all scans in one folder",
-                    remedy="keep the scan of the slice there",
-                )
-            scans += files
-        return scans
+            if files:
+                scans = [f for f in files if f.suffix.lower() not in IMAGE_SUFFIXES]
+                held[folder] = scans or files
+        several = {folder: files for folder, files in held.items() if len(files) > 1}
+        if 2 * len(several) >= len(held) > 0:
+            self._refuse_stacks_in_folders(several)
+        for folder, files in several.items():
+            raise InputError(
+                "a folder of one slice holds several scans",
+                where=str(folder.absolute()),
+                found=_few([file.name for file in files]),
+                expected="one scan per folder, or all scans in one folder",
+                remedy="keep the scan of the slice there",
+            )
+        return [file for files in held.values() for file in files]
+
+    def _refuse_stacks_in_folders(self, stacks: Mapping[Path, Sequence[Path]]) -> NoReturn:
+        """Say that the stacks lie one folder further down."""
+        largest = max(stacks, key=lambda folder: len(stacks[folder]))
+        raise InputError(
+            "the folder holds no scans itself, but its folders hold stacks",
+            where=str(self._path.absolute()),
+            found=_few([f"{folder.name!r} with {len(files)} scans"
+                        for folder, files in stacks.items()]),
+            expected="the folder of one stack",
+            remedy=f"name one of them, such as {quote(str(largest.absolute()))}",
+        )  # fmt: skip
 
     def _scan_files(self) -> list[Path]:
         """Files of the folder that are scans, all of one kind."""

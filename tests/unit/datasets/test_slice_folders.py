@@ -20,7 +20,7 @@ def test_an_empty_folder_says_what_to_put_there(tmp_path):
     text = str(error.value.__cause__)
     assert str(tmp_path) in text
     assert ".ang" in text
-    assert "make run" in text
+    assert "electrode-grains demo DIR" in text
 
 
 def test_suffixes_in_capitals_are_found(tmp_path):
