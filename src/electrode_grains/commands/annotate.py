@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache, partial
 from pathlib import Path
 from shlex import quote
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from electrode_grains import datasets, ebsd, figures
+from electrode_grains.classes import CLASSES
 from electrode_grains.commands import Command, viewer
 from electrode_grains.commands.console import echo, show_table
 from electrode_grains.commands.outputs import output_folder
@@ -26,12 +28,15 @@ from electrode_grains.volumes import spacing_of
 FRAMES = {"raw": "as scanned, not aligned", "aligned": "aligned"}
 LABELS = "slice_annotations"
 SUFFIXES = (".png", ".tif", ".tiff")
+LOSSY_SUFFIXES = (".jpg", ".jpeg")
+NEAR_COLOUR = 40.0  # of 255; blends of two classes come no nearer than 53 to a third
 LEGEND_FILE = "README.txt"
+COLOUR_NAMES = ("black", "orange", "blue", "grey")
 LEGEND = """\
 Paint the images in labels/ with the pencil tool, antialiasing off, one class per point:
-  1 = grain boundary (orange), 2 = grain interior (blue), 3 = background (grey), 0 = unknown (black)
+{classes}
 image/ shows the image quality of the same slices, ipf/ their orientations. Keep name and size.
-Indexed, grey (values 0 to 3) and RGB images in the colours of the palette can be imported:
+Indexed, grey (values 0 to 3) and RGB images in these colours can be imported:
   electrode-grains annotate --import {folder}
 """
 
@@ -65,7 +70,7 @@ class LabellingStack:
 @click.command(cls=Command)
 @project_options
 @click.option("--count", default=4, show_default=True, help="Slices to propose.")
-@click.option("--slices", help="Label these instead, by place in the stack from 0: 14,25,38.")
+@click.option("--slices", help="Label these instead, by name or by place from 0: S14,S25 or 14,25.")
 @click.option(
     "--export",
     "folder",
@@ -91,6 +96,11 @@ class LabellingStack:
     help="With --import: replace other labels of the same slices, which are kept in a folder.",
 )
 @click.option(
+    "--blurred",
+    is_flag=True,
+    help="With --import: take soft edges and JPEG, points of unclear colour as not labelled.",
+)
+@click.option(
     "--viewer/--no-viewer",
     default=None,
     help="Paint in napari, or not [default: where it is installed and a person is there].",
@@ -105,6 +115,7 @@ def command(
     draft: bool,
     imported: Path | None,
     replace: bool,
+    blurred: bool,
     viewer: bool | None,
 ) -> None:
     """Choose slices to label, have them painted, and import the labels.
@@ -116,12 +127,12 @@ def command(
     """
     opened = open_project(project, env)
     settings = opened.settings("preprocessing.annotation", ebsd.AnnotationSettings)
-    stack = read_slices(opened, settings)
     if imported is not None:
-        import_labels(
-            opened, stack, _read_images(imported), settings.slice_numbers, replace=replace
-        )
+        painted = _read_images(imported, blurred=blurred)
+        stack = read_slices(opened, settings)
+        import_labels(opened, stack, painted, settings.slice_numbers, replace=replace)
         return
+    stack = read_slices(opened, settings)
     information, proposed = _propose(opened, stack, count, slices)
     show_table(
         f"{len(proposed)} slices proposed for labelling ({FRAMES[settings.frame]})",
@@ -137,7 +148,7 @@ def command(
         drawing = opened.settings("orientation_annotation", ebsd.OrientationAnnotationSettings)
     export_slices(stack, proposed, folder, suffix, drawing)
     echo(f"\nThe images are in {folder}\n")
-    echo(LEGEND.format(folder=quote(str(folder))))
+    echo(legend(folder))
 
 
 def read_slices(project: Project, annotation: ebsd.AnnotationSettings) -> LabellingStack:
@@ -219,9 +230,16 @@ def export_slices(
                     )
             if not (folder / "labels" / file).exists():
                 datasets.write_classes(classes, folder / "labels" / file, f".{suffix}")
-        (folder / LEGEND_FILE).write_text(
-            LEGEND.format(folder=quote(str(folder))), encoding="utf-8"
-        )
+        (folder / LEGEND_FILE).write_text(legend(folder), encoding="utf-8")
+
+
+def legend(folder: Path) -> str:
+    """What to paint, and how to import it."""
+    rows = [
+        f"  {known.code} = {known.name:13} {colour:6}  red, green, blue {known.label_colour}"
+        for known, colour in zip(CLASSES, COLOUR_NAMES, strict=True)
+    ]
+    return LEGEND.format(folder=quote(str(folder)), classes="\n".join(rows))
 
 
 def import_labels(
@@ -292,29 +310,48 @@ def import_labels(
     return len(update.added) + len(update.replaced)
 
 
-def _read_images(folder: Path) -> dict[str, Callable[[], NDArray[np.uint8]]]:
+def _read_images(folder: Path, *, blurred: bool) -> dict[str, Callable[[], NDArray[np.uint8]]]:
     """Functions that read the painted images of a folder, or of its subfolder `labels`."""
     place = folder / "labels" if (folder / "labels").is_dir() else folder
-    files = [file for file in sorted(place.iterdir()) if file.suffix.lower() in SUFFIXES]
-    if not files:
+    visible = [file for file in sorted(place.iterdir()) if not file.name.startswith(".")]
+    lossy = [file for file in visible if file.suffix.lower() in LOSSY_SUFFIXES]
+    files = [file for file in visible if file.suffix.lower() in SUFFIXES]
+    known = {*files, *lossy, place / LEGEND_FILE}
+    others = [file.name for file in visible if file.is_file() and file not in known]
+    if lossy and not blurred:
+        raise InputError(
+            "JPEG changes the colours of painted points",
+            where=str(place),
+            found=", ".join(file.name for file in lossy),
+            expected=" or ".join(SUFFIXES),
+            remedy="save them as PNG from the program in which they were painted; or import with "
+            "--blurred, which takes points of unclear colour as not labelled",
+        )
+    if not (files or lossy):
         raise InputError(
             "there are no painted images",
             where=str(place),
+            found=", ".join(others) or "an empty folder",
             expected=" or ".join(SUFFIXES),
             remedy="electrode-grains annotate writes some to paint on",
         )
-    return datasets.readers_of_images(files, _read_painted)
+    if others:
+        echo(f"Not read, since no PNG or TIFF: {', '.join(others)}\n")
+    return datasets.readers_of_images([*files, *lossy], partial(_read_painted, blurred=blurred))
 
 
-def _read_painted(file: Path) -> NDArray[np.uint8]:
+def _read_painted(file: Path, *, blurred: bool) -> NDArray[np.uint8]:
     """Classes of a painted image: its grey values or indices, or else its colours."""
-    with datasets.opened_labels(file) as image:
-        values = np.asarray(image)
-        if image.mode in ("RGB", "RGBA", "P"):
+    with datasets.opened_labels(file, lossy=blurred) as image:
+        values, indexed = np.asarray(image), image.mode == "P"
+        if indexed or image.mode in ("RGB", "RGBA"):
+            colours = np.asarray(image.convert("RGB"))
             try:  # colours count: a drawing program may have sorted the palette
-                return ebsd.classes_of_colours(file.name, np.asarray(image.convert("RGB")))
+                return ebsd.classes_of_colours(file.name, colours)
             except InputError:
-                if image.mode != "P":
+                if blurred and not (indexed and values.max() < len(CLASSES)):
+                    return ebsd.classes_of_colours(file.name, colours, NEAR_COLOUR)
+                if not indexed:
                     raise
     ebsd.check_classes(file.name, values)
     return values.astype(np.uint8)
@@ -331,29 +368,33 @@ def _propose(
         if predicted.shape[1:] == stack.image_quality.shape:
             probability = predicted
     information = ebsd.slice_information(stack.image_quality, probability)
-    depth = len(stack.names)
+
     if slices is not None:
-        try:
-            chosen = sorted({int(part) for part in slices.split(",")})
-        except ValueError:
-            chosen = [-1]
-        if chosen[0] < 0 or chosen[-1] >= depth:
-            raise SettingsError(
-                "--slices names no slices of the stack",
-                found=slices,
-                expected=f"numbers from 0 to {depth - 1}, such as 14,25,38",
-            )
-        return information, chosen
+        return information, _named_slices(slices, stack.names)
     scanned = [z for z, name in enumerate(stack.names) if ebsd.is_scan(name)]
     place = {ebsd.slice_number(stack.label_names[z]): z for z in scanned}
     files = project.catalog.get(LABELS).files()
     labelled = [ebsd.slice_number(file.stem) for file in files]
-    flagged = sorted(set(range(depth)) - set(scanned))
+    flagged = sorted(set(range(len(stack.names))) - set(scanned))
     if results := project.load_current({"slice_transforms": "preprocessing"}):
         flags = results["slice_transforms"].flags
         flagged += [z for z, notes in enumerate(flags) if notes]
     annotated = [place[number] for number in labelled if number in place]
     return information, ebsd.propose_slices(information, count, annotated, flagged)
+
+
+def _named_slices(text: str, names: Sequence[str]) -> list[int]:
+    """Slices by name, or by place in the stack from 0."""
+    place = {name: z for z, name in enumerate(names)} | {str(z): z for z in range(len(names))}
+    given = [part.strip() for part in text.split(",")]
+    if unknown := [part for part in given if part not in place]:
+        alike = get_close_matches(unknown[0], names, n=2) or [names[0], names[-1]]
+        raise SettingsError(
+            "--slices names no slices of the stack",
+            found=", ".join(unknown),
+            expected=f"names, such as {','.join(alike)}, or numbers from 0 to {len(names) - 1}",
+        )
+    return sorted({place[part] for part in given})
 
 
 def _paint(

@@ -18,6 +18,7 @@ from electrode_grains.ebsd.tiff import ORIENTATION, UPRIGHT
 from electrode_grains.errors import InputError
 
 PALETTE = tuple(value for colour in LABEL_COLOURS for value in colour)
+JPEG = "JPEG"
 FORMATS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF"}
 
 
@@ -54,8 +55,14 @@ def _read_equal(
 
 
 @contextmanager
-def opened_labels(file: Path) -> Iterator[Image.Image]:
+def opened_labels(file: Path, *, lossy: bool = False) -> Iterator[Image.Image]:
     """Lend an image of labels that says what it shows: upright, and packed without loss.
+
+    Parameters
+    ----------
+    file : Path
+    lossy : bool
+        Whether colours may be those that JPEG left.
 
     Raises
     ------
@@ -63,7 +70,7 @@ def opened_labels(file: Path) -> Iterator[Image.Image]:
         If the image cannot be read, is turned by a tag, or is no PNG or TIFF.
     """
     with opened_image(file) as image:
-        if image.format not in FORMATS.values():
+        if image.format not in (*FORMATS.values(), *([JPEG] if lossy else [])):
             raise InputError(
                 "an annotation image has another format than its name says",
                 where=str(file),

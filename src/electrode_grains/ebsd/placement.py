@@ -196,7 +196,9 @@ def refuse_unlabelled(slice_annotations: Mapping[str, NDArray[np.uint8]], *, oth
         check_classes(name, classes)
 
 
-def classes_of_colours(name: str, colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def classes_of_colours(
+    name: str, colours: NDArray[np.uint8], tolerance: float | None = None
+) -> NDArray[np.uint8]:
     """Read the classes of an annotation from the colours that drawing programs keep.
 
     Parameters
@@ -205,6 +207,10 @@ def classes_of_colours(name: str, colours: NDArray[np.uint8]) -> NDArray[np.uint
         For refusals.
     colours : ndarray of uint8, shape (y, x, 3)
         Red, green and blue of each point.
+    tolerance : float, optional
+        Distance in red, green and blue within which a colour counts as the nearest one of
+        `LABEL_COLOURS`; points of other colours count as not annotated. By default every
+        colour must be one of them.
 
     Returns
     -------
@@ -224,10 +230,12 @@ def classes_of_colours(name: str, colours: NDArray[np.uint8]) -> NDArray[np.uint
     found, index, counts = np.unique(
         colours.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True
     )
-    class_of = {colour: value for value, colour in enumerate(LABEL_COLOURS)}
-    values = [class_of.get((int(red), int(green), int(blue))) for red, green, blue in found]
-    unknown = [row for row, value in enumerate(values) if value is None]
-    if unknown:
+    distances = np.linalg.norm(found[:, None].astype(float) - np.array(LABEL_COLOURS), axis=-1)
+    values = distances.argmin(axis=1)
+    far = distances.min(axis=1) > (tolerance or 0)
+    values[far] = NOT_ANNOTATED
+    unknown = np.flatnonzero(far)
+    if tolerance is None and len(unknown):
         shown = ", ".join(f"{tuple(found[row].tolist())} ({counts[row]} points)"
                           for row in unknown[:5])  # fmt: skip
         raise InputError(
@@ -235,6 +243,7 @@ def classes_of_colours(name: str, colours: NDArray[np.uint8]) -> NDArray[np.uint
             where=name,
             found=f"{len(unknown)} such colours: {shown}",
             expected=", ".join(f"{colour} = {value}" for value, colour in enumerate(LABEL_COLOURS)),
-            remedy="draw in the colours of the palette with the pencil tool, antialiasing off",
+            remedy="draw in the colours of the palette with the pencil tool, antialiasing off; or "
+            "import with --blurred, which takes such points as not labelled",
         )
-    return np.array(values, np.uint8)[index].reshape(colours.shape[:2])
+    return values.astype(np.uint8)[index].reshape(colours.shape[:2])

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -60,3 +62,16 @@ def test_colours_of_the_palette_are_the_classes_and_others_are_counted():
     image[0, 1] = image[1, 3] = (231, 159, 0)
     with pytest.raises(InputError, match=r"1 such colours: \(231, 159, 0\) \(2 points\)"):
         classes_of_colours("a", image)
+
+
+@pytest.mark.parametrize("tolerance", [40.0, 53.0])
+def test_a_blend_of_two_classes_is_never_a_third(tolerance):
+    """Soft edges are blends: within the tolerance they are one of the two, or nothing."""
+    shares = np.linspace(0, 1, 101)[:, None]
+    for first, second in itertools.combinations(range(len(LABEL_COLOURS)), 2):
+        ends = np.array([LABEL_COLOURS[first], LABEL_COLOURS[second]], float)
+        blends = ((1 - shares) * ends[0] + shares * ends[1]).round().astype(np.uint8)[None]
+        taken = classes_of_colours("a", blends, tolerance)
+        assert set(taken.ravel().tolist()) <= {0, first, second}
+        assert taken[0, 0] == first
+        assert taken[0, -1] == second
