@@ -28,7 +28,7 @@ COMMANDS = (
     ("proofread", "--remove", "#1"),
     ("compare", "OUT/a.parquet", "OUT/b.parquet", "-o", "OUT/compared.csv", "--replace",
      "--replicates", "19"),
-    ("preview", "-o", "OUT/preview.png"),
+    ("preview", "--no-grains", "-o", "OUT/preview.png"),
     ("report", "--rebuild", "--no-open"),
     ("run", "--pipelines", "modelling,reporting", "--force"),
 )  # fmt: skip

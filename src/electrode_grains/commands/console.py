@@ -31,6 +31,7 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
     table = Table(
         header_style="bold",
         show_edge=False,
+        show_header=any(columns),
         show_lines=any("\n" in str(value) for row in rows for value in row),
     )
     for index, name in enumerate(columns):

@@ -14,6 +14,7 @@ import click
 import yaml
 
 from electrode_grains import datasets, ebsd
+from electrode_grains.command_line import same_command
 from electrode_grains.commands import Command
 from electrode_grains.commands.console import echo, progress
 from electrode_grains.commands.init_labels import create_from_labels
@@ -24,12 +25,17 @@ from electrode_grains.commands.new_project import (
     refuse_occupied,
     refuse_unnameable,
 )
+from electrode_grains.commands.outputs import output_folder
+from electrode_grains.commands.stack_picture import stack_picture
 from electrode_grains.crystal import LAUE_GROUPS, check_laue_group, laue_group_of_tsl_symmetry
 from electrode_grains.errors import SettingsError
 from electrode_grains.volumes import spacing_notes
 
 if TYPE_CHECKING:
     import xarray as xr
+
+SHOWN_NOTES = 3
+PICTURE, PICTURED = Path("data/08_reporting/preview.png"), 3  # where `preview` has its own
 
 STEPS = (
     "`electrode-grains check` lists all problems of the input at once.",
@@ -227,9 +233,15 @@ def create_from_scans(
         echo(f"  frames of the orientations: {frames.describe()}")
         echo("    electrode-grains check compares them with slices that lie turned;")
         echo("    another one is set by preprocessing.stack.frames")
-    told = stack.attrs["notes"]
-    for note in (*notes, *told[: max(3, len(stack.attrs["stack_notes"]))]):
+    shown = max(SHOWN_NOTES, len(stack.attrs["stack_notes"]))
+    for note in (*notes, *stack.attrs["notes"][:shown]):
         echo(f"  note: {note}")
+    if more := len(stack.attrs["notes"][shown:]):
+        echo(f"  and {more} more notes, which electrode-grains check shows")
+    picture = folder / PICTURE
+    with output_folder(picture.parent, [picture.name]):
+        stack_picture(stack, PICTURED, spacing).save(picture, format="PNG")
+    echo(f"  picture of some slices, and along the depth: {picture}")
     _say_what_is_next(folder, labelled=annotations is not None, indexed=_indexed_share(stack) > 0)
 
 
@@ -237,6 +249,7 @@ def _say_what_is_next(folder: Path, *, labelled: bool, indexed: bool) -> None:
     echo("\nNext:")
     echo(f"  cd {quote(str(folder))}")
     if not labelled:
+        echo("  electrode-grains preview         # a first look at grains, without any label")
         echo("  electrode-grains annotate        # label a few slices")
         if indexed:
             echo(
@@ -281,7 +294,7 @@ def prompt_float(question: str, option: str) -> float:
     if not sys.stdin.isatty():
         raise SettingsError(
             f"not stored in the files: {question}",
-            remedy=f"give it with {option}, such as {option} 50",
+            remedy=f"give it with {option}, such as {same_command(option, '50')}",
         )
     return float(click.prompt(question, type=click.FloatRange(min=0, min_open=True)))
 
@@ -347,7 +360,7 @@ def _facts(stack: xr.Dataset, spacing: float) -> str:
     dy, dx = stack.attrs["step_nm"]
     return (
         f"{depth} slices of {rows} x {columns} points, {dy:g} x {dx:g} nm each, "
-        f"{depth * spacing / 1000:.3g} um deep, {_indexed_share(stack):.0%} of the points indexed"
+        f"{depth * spacing / 1000:.3g} um deep, {_indexed_share(stack):.1%} of the points indexed"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -12,21 +12,20 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 
-from electrode_grains import datasets, ebsd, figures
+from electrode_grains import datasets, ebsd
 from electrode_grains.commands import Command
 from electrode_grains.commands.console import echo, progress, show_table
+from electrode_grains.commands.first_look import LARGEST_WINDOW, first_look
 from electrode_grains.commands.outputs import output_folder
 from electrode_grains.commands.project import open_project, project_options
+from electrode_grains.commands.stack_picture import main_laue_group, stack_picture
 from electrode_grains.crystal import laue_group_of_tsl_symmetry
-from electrode_grains.errors import InputError
+from electrode_grains.errors import InputError, UserError
 
 if TYPE_CHECKING:
     import xarray as xr
 
-TILE = 240  # pixels that a slice takes at most
-CAPTION, MARGIN = 14, 4
 LISTED = 5
 UPSAMPLING = 10  # a tenth of a pixel is enough to see drift
 
@@ -53,6 +52,9 @@ class Drift:
 @click.option("--count", default=9, show_default=True, type=click.IntRange(min=1),
               help="Slices in the picture.")  # fmt: skip
 @click.option("--step-nm", type=float, help="Distance of pixels, for plain images.")
+@click.option("--slice-spacing-nm", type=float, help="Thickness milled away between two scans.")
+@click.option("--grains/--no-grains", default=True, show_default=True,
+              help="Segment the middle of the stack for a first look.")  # fmt: skip
 @click.option(
     "-o",
     "--output",
@@ -65,13 +67,16 @@ def command(
     env: str | None,
     count: int,
     step_nm: float | None,
+    slice_spacing_nm: float | None,
+    grains: bool,
     output: Path | None,
 ) -> None:
     """Look at the slices in SCANS (a folder, or one file), or at those of the project.
 
     Prints names, sizes, spacing, phases, share of indexed points, drift and all problems, and
-    writes a picture of some slices: image quality, and crystal directions along z. Nothing has
-    to be configured and no screen is needed.
+    writes a picture of some slices and of a section along the depth: image quality, crystal
+    directions along z, and a first look at the grains, by the network that comes along. Nothing
+    has to be configured or labelled and no screen is needed.
 
     \b
     electrode-grains preview /data/nmc_07/ang
@@ -83,7 +88,7 @@ def command(
         options, file, spacing = (
             ebsd.ReadingOptions.checked(step_nm=step_nm),
             Path("preview.png"),
-            None,
+            slice_spacing_nm,
         )
     with progress("reading slices") as report_progress:
         stack, issues = ebsd.inspect_scans(readers, options=options, progress=report_progress)
@@ -108,10 +113,31 @@ def command(
         echo(f"\n{len(issues)} problems, the first ones:")
         for issue in issues[:LISTED]:
             echo(f"  {issue.slice}: {issue.problem} {issue.found}".rstrip())
+    spacing = _spacing(stack, spacing)
+    labels = _look(stack, spacing) if grains else None
     file = output or file
     with output_folder(file.parent, [file.name]):
-        montage(stack, count).save(file, format="PNG")
+        stack_picture(stack, count, spacing, labels).save(file, format="PNG")
     echo(f"\nPicture: {file.absolute()}")
+
+
+def _look(stack: xr.Dataset, spacing: float | None) -> NDArray[np.int32] | None:
+    """Grains of a first look; none, with the reason printed, where that is not possible."""
+    try:
+        labels = first_look(stack, main_laue_group(stack), spacing)
+    except UserError as refusal:
+        echo(f"\nNo first look at grains: {refusal.message}")
+        return None
+    whole = all(size <= most for size, most in zip(labels.shape, LARGEST_WINDOW, strict=True))
+    place = "" if whole else f" in the middle {' x '.join(map(str, LARGEST_WINDOW))} voxels"
+    echo(f"\nFirst look: {labels.max()} grains{place}. It is a preview, not a result: the network")
+    echo("has learnt from virtual particles, not from labels of this stack.")
+    return labels
+
+
+def _spacing(stack: xr.Dataset, given: float | None) -> float | None:
+    known: float | None = stack.attrs["slice_spacing_nm"]
+    return known if stack.attrs["has_depths"] else given or known
 
 
 def _of_project(project: Path | None, env: str | None) -> tuple[Any, Any, Path, float | None]:
@@ -125,16 +151,10 @@ def _of_project(project: Path | None, env: str | None) -> tuple[Any, Any, Path, 
 def facts(stack: xr.Dataset, spacing: float | None, drift: Drift) -> list[tuple[str, str]]:
     """Rows of the table: what a person wants to know of a stack first."""
     names, (depth, rows, columns) = stack.attrs["slices"], stack["image_quality"].shape
-    spacing = (
-        stack.attrs["slice_spacing_nm"]
-        if stack.attrs["has_depths"]
-        else (spacing or stack.attrs["slice_spacing_nm"])
-    )
+    spacing = _spacing(stack, spacing)
     dy, dx = stack.attrs["step_nm"]
     window = f"{rows * dy / 1000:.3g} x {columns * dx / 1000:.3g} um"
     quality = stack["image_quality"].to_numpy()
-    counted = Counter(stack["phase"].to_numpy().ravel().tolist())
-    phases = {int(phase["id"]): phase for phase in stack.attrs["phases"]}
     table = [
         ("slices", f"{depth}, {names[0]} to {names[-1]}"),
         ("points of a slice (y, x)", f"{rows} x {columns}, {window}"),
@@ -143,7 +163,7 @@ def facts(stack: xr.Dataset, spacing: float | None, drift: Drift) -> list[tuple[
             "distance of slices",
             f"{spacing:g} nm, {depth * spacing / 1000:.3g} um in all"
             if spacing
-            else "not stored in the files: init --slice-spacing-nm",
+            else "not stored in the files: give it to init with --slice-spacing-nm",
         ),
         ("indexed points", f"{float(stack['euler_angles'].notnull().all('angle').mean()):.1%}"),
         (
@@ -151,10 +171,10 @@ def facts(stack: xr.Dataset, spacing: float | None, drift: Drift) -> list[tuple[
             f"{np.nanmin(quality):.4g} to {np.nanmax(quality):.4g}, mean {np.nanmean(quality):.4g}",
         ),
     ]
-    for number, phase in phases.items():
-        share = counted.get(number, 0) / max(sum(counted.values()), 1)
-        named = f"{phase.get('material_name', '')}, symmetry {phase.get('symmetry', '?')}"
-        table.append((f"phase {number}", f"{named}, {share:.1%} of the points"))
+    table += [
+        (f"phase {number}", f"{phase.get('material_name', '')}, {_symmetry(phase)}{share}")
+        for number, phase, share in _shares_of_phases(stack)
+    ]
     if len(drift.steps):
         size = np.linalg.norm(drift.steps, axis=1)
         worst, least = int(size.argmax()), int(drift.correlation.argmin())
@@ -164,9 +184,28 @@ def facts(stack: xr.Dataset, spacing: float | None, drift: Drift) -> list[tuple[
             ("likeness of neighbours", f"correlation {np.median(drift.correlation):.2f}, least "
              f"{drift.correlation[least]:.2f} between {names[least]} and {names[least + 1]}"),
         ]  # fmt: skip
-    notes = stack.attrs["notes"]
-    table += [("notes", f"{len(notes)}: {notes[0]}")] if notes else []
-    return table
+    return table + [("note", note) for note in stack.attrs["notes"][:LISTED]]
+
+
+def _shares_of_phases(stack: xr.Dataset) -> list[tuple[int, Mapping[str, Any], str]]:
+    """Each phase of the header, with its share of the indexed points if these name phases."""
+    phases = {int(phase["id"]): phase for phase in stack.attrs["phases"]}
+    indexed = stack["euler_angles"].notnull().all("angle").to_numpy()
+    counted = Counter(stack["phase"].to_numpy()[indexed].tolist())
+    total = max(sum(counted.values()), 1)
+    # Files with one phase may number its points 0.
+    named = len(phases) > 1 or counted.keys() & phases.keys()
+    return [
+        (number, phase, f", {counted.get(number, 0) / total:.1%} of these" if named else "")
+        for number, phase in phases.items()
+    ]
+
+
+def _symmetry(phase: Mapping[str, Any]) -> str:
+    try:
+        return f"Laue group {laue_group_of_tsl_symmetry(phase['symmetry'])}"
+    except (KeyError, ValueError):
+        return f"symmetry {phase.get('symmetry', '?')}"
 
 
 def measure_drift(quality: NDArray[np.floating[Any]]) -> Drift:
@@ -191,53 +230,3 @@ def measure_drift(quality: NDArray[np.floating[Any]]) -> Drift:
         varied = before.std() > 0 and moved.std() > 0
         correlation.append(np.corrcoef(before.ravel(), moved.ravel())[0, 1] if varied else 0.0)
     return Drift(np.array(steps, float).reshape(-1, 2), np.array(correlation, float))
-
-
-def montage(stack: xr.Dataset, count: int) -> Any:
-    """Picture of slices that are spread evenly: image quality above crystal directions.
-
-    Returns
-    -------
-    PIL.Image.Image
-    """
-    quality = stack["image_quality"].to_numpy()
-    chosen = np.unique(np.linspace(0, len(quality) - 1, count).round().astype(int)).tolist()
-    low, high = figures.grey_range(quality)
-    scaled = np.clip((quality[chosen] - low) / max(high - low, 1e-12), 0, 1)
-    rows = [np.repeat(np.nan_to_num(scaled)[..., None], 3, axis=-1)]
-    if stack["euler_angles"].notnull().any():
-        try:
-            laue = laue_group_of_tsl_symmetry(stack.attrs["phases"][0]["symmetry"])
-        except (IndexError, KeyError, ValueError):
-            laue = "-1"
-        field = ebsd.stack_orientations(stack.isel(z=chosen), laue=laue)[:4]
-        rows.append(np.nan_to_num(ebsd.ipf_colors(np.moveaxis(field, 0, -1), laue)))
-    tiles = [[_tile(image) for image in row] for row in rows]
-    width, height = tiles[0][0].size
-    sheet = Image.new(
-        "RGB",
-        (len(chosen) * (width + MARGIN), CAPTION + len(rows) * (height + MARGIN)),
-        "white",
-    )
-    draw = ImageDraw.Draw(sheet)
-    for column, z in enumerate(chosen):
-        draw.text((column * (width + MARGIN) + 2, 1), _caption(stack.attrs["slices"][z]), "black")
-        for row, images in enumerate(tiles):
-            place = (column * (width + MARGIN), CAPTION + row * (height + MARGIN))
-            sheet.paste(images[column], place)
-    return sheet
-
-
-def _tile(colours: NDArray[np.floating[Any]]) -> Any:
-    """Image of a slice, enlarged by whole numbers or made smaller to fit a tile."""
-    image = Image.fromarray((np.clip(colours, 0, 1) * 255).astype(np.uint8))
-    longest = max(image.size)
-    factor = TILE // longest if longest <= TILE else TILE / longest
-    size: Sequence[int] = [max(round(side * factor), 1) for side in image.size]
-    resample = Image.Resampling.NEAREST if factor >= 1 else Image.Resampling.BOX
-    return image.resize((size[0], size[1]), resample)
-
-
-def _caption(name: str) -> str:
-    """Name that the built-in font can draw."""
-    return name.encode("ascii", "replace").decode()

@@ -88,10 +88,22 @@ def test_printed_commands_can_be_pasted(command, acquired, tmp_path, monkeypatch
 
 
 def test_init_asks_for_the_slice_spacing_which_ang_files_do_not_tell(command, slices, tmp_path):
-    done = command("init", tmp_path / "new", "--scans", slices / "scans")
+    scans = slices.rename(tmp_path / "Überlauf 3") / "scans"
+    done = command("init", tmp_path / "new", "--scans", scans)
     assert done.exit_code == 2
-    assert "--slice-spacing-nm" in done.output
+    whole = shlex.join(["init", str(tmp_path / "new"), "--scans", str(scans)])
+    assert f"{whole} --slice-spacing-nm 50" in done.output
     assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_of_stacks_is_answered_with_the_stacks_in_it(command, slices, tmp_path):
+    (tmp_path / "samples").mkdir()
+    stack = (slices / "scans").rename(tmp_path / "samples" / "Überlauf 3")
+    for words in (("preview",), ("init", tmp_path / "new", "--scans")):
+        done = command(*words, tmp_path / "samples")
+        assert done.exit_code == 2
+        assert "'Überlauf 3' with 8 scans" in done.output
+        assert shlex.quote(str(stack)) in done.output
 
 
 @pytest.mark.parametrize("spacing", [0.05, 50000, 0.9, 2])
@@ -174,6 +186,25 @@ def test_check_passes_what_is_right(command, own_project):
     assert "frames edax_2: cannot be told" in done.output
 
 
+def test_what_all_slices_share_is_said_once_and_after_what_is_doubtful(
+    command, slices, own_project
+):
+    for file in sorted((slices / "scans").glob("*.ang")):
+        text = file.read_text().replace("# XSTEP: 0.05", "# XSTEP: 0.0125")
+        file.write_text(text)
+    globals_ = own_project / "conf/local/globals.yml"
+    configured = yaml.safe_load(globals_.read_text())
+    configured["ebsd_scans"] = str(slices / "scans")
+    globals_.write_text(yaml.safe_dump(configured))
+    labels = own_project / "data/01_raw/slice_annotations"
+    (labels / "slice_005.png").rename(labels / "slice_007.png")
+    done = command("check", own_project)
+    assert done.exit_code == 0, done.output
+    first, second = done.output.split("with which a run goes on:\n")[1].splitlines()[:2]
+    assert "the label of slice_007" in first
+    assert second.strip().startswith("slice_000 and 7 more slices: the header says")
+
+
 def test_check_tells_all_problems_at_once(command, slices, tmp_path):
     project = tmp_path / "new"
     words = ("--slice-spacing-nm", 50, "--annotations", slices / "labels")
@@ -254,6 +285,41 @@ def test_colours_count_where_a_program_sorted_the_palette_anew(command, own_proj
     assert sorted(taken) == ["slice_001", "slice_002", "slice_003", "slice_005"]
     assert (taken["slice_001"] == classes).all()
     assert (taken["slice_003"] == classes).all()
+
+
+def test_jpegs_and_soft_edges_are_named_and_taken_on_demand(command, own_project, tmp_path):
+    painted, here = tmp_path / "painted", ("--project", own_project, "--replace")
+    painted.mkdir()
+    with Image.open(own_project / "data/01_raw/slice_annotations/slice_002.png") as image:
+        classes, colours = np.asarray(image), np.asarray(image.convert("RGB"))
+    soft = Image.fromarray(colours).resize((56, 48)).resize((28, 24))
+    soft.save(painted / "slice_002.png")
+    (painted / "slice_002.xcf").touch()
+    refused = command("annotate", "--import", painted, *here)
+    assert refused.exit_code == 2
+    assert "--blurred" in refused.output
+    Image.fromarray(colours).save(painted / "slice_005.jpg", quality=95)
+    refused = command("annotate", "--import", painted, *here)
+    assert refused.exit_code == 2
+    assert "JPEG" in refused.output
+    assert "slice_005.jpg" in refused.output
+    done = command("annotate", "--import", painted, *here, "--blurred")
+    assert done.exit_code == 0, done.output
+    assert "Not read, since no PNG or TIFF: slice_002.xcf" in done.output
+    for name in ("slice_002", "slice_005"):
+        with Image.open(own_project / f"data/01_raw/slice_annotations/{name}.png") as image:
+            taken = np.asarray(image)
+        clear = taken > 0
+        assert 0.3 < clear.mean() < 1
+        assert (taken[clear] == classes[clear]).mean() > 0.99
+
+
+def test_slices_to_label_are_named_or_counted(command, own_project):
+    here = ("--project", own_project, "--no-viewer")
+    by_name = command("annotate", "--slices", "slice_003, slice_006", *here)
+    assert by_name.exit_code == 0, by_name.output
+    assert "(86, 180, 233)" in by_name.output  # what to paint with
+    assert by_name.output == command("annotate", "--slices", "3,6", *here).output
 
 
 def test_import_takes_in_all_images_or_none(command, own_project, tmp_path):

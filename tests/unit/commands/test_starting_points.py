@@ -14,10 +14,12 @@ import yaml
 from kedro.pipeline import Node, Pipeline
 from PIL import Image
 
-from electrode_grains import pipeline_registry
+from electrode_grains import ebsd, pipeline_registry
 from electrode_grains.commands.new_project import as_yaml
 from electrode_grains.commands.preview import measure_drift
+from electrode_grains.commands.stack_picture import stack_picture
 from electrode_grains.composition import compose
+from electrode_grains.datasets.folders import ScanFolderDataset
 from electrode_grains.grain_maps import read_grain_map
 from electrode_grains.pipeline_registry import register_pipelines
 
@@ -50,27 +52,65 @@ def test_preview_shows_facts_and_slices_before_anything_is_configured(
     command, slices, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    done = command("preview", slices / "scans", "--count", 3)
+    done = command("preview", slices / "scans", "--count", 3, "--no-grains")
     assert done.exit_code == 0, done.output
-    for fact in ("8, slice_000 to slice_007", "24 x 28", "50 x 50 nm", "NMC532", "px rms"):
+    for fact in ("8, slice_000 to slice_007", "24 x 28", "50 x 50 nm", "px rms",
+                 "NMC532, Laue group -3m, 100.0% of these"):  # fmt: skip
         assert fact in done.output, fact
     with Image.open(tmp_path / "preview.png") as image:
         colours = np.asarray(image)
-    assert colours.shape == (14 + 2 * (24 * 8 + 4), 3 * (28 * 8 + 4), 3)
-    half = 14 + 24 * 8 + 4
+    height, width = 24 * 8 + 4, 28 * 8 + 4
+    assert colours.shape == (14 + 2 * height + 14 + 8 * 8 + 4, 3 * width, 3)
+    half = 14 + height
     assert (colours[20 : half - 8, 10:200, 0] == colours[20 : half - 8, 10:200, 2]).all()  # grey
     assert (colours[half:, :, 0] != colours[half:, :, 2]).any()
-    assert command("preview", slices / "scans").exit_code == 0  # its own picture
+
+
+def test_preview_shows_grains_of_a_stack_without_labels(command, slices, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = command("preview", slices / "scans", "--count", 2, "--slice-spacing-nm", 100)
+    assert done.exit_code == 0, done.output
+    count = int(done.output.split("First look: ")[1].split()[0])
+    assert 10 <= count <= 40  # the particle has 20
+    with Image.open(tmp_path / "preview.png") as image:
+        colours = np.asarray(image)
+    height, section = 24 * 8 + 4, 8 * 8 * 2  # slices twice a step apart
+    assert colours.shape[0] == 14 + 3 * height + 14 + section + 4
+    third = colours[14 + 2 * height : 14 + 3 * height - 4, : 28 * 8]
+    assert len(np.unique(third.reshape(-1, 3), axis=0)) > 5
+    again = command("preview", slices / "scans", "--no-grains")
+    assert again.exit_code == 0  # its own picture
+
+
+def test_a_section_along_the_depth_is_true_to_scale(slices):
+    readers = ScanFolderDataset(path=str(slices / "scans")).load()
+    stack, _ = ebsd.inspect_scans(readers)
+    heights = [
+        stack_picture(stack, 1, spacing).height - stack_picture(stack, 1, 50.0).height
+        for spacing in (50.0, 100.0, 25.0, None)
+    ]
+    assert heights == [0, 64, -32, 0]  # 8 slices of 50 nm, at 8 pixels a step
+
+
+def test_a_stack_that_shows_no_grain_has_a_picture_all_the_same(command, tmp_path, monkeypatch):
+    (tmp_path / "images").mkdir()
+    for z in range(4):
+        flat = np.full((24, 28), 90 + z, np.uint8)
+        Image.fromarray(flat).save(tmp_path / "images" / f"slice_{z}.png")
+    monkeypatch.chdir(tmp_path)
+    done = command("preview", tmp_path / "images", "--step-nm", 50)
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "preview.png").is_file()
 
 
 def test_preview_of_a_damaged_stack_names_the_problems(command, slices, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cut = slices / "scans" / "slice_006.ang"
     cut.write_text(cut.read_text()[:-900])
-    done = command("preview", slices / "scans")
+    done = command("preview", slices / "scans", "--no-grains")
     assert "slice_006" in done.output
     (tmp_path / "preview.png").write_bytes(b"somebody's picture")
-    assert command("preview", slices / "scans").exit_code == 2
+    assert command("preview", slices / "scans", "--no-grains").exit_code == 2
     assert (tmp_path / "preview.png").read_bytes() == b"somebody's picture"
 
 
