@@ -134,10 +134,15 @@ class Progress:
             self._run.begin(node.name)
 
     @hook_impl
-    def after_pipeline_run(self, pipeline: Pipeline) -> None:
-        """Log the time that all steps took."""
-        if self._run is not None:
-            logger.info("%d steps done in %.0f s", len(pipeline.nodes), self._run.stop())
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+        """Log the time that all steps took, and where to look."""
+        if self._run is None:
+            return
+        took, count = self._run.stop(), len(pipeline.nodes)
+        logger.info("%d step%s done in %s", count, "s" if count != 1 else "", duration(took))
+        if "report" in pipeline.all_outputs():
+            logger.info("report: %s", file_of(catalog, "report").absolute())
+            logger.info("next: electrode-grains report opens it, proofread lists likely errors")
 
     @hook_impl
     def on_pipeline_error(self) -> None:
@@ -154,13 +159,15 @@ def forecast(steps: Sequence[str], before: Mapping[str, float]) -> str:
     >>> forecast(["read_stack", "train_network"], {"read_stack": 2.0, "train_network": 600.0})
     '2 steps, about 10 min as in earlier runs on this machine. Shorter: a graphics card...'
     >>> forecast(["read_stack"], {})
-    '1 steps; how long they take is known once they ran on this machine'
+    '1 step; how long it takes is known once it ran on this machine'
     """
     known = [step for step in steps if step in before]
+    count = f"{len(steps)} step{'s' if len(steps) != 1 else ''}"
     if not known:
-        return f"{len(steps)} steps; how long they take is known once they ran on this machine"
+        they = "they take is known once they" if len(steps) != 1 else "it takes is known once it"
+        return f"{count}; how long {they} ran on this machine"
     seconds = sum(before[step] for step in known)
-    text = f"{len(steps)} steps, about {duration(seconds)} as in earlier runs on this machine"
+    text = f"{count}, about {duration(seconds)} as in earlier runs on this machine"
     if unknown := len(steps) - len(known):
         text += f", and {unknown} that never ran here"
     hints = [hint for step, hint in SHORTER.items() if before.get(step, 0.0) > 60 and step in steps]

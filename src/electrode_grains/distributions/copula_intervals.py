@@ -220,7 +220,8 @@ def _trace(surface: CopulaLikelihood, best: Array, drop: float, near: float) -> 
     ends = [_edge(held, best[0], top, drop, sign, (lower[0], upper[0])) for sign in (-1.0, 1.0)]
     places = [point[0] for point in edge]
     limits += [top - surface(point) <= near for point in edge if point[1] in (lower[1], upper[1])]
-    return _Region(edge, any(limits), ends[1] - ends[0] < RIDGE * (max(places) - min(places)))
+    is_ridge = bool(ends[1] - ends[0] < RIDGE * (max(places) - min(places)))
+    return _Region(edge, any(limits), is_ridge)
 
 
 def _profile(

@@ -1,3 +1,4 @@
+from .abstract import summarize
 from .charts import candidate_chart
 from .content import FIGURES, ReportContent
 from .descriptors import descriptor_illustration
@@ -64,6 +65,7 @@ __all__ = [
     "stack_alignment",
     "suspect_pictures",
     "suspect_sections",
+    "summarize",
     "table_1",
     "table_2",
     "table_3",

@@ -20,7 +20,7 @@ ALIGNED = {
 }
 
 
-def abstract(content: ReportContent) -> str:
+def summarize(content: ReportContent) -> str:
     """Summarize a report in one paragraph.
 
     Parameters
@@ -35,7 +35,7 @@ def abstract(content: ReportContent) -> str:
 
     Examples
     --------
-    >>> abstract(ReportContent("A", particle_summary={"grain_count": 5, "whole_grain_count": 3}))
+    >>> summarize(ReportContent("A", particle_summary={"grain_count": 5, "whole_grain_count": 3}))
     '5 grains; 3 of them lie wholly inside what was measured and enter the statistics.'
     """
     sentences = (_grains(content), _means(content), _network(content), _truth(content))

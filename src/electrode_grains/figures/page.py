@@ -15,7 +15,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from electrode_grains.errors import InputError
-from electrode_grains.figures.abstract import MEANS, abstract, mean_with_error
+from electrode_grains.figures.abstract import MEANS, mean_with_error, summarize
 from electrode_grains.figures.content import (
     FIGURE_ALIASES,
     FIGURES,
@@ -119,7 +119,7 @@ def report_page(content: ReportContent | Mapping[str, Any]) -> str:
         title=content.title,
         subtitle=content.subtitle,
         warnings=[str(warning) for warning in content.warnings],
-        abstract=abstract(content),
+        abstract=summarize(content),
         headlines=_headlines(content),
         scores=main_scores(content),
         particle_rows=[

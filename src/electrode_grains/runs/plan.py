@@ -7,6 +7,7 @@ from kedro.pipeline import Pipeline
 from electrode_grains.runs.provenance import Provenance
 
 FORCED = "forced"
+RECOMPUTED = "is recomputed"
 
 
 def plan_steps(
@@ -24,7 +25,7 @@ def plan_steps(
         if force:
             reasons[node.name] = FORCED
         elif anew:
-            reasons[node.name] = f"{anew[0]} is recomputed"
+            reasons[node.name] = f"{anew[0]} {RECOMPUTED}"
         elif reason := provenance.outdated_reason(node):
             reasons[node.name] = reason
     while True:
@@ -38,7 +39,7 @@ def plan_steps(
         for node in pipeline.nodes:
             for name in node.inputs:
                 if name in makers and makers[name].name in reasons:
-                    reasons.setdefault(node.name, f"{name} is recomputed")
+                    reasons.setdefault(node.name, f"{name} {RECOMPUTED}")
             for name in node.outputs:
                 if name in needed_by and not provenance.store.paths(name):
                     reason = f"{needed_by[name]} needs {name}, which no file keeps"

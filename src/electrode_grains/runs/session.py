@@ -17,7 +17,7 @@ from kedro.pipeline import Pipeline
 from electrode_grains.errors import SettingsError
 from electrode_grains.runs.configuration import RunConfiguration
 from electrode_grains.runs.lock import one_run
-from electrode_grains.runs.plan import FORCED, plan_steps
+from electrode_grains.runs.plan import FORCED, RECOMPUTED, plan_steps
 from electrode_grains.runs.project import open_provenance
 from electrode_grains.runs.recorder import InputChangedError
 
@@ -167,11 +167,20 @@ def _unknown(whole: Pipeline, chosen: Mapping[str, Any], reason: str) -> Setting
 
 def _log_plan(asked: Pipeline, reasons: Mapping[str, str]) -> None:
     """Say what runs and why, and what is skipped."""
-    for name, reason in reasons.items():
-        if reason != FORCED:
+    causes = {name: reason for name, reason in reasons.items() if reason != FORCED}
+    following = [name for name, reason in causes.items() if reason.endswith(RECOMPUTED)]
+    for name, reason in causes.items():
+        if name not in following:
             logger.info("%s: will run (%s)", name, reason)
+    if following:
+        logger.info("so will the steps that use it: %s", ", ".join(following))
     skipped = [node.name for node in asked.nodes if node.name not in reasons]
-    if skipped:
+    if not reasons:
+        count = len(skipped)
+        logger.info(
+            "%d of %d steps are up to date: nothing to do (--force runs them)", count, count
+        )
+    elif skipped:
         logger.info(
             "%d of %d steps are up to date and are skipped (--force runs them): %s",
             len(skipped),

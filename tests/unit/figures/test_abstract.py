@@ -1,7 +1,7 @@
 import pytest
 
 from electrode_grains.figures import ReportContent, report_page
-from electrode_grains.figures.abstract import abstract, mean_with_error
+from electrode_grains.figures.abstract import mean_with_error, summarize
 
 FITS = {
     "equivalent_diameter_nm": {"mean": 518.4, "std": 128.0, "sample_size": 400, "unit": "nm"},
@@ -25,7 +25,7 @@ WHOLE = ReportContent(
 
 
 def test_a_whole_run_is_told_in_one_paragraph():
-    assert abstract(WHOLE) == (
+    assert summarize(WHOLE) == (
         "640 grains from 3 slices, taken as aligned; 400 of them lie wholly inside what was "
         "measured and enter the statistics. Means with their standard errors: equivalent diameter "
         "518 ± 6 nm (standard deviation 128), sphericity 0.813 ± 0.003 (standard deviation 0.050). "
@@ -37,10 +37,10 @@ def test_a_whole_run_is_told_in_one_paragraph():
 
 
 def test_what_is_missing_is_not_spoken_of():
-    assert abstract(ReportContent("A")) == ""
+    assert summarize(ReportContent("A")) == ""
     assert 'class="abstract"' not in report_page(ReportContent("A"))
     map_of_grains = ReportContent("A", particle_summary={"grain_count": 5})
-    assert abstract(map_of_grains) == "5 grains."
+    assert summarize(map_of_grains) == "5 grains."
 
 
 def test_the_standard_error_is_that_of_a_mean():

@@ -152,7 +152,8 @@ def fit_copulas(
     fits = in_processes(distributions.model_pair, tasks, is_long=_is_long(grain_sample, goodness))
     for (x, y), fit in zip(chosen, fits, strict=True):
         best, tested = fit.best, fit.goodness_of_fit
-        name = f"{best.family} rotated by {best.rotation} degrees" if best else "no copula"
+        name = best.family if best else "no copula"
+        name += f" rotated by {best.rotation} degrees" if best and best.rotation else ""
         p_value = tested.p_value if tested else float("nan")
         logger.info("%s ~ %s: %s, %d grains, p = %.2f", x, y, name, fit.sample_size, p_value)
         results.append(fit.model_copy(update={"x": x, "y": y}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 else:
     # Kedro evaluates all hints; matplotlib, plotly and torch come when needed.
     Figure = PlotlyFigure = UNet3D = ValidationScores = Any
+
+logger = logging.getLogger(__name__)
 
 # Figure 6 shows a grain that is large enough to be seen and not larger than usual.
 SHOWN_GRAIN_QUANTILE = 0.75
@@ -217,46 +220,48 @@ def write_report(
     if class_probability_volume is not None:
         boundary = class_probability_volume.sel(channel="boundary").to_numpy()
     particle = settings.get("particle", {})
-    return figures.report_page(
-        figures.ReportContent(
-            title=str(particle.get("name", "particle")),
-            subtitle=str(particle.get("material", "")),
-            figures=drawn,
-            tables=tables,
-            grain_table=grain_table,
-            particle_summary=particle_summary.to_dict(),
-            mesh=coloured_mesh(labels, spacing_of(grain_label_volume), grain_table, laue),
-            slices=figures.slice_browser(
-                below,
-                labels,
-                boundary,
-                colours,
-                spacing_nm=spacing_of(grain_label_volume),
-                slice_names=list(index.get("slices") or ()),
-            ),
-            suspects=suspect_table,
-            suspect_pictures=()
-            if suspect_table is None
-            else figures.suspect_pictures(suspect_table, below, labels, colours),
-            candidates=candidates,
-            formulas=formulas,
-            provenance={
-                **describe_run(),
-                "data_fingerprints": {
-                    **({"ebsd_scans": index["fingerprint"]} if "fingerprint" in index else {}),
-                    **({} if quality is None else {"image_quality_volume": fingerprint(quality)}),
-                    "grain_label_volume": fingerprint(labels),
-                    "grain_table": fingerprint(pd.util.hash_pandas_object(grain_table).to_numpy()),
-                },
-                "parameters": settings,
+    content = figures.ReportContent(
+        title=str(particle.get("name", "particle")),
+        subtitle=str(particle.get("material", "")),
+        figures=drawn,
+        tables=tables,
+        grain_table=grain_table,
+        particle_summary=particle_summary.to_dict(),
+        mesh=coloured_mesh(labels, spacing_of(grain_label_volume), grain_table, laue),
+        slices=figures.slice_browser(
+            below,
+            labels,
+            boundary,
+            colours,
+            spacing_nm=spacing_of(grain_label_volume),
+            slice_names=list(index.get("slices") or ()),
+        ),
+        suspects=suspect_table,
+        suspect_pictures=()
+        if suspect_table is None
+        else figures.suspect_pictures(suspect_table, below, labels, colours),
+        candidates=candidates,
+        formulas=formulas,
+        provenance={
+            **describe_run(),
+            "data_fingerprints": {
+                **({"ebsd_scans": index["fingerprint"]} if "fingerprint" in index else {}),
+                **({} if quality is None else {"image_quality_volume": fingerprint(quality)}),
+                "grain_label_volume": fingerprint(labels),
+                "grain_table": fingerprint(pd.util.hash_pandas_object(grain_table).to_numpy()),
             },
-            warnings=[
-                *collect_warnings(results),
-                *unresolved_grains(grain_table, particle_summary),
-            ],
-            **results,
-        )
+            "parameters": settings,
+        },
+        warnings=[
+            *collect_warnings(results),
+            *unresolved_grains(grain_table, particle_summary),
+        ],
+        **results,
     )
+    logger.info("%s: %s", content.title, figures.summarize(content))
+    if content.warnings:
+        logger.info("%d warnings about these results are in the report", len(content.warnings))
+    return figures.report_page(content)
 
 
 def orientation_colours(
