@@ -93,7 +93,7 @@ def _views(
     part = stack.isel(place)
     low, high = figures.grey_range(stack["image_quality"].to_numpy())
     scaled = np.clip((part["image_quality"].to_numpy() - low) / max(high - low, 1e-12), 0, 1)
-    views = [np.repeat(np.nan_to_num(scaled)[..., None], 3, axis=-1)]
+    views: list[Colours] = [np.repeat(np.nan_to_num(scaled)[..., None], 3, axis=-1)]
     if stack["euler_angles"].notnull().any():
         laue = main_laue_group(stack)
         field = ebsd.stack_orientations(part, laue=laue)[:4]

@@ -246,4 +246,5 @@ def classes_of_colours(
             remedy="draw in the colours of the palette with the pencil tool, antialiasing off; or "
             "import with --blurred, which takes such points as not labelled",
         )
-    return values.astype(np.uint8)[index].reshape(colours.shape[:2])
+    classes: NDArray[np.uint8] = values.astype(np.uint8)[index].reshape(colours.shape[:2])
+    return classes
