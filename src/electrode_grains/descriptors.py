@@ -385,8 +385,8 @@ def _declare_measured() -> None:
     for part in "wxyz":
         _declare(f"orientation_{part}", f"Orientation {part}", "mean lattice orientation",
                  page="lattice")  # fmt: skip
-    for angle in ("phi1", "Phi", "phi2"):
-        _declare(f"bunge_{angle}", f"Bunge {angle}", "mean lattice orientation", unit="rad",
+    for angle, written in (("phi1", "φ₁"), ("Phi", "Φ"), ("phi2", "φ₂")):
+        _declare(f"bunge_{angle}", f"Bunge {written}", "mean lattice orientation", unit="rad",
                  page="lattice")  # fmt: skip
     _declare("grain_orientation_spread", "Orientation spread", "mean misorientation to the mean",
              unit="rad", limits=(0.0, math.pi), page="lattice")  # fmt: skip

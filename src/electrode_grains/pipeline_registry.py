@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,10 @@ STEPS = {
 }
 
 
+TRUTH = {"true_grain_label_volume", "acquired_label_stack"}
+COMPARING = {"compare_with_truth"}
+"""Steps that make nothing without a truth, though they take it as optional."""
+
 FROM_GRAIN_MAP = {
     "grain_map": grain_map,
     **{name: STEPS[name] for name in ("characterization", "modelling", "reporting")},
@@ -64,6 +69,8 @@ def register_pipelines() -> dict[str, Pipeline]:
         others = {name: pipelines.pop(name) for name in beside}
     else:
         pipelines = {name: step.create_pipeline() for name, step in STEPS.items()}
+        if declared.get("virtual_particle") is not True:
+            pipelines = without_truth(pipelines)
         others = {
             "export": export.create_pipeline(),
             "generation": generation.create_pipeline(),
@@ -78,6 +85,16 @@ def register_pipelines() -> dict[str, Pipeline]:
         **others,
         **pipelines,
     }
+
+
+def without_truth(steps: Mapping[str, Pipeline]) -> dict[str, Pipeline]:
+    """Steps as they are where nobody knows the true grains: without what compares with them."""
+    sources = sum(steps.values(), Pipeline([])).inputs() - TRUTH
+    kept = {
+        name: Pipeline([node for node in step.nodes if node.name not in COMPARING])
+        for name, step in steps.items()
+    }
+    return compose(kept, sources)
 
 
 def virtual_pipelines(analysis: Pipeline) -> dict[str, Pipeline]:

@@ -226,7 +226,10 @@ def test_a_step_that_did_not_run_has_no_warnings():
 def test_warnings_of_all_steps_are_collected():
     told = collect_warnings(
         {
-            "scan_index": {"notes": ["S00: the header says 160 x 140", "S01: the same"]},
+            "scan_index": {
+                "slices": ["S00", "S01"],
+                "notes": ["S00 and 1 more slice: the header says 160 x 140"],
+            },
             "slice_transforms": {
                 "flags": [[], ["matches no earlier slice"]],
                 "notes": ["a slow rotation of 3.8 degrees"],
@@ -260,7 +263,7 @@ def test_warnings_of_all_steps_are_collected():
     )
     assert len(told) == 8
     assert "S00" in told[0]
-    assert "slice 1" in told[1]
+    assert "slice S01" in told[1]
     assert "slow rotation" in told[2]
     assert told[3] == "check slice_numbers"
     assert "single grain" in told[4]

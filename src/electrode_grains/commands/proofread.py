@@ -117,7 +117,7 @@ def command(
         return
     listed = suspects.head(count)
     show_table(
-        f"{len(listed)} of {len(suspects)} suspects",
+        f"The {len(listed)} most doubtful of {len(suspects)} suspicious grains",
         ("rank", "grain", "z,y,x", "voxels", "suspicion", "reason"),
         [
             (int(row.rank), int(row.label), f"{row.z},{row.y},{row.x}", int(row.voxel_count),

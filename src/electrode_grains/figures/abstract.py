@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from electrode_grains.figures.content import ReportContent
 from electrode_grains.figures.style import characteristic_name
 from electrode_grains.figures.tables import unit_of
@@ -56,12 +58,20 @@ def _grains(content: ReportContent) -> str:
         return ""
     whole = content.particle_summary.get("whole_grain_count")
     slices = len((content.scan_index or {}).get("slices") or ())
-    aligned = ALIGNED.get(str((content.slice_transforms or {}).get("mode")), "")
+    aligned = _alignment(content.slice_transforms or {})
     source = f" from {slices} slices{aligned}" if slices else ""
     rest = "" if whole is None else (
         f"; {whole} of them lie wholly inside what was measured and enter the statistics"
     )  # fmt: skip
     return f"{count} grains{source}{rest}."
+
+
+def _alignment(transforms: Mapping[str, Any]) -> str:
+    """How slices were aligned; that they were left in place where none of them moved."""
+    mode, matrices = str(transforms.get("mode")), transforms.get("matrices")
+    if mode != "none" and matrices is not None and np.allclose(matrices, np.eye(3)):
+        return ", left as scanned, since no drift was found"
+    return ALIGNED.get(mode, "")
 
 
 def _means(content: ReportContent) -> str:

@@ -148,7 +148,10 @@ FIGURES: Mapping[str, FigureEntry] = {
     ),
     "4": FigureEntry("boundary", "Figure 4", "Prediction for a slice without annotation."),
     "depth_curve": FigureEntry(
-        "segmentation", "Depth of minima", "What the depth of minima does to the segmentation."
+        "segmentation",
+        "Depth of minima",
+        "How the number of grains, and the scores on annotated slices, "
+        "depend on the depth that a minimum must have to become a region.",
     ),
     "5": FigureEntry(
         "segmentation",

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sympy import Expr
 
+# Order and argument of the modified function of the first kind, as SymPy presents them.
+BESSEL = r"<mi>besseli</mi><mrow><mo>\(</mo>(<mn>\d+</mn>)<mo>,</mo>"
 _DOUBLE_STRUCK_E = "\u2147"  # which fonts draw unlike the e of a book
 
 
@@ -61,6 +63,7 @@ def formula_in_mathml(name: str, formula: str) -> str:
     presented = mathml(formula_expression(formula), printer="presentation")
     presented = html.unescape(presented).replace(_DOUBLE_STRUCK_E, "e")
     presented = presented.replace("<mi>beta</mi>", "<mi>B</mi>")  # Euler's function
+    presented = re.sub(BESSEL, r"<msub><mi>I</mi>\1</msub><mrow><mo>(</mo>", presented)
     latex = formula_in_latex(name, formula)
     function, arguments = name.rstrip(")").split("(")
     left = f"<mi>{function}</mi><mo>(</mo><mi>{arguments}</mi><mo>)</mo><mo>=</mo>"

@@ -204,10 +204,14 @@ def _headlines(content: ReportContent) -> list[dict[str, str]]:
         if (text := mean_with_error(fits.get(name) or {}, digits))
     ]
     return means + [
-        {"value": display_cell(summary[key]), "name": name, "unit": unit}
+        {"value": _headline(key, summary[key]), "name": name, "unit": unit}
         for key, (name, unit) in HEADLINES.items()
         if summary.get(key) is not None
     ]
+
+
+def _headline(key: str, value: Any) -> str:
+    return f"{value:.1%}" if key.endswith("_share") else display_cell(value)
 
 
 def _figures(figures: Mapping[str, Picture]) -> dict[str, list[dict[str, Any]]]:

@@ -230,9 +230,49 @@ def section_values(content: ReportContent) -> dict[str, list[tuple[str, Rows]]]:
     }
 
 
+NAMES: Mapping[str, str] = {
+    "frames.frames": "frames of the orientations",
+    "frames.hexagonal_x": "x of hexagonal crystals lies along",
+    "frames.by": "frames chosen by",
+    "indexed_share": "share of points with an orientation",
+    "from_volume": "slices of a volume file",
+    "stack_notes": "notes on the stack",
+    "fingerprint": "digest of the scans",
+    "annotation.interior_rand_error": "adapted Rand error inside grains of annotated slices",
+    "annotation.interior_information": "variation of information inside grains / bit",
+    "annotation.boundary_precision": "boundary precision on annotated slices",
+    "annotation.boundary_recall": "boundary recall on annotated slices",
+    "annotation.boundary_f1": "boundary F1 on annotated slices",
+    "annotation.annotated_slices": "annotated slices",
+    "orientations.high_angle_faces": "faces between points above 15 degrees",
+    "orientations.high_angle_recall": "share of these faces on grain boundaries",
+    "orientations.second_orientation_share": "share of grains with a second orientation",
+    "bingham": "Bingham's statistic (axes uniform on the sphere)",
+    "bingham_p_value": "p of Bingham's statistic",
+    "rayleigh": "Rayleigh's statistic (azimuths uniform)",
+    "rayleigh_p_value": "p of Rayleigh's statistic",
+}
+"""What values are called for a reader, where their words do not say it."""
+
+SPELLED = {"laue": "Laue", "f1": "F1", "rand": "Rand", "brier": "Brier", "aic": "AIC",
+           "um2": "/ µm²", "um3": "/ µm³", "nm": "/ nm", "nm3": "/ nm³", "px": "/ px",
+           "degrees": "/ degrees"}  # fmt: skip
+
+
 def humanize(name: str) -> str:
-    """Write the dotted name of a nested value for a reader."""
-    return name.replace("_", " ").replace(".", ", ")
+    """Write the dotted name of a nested value for a reader.
+
+    Examples
+    --------
+    >>> humanize("laue_group"), humanize("void_volume_um3"), humanize("frames.by")
+    ('Laue group', 'void volume / µm³', 'frames chosen by')
+    """
+    if name in NAMES:
+        return NAMES[name]
+    parts = name.replace("pseudo_symmetry", "pseudo-symmetry").split(".")
+    return ", ".join(
+        " ".join(SPELLED.get(word, word) for word in part.split("_")) for part in parts
+    )
 
 
 def validation_table(scores: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -281,8 +321,8 @@ def value_rows(values: Mapping[str, Any], path: str = "") -> list[tuple[str, str
         if key == "schema_version":
             continue
         name = f"{path}.{key}" if path else str(key)
-        if isinstance(value, Mapping) and value:
-            rows += value_rows(value, name)
+        if isinstance(value, Mapping):
+            rows += value_rows(value, name) if value else [(name, "none")]
         else:
             rows.append((name, _value_text(value)))
     return rows

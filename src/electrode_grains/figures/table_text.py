@@ -9,6 +9,7 @@ from unicodedata import lookup
 import numpy as np
 import pandas as pd
 
+from electrode_grains.descriptors import DESCRIPTORS
 from electrode_grains.figures.style import (
     CHARACTERISTICS,
     FAMILIES,
@@ -146,16 +147,18 @@ def heading(column: str) -> str:
 
     Examples
     --------
-    >>> heading("volume_nm3"), heading("delta_aic"), heading("sample_size")
-    ('Volume / nm³', 'ΔAIC', 'Sample size')
+    >>> heading("volume_nm3"), heading("delta_aic"), heading("radial_angle")
+    ('Volume / nm³', 'ΔAIC', 'Radial angle / rad')
     """
     if column in HEADINGS:
         return HEADINGS[column]
+    if (known := DESCRIPTORS.get(column)) is not None:
+        unit = UNIT_SUFFIXES.get(known.unit or "", known.unit)
+        return f"{known.title} / {unit}" if unit else known.title
     stem, _, suffix = column.rpartition("_")
     if stem and suffix in UNIT_SUFFIXES:
         return f"{stem.replace('_', ' ').capitalize()} / {UNIT_SUFFIXES[suffix]}"
-    known = CHARACTERISTICS.get(column)
-    return f"{known.title} / {known.unit}" if known and known.unit else characteristic_name(column)
+    return characteristic_name(column)
 
 
 def display_rows(table: pd.DataFrame) -> list[list[str]]:

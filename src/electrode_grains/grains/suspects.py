@@ -28,6 +28,7 @@ SECOND_SHARE = 0.1  # of a grain's trusted points that agree on another orientat
 LOW_CONVEXITY = 0.7
 LARGEST_PART = 2.0  # of any criterion, so that none dominates
 MENTION_THRESHOLD = 0.5
+UNNAMED = "a little of several"
 SUSPECT_COLUMNS = (
     "rank", "label", "suspicion", "reason", "z", "y", "x", "voxel_count", "size_deviations",
     "convexity", "surrounding_boundary", "neighbour_count", "nearest_misorientation_degrees",
@@ -124,7 +125,7 @@ def rank_suspects(
     parts = _parts(grains)
     grains["suspicion"] = parts.sum(axis=1)
     grains["reason"] = [
-        ", ".join(parts.columns[row >= MENTION_THRESHOLD]) for row in parts.to_numpy()
+        ", ".join(parts.columns[row >= MENTION_THRESHOLD]) or UNNAMED for row in parts.to_numpy()
     ]
     suspects = grains.loc[grains["suspicion"] > least_suspicion].sort_values(
         ["suspicion", "label"], ascending=[False, True]

@@ -171,6 +171,26 @@ def test_a_grain_map_and_slices_do_not_go_together(command, grain_map, acquired,
     assert "--slice-spacing-nm" in done.output
 
 
+def test_a_flow_of_own_scans_compares_with_no_truth(tmp_path, monkeypatch):
+    """Nothing of a virtual particle stands in it; in every other step it is that of the demo."""
+
+    def analysis(declared):
+        (tmp_path / "pyproject.toml").write_text(
+            f'[tool.kedro]\npackage_name = "electrode_grains"\n{declared}'
+        )
+        monkeypatch.setattr(pipeline_registry, "PROJECT", tmp_path)
+        return register_pipelines()["__default__"]
+
+    virtual = analysis("[tool.electrode_grains]\nvirtual_particle = true\n")
+    own = analysis("")
+    steps = [{node.name for node in flow.nodes} for flow in (virtual, own)]
+    assert steps[0] - steps[1] == {"compare_with_truth", "draw_truth"}
+    assert steps[1] < steps[0]
+    truth = {"true_grain_label_volume", "acquired_label_stack"}
+    assert virtual.inputs() - own.inputs() == truth
+    assert own.inputs() < virtual.inputs()
+
+
 def test_all_steps_of_a_grain_map_have_what_they_read(tmp_path, monkeypatch):
     (tmp_path / "pyproject.toml").write_text(
         '[tool.kedro]\npackage_name = "electrode_grains"\n'

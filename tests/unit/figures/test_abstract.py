@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from electrode_grains.figures import ReportContent, report_page
@@ -34,6 +35,26 @@ def test_a_whole_run_is_told_in_one_paragraph():
         "matched grains 0.970, adapted Rand error 0.030. Computed 2026-11-29 by Electrode Grains "
         "0.1.0 on Linux, 2 cores."
     )
+
+
+@pytest.mark.parametrize(
+    ("shift", "said"), [(0.0, "left as scanned, since no drift was found"), (0.4, "aligned by")]
+)
+def test_slices_that_did_not_move_are_not_called_aligned(shift, said):
+    matrices = np.tile(np.eye(3), (3, 1, 1))
+    matrices[1, 0, 2] = shift
+    content = ReportContent(
+        "A",
+        particle_summary={"grain_count": 5},
+        scan_index={"slices": ["a", "b", "c"]},
+        slice_transforms={"mode": "rigid_body", "matrices": matrices.tolist()},
+    )
+    assert said in summarize(content)
+
+
+def test_the_measured_share_is_written_in_percent():
+    content = ReportContent("A", particle_summary={"measured_share": 0.9876})
+    assert "<strong>98.8%</strong>" in report_page(content)
 
 
 def test_what_is_missing_is_not_spoken_of():

@@ -74,3 +74,9 @@ def test_formulas_are_well_formed_on_the_page_and_name_all_parameters(family):
     names = {symbol.name for symbol in formula_expression(family.formula).free_symbols}
     assert set(family.parameter_names) <= names
     assert "&" not in formula_in_latex("f(x)", family.formula)
+
+
+def test_bessel_functions_are_written_as_in_books():
+    page = formula_in_mathml("f(x)", MARGINAL_FAMILIES["von_mises"].formula)
+    assert "<msub><mi>I</mi><mn>0</mn></msub><mrow><mo>(</mo><mi>κ</mi><mo>)</mo></mrow>" in page
+    assert "besseli" not in page

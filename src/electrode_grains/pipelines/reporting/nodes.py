@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 # Figure 6 shows a grain that is large enough to be seen and not larger than usual.
 SHOWN_GRAIN_QUANTILE = 0.75
 DOUBTFUL_P_VALUE = 0.05
+LISTED_NOTES = 5  # of scans, at the top of the report
 UNKNOWN_GREY = 0.5  # colour of grains without orientation
 DERIVED_FROM = ("equivalent_diameter_nm", "sphericity")
 
@@ -164,7 +165,7 @@ def draw_distributions(
         figures.derived_histogram(
             surface,
             distributions.implied_density(distributions.specific_surface_area, joint),
-            r"Specific surface area $6/(d\,s)$ / $\mathrm{\mu m^{-1}}$",
+            r"Surface area per volume $6/(d\,s)$ / $\mathrm{\mu m^{-1}}$",
             joint.copula.family if joint else None,
         ),
     )
@@ -333,11 +334,14 @@ def collect_warnings(results: Mapping[str, Any]) -> list[str]:
     index = results.get("scan_index") or {}
     warnings = list(index.get("stack_notes", []))
     notes = list(index.get("notes", []))[len(warnings) :]
-    warnings += [f"{len(notes)} scans: {notes[0]}"] if notes else []
+    warnings += notes[:LISTED_NOTES]
+    if more := len(notes[LISTED_NOTES:]):
+        warnings.append(f"{more} more notes on scans, see Slices")
     transforms = results.get("slice_transforms") or {}
+    names = index.get("slices") or ()
     warnings += [
-        f"slice {index} of the stack: {flag}"
-        for index, flags in enumerate(transforms.get("flags") or ())
+        f"slice {names[z] if z < len(names) else z}: {flag}"
+        for z, flags in enumerate(transforms.get("flags") or ())
         for flag in flags
     ]
     warnings += transforms.get("notes") or []
