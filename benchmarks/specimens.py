@@ -15,11 +15,15 @@ from numpy.typing import NDArray
 
 from electrode_grains.boundary import normalize_contrast, standardize_channel
 from electrode_grains.ebsd.orientations import neighbour_misorientation, quaternions_from_euler
-from electrode_grains.phantom import AcquisitionSettings, acquire, virtual_particle
-from electrode_grains.tessellation import ArchitectureSettings
+from electrode_grains.phantom import (
+    AcquisitionSettings,
+    ParticleSettings,
+    acquire,
+    virtual_particle,
+)
 
 SHAPE, SPACING, LAUE = (64, 128, 128), (50.0, 50.0, 50.0), "-3m"
-ARCHITECTURE = ArchitectureSettings()
+PARTICLE = ParticleSettings()
 LABELLED = (14, 25, 38, 49)
 JUDGES = (19, 31, 44)  # labelled as well, but only to judge by
 
@@ -67,7 +71,7 @@ class Specimen:
 def make_specimen(
     seed: int,
     slices: Sequence[int] = (*LABELLED, *JUDGES),
-    architecture: ArchitectureSettings = ARCHITECTURE,
+    grown: ParticleSettings = PARTICLE,
     **imperfections: float,
 ) -> Specimen:
     """Grow, mill, scan and align a particle, as the demo does."""
@@ -78,7 +82,14 @@ def make_specimen(
         rotate_orientations,
     )
 
-    particle = virtual_particle(SHAPE, SPACING, np.random.default_rng(seed), architecture)
+    particle = virtual_particle(
+        SHAPE,
+        SPACING,
+        np.random.default_rng(seed),
+        grown,
+        low_angle_share=grown.low_angle_share,
+        special_share=grown.special_share,
+    )
     settings = AcquisitionSettings(annotated_slices=tuple(slices), **imperfections)
     scan = acquire(particle, np.random.default_rng(seed + 1000), settings)
     transforms = estimate_transforms(scan.image_quality)

@@ -26,7 +26,7 @@ from electrode_grains.boundary import (
     training_fingerprint,
 )
 from electrode_grains.datasets.checkpoints import FolderStates
-from electrode_grains.tessellation import ArchitectureSettings
+from electrode_grains.phantom import ParticleSettings
 
 SEEDS = range(70, 82)
 MARGIN = 8  # slices at both ends of a particle that teach nothing: the next particle is near
@@ -43,7 +43,7 @@ def teacher(seed: int, folder: Path) -> Specimen:
     made = make_specimen(
         seed,
         range(SHAPE[0]),
-        ArchitectureSettings(mean_diameter_nm=diameter, diameter_shape_nm=9 * diameter),
+        ParticleSettings(mean_diameter_nm=diameter, diameter_shape_nm=9 * diameter),
         noise=float(rng.uniform(0.5, 2)),
         curtaining=float(rng.uniform(0, 0.12)),
         brightness_drift=float(rng.uniform(0, 0.12)),

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from electrode_grains.ebsd.orientations import (
     euler_from_quaternions,
+    laue_group,
     multiply,
     random_orientations,
 )
@@ -25,8 +26,10 @@ GRAIN_QUALITY, SURROUNDING_QUALITY, NOISE_QUALITY = 200.0, 70.0, 14.0
 BOUNDARY_DROP = 0.55
 ORIENTATION_CONTRAST = 0.12
 BEAM_SIGMA_PX = 0.7
-SUBSURFACE_WEIGHT = 0.35
+SIGNAL_QUANTILES = np.array([1, 3, 5]) / 6  # of the signal, by the depth that it comes from
+SHADOWED = 0.35  # of the rows, from the bottom, is where the wall of the trench shades the detector
 ANGULAR_NOISE_DEGREES = 0.4
+LAUE = "-3m"
 UNINDEXED_PULL = 1.0  # of a boundary on patches that are not indexed, in their spreads
 
 
@@ -81,27 +84,29 @@ def acquire(
         If a slice to be labelled does not exist.
     """
     depth = particle.labels.shape[0]
-    outside = [z for z in settings.annotated_slices if not 0 <= z < depth]
-    if outside:
-        raise SettingsError(
-            "a slice to be annotated does not exist",
-            found=str(outside),
-            expected=f"0 to {depth - 1}",
-        )
-    matrices = _drift(depth, particle.labels.shape, settings, rng)
+    _check_slices(settings, depth)
+    # Draws of their own, so that one does not change the others.
+    patches, accidents = rng.spawn(2)
+    matrices = _drift(depth, particle.labels.shape, settings, rng, accidents)
     jitter = rng.normal(0, settings.thickness_jitter, depth)
     depths = np.asarray((np.arange(depth) + jitter) * particle.spacing[0], np.float64)
     labels, points = _sample(particle, matrices, depths)
-    below = particle.label_at(points + np.array([0, 0, particle.spacing[0]]))
+    below = [
+        particle.label_at(points + np.array([0, 0, deeper])).reshape(labels.shape)
+        for deeper in -settings.information_depth_nm * np.log1p(-SIGNAL_QUANTILES)
+    ]
     contrast = BoundaryContrast.of(particle.orientations, settings.weak_boundary_degrees)
-    blur = _boundary_strength(labels, below.reshape(labels.shape), contrast)
-    patches = rng.spawn(1)[0]  # so that other draws do not depend on patches
-    euler, confidence = _index(particle, points, labels, blur, matrices, settings, rng, patches)
+    blur = _boundary_strength(labels, below, contrast)
+    shadow = settings.shadow * _shadow(labels.shape, accidents)
+    dim = np.minimum(blur + shadow, 1.0)
+    euler, confidence = _index(
+        particle, points, labels, dim, matrices, settings, rng, patches, accidents
+    )
     annotations = {
         z: annotate(labels[z], settings.annotation_error, rng) for z in settings.annotated_slices
     }
     return Acquisition(
-        image_quality=_image_quality(particle, labels, blur, settings, rng),
+        image_quality=_image_quality(particle, labels, below, blur, shadow, settings, rng),
         confidence_index=confidence,
         euler_angles=euler,
         phase=np.ones(labels.shape, np.int16),
@@ -112,16 +117,41 @@ def acquire(
     )
 
 
+def _check_slices(settings: AcquisitionSettings, depth: int) -> None:
+    for what, named in (
+        ("annotated", settings.annotated_slices),
+        ("lost", settings.lost_slices),
+    ):
+        if outside := [z for z in named if not 0 <= z < depth]:
+            raise SettingsError(
+                f"a slice to be {what} does not exist",
+                found=str(outside),
+                expected=f"0 to {depth - 1}",
+            )
+    if both := sorted(set(settings.annotated_slices) & set(settings.lost_slices)):
+        raise SettingsError("a lost slice cannot be annotated", found=str(both))
+
+
 def _drift(
-    depth: int, shape: tuple[int, ...], settings: AcquisitionSettings, rng: np.random.Generator
+    depth: int,
+    shape: tuple[int, ...],
+    settings: AcquisitionSettings,
+    rng: np.random.Generator,
+    accidents: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Slices come back from the mill a little beside where they were; part of it persists."""
+    """Slices come back from the mill a little beside where they were; part of it persists.
+
+    Once, in the middle half of the stack, the sample is taken out and comes back elsewhere.
+    """
     sigma = np.array([settings.drift_px, settings.drift_px, np.radians(settings.rotation_degrees)])
     jumps = rng.standard_normal((depth, 3)) * sigma
     motion = ndimage.gaussian_filter1d(jumps, 2.0, axis=0) + 0.7 * jumps
     if settings.wander_px > 0:  # no draw without it, so that seeds keep their particles
         wander = np.cumsum(rng.standard_normal((depth, 2)) * settings.wander_px, axis=0)
         motion[:, :2] += wander - wander.mean(axis=0)
+    direction, after = accidents.uniform(0, 2 * np.pi), accidents.uniform(0.25, 0.75) * depth
+    side = np.where(np.arange(depth) < after, -0.5, 0.5)
+    motion[:, :2] += settings.jump_px * np.outer(side, [np.cos(direction), np.sin(direction)])
     center = np.array([(shape[2] - 1) / 2, (shape[1] - 1) / 2])
     matrices = np.tile(np.eye(3), (depth, 1, 1))
     cosine, sine = np.cos(motion[:, 2]), np.sin(motion[:, 2])
@@ -156,14 +186,14 @@ def _sample(
 
 
 def _boundary_strength(
-    labels: NDArray[np.int32], below: NDArray[np.int32], contrast: BoundaryContrast
+    labels: NDArray[np.int32], below: list[NDArray[np.int32]], contrast: BoundaryContrast
 ) -> NDArray[np.float64]:
     """How much of the interaction volume lies across a boundary, in [0, 1].
 
     The electrons see the surface and a little of what lies below it at the same place of the
     beam, wherever the next slice will be scanned; what was above is milled away.
     """
-    touched = SUBSURFACE_WEIGHT * contrast.between(labels, below)
+    touched = np.mean([contrast.between(labels, deeper) for deeper in below], axis=0)
     for axis in (1, 2):
         low = (slice(None),) * axis + (slice(None, -1),)
         high = (slice(None),) * axis + (slice(1, None),)
@@ -176,10 +206,22 @@ def _boundary_strength(
     return np.minimum(blurred, 1.0)
 
 
+def _shadow(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Depth of the shadow at each point, 1 at its darkest; its edge is oblique and wanders."""
+    depth, rows, columns = shape
+    edge = rows * (1 - SHADOWED) + ndimage.gaussian_filter1d(rng.standard_normal(depth), 3) * 4
+    slope = rng.uniform(-0.2, 0.2) * (np.arange(columns) - columns / 2)
+    into = np.arange(rows)[:, None] - edge[:, None, None] - slope
+    ramp: NDArray[np.float64] = np.clip(into / (rows * SHADOWED), 0, 1)
+    return ramp
+
+
 def _image_quality(
     particle: VirtualParticle,
     labels: NDArray[np.int32],
+    below: list[NDArray[np.int32]],
     blur: NDArray[np.float64],
+    shadow: NDArray[np.float64],
     settings: AcquisitionSettings,
     rng: np.random.Generator,
 ) -> NDArray[np.float32]:
@@ -189,7 +231,9 @@ def _image_quality(
     per_grain = GRAIN_QUALITY * (1 + ORIENTATION_CONTRAST * (2 * np.abs(tilt) - 1))
     texture = ndimage.gaussian_filter(rng.standard_normal(labels.shape), (1, 2, 2))
     surrounding = SURROUNDING_QUALITY * (1 + 0.25 * texture / texture.std())
-    quality = np.where(labels > 0, per_grain[labels] * (1 - BOUNDARY_DROP * blur), surrounding)
+    per_grain[0] = SURROUNDING_QUALITY
+    seen = np.mean([per_grain[deeper] for deeper in below], axis=0)
+    quality = np.where(labels > 0, seen * (1 - BOUNDARY_DROP * blur), surrounding) * (1 - shadow)
     quality = ndimage.gaussian_filter(quality, (0, 0.5, 0.5))
     stripes = ndimage.gaussian_filter1d(rng.standard_normal((depth, columns)), 1.5, axis=1)
     stripes *= settings.curtaining / stripes.std()
@@ -204,18 +248,19 @@ def _index(
     particle: VirtualParticle,
     points: NDArray[np.float64],
     labels: NDArray[np.int32],
-    blur: NDArray[np.float64],
+    dim: NDArray[np.float64],
     matrices: NDArray[np.float64],
     settings: AcquisitionSettings,
     rng: np.random.Generator,
     patches: np.random.Generator,
+    accidents: np.random.Generator,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Orientation and confidence of each point; wrong more often across boundaries.
+    """Orientation and confidence of each point; wrong more often at boundaries and in the shadow.
 
     The lattice is seen turned as its slice is: it lies in the frame of the scan. Where the
     indexer flips the c axis it is as confident as elsewhere.
     """
-    flat, strength = labels.ravel(), blur.ravel()
+    flat, strength = labels.ravel(), dim.ravel()
     quaternions = particle.orientation_at(points, flat)
     variant = flipped_variants(labels > 0, settings.flipped_share, settings.patch_px, patches)
     quaternions = multiply(variants()[variant.ravel()], quaternions)
@@ -234,8 +279,11 @@ def _index(
     confidence[wrong] = np.clip(rng.normal(0.05, 0.03, int(wrong.sum())), 0, 0.15)
     confidence[outside & (rng.random(len(flat)) < 0.5)] = -1.0
     lost = patches_of(
-        labels > 0, settings.unindexed_share, settings.patch_px, patches, UNINDEXED_PULL * blur
+        labels > 0, settings.unindexed_share, settings.patch_px, patches, UNINDEXED_PULL * dim
     )
     confidence[lost.ravel()] = -1.0
+    if settings.equivalent_angles:
+        equal = laue_group(LAUE)
+        quaternions = multiply(equal[accidents.integers(len(equal), size=len(flat))], quaternions)
     euler = euler_from_quaternions(quaternions).reshape(*labels.shape, 3)
     return euler.astype(np.float32), confidence.reshape(labels.shape).astype(np.float32)

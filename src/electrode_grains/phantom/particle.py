@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from electrode_grains.ebsd.orientations import multiply, radial_orientations, random_orientations
+from electrode_grains.phantom.related import relate_to_neighbours
 from electrode_grains.tessellation import (
     ArchitectureSettings,
     CellArchitecture,
@@ -106,6 +107,8 @@ def virtual_particle(
     rng: np.random.Generator,
     settings: ArchitectureSettings | None = None,
     radial_texture: float = 0.0,
+    low_angle_share: float = 0.0,
+    special_share: float = 0.0,
 ) -> VirtualParticle:
     """Grow a particle that the window cuts at its ends, and a second one at the edge.
 
@@ -119,6 +122,9 @@ def virtual_particle(
     radial_texture : float
         Share of the grains whose c axis lies exactly along the radius from the particle's
         centre; 0 draws all orientations at random.
+    low_angle_share, special_share : float
+        Shares of the grains whose lattice is related to that of a neighbour, see
+        `relate_to_neighbours`.
 
     Returns
     -------
@@ -145,10 +151,18 @@ def virtual_particle(
     gradients = rng.standard_normal((count + 1, 3, 3)) * np.radians(GRADIENT_DEGREES_PER_UM) / 1e3
     centroids = _centroids(labels, points)
     main = int(label_of_grain[body_of_grain == 1].max())
+    # Draws of their own, so that seeds keep their particles.
+    orientations = relate_to_neighbours(
+        _orientations(centroids, labels, points, main, radial_texture, rng),
+        labels,
+        low_angle_share,
+        special_share,
+        rng.spawn(1)[0],
+    )
     return VirtualParticle(
         labels=labels,
         spacing=spacing,
-        orientations=_orientations(centroids, labels, points, main, radial_texture, rng),
+        orientations=orientations,
         gradients=gradients / np.sqrt(3),
         centroids=centroids,
         main_grain_count=main,

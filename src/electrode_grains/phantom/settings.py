@@ -17,6 +17,15 @@ class ParticleSettings(ArchitectureSettings):
     radial_texture: float = setting(
         0.0, "share of the grains whose c axis points to the centre of the particle", ge=0, le=1
     )
+    low_angle_share: float = setting(
+        0.04, "share of the grains whose lattice is 2 to 9 degrees from a neighbour's", ge=0, le=0.5
+    )
+    special_share: float = setting(
+        0.02,
+        "share of the grains whose lattice is another of the pseudo-cube's of a neighbour: a twin",
+        ge=0,
+        le=0.5,
+    )
     seed: int = setting(20, "of the particle", ge=0)
 
 
@@ -61,15 +70,33 @@ class AcquisitionSettings(Settings):
     wander_px: float = setting(
         0.0, "standard deviation of the steps by which the stage wanders", unit="pixels", ge=0
     )
+    jump_px: float = setting(
+        5.0,
+        "jump of the stage between two slices of the middle half of the stack",
+        unit="pixels",
+        ge=0,
+    )
     rotation_degrees: float = setting(
         0.3, "standard deviation of the rotation of a slice", unit="degrees", ge=0
     )
     thickness_jitter: float = setting(
-        0.1, "standard deviation of the depth of a slice, as a share of the slice spacing", ge=0
+        0.15, "standard deviation of the depth of a slice, as a share of the slice spacing", ge=0
+    )
+    lost_slices: tuple[int, ...] = setting(
+        (), "slices (from 0) that are milled away unscanned; name them in preprocessing.stack too"
+    )
+    information_depth_nm: Length = setting(
+        40.0, "depth below the surface within which 1 - 1/e of the signal arises", unit="nm", ge=0
     )
     curtaining: float = setting(0.05, "relative contrast of the stripes that milling leaves", ge=0)
     brightness_drift: float = setting(
         0.06, "relative change of brightness from slice to slice", ge=0
+    )
+    shadow: float = setting(
+        0.3, "share of the image quality that the wall of the trench takes at most", ge=0, le=1
+    )
+    equivalent_angles: bool = setting(
+        True, "whether a point has any of the six equivalent triples of Euler angles"
     )
 
 

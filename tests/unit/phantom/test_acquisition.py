@@ -27,9 +27,13 @@ PERFECT = AcquisitionSettings(
     weak_boundary_degrees=0,
     drift_px=0,
     rotation_degrees=0,
+    jump_px=0,
     thickness_jitter=0,
+    information_depth_nm=0,
     curtaining=0,
     brightness_drift=0,
+    shadow=0,
+    equivalent_angles=False,
 )
 
 
@@ -239,6 +243,63 @@ def test_patches_are_not_indexed_more_so_at_boundaries(particle):
     assert not lost[grains].all()
     beside = ndimage.maximum_filter(labels, (1, 3, 3)) != ndimage.minimum_filter(labels, (1, 3, 3))
     assert lost[grains & beside].mean() > 1.3 * lost[grains & ~beside].mean()
+
+
+def test_the_stage_jumps_once_by_the_length_that_was_asked(particle, perfect):
+    jumped = acquire(particle, np.random.default_rng(2), PERFECT.replace(jump_px=6.0))
+    steps = np.linalg.norm(np.diff(jumped.true_matrices[:, :2, 2], axis=0), axis=1)
+    (place,) = np.flatnonzero(steps > 1e-9)
+    assert steps[place] == pytest.approx(6.0)
+    assert SHAPE[0] // 4 - 1 <= place < 3 * SHAPE[0] // 4
+    np.testing.assert_allclose(perfect.true_matrices, np.tile(np.eye(3), (SHAPE[0], 1, 1)))
+
+
+def test_the_shadow_takes_its_share_at_the_last_rows_and_nothing_at_the_first(particle, perfect):
+    shaded = acquire(particle, np.random.default_rng(2), PERFECT.replace(shadow=0.4))
+    ratio = shaded.image_quality / perfect.image_quality
+    np.testing.assert_array_equal(ratio[:, : SHAPE[1] // 3], 1)
+    assert ratio.min() >= 0.6 - 1e-6
+    assert ratio[:, -1].mean() == pytest.approx(0.6, abs=0.06)
+    assert (np.diff(ratio.mean(axis=(0, 2))) < 1e-6).all()
+
+
+def test_angles_of_a_point_are_any_of_the_six_that_mean_the_same_crystal(particle, perfect):
+    mixed = acquire(particle, np.random.default_rng(2), PERFECT.replace(equivalent_angles=True))
+    seen, plain = (quaternions_from_euler(each.euler_angles) for each in (mixed, perfect))
+    assert np.degrees(misorientation_angle(seen, plain, "-3m")).max() < 0.01
+    turned = np.round(np.degrees(misorientation_angle(seen, plain, "-1")))
+    assert (turned == 0).mean() == pytest.approx(1 / 6, abs=0.01)
+    assert (turned == 120).mean() == pytest.approx(1 / 3, abs=0.01)
+    assert (turned == 180).mean() == pytest.approx(1 / 2, abs=0.01)
+
+
+def test_electrons_see_what_lies_below_and_nothing_above(particle):
+    """Of two grains one above the other only the upper shows the boundary, the nearer the more."""
+    layers = replace(particle, architecture=Layers(), label_of_grain=np.arange(3, dtype=np.int32))
+    alone = replace(particle, architecture=Layers(), label_of_grain=np.array([0, 1, 1], np.int32))
+    settings = PERFECT.replace(information_depth_nm=40.0)
+    both, one = (
+        acquire(each, np.random.default_rng(2), settings).image_quality[:, 10, 10]
+        for each in (layers, alone)
+    )
+    # The boundary lies 20 nm below slice 8: a third of the signal comes from above it.
+    assert (both != one).tolist() == [z in (7, 8) or z > 8 for z in range(SHAPE[0])]
+    assert 1 - both[8] / one[8] > 1.5 * (1 - both[7] / one[7]) > 0
+
+
+class Layers:
+    """Grain 1 down to 420 nm, grain 2 below."""
+
+    def grain_at(self, points):
+        return np.where(points[:, 2] < 420, 1, 2)
+
+
+def test_a_lost_slice_is_not_annotated_and_exists(particle):
+    settings = PERFECT.replace(lost_slices=(8,))
+    with pytest.raises(SettingsError, match=r"\[8\]"):
+        acquire(particle, np.random.default_rng(0), settings)
+    with pytest.raises(SettingsError, match=r"lost(.|\n)*\[16\]"):
+        acquire(particle, np.random.default_rng(0), PERFECT.replace(lost_slices=(16,)))
 
 
 def test_boundaries_of_lattices_that_nearly_coincide_are_weak():

@@ -35,6 +35,8 @@ def grow_particle(settings: ParticleSettings) -> tuple[VirtualParticle, xr.DataA
         np.random.default_rng(settings.seed),
         settings,
         settings.radial_texture,
+        settings.low_angle_share,
+        settings.special_share,
     )
     truth = _of_the_particle(particle.labels, particle)
     return particle, as_volume(truth, settings.spacing_nm, "true_grain_label_volume")
@@ -54,6 +56,7 @@ def scan_particle(
         {
             slice_name(z): _scan(acquisition, z, spacing, settings.frames)
             for z in range(len(acquisition.phase))
+            if z not in settings.lost_slices
         },
         {slice_name(z): classes for z, classes in acquisition.annotations.items()},
         as_volume(
