@@ -12,7 +12,7 @@ export NO_MKDOCS_2_WARNING := 1
 export COLUMNS ?= 140
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types contracts bench audit validation soak mutants docs pictures dist viz mlflow lock clean
+.PHONY: help setup run test lint types contracts bench measurements audit validation soak mutants docs pictures dist viz mlflow lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ contracts: $(TEST_STAMP) ## who may import whom
 
 bench: $(TEST_STAMP) ## ratios to peers
 	$(BIN)/python -m benchmarks
+
+measurements: $(TEST_STAMP) ## the tables of docs/measurements.md and segmentation.md: rows that are missing or old
+	$(BIN)/python -m benchmarks.measurements
 
 docs: $(DOCS_STAMP) ## the documentation as pages in site/, which open from the disk
 	$(BIN)/mkdocs build --strict --quiet

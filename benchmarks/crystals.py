@@ -8,7 +8,6 @@ boundaries of which are known but for noise, so that only orientations can tear 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -177,56 +176,52 @@ def right_axes(
     return right > 0.5 * total
 
 
-def measure_flips() -> None:
+def measure_flips(patch: float, share: float) -> dict[str, float]:
+    """Means over the particles for a share of flipped points, in patches of some pixels or single.
+
+    Nothing moves between the slices, so that alignment has no part in it.
+    """
+    scan = AcquisitionSettings(
+        annotated_slices=(), drift_px=0.0, rotation_degrees=0.0, jump_px=0.0,
+        flipped_share=share, patch_px=patch,
+    )  # fmt: skip
+    rows = [_flipped(seed, scan) for seed in UNSEEN]
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+
+def _flipped(seed: int, scan: AcquisitionSettings) -> dict[str, float]:
     settings = SegmentationSettings(minima_depth=0.005, merge_boundary=0.475)
-    print("patches px, flipped | grains | F1 on, off | decided | right of decided, of all | s")
-    particles = [grow_particle(ParticleSettings(shape=FLIP_SHAPE, seed=seed))[0] for seed in UNSEEN]
-    for patch in (0.0, 3.0):
-        for share in SHARES:
-            rows = []
-            for seed, truth in zip(UNSEEN, particles, strict=True):
-                start = time.process_time()
-                scan = AcquisitionSettings(
-                    annotated_slices=(), drift_px=0.0, rotation_degrees=0.0, flipped_share=share,
-                    patch_px=patch,
-                )  # fmt: skip
-                seen, plain = (
-                    acquire(truth, np.random.default_rng(seed), each)
-                    for each in (scan, scan.replace(flipped_share=0.0))
-                )
-                field, true = (
-                    OrientationField.from_euler(each.euler_angles, each.confidence_index)
-                    for each in (seen, plain)
-                )
-                main = np.where(seen.label_stack <= truth.main_grain_count, seen.label_stack, 0)
-                acquired = compact_labels(main)[0]
-                probability = boundaries(seen.label_stack, np.random.default_rng(seed))
-                found = {}
-                scores = []
-                for choice in ("auto", "off"):
-                    labels, report = segment_grains_with_report(
-                        probability,
-                        settings=settings.replace(pseudo_symmetry=choice),
-                        orientations=field,
-                    )
-                    found[choice] = labels, report.pseudo_symmetry
-                    scores.append(score_labels(labels, acquired, SPACING)["matched"]["f1"])
-                labels, used = found["auto"]
-                decided = np.ones(labels.max(), bool)
-                corrected = field
-                if used:
-                    corrected, vote = vote_on_variants(labels, field)
-                    decided = vote["decided"]
-                reliable = corrected.where(field.confidence > 0.2)
-                right = right_axes(labels, true, reliable)
-                rows.append([labels.max(), *scores, decided.mean(), right[decided].mean(),
-                             right.mean(), time.process_time() - start])  # fmt: skip
-            print(
-                f"{patch:g}, {share:g} | "
-                + " | ".join(f"{value:.3f}" for value in np.mean(rows, axis=0))
-                + f" | least right of all {min(row[5] for row in rows):.3f}",
-                flush=True,
-            )
+    truth = grow_particle(ParticleSettings(shape=FLIP_SHAPE, seed=seed))[0]
+    seen, plain = (
+        acquire(truth, np.random.default_rng(seed), each)
+        for each in (scan, scan.replace(flipped_share=0.0))
+    )
+    field, true = (
+        OrientationField.from_euler(each.euler_angles, each.confidence_index)
+        for each in (seen, plain)
+    )
+    main = np.where(seen.label_stack <= truth.main_grain_count, seen.label_stack, 0)
+    acquired = compact_labels(main)[0]
+    probability = boundaries(seen.label_stack, np.random.default_rng(seed))
+    found, scores = {}, {}
+    for choice in ("auto", "off"):
+        labels, report = segment_grains_with_report(
+            probability, settings=settings.replace(pseudo_symmetry=choice), orientations=field
+        )
+        found[choice] = labels, report.pseudo_symmetry
+        scores[choice] = score_labels(labels, acquired, SPACING)["matched"]["f1"]
+    labels, used = found["auto"]
+    decided = np.ones(labels.max(), bool)
+    corrected = field
+    if used:
+        corrected, vote = vote_on_variants(labels, field)
+        decided = vote["decided"]
+    right = right_axes(labels, true, corrected.where(field.confidence > 0.2))
+    return {
+        "grains": float(labels.max()), "F1 on": scores["auto"], "F1 off": scores["off"],
+        "decided": float(decided.mean()), "right of these": float(right[decided].mean()),
+        "right of all": float(right.mean()),
+    }  # fmt: skip
 
 
 if __name__ == "__main__":
@@ -234,4 +229,8 @@ if __name__ == "__main__":
     if "frames" in parts:
         measure_frames()
     if "flips" in parts:
-        measure_flips()
+        for patch in (0.0, 3.0):
+            for share in SHARES:
+                numbers = measure_flips(patch, share)
+                told = ", ".join(f"{name} {value:.3f}" for name, value in numbers.items())
+                print(f"patches of {patch:g} px, {share:g} flipped: {told}", flush=True)

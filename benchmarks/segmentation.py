@@ -11,9 +11,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -51,6 +53,9 @@ ROOT = Path(__file__).parents[1]
 SWEEP_FIGURE = ROOT / "docs" / "images" / "indexing_sweep.png"
 GRAINS = SegmentationSettings()
 TRUTH = "01_raw/acquired_label_stack.ome.zarr"
+COLUMNS = ("found / true", "F1", "F1 at .8", "ARE", "d", "s", "c", "S/V", "r(d, s)")
+FLOOD: Mapping[str, Any] = {"place_sweeps": 0, "refine_steps": 0}
+WRONG_SHARES = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0)
 STATISTICS = ("equivalent_diameter_nm", "sphericity", "convexity")
 
 
@@ -204,12 +209,12 @@ def measured(labels, case: Case) -> dict[str, float]:
 
 
 def heading(first: str) -> None:
-    columns = ("found / true", "F1", "F1 at .8", "ARE", "d", "s", "c", "S/V", "r(d, s)")
-    print(f"\n| {first} | " + " | ".join(columns) + " |\n| :--- |" + " ---: |" * len(columns))
+    print(f"\n| {first} | " + " | ".join(COLUMNS) + " |\n| :--- |" + " ---: |" * len(COLUMNS))
 
 
-def row(name: str, numbers: dict[str, float]) -> None:
-    cells = [
+def cells(numbers: Mapping[str, float]) -> list[str]:
+    """What `measured` found, as the cells of a row."""
+    return [
         f"{numbers['found']:.0f} / {numbers['true']:.0f}",
         *(f"{numbers[key]:.3f}" for key in ("F1", "F1 at .8", "ARE")),
         *(
@@ -217,7 +222,10 @@ def row(name: str, numbers: dict[str, float]) -> None:
             for key in ("d", "s", "c", "S/V", "r(d, s)")
         ),
     ]
-    print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+
+
+def row(name: str, numbers: Mapping[str, float]) -> None:
+    print(f"| {name} | " + " | ".join(cells(numbers)) + " |", flush=True)
 
 
 def suspects_row(name: str, labels, case: Case) -> str:
@@ -324,7 +332,7 @@ def majority(labels):
 
 
 def compare_baselines(case: Case) -> None:
-    """What each part of the method is worth, on one particle."""
+    """Thresholds compared without the truth, and what each part of the method is worth."""
     chosen, curve = choose(case)
     print(f"\n{case.name}: thresholds compared on annotated slices, depth {chosen[0]:g}\n")
     kept = ["merge_boundary", "grain_count", "boundary_f1", "interior_information"]
@@ -335,38 +343,52 @@ def compare_baselines(case: Case) -> None:
         true = score_labels(labels, case.truth)["matched"]["f1"]
         print(f"| {value:g} | {count:.0f} | {agreement:.4f} | {information:.4f} | {true:.3f} |")
     heading(case.name)
+    for name, numbers in measured_parts(case, chosen):
+        row(name, numbers)
+    compare_random_walker(case, segmented(case, "iq", chosen, **FLOOD))
+
+
+def measured_parts(
+    case: Case, chosen: tuple[float, float]
+) -> Iterator[tuple[str, dict[str, float]]]:
+    """What is left of the scores on one particle where parts of the method are left out."""
     tried = [without_network(case, s, d) for s in (0.7, 1.0, 1.5) for d in (0.01, 0.03, 0.05, 0.1)]
-    row("no network, best of 12 by the truth", max(
-        (measured(labels, case) for labels in tried), key=lambda one: one["F1"]
-    ))  # fmt: skip
+    yield (
+        "no network, best of 12 by the truth",
+        max((measured(labels, case) for labels in tried), key=lambda one: one["F1"]),
+    )
     particle = segmented(case, "iq", chosen) > 0
-    row("points within 5 degrees are linked", measured(
-        by_orientation_alone(case.orientations, particle, "-3m", GRAINS.minimum_voxels), case
-    ))  # fmt: skip
-    plain = {"merge_quantile": None, "merge_size_weight": 0.0, "merge_slice_weight": 0.0}
-    flood = {"place_sweeps": 0, "refine_steps": 0}
-    row("`none`, best of 4 depths by the truth", max(
-        (
-            measured(segmented(case, "none", (depth, 0.5), **flood), case)
-            for depth in (0.01, 0.02, 0.05, 0.1)
+    yield (
+        "points within 5 degrees are linked",
+        measured(
+            by_orientation_alone(case.orientations, particle, "-3m", GRAINS.minimum_voxels), case
         ),
-        key=lambda one: one["F1"],
-    ))  # fmt: skip
+    )
+    plain = {"merge_quantile": None, "merge_size_weight": 0.0, "merge_slice_weight": 0.0}
+    yield (
+        "`none`, best of 4 depths by the truth",
+        max(
+            (
+                measured(segmented(case, "none", (depth, 0.5), **FLOOD), case)
+                for depth in (0.01, 0.02, 0.05, 0.1)
+            ),
+            key=lambda one: one["F1"],
+        ),
+    )
     exact = exactly_bounded(case)
     for name, labels in {
-        "`iq`, mean of .6, plain flood": segmented(case, "iq", (chosen[0], 0.6), **plain, **flood),
-        "`iq`, plain flood": segmented(case, "iq", chosen, **flood),
-        "`iq`, majority of 27": majority(segmented(case, "iq", chosen, **flood)),
+        "`iq`, mean of .6, plain flood": segmented(case, "iq", (chosen[0], 0.6), **plain, **FLOOD),
+        "`iq`, plain flood": segmented(case, "iq", chosen, **FLOOD),
+        "`iq`, majority of 27": majority(segmented(case, "iq", chosen, **FLOOD)),
         "`iq`, seeds by distance": from_distances(case, chosen, 0.7),
         "`iq`": segmented(case, "iq", chosen),
         "`orientation`": segmented(case, "orientation", chosen),
-        "`combined`, plain flood": segmented(case, "combined", chosen, **flood),
+        "`combined`, plain flood": segmented(case, "combined", chosen, **FLOOD),
         "`combined`, not placed": segmented(case, "combined", chosen, place_sweeps=0),
         "`combined`": segmented(case, "combined", chosen),
-        "true boundaries, `iq`, plain flood": segmented(exact, "iq", chosen, **flood),
+        "true boundaries, `iq`, plain flood": segmented(exact, "iq", chosen, **FLOOD),
     }.items():
-        row(name, measured(labels, case))
-    compare_random_walker(case, segmented(case, "iq", chosen, **flood))
+        yield name, measured(labels, case)
 
 
 def compare_random_walker(case: Case, labels) -> None:
@@ -394,30 +416,37 @@ def compare_random_walker(case: Case, labels) -> None:
         print(f"| {name} | {adapted_rand_error(found.astype(np.int64), truth):.3f} |")
 
 
-def sweep_indexing(case: Case) -> None:
-    chosen, _ = choose(case)
+def sweep_indexing(case: Case, chosen: tuple[float, float]) -> list[dict[str, Any]]:
+    """Scores by mode where a share of the points has random orientations; draws the figure."""
     alone = score_labels(segmented(case, "iq", chosen), case.truth)
-    print(f"\n| {case.name}: wrong points | combined | orientation | iq |")
-    print("| ---: |" + " ---: |" * 3)
-    curves = []
-    for share in (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0):
+    rows = []
+    for share in WRONG_SHARES:
         wrong = misindexed(case.orientations, share, np.random.default_rng(5))
-        cells = [
-            score_labels(segmented(replace(case, orientations=wrong), mode, chosen), case.truth)
+        scores = {
+            mode: score_labels(
+                segmented(replace(case, orientations=wrong), mode, chosen), case.truth
+            )
             for mode in ("combined", "orientation")
-        ]
-        texts = [
-            f"{s['matched']['f1']:.3f} / {s['adapted_rand_error']:.3f}" for s in (*cells, alone)
-        ]
-        print(f"| {share:.1f} | " + " | ".join(texts) + " |", flush=True)
-        curves.append([share, *(s["matched"]["f1"] for s in (*cells, alone))])
+        }
+        rows.append({"share": share} | {
+            mode: [one["matched"]["f1"], one["adapted_rand_error"]]
+            for mode, one in {**scores, "iq": alone}.items()
+        })  # fmt: skip
     figure, axes = plt.subplots(figsize=(4.5, 3), layout="constrained")
-    share, *scores = np.transpose(curves)
-    for values, mode in zip(scores, ("combined", "orientation", "iq"), strict=True):
-        axes.plot(share, values, marker=".", label=mode)
+    for mode in ("combined", "orientation", "iq"):
+        axes.plot(WRONG_SHARES, [row[mode][0] for row in rows], marker=".", label=mode)
     axes.set(xlabel="share of points indexed wrongly", ylabel="matched F1 (IoU > 0.5)")
     axes.legend()
     figure.savefig(SWEEP_FIGURE, dpi=150)
+    return rows
+
+
+def print_sweep(case: Case) -> None:
+    print(f"\n| {case.name}: wrong points | combined | orientation | iq |")
+    print("| ---: |" + " ---: |" * 3)
+    for one in sweep_indexing(case, choose(case)[0]):
+        texts = [f"{f1:.3f} / {error:.3f}" for f1, error in list(one.values())[1:]]
+        print(f"| {one['share']:.1f} | " + " | ".join(texts) + " |")
 
 
 def compare_with_linked_points(root: Path, minimum_voxels: int = 8) -> None:
@@ -459,7 +488,7 @@ def main() -> None:
     compare_targets(paths)
     if "--targets" not in sys.argv:
         compare_baselines(read_case(paths[0]))
-        sweep_indexing(read_case(paths[0]))
+        print_sweep(read_case(paths[0]))
     return None
 
 
