@@ -30,7 +30,10 @@ from benchmarks.mutation.trials import Children, Task, Verdict, run_task
 
 PROJECT = Path(__file__).parents[2]
 BUILD = PROJECT / "build" / "mutation"
-ROOMS = {"readers": "ebsd", "morphometry": "morphometry", "fits": "distributions"}
+ROOMS = {
+    "readers": "ebsd", "morphometry": "morphometry", "fits": "distributions",
+    "segmentation": "grains", "alignment": "alignment", "engine": "runs",
+}  # fmt: skip
 SLACK, FACTOR = 5.0, 10.0  # a test may take so many seconds, and times its time, more than it did
 
 
