@@ -26,14 +26,11 @@ os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parents[2] / "build" / "mutat
 from benchmarks.mutation.baseline import Baseline, find_baseline
 from benchmarks.mutation.mutants import Mutant, draw, find_mutants
 from benchmarks.mutation.report import report
+from benchmarks.mutation.rooms import ROOMS, compiled_modules
 from benchmarks.mutation.trials import Children, Task, Verdict, run_task
 
 PROJECT = Path(__file__).parents[2]
 BUILD = PROJECT / "build" / "mutation"
-ROOMS = {
-    "readers": "ebsd", "morphometry": "morphometry", "fits": "distributions",
-    "segmentation": "grains", "alignment": "alignment", "engine": "runs",
-}  # fmt: skip
 SLACK, FACTOR = 5.0, 10.0  # a test may take so many seconds, and times its time, more than it did
 
 
@@ -86,12 +83,7 @@ class Watched:
     """
 
     def __init__(self, room: str) -> None:
-        sources = (PROJECT / "src" / "electrode_grains" / room).glob("*.py")
-        self.for_numba = {
-            file.relative_to(PROJECT).as_posix()
-            for file in sources
-            if "from numba import" in file.read_text(encoding="utf-8")
-        }
+        self.for_numba = compiled_modules(PROJECT, room)
         self.compiled = find_baseline(PROJECT, room, BUILD, is_compiled=True)
         if self.for_numba:
             self.interpreted = find_baseline(PROJECT, room, BUILD, is_compiled=False)

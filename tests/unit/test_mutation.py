@@ -2,6 +2,7 @@
 
 import pytest
 from benchmarks.mutation.mutants import draw, find_mutants
+from benchmarks.mutation.rooms import ROOMS, compiled_modules
 from benchmarks.mutation.trials import Children, Task, run_task
 
 HALVES = '''"""Halves of 2 or 3 things."""
@@ -84,3 +85,17 @@ def test_modules_are_drawn_in_proportion_and_equally_for_a_seed(small_project, m
     assert drawn == draw(modules, 4, 1, small_project)
     assert len(drawn) == 4
     assert len(draw(modules, None, 1, small_project)) == len(mutants) + 2
+
+
+def test_loops_are_tried_uncompiled_wherever_a_module_takes_its_compiler_from(project):
+    """Compiled, a mutant would run the machine code that is kept of the unharmed source."""
+    found = set().union(*(compiled_modules(project, room) for room in ROOMS.values()))
+    package = project / "src" / "electrode_grains"
+    decorated = {
+        file.relative_to(project).as_posix()
+        for room in ROOMS.values()
+        for file in (package / room).glob("*.py")
+        if "@njit" in file.read_text(encoding="utf-8")
+    }
+    assert "src/electrode_grains/morphometry/kernels.py" in found
+    assert found == decorated
