@@ -20,7 +20,6 @@ from pathlib import Path
 
 os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
 os.environ["CI"] = "true"  # properties are tested on the same examples every time
-os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # none is needed, and each takes its time
 os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parents[2] / "build" / "mutation" / "numba")
 
 from benchmarks.mutation.baseline import Baseline, find_baseline

@@ -17,7 +17,7 @@ import coverage
 import pytest
 
 from benchmarks.mutation.mutants import Mutant
-from benchmarks.mutation.trials import FAILED, PASSED, WRAPPING, Children, run_pytest
+from benchmarks.mutation.trials import BROKEN, PASSED, WRAPPING, Children, run_pytest
 
 LONGEST = 2.0  # seconds; longer tests are left out, so that a survivor costs a minute at most
 IMPORTED = ""  # context of what runs while a module is imported
@@ -163,7 +163,7 @@ def _watch(project: Path, room: str, kept: Path, is_compiled: bool, scratch: Pat
     code = run_pytest(project, paths, [watch], scratch, *options)
     tracer.stop()
     if is_compiled and code != PASSED:
-        return FAILED
+        return BROKEN  # which shows what pytest says
     data, tests_of = tracer.get_data(), {}
     for file in data.measured_files():
         lines = data.contexts_by_lineno(file)

@@ -73,6 +73,13 @@ class MutatedModule(importlib.abc.MetaPathFinder, importlib.machinery.SourceFile
         return compile(self.source, self.path, "exec", dont_inherit=True)
 
 
+class PicturesOption:
+    """Plugin of pytest: knows the option of pictures, which no test of these rooms takes."""
+
+    def pytest_addoption(self, parser: pytest.Parser) -> None:
+        parser.addoption("--mpl", action="store_true")
+
+
 class ChosenTests:
     """Plugin of pytest: runs the chosen tests in their order, each within its limit."""
 
@@ -106,9 +113,10 @@ def run_pytest(
 ) -> int:
     """Run pytest in this process, with the settings of the project."""
     os.chdir(project)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # none is needed, and each takes its time
     arguments = ["-q", "-p", "no:cacheprovider", "--tb=line"]
     arguments += [f"--basetemp={scratch / 'tests'}", *options, *paths]
-    return int(pytest.main(arguments, plugins=plugins))
+    return int(pytest.main(arguments, plugins=[*plugins, PicturesOption()]))
 
 
 def run_task(project: Path, task: Task, scratch: Path) -> int:
