@@ -1,8 +1,10 @@
 """Run the pipeline many times in one process; memory and handles must stay flat.
 
 `python -m benchmarks.soak 100` takes the environment `test`: all steps once, then all but the
-training and the pictures, forced. The first runs compile and fill caches; growth is counted from
-the tenth of the runs on. Memory is what is left when freed blocks are given back to the system.
+training and the pictures, forced; further words name other pipelines. The first runs compile and
+fill caches; growth is counted from the twentieth run, or the middle, on. Resident memory is what is
+left when freed blocks are given back to the system. Allocated is what C code and Python hold of it:
+where that is flat and resident memory grows, blocks in use keep pages of freed ones.
 """
 
 from __future__ import annotations
@@ -20,16 +22,38 @@ ONCE = ["acquisition", "preprocessing", "boundary_model"]
 AGAIN = ["acquisition", "preprocessing", "segmentation", "characterization", "modelling"]
 
 
-def resident_mib() -> float:
+class MallocInfo(ctypes.Structure):
+    """What glibc tells of all its arenas, see mallinfo2(3)."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks"),
+            *("fordblks", "keepcost"),
+        )
+    )
+
+
+def memory_mib() -> tuple[float, float]:
+    """Resident memory, and what is allocated by malloc and pyarrow."""
+    import pyarrow
+
     gc.collect()
-    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+    library = ctypes.CDLL(None)
+    if trim := getattr(library, "malloc_trim", None):
         trim(0)
+    allocated = pyarrow.total_allocated_bytes()
+    if tell := getattr(library, "mallinfo2", None):
+        tell.restype = MallocInfo
+        info = tell()
+        allocated += info.uordblks + info.hblkhd
     pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20, allocated / 2**20
 
 
 def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 100
+    again = sys.argv[2:] or AGAIN
     data = tempfile.mkdtemp(prefix="soak-")
     os.environ["ELECTRODE_GRAINS_TEST_DATA"] = data
     from kedro.framework.project import settings
@@ -37,21 +61,25 @@ def main() -> None:
 
     bootstrap_project(PROJECT)
     logging.disable(logging.WARNING)
-    rows: list[tuple[float, int, int, int]] = []
+    rows: list[tuple[float, float, int, int, int]] = []
     for number in range(1, runs + 1):
         options = {"env": "test", "runtime_params": {"force": True}}
-        pipelines = AGAIN if number > 1 else [*ONCE, *AGAIN[2:]]
+        pipelines = again if number > 1 else [*ONCE, *AGAIN[2:]]
         with settings.SESSION_CLASS.create(PROJECT, **options) as session:
             session.run(pipeline_names=pipelines)
         handles = len(os.listdir("/proc/self/fd"))
         parts = sum(file.suffix in (".part", ".old") for file in Path(data).rglob(".*"))
-        rows.append((resident_mib(), len(gc.get_objects()), handles, parts))
+        rows.append((*memory_mib(), len(gc.get_objects()), handles, parts))
         if number in (1, 2, 5) or number % 10 == 0:
-            shown = "run {}: {:.0f} MiB, {} objects, {} handles, {} parts"
+            shown = "run {}: {:.1f} MiB, {:.1f} allocated, {} objects, {} handles, {} parts"
             print(shown.format(number, *rows[-1]), flush=True)
-    settled = rows[max(runs // 10 - 1, 0)]
+    settled = rows[min(20, (runs + 1) // 2) - 1]
     growth = [last - first for first, last in zip(settled, rows[-1], strict=True)]
-    print("growth: {:+.1f} MiB, {:+d} objects, {:+d} handles, {:+d} parts".format(*growth))
+    print(
+        "growth: {:+.1f} MiB, {:+.1f} allocated, {:+d} objects, {:+d} handles, {:+d} parts".format(
+            *growth
+        )
+    )
 
 
 if __name__ == "__main__":

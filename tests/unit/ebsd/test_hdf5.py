@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from dataclasses import replace as replace_fields
 from pathlib import Path
 
 import h5py
@@ -1020,6 +1021,191 @@ def test_a_pipe_is_no_scan(tmp_path, suffix):
     os.mkfifo(pipe)
     with pytest.raises(InputError, match="a pipe, socket or device"):
         scan_readers(pipe)
+
+
+def secret_truth() -> Truth:
+    """Values that no sound file holds, in the same layout, so that a reader would not notice."""
+    truth = make_truth(5)
+    return replace_fields(
+        truth,
+        quality=truth.quality + np.float32(5000),
+        confidence=truth.confidence + np.float32(50),
+        euler=truth.euler + np.float32(5),
+        bands=truth.bands + np.uint8(200),
+        deviation=truth.deviation + np.float32(5),
+    )
+
+
+def is_foreign(scan: xr.Dataset) -> bool:
+    """Whether a value of `secret_truth` was read."""
+    least = {"image_quality": 5000, "confidence_index": 45, "euler_angles": 4.9, "bands": 200}
+    return any(bool((scan[name] >= value).any()) for name, value in least.items() if name in scan)
+
+
+def virtual(source: str):
+    def put_there(group, name, node, path, _):
+        layout = h5py.VirtualLayout(node.shape, node.dtype)
+        layout[...] = h5py.VirtualSource(source, path, node.shape)
+        group.create_virtual_dataset(name, layout)
+
+    return put_there
+
+
+def external(*segments: str):
+    def put_there(group, name, node, _, chance):
+        size = node.size * node.dtype.itemsize
+        first = chance.randrange(4096)
+        lengths = [size // len(segments) + 1] * len(segments)
+        places = [(file, first, length) for file, length in zip(segments, lengths, strict=True)]
+        group.create_dataset(name, node.shape, node.dtype, external=places)
+
+    return put_there
+
+
+def link(target: str, path: str | None = None):
+    def put_there(group, name, node, own_path, _):
+        group[name] = h5py.ExternalLink(target, own_path if path is None else path)
+
+    return put_there
+
+
+def soft_to_outside(group, name, node, path, _):
+    group.file.require_group("/elsewhere")
+    if "there" not in group.file["elsewhere"]:
+        group.file["elsewhere/there"] = h5py.ExternalLink("secret.h5", "/")
+    group[name] = h5py.SoftLink(f"/elsewhere/there{path}")
+
+
+def chain(group, name, node, path, chance):
+    """Soft links that lead to each other, at last outside."""
+    length = chance.randrange(2, 40)
+    for number in range(length):
+        group.file[f"/link_{number}_{name}"] = h5py.SoftLink(f"/link_{number + 1}_{name}")
+    group.file[f"/link_{length}_{name}"] = h5py.ExternalLink("secret.h5", path)
+    group[name] = h5py.SoftLink(f"/link_0_{name}")
+
+
+# What may stand in the place of a dataset or group, and takes its values from elsewhere.
+FROM_OUTSIDE = {
+    "external link": link("secret.h5"),
+    "link to a root": link("secret.h5", "/"),
+    "link to a pipe": link("pipe"),
+    "link to a folder": link("."),
+    "link to a device": link("/dev/zero"),
+    "link to nothing": link("missing.h5"),
+    "link to itself": link("slice_007.h5"),
+    "soft link to outside": soft_to_outside,
+    "chain": chain,
+    "external storage": external("secret.h5"),
+    "external storage, a device": external("/dev/zero"),
+    "external storage, a pipe": external("pipe"),
+    "external storage, in parts": external("secret.h5", "secret.h5", "/dev/zero"),
+    "virtual": virtual("secret.h5"),
+    "virtual of nothing": virtual("missing.h5"),
+    "virtual of a pipe": virtual("pipe"),
+    "virtual of itself": virtual("."),
+}
+
+
+def values_as_references(group, name, node, path, chance):
+    if chance.random() < 0.5:
+        group.create_dataset(name, node.shape, dtype=h5py.regionref_dtype)
+    else:
+        referring = np.full(node.shape, group.ref, dtype=object)
+        group.create_dataset(name, data=referring, dtype=h5py.ref_dtype)
+
+
+def attribute_as_reference(group, name, node, path, chance):
+    group[name] = node
+    for owner in (group, group[name]):
+        for key in list(owner.attrs):
+            owner.attrs[key] = chance.choice((group.ref, group.file.ref))
+
+
+def dangling_reference(group, name, node, path, chance):
+    gone = group.file.create_group("gone")
+    group.create_dataset(name, data=gone.ref, dtype=h5py.ref_dtype)
+    del group.file["gone"]
+
+
+def soft(path_of):
+    def put_there(group, name, node, path, chance):
+        group[name] = h5py.SoftLink(path_of(group, path, chance))
+
+    return put_there
+
+
+def any_path(group, _, chance):
+    paths: list[str] = []
+    group.file.visit(paths.append)
+    return "/" + chance.choice(paths)
+
+
+WITHIN = {
+    "references": values_as_references,
+    "attributes": attribute_as_reference,
+    "reference to nothing": dangling_reference,
+    "soft link to nothing": soft(lambda *_: "/nowhere/at/all"),
+    "soft link to itself": soft(lambda group, path, _: path),
+    "soft link to its group": soft(lambda group, *_: group.name),
+    "soft link to any": soft(any_path),
+    "hard link to its group": lambda group, name, *_: group.__setitem__(name, group),
+    "hard link to the root": lambda group, name, *_: group.__setitem__(name, group.file["/"]),
+    "hard link to any": lambda group, name, node, path, chance: group.__setitem__(
+        name, group.file[any_path(group, path, chance)]
+    ),
+    "a type": lambda group, name, *_: group.__setitem__(name, np.dtype("f8")),
+    "an empty space": lambda group, name, *_: group.__setitem__(name, h5py.Empty("f4")),
+}
+
+
+KINDS = (*FROM_OUTSIDE, *WITHIN)
+OF_ARRAYS = tuple(kind for kind in KINDS if kind.startswith(("external storage", "virtual", "ref")))
+
+
+def refer(root: h5py.File, chance: random.Random) -> str:
+    """Put a reference in the place of an object, and return its kind."""
+    paths: list[str] = []
+    root.visit(paths.append)
+    path, kind = chance.choice(paths), chance.choice(KINDS)
+    group, name, node = root[path].parent, path.split("/")[-1], root[path]
+    is_array = isinstance(node, h5py.Dataset) and node.dtype.kind in "iufb" and node.shape
+    if kind in OF_ARRAYS and not is_array:
+        kind = "external link"
+    if isinstance(node, h5py.Datatype):
+        return "a type"
+    del root[path]
+    {**FROM_OUTSIDE, **WITHIN}[kind](group, name, node, f"/{path}", chance)
+    return kind
+
+
+@pytest.mark.parametrize("count", [25, pytest.param(5_000, marks=pytest.mark.slow)])
+@every_layout
+def test_no_reference_of_any_kind_brings_values_of_another_file(tmp_path, layout, count):
+    """Refused, or read as the truth where the object is none that a reader needs."""
+    sound = write(layout, tmp_path)
+    writer = WRITERS[layout][0]
+    writer(tmp_path / "secret.h5", {"1": secret_truth()})
+    os.mkfifo(tmp_path / "pipe")
+    path, chance = tmp_path / "slice_007.h5", random.Random(count)
+    refused, unnamed = dict.fromkeys(KINDS, 0), 0
+    with probing_files() if count < 100 else nullcontext():
+        for _ in range(count):
+            path.write_bytes(sound.read_bytes())
+            with h5py.File(path, "r+") as root:
+                kinds = [refer(root, chance) for _ in range(chance.choice((1, 1, 2)))]
+            try:
+                scan = read_quietly(path)
+            except InputError as refusal:
+                unnamed += path.name not in str(refusal)
+                for kind in kinds:
+                    refused[kind] += 1
+                continue
+            assert not is_foreign(scan), kinds
+            if set(kinds) <= set(FROM_OUTSIDE):
+                assert_equals_truth(scan, make_truth(), layout)
+    assert unnamed == 0
+    assert sum(refused.values()) > count / 3, refused
 
 
 def test_links_within_the_file_are_followed(tmp_path):
