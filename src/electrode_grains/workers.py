@@ -13,10 +13,13 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from electrode_grains.errors import ComputationError
 from electrode_grains.threads import THREADS, wanted_threads
+
+SAFE_PATH = "PYTHONSAFEPATH"
 
 Result = TypeVar("Result")
 _Recorded = list[tuple[str, type[Warning]]]
@@ -58,7 +61,8 @@ def in_processes(
         return
     pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _begin_worker)
     try:
-        futures = [pool.submit(_recorded, function, arguments) for arguments in tasks]
+        with _own_libraries():
+            futures = [pool.submit(_recorded, function, arguments) for arguments in tasks]
         for place, future in enumerate(futures):
             result, recorded = _awaited(future, f"piece {place + 1} of {len(tasks)}")
             for text, category in recorded:
@@ -66,6 +70,23 @@ def in_processes(
             yield result
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def _own_libraries() -> Iterator[None]:
+    """Begin processes that import no `random.py` of the current folder for Python's own.
+
+    What this process may import, they may: it sends them its path once they have begun.
+    """
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[SAFE_PATH]
+        else:
+            os.environ[SAFE_PATH] = before
 
 
 def _awaited(future: Future[tuple[Result, _Recorded]], where: str) -> tuple[Result, _Recorded]:

@@ -41,6 +41,15 @@ def test_long_work_leaves_this_process_and_short_work_does_not():
     assert here == {os.getpid()}
 
 
+def test_files_of_the_folder_are_not_taken_for_libraries(tmp_path, monkeypatch):
+    for name in ("random", "types", "queue", "signal", "numpy"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('a user is drawing lots')")
+    monkeypatch.chdir(tmp_path)
+
+    assert list(in_processes(operator.neg, [(1,), (2,)])) == [-1, -2]
+    assert "PYTHONSAFEPATH" not in os.environ
+
+
 def test_one_thread_means_one_process(monkeypatch):
     monkeypatch.setenv(THREADS, "1")
 

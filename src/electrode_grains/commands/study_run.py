@@ -212,7 +212,7 @@ def _run_process(job: Job, is_stopped: Callable[[], bool]) -> tuple[str, str]:
     )
     with log.open("ab") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", "electrode_grains.commands.study_particle"],
+            [sys.executable, "-P", "-m", "electrode_grains.commands.study_particle"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stream,
             cwd=folder, env=environment, **own_group,
         )  # fmt: skip

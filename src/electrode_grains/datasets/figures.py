@@ -43,10 +43,10 @@ class FigureDataset(FileDataset["Figure", bytes]):
 
     def _write(self, data: Figure, *paths: Path) -> None:
         """Write the files; none carries a date, so equal figures are equal files."""
-        from matplotlib import rc_context
+        from electrode_grains.figures.style import own_style
 
         png, svg, pdf = paths
-        with rc_context({"svg.hashsalt": "electrode-grains", "pdf.fonttype": 42}):
+        with own_style({"svg.hashsalt": "electrode-grains", "pdf.fonttype": 42}):
             data.savefig(png, dpi=self._dots_per_inch, format="png", metadata={"Software": None})
             data.savefig(svg, format="svg", metadata={"Date": None})
             data.savefig(pdf, format="pdf", metadata={"CreationDate": None})

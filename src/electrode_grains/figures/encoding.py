@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
 from electrode_grains.errors import InputError
-from electrode_grains.figures.style import grey_range
+from electrode_grains.figures.style import grey_range, own_style
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 LOSSLESS = 100
@@ -174,7 +173,7 @@ def inline_json(value: Any) -> str:
 
 def _figure_png(figure: Figure, dots_per_inch: int) -> bytes:
     stream = io.BytesIO()
-    with rc_context({"savefig.facecolor": "white"}):
+    with own_style({"savefig.facecolor": "white"}):
         figure.savefig(stream, format="png", dpi=dots_per_inch, metadata={"Software": None})
     stream.seek(0)
     # A figure needs few colours; a palette takes a third of the bytes.

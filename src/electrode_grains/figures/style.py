@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
-from matplotlib import rc_context
+from matplotlib import rc_context, rcdefaults, rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
@@ -95,13 +96,21 @@ FAMILIES: Mapping[str, str] = {
 }
 
 
+@contextmanager
+def own_style(settings: Mapping[str, Any]) -> Iterator[None]:
+    """Draw with these settings over matplotlib's own, whatever `matplotlibrc` a user has."""
+    with rc_context():
+        rcdefaults()
+        rcParams.update(settings)
+        yield
+
+
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
     """Draw with the journal style and leave the caller's own style untouched."""
 
     @functools.wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> R:
-        settings: Any = dict(STYLE)  # matplotlib types its keys one by one
-        with rc_context(settings):
+        with own_style(STYLE):
             return draw(*args, **kwargs)
 
     return drawn
