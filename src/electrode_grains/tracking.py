@@ -30,6 +30,7 @@ from electrode_grains.errors import SettingsError
 from electrode_grains.runs import code_version
 from electrode_grains.runs.machine import peak_memory
 from electrode_grains.runs.writing import atomic_write, with_filename
+from electrode_grains.text import printable
 from electrode_grains.threads import available_cores
 
 if TYPE_CHECKING:
@@ -143,7 +144,10 @@ class Tracker:
         else:
             identifier = found.experiment_id
         run = self.client.create_run(
-            identifier, start_time=start.begun, run_name=start.name, tags=dict(start.tags)
+            identifier,
+            start_time=start.begun,
+            run_name=printable(start.name, lines=False),
+            tags=_shown(start.tags),
         )
         self._runs[start.experiment] = run.info.run_id
         self._experiment_ids[start.experiment] = identifier
@@ -173,7 +177,9 @@ class Tracker:
                 for key, value in metrics.items()
                 if _is_number(value)
             ],
-            params=[Param(key, str(value)[:PARAMETER_LENGTH]) for key, value in parameters.items()],
+            params=[
+                Param(key, value[:PARAMETER_LENGTH]) for key, value in _shown(parameters).items()
+            ],
         )
 
     def log_metrics(self, experiment: str, metrics: Mapping[str, Any], step: int = 0) -> None:
@@ -206,14 +212,18 @@ class Tracker:
         Three requests a candidate: hundreds of them wait for the disk as long as for the fits.
         """
         nested = {**tags, **_own_tags(), PARENT_TAG: self.runs[experiment]}
-        run = self.client.create_run(self.experiment_ids[experiment], run_name=name, tags=nested)
+        run = self.client.create_run(
+            self.experiment_ids[experiment],
+            run_name=printable(name, lines=False),
+            tags=_shown(nested),
+        )
         self._log(run.info.run_id, parameters, metrics, step=0)
         self.client.set_terminated(run.info.run_id, status=status)
 
     def set_tag(self, key: str, value: str) -> None:
         """Set a tag on all open runs."""
         for run_id in self.runs.values():
-            self.client.set_tag(run_id, key, value[:PARAMETER_LENGTH])
+            self.client.set_tag(run_id, key, printable(value)[:PARAMETER_LENGTH])
 
     def finish(self, status: str) -> None:
         """Close all open runs as FINISHED, FAILED or KILLED."""
@@ -570,6 +580,11 @@ def provenance() -> dict[str, Any]:
         "mlflow_runs": current_run_ids(),
         **code_version(Path.cwd()),
     }
+
+
+def _shown(values: Mapping[str, Any]) -> dict[str, str]:
+    """Values as texts that command no terminal."""
+    return {key: printable(str(value)) for key, value in values.items()}
 
 
 def _own_tags() -> dict[str, str]:

@@ -27,6 +27,20 @@ def tracker(tmp_path):
     tracking.close_tracker()
 
 
+def test_names_tags_and_parameters_command_no_terminal(tracker):
+    text = "a\x1b[2J\u202e"
+    tracker.start("boundary_model", text, {"given": text}, {"particle": text})
+    tracker.set_tag("failure", text)
+    run = tracker.client.get_run(tracker.runs["boundary_model"])
+
+    told = (
+        run.info.run_name,
+        run.data.params["given"],
+        *map(run.data.tags.get, ("particle", "failure")),
+    )
+    assert told == (r"a\x1b[2J\u202e",) * 4
+
+
 def test_parameters_epochs_and_candidates_arrive_in_the_store(tracker):
     tracker.start("boundary_model", "demo", {"training.epochs": 2}, {"particle": "demo"})
     run_id = tracker.runs["boundary_model"]

@@ -17,6 +17,7 @@ from electrode_grains.errors import InputError
 from electrode_grains.exports.particle import ExportedParticle
 from electrode_grains.exports.tetrahedra import TetrahedralMesh, mesh_quality
 from electrode_grains.exports.vtk import write_unstructured_grid
+from electrode_grains.text import printable
 
 VTK_TETRAHEDRON, VTK_WEDGE = 10, 13
 GMSH_TRIANGLE, GMSH_TETRAHEDRON, GMSH_PRISM = 2, 4, 6
@@ -104,8 +105,9 @@ def write_abaqus(mesh: TetrahedralMesh, particle: ExportedParticle, path: Path) 
     cohesive elements COH3D6 in the set `COHESIVE`. Constants of the materials are to be added.
     """
     with path.open("wb") as file:
-        file.write(f"*HEADING\n{particle.name}: lengths in nm, origin at the centre of the first "
-                   "voxel\n*NODE, NSET=ALL\n".encode())  # fmt: skip
+        name = printable(particle.name, lines=False)  # a second line would be a keyword
+        file.write(f"*HEADING\n{name}: lengths in nm, origin at the centre of the first voxel\n"
+                   "*NODE, NSET=ALL\n".encode())  # fmt: skip
         _write_rows(file, [np.arange(1, len(mesh.points) + 1), *mesh.points.T])
         grains, first = np.unique(mesh.grains, return_index=True)
         ends = [*first[1:].tolist(), len(mesh.cells)]

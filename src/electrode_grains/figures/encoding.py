@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
 from electrode_grains.errors import InputError
 from electrode_grains.figures.style import grey_range, own_style
+from electrode_grains.text import printable
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 LOSSLESS = 100
@@ -169,6 +171,22 @@ def inline_json(value: Any) -> str:
     for character in "<>&'":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
+
+
+def page_environment() -> Environment:
+    """Templates of pages: text is escaped, and its control characters are shown."""
+    return Environment(
+        loader=PackageLoader("electrode_grains.figures", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+
+
+def _shown(value: Any) -> Any:
+    return printable(value) if type(value) is str else value  # markup is the page's own
 
 
 def _figure_png(figure: Figure, dots_per_inch: int) -> bytes:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
@@ -26,6 +25,7 @@ from electrode_grains.figures.content import (
 from electrode_grains.figures.encoding import (
     inline_json,
     packed,
+    page_environment,
     picture_size,
     screen_picture,
 )
@@ -100,13 +100,7 @@ def report_page(content: ReportContent | Mapping[str, Any]) -> str:
     (True, False)
     """
     content = content if isinstance(content, ReportContent) else _from_mapping(content)
-    environment = Environment(
-        loader=PackageLoader("electrode_grains.figures", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.filters["cell"] = display_cell
     mesh = mesh_payload(content.mesh, content.grain_table) if _has_grains(content.mesh) else None
     script = environment.get_template("report.js").render()

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from electrode_grains.descriptors import DESCRIPTORS
+from electrode_grains.figures.encoding import page_environment
 from electrode_grains.figures.page import CONTENT_SECURITY_POLICY
 from electrode_grains.figures.style import characteristic_name, family_name
 
@@ -76,13 +76,7 @@ def study_page(content: StudyContent) -> str:
         HTML. Whatever comes from data is escaped; a content security policy forbids the network
         and every script.
     """
-    environment = Environment(
-        loader=PackageLoader("electrode_grains.figures", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     unusual = content.statistics[content.statistics["unusual"]]
     names = list(dict.fromkeys(content.statistics["subject"]))
     characteristics = [name for name in names if "~" not in name]

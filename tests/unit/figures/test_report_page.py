@@ -115,6 +115,14 @@ def test_foreign_text_never_becomes_markup(page):
     assert json.loads(evil.scripts["grains-data"])["rows"][0][3] == EVIL
 
 
+def test_control_characters_are_shown_and_not_obeyed():
+    text = "a\x1b[2J\u2028\u202e"
+    page = report_page({"title": text, "warnings": [text], "provenance": {text: text}})
+
+    assert not {"\x1b", "\u2028", "\u202e"} & set(page)
+    assert page.count(r"a\x1b[2J\u2028\u202e") >= 4
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.text(max_size=40))
 def test_any_title_keeps_the_page_in_shape(text):
