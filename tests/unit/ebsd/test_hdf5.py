@@ -525,13 +525,14 @@ def test_without_error_codes_the_phase_tells_what_is_indexed(tmp_path):
     assert_equals_truth(read_scan(path, SAME), make_truth(), "h5oina")
 
 
+@pytest.mark.parametrize("lost", [[5], [0, 1, 2, 3], [11]])  # the first known gives the origin
 @pytest.mark.parametrize(
     ("layout", "x", "y"), [("h5oina", "X", "Y"), ("oim", "X Position", "Y Position")]
 )
-def test_positions_that_lack_follow_from_rows_and_columns(tmp_path, layout, x, y):
+def test_positions_that_lack_follow_from_rows_and_columns(tmp_path, layout, x, y, lost):
     path = write(layout, tmp_path)
     for name in (x, y):  # outside an irregular area positions are NaN
-        edit(path, name, lambda values: np.where(np.arange(values.size) == 5, np.nan, values.T).T)
+        edit(path, name, put(lost, np.nan))
         edit(path, name, lambda values: values + 3.5)
     assert_equals_truth(read_scan(path, SAME), make_truth(), layout)
     for name in (x, y):
