@@ -78,3 +78,20 @@ def test_a_process_that_does_not_come_back_is_ended_all_the_same(work):
     code, shown = signalled(("-c", BUSY.format(work=work)), "begun", signal.SIGINT)
     assert code == 130
     assert shown == "begun\ntidied\n\nStopped by Ctrl-C. Go on.\n"
+
+
+LOADING = """
+import time
+from electrode_grains import commands
+commands.import_module = lambda _: (print("begun", flush=True), time.sleep(3600))
+commands.main(["check"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "name"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")]
+)
+def test_a_signal_while_a_command_is_imported_ends_it_with_the_same_line(number, name):
+    code, shown = signalled(("-c", LOADING), "begun", number)
+    assert code == 128 + number
+    assert re.fullmatch(f"begun\n\nStopped by {name}. Nothing is left half written.*\n", shown)

@@ -16,6 +16,7 @@ from click.shell_completion import CompletionItem
 
 from electrode_grains import __version__
 from electrode_grains.command_line import RefusingCommand as Command
+from electrode_grains.interrupts import interruptible
 from electrode_grains.threads import thread_variables
 
 os.environ.update(thread_variables())  # before a library that computes is loaded
@@ -48,7 +49,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"electrode_grains.commands.{name}").command
+        with interruptible(Command.advice):  # what a command imports takes a while
+            command: click.Command = import_module(f"electrode_grains.commands.{name}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
