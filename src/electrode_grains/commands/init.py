@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -25,7 +24,11 @@ from electrode_grains.commands.new_project import (
     refuse_occupied,
     refuse_unnameable,
 )
-from electrode_grains.commands.outputs import output_folder
+from electrode_grains.commands.outputs import (
+    copy_files,
+    output_folder,
+    plan_copies,
+)
 from electrode_grains.commands.stack_picture import stack_picture
 from electrode_grains.crystal import LAUE_GROUPS, check_laue_group, laue_group_of_tsl_symmetry
 from electrode_grains.errors import SettingsError
@@ -200,9 +203,8 @@ def create_from_scans(
     if annotations:
         _check_annotations(annotations, stack)
     facts = _facts(stack, spacing)
-    place = _copy_data(folder, source, annotations) if inside else source.as_posix()
-    if annotations and not inside:
-        shutil.copytree(annotations, folder / ANNOTATIONS, dirs_exist_ok=True)
+    copy_files(_copies(folder, source, annotations, inside=inside))
+    place = (_place_in(folder, source).relative_to(folder) if inside else source).as_posix()
     NewProject(
         folder=folder,
         name=name or folder.resolve().name,
@@ -239,9 +241,12 @@ def create_from_scans(
     if more := len(stack.attrs["notes"][shown:]):
         echo(f"  and {more} more notes, which electrode-grains check shows")
     picture = folder / PICTURE
-    with output_folder(picture.parent, [picture.name]):
-        stack_picture(stack, PICTURED, spacing).save(picture, format="PNG")
-    echo(f"  picture of some slices, and along the depth: {picture}")
+    if picture.exists():
+        echo(f"  {picture} was there and stays as it is")
+    else:
+        with output_folder(picture.parent, [picture.name]):
+            stack_picture(stack, PICTURED, spacing).save(picture, format="PNG")
+        echo(f"  picture of some slices, and along the depth: {picture}")
     _say_what_is_next(folder, labelled=annotations is not None, indexed=_indexed_share(stack) > 0)
 
 
@@ -258,20 +263,25 @@ def _say_what_is_next(folder: Path, *, labelled: bool, indexed: bool) -> None:
     echo("  kedro run")
 
 
-def _copy_data(folder: Path, source: Path, annotations: Path | None) -> str:
-    """Copy slices, and annotations, into a project; return the place of the slices in it."""
-    target = folder / SCANS
-    if source.is_file():
-        target = target.parent / source.name
-        target.parent.mkdir(parents=True, exist_ok=True)
+def _place_in(folder: Path, source: Path) -> Path:
+    """Where slices lie in a project that holds them."""
+    return folder / (SCANS.parent / source.name if source.is_file() else SCANS)
+
+
+def _copies(
+    folder: Path, source: Path, annotations: Path | None, *, inside: bool
+) -> dict[Path, Path]:
+    """Slices and annotations to copy into a project."""
+    copies: dict[Path, Path] = {}
+    if inside and source.is_file():
         # With what belongs to it, such as a table of depths.
         for file in datasets.ScanFolderDataset(path=str(source)).paths():
-            shutil.copy2(file, target.with_name(file.name))
-    elif target.resolve() != source:
-        shutil.copytree(source, target, dirs_exist_ok=True)
+            copies |= plan_copies(file, _place_in(folder, source).with_name(file.name))
+    elif inside:
+        copies |= plan_copies(source, _place_in(folder, source))
     if annotations:
-        shutil.copytree(annotations, folder / ANNOTATIONS, dirs_exist_ok=True)
-    return target.relative_to(folder).as_posix()
+        copies |= plan_copies(annotations, folder / ANNOTATIONS)
+    return copies
 
 
 def _step_of_images(source: Path, step_nm: float | None) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from shlex import quote
 
@@ -11,6 +10,7 @@ import numpy as np
 from electrode_grains import grain_maps
 from electrode_grains.commands.console import echo
 from electrode_grains.commands.new_project import NewProject, refuse_unnameable
+from electrode_grains.commands.outputs import copy_files, plan_copies
 from electrode_grains.crystal import LAUE_GROUPS, LaueGroup, check_laue_group
 from electrode_grains.errors import SettingsError
 
@@ -102,11 +102,5 @@ def _origin(grain_map: grain_maps.GrainMap, given: str | None) -> str:
 def _copied(folder: Path, source: Path) -> str:
     """Copy a grain map into a project; return its place there."""
     target = folder / "data" / "01_raw" / source.name
-    if target.resolve() == source:
-        return target.relative_to(folder).as_posix()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_dir():
-        shutil.copytree(source, target)
-    else:
-        shutil.copy2(source, target)
+    copy_files(plan_copies(source, target))
     return target.relative_to(folder).as_posix()

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 import electrode_grains
+from electrode_grains.commands.console import echo
 from electrode_grains.errors import InputError
 from electrode_grains.text import literal
 
@@ -21,6 +22,7 @@ LAYERS = (
     "01_raw", "02_intermediate", "03_primary", "04_feature", "05_model_input", "06_models",
     "07_model_output", "08_reporting",
 )  # fmt: skip
+OF_THE_USER = ("README.md", ".telemetry", ".gitignore")  # kept where they lie in the folder
 PYPROJECT = """\
 # Makes this folder a project of Kedro; the code is that of the installed package.
 [tool.kedro]
@@ -100,7 +102,10 @@ class NewProject:
             (".gitignore", "data/\nmlflow.db*\nmlruns/\n.viz/\n"),
             ("pyproject.toml", self._pyproject(kedro_version)),
         ):
-            (self.folder / file).write_text(text, encoding="utf-8")
+            if file in OF_THE_USER and (self.folder / file).exists():
+                echo(f"{self.folder / file} was there and stays as it is")
+            else:
+                (self.folder / file).write_text(text, encoding="utf-8")
 
     def _readme(self) -> str:
         places = [f"| {what} | `{literal(where)}` |" for what, where in self.places.items()]

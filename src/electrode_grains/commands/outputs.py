@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from filecmp import cmp
 from pathlib import Path
 
 from electrode_grains.errors import InputError
@@ -31,6 +34,65 @@ def refuse_existing(file: Path, *, replace: bool) -> None:
             where=str(file.absolute()),
             remedy="name another one, or add --replace",
         )
+
+
+def plan_copies(source: Path, target: Path) -> dict[Path, Path]:
+    """Where the files of a user's data go in a new project; what is there already stays.
+
+    Parameters
+    ----------
+    source, target : Path
+        Both a file, or both a folder.
+
+    Returns
+    -------
+    dict of Path to Path
+        Files to copy, and their new places; those that lie there, byte for byte, are left out.
+
+    Raises
+    ------
+    InputError
+        If another file lies in a place of them, or in the target folder.
+    """
+    copies = {file: target / file.relative_to(source) for file in _files_of(source)}
+    if target.exists() and source.samefile(target):
+        return {}
+    places = set(copies.values())
+    there = {file for file in _files_of(target) if file in places or not file.name.startswith(".")}
+    same = {
+        place
+        for file, place in copies.items()
+        if place in there and cmp(file, place, shallow=False)
+    }
+    if others := sorted(there - same):
+        names = [str(other.relative_to(target)) for other in others[:FEW] if other != target]
+        raise InputError(
+            "data would be copied over or among other files",
+            where=str(target.absolute()),
+            found=", ".join(names or [target.name]) + (" ..." if len(others) > FEW else ""),
+            expected="no files, or those that are copied",
+            remedy="move them away, or name a new folder; nothing is overwritten",
+        )
+    return {file: place for file, place in copies.items() if place not in same}
+
+
+def _files_of(place: Path) -> list[Path]:
+    """All files of a folder, with those that its links lead to; or the file itself."""
+    if place.is_file():
+        return [place]
+    found = (
+        Path(folder, name)
+        for folder, _, names in os.walk(place, followlinks=True)
+        for name in names
+    )
+    return sorted(found)
+
+
+def copy_files(copies: Mapping[Path, Path]) -> None:
+    """Copy files to places that `plan_copies` found free."""
+    for file, place in copies.items():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(file, place)
 
 
 @contextmanager

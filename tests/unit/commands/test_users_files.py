@@ -1,5 +1,6 @@
 """No command and no pipeline changes a byte of what a user owns."""
 
+import shutil
 import subprocess
 import sys
 
@@ -188,3 +189,72 @@ def test_annotate_exports_beside_a_users_files_and_over_none_of_them(
     for _ in range(2):
         assert command(*words, "3").exit_code == 0
     assert (folder / "image" / "slice_004.png").read_text() == "a user's"
+
+
+def init(command, project, slices, *more):
+    words = ("--scans", slices / "scans", "--annotations", slices / "labels", *more)
+    return command("init", project, *words, "--slice-spacing-nm", 50)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "01_raw/slice_annotations/slice_002.png",  # painted before the project was made again
+        "01_raw/slice_annotations/slice_007.png",  # which would have joined the labels
+        "01_raw/ebsd_scans/slice_003.ang",
+        "01_raw/ebsd_scans/slice_011.ang",  # which would have joined the stack
+    ],
+)
+def test_a_new_project_replaces_no_scan_and_no_label_and_mixes_none(
+    command, slices, tmp_path, place
+):
+    project = tmp_path / "nmc"
+    (own := project / "data" / place).parent.mkdir(parents=True)
+    own.write_text("a user's")
+    (project / "README.md").write_text("a user's")
+    done = init(command, project, slices, "--copy")
+    assert done.exit_code == 2, done.output
+    assert own.name in done.output
+    assert sorted(file for file in project.rglob("*") if file.is_file()) == sorted(
+        [own, project / "README.md"]
+    )
+    assert own.read_text() == "a user's"
+
+
+def test_a_new_project_around_a_users_folder_keeps_all_that_lies_there(command, slices, tmp_path):
+    """With the notes of a user, and the scans and labels that are to be copied there already."""
+    project = tmp_path / "nmc"
+    raw = project / "data" / "01_raw"
+    shutil.copytree(slices / "scans", raw / "ebsd_scans")
+    shutil.copytree(slices / "labels", raw / "slice_annotations")
+    (project / "data" / "08_reporting").mkdir()
+    for name in ("README.md", ".gitignore", "data/08_reporting/preview.png", "notes.txt"):
+        (project / name).write_text("a user's")
+    before = contents(project)
+    done = init(command, project, slices, "--copy")
+    assert done.exit_code == 0, done.output
+    after = contents(project)
+    assert {file: after[file] for file in before} == before
+    assert (project / "pyproject.toml").exists()
+
+    shutil.rmtree(project / "conf")
+    (project / "pyproject.toml").unlink()
+    words = ("--annotations", raw / "slice_annotations", "--slice-spacing-nm", 50)
+    again = command("init", project, *words)  # labels and scans that lie there
+    assert again.exit_code == 0, again.output
+    assert {file: contents(project)[file] for file in before} == before
+
+
+def test_a_grain_map_is_copied_over_no_other(command, tmp_path):
+    labels = np.ones((4, 5, 6), np.uint16)
+    np.save(tmp_path / "grains.npy", labels)
+    own = tmp_path / "nmc" / "data" / "01_raw" / "grains.npy"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"a user's")
+    words = ("init", tmp_path / "nmc", "--labels", tmp_path / "grains.npy", "--copy")
+    done = command(*words, "--spacing", "50,50,50")
+    assert done.exit_code == 2
+    assert own.read_bytes() == b"a user's"
+    own.unlink()
+    assert command(*words, "--spacing", "50,50,50").exit_code == 0
+    assert (np.load(own) == labels).all()
