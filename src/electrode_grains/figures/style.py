@@ -99,9 +99,10 @@ FAMILIES: Mapping[str, str] = {
 @contextmanager
 def own_style(settings: Mapping[str, Any]) -> Iterator[None]:
     """Draw with these settings over matplotlib's own, whatever `matplotlibrc` a user has."""
+    own: Any = dict(settings)  # matplotlib types its keys one by one
     with rc_context():
         rcdefaults()
-        rcParams.update(settings)
+        rcParams.update(own)
         yield
 
 
