@@ -1139,7 +1139,7 @@ def soft(path_of):
 def any_path(group, _, chance):
     paths: list[str] = []
     group.file.visit(paths.append)
-    return "/" + chance.choice(paths)
+    return "/" + chance.choice(["", *paths])
 
 
 WITHIN = {
