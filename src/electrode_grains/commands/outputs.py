@@ -54,9 +54,13 @@ def plan_copies(source: Path, target: Path) -> dict[Path, Path]:
     InputError
         If another file lies in a place of them, or in the target folder.
     """
-    copies = {file: target / file.relative_to(source) for file in _files_of(source)}
     if target.exists() and source.samefile(target):
         return {}
+    copies = {
+        file: target / file.relative_to(source)
+        for file in _files_of(source)
+        if not file.resolve().is_relative_to(target.resolve())  # a project among its scans
+    }
     places = set(copies.values())
     there = {file for file in _files_of(target) if file in places or not file.name.startswith(".")}
     same = {
