@@ -78,7 +78,7 @@ pictures: $(TEST_STAMP) ## the pictures in README and docs, from the results of 
 dist: $(STAMP) ## a wheel in dist/, which installs anywhere and works as a library
 	rm -rf dist build
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
-	@ls dist
+	@echo "$(BIN)/python -m pip install $$(ls dist/*.whl), or any other python; then electrode-grains demo particle"
 
 audit: $(TEST_STAMP) ## known vulnerabilities of the pinned packages
 	$(BIN)/python -m benchmarks.audit

@@ -214,7 +214,8 @@ class ExperimentTracking:
         made = pipeline.all_outputs()
         for experiment, openers in EXPERIMENTS.items():
             if experiment == "particle" or openers & made:
-                name = particle if experiment != "particle" else f"{particle} {pipelines}"
+                steps = pipelines if experiment == "particle" else ""
+                name = run_name(particle, steps, run_params.get("runtime_params") or {})
                 tracker.start(experiment, name, dict(flatten(used)), tags)
 
     @hook_impl
@@ -256,6 +257,21 @@ class ExperimentTracking:
             tracker.set_tag("failure", f"{type(error).__name__}: {error}")
             tracker.finish("FAILED")
             tracking.close_tracker()
+
+
+def run_name(particle: str, pipelines: str, changed: Mapping[str, Any]) -> str:
+    """Name of a run that tells it apart: what was run, and what --params changed.
+
+    Examples
+    --------
+    >>> run_name("NMC 3", "segmentation", {"segmentation": {"grains": {"minima_depth": 0.02}}})
+    'NMC 3 segmentation minima_depth=0.02'
+    >>> run_name("NMC 3", "__default__", {})
+    'NMC 3 all steps'
+    """
+    steps = "all steps" if pipelines == "__default__" else pipelines
+    values = [f"{name.rpartition('.')[2]}={value}" for name, value in flatten(changed)]
+    return " ".join(part for part in (particle, steps, *values) if part)
 
 
 def _plain(result: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -152,7 +153,9 @@ def _table_of(place: Path) -> Path:
         "there is no grain table",
         where=str(place),
         expected=" or ".join(map(str, candidates[1:])),
-        remedy="run the project first, or name its data folder",
+        remedy=f"cd {quote(str(place))} && kedro run"
+        if (place / "conf").is_dir()
+        else "name the folder of a project that was run, its data folder, or a grain table",
     )
 
 

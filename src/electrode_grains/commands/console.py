@@ -25,6 +25,17 @@ def echo(text: str = "") -> None:
     Console(highlight=False, markup=False, soft_wrap=True).print(printable(text))
 
 
+def size_text(size: int) -> str:
+    """Size of a file in words.
+
+    Examples
+    --------
+    >>> size_text(420), size_text(7_581_560)
+    ('0.4 kB', '7.6 MB')
+    """
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
+
+
 def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table; numbers stand to the right."""
     rows = [list(row) for row in rows]

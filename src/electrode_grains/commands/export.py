@@ -10,7 +10,7 @@ import click
 
 from electrode_grains import exports
 from electrode_grains.commands import Command
-from electrode_grains.commands.console import echo, progress
+from electrode_grains.commands.console import echo, progress, size_text
 from electrode_grains.commands.outputs import output_folder
 from electrode_grains.commands.project import Project, open_project, project_options
 
@@ -75,8 +75,8 @@ def command(
         _write(opened, folder, options, force=force)
     for path in (folder / exports.FORMATS[name][1] for name in options["formats"]):
         files = [path] if path.is_file() else list(path.iterdir())
-        size = sum(file.stat().st_size for file in files) / 1e6
-        echo(f"{path} ({f'{len(files)} files, ' if path.is_dir() else ''}{size:.1f} MB)")
+        size = size_text(sum(file.stat().st_size for file in files))
+        echo(f"{path} ({f'{len(files)} files, ' if path.is_dir() else ''}{size})")
 
 
 def _write(project: Project, folder: Path, options: dict[str, Any], *, force: bool) -> None:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from electrode_grains.descriptors import EXPORTED
 from electrode_grains.errors import InputError
 
+MAP_AXES = "x right, y down, z along milling, right-handed"
 MAP_FRAMES = (
-    "Bunge angles in rad in the frame of the map (x right, y down, z along milling, "
-    "right-handed), x of hexagonal crystals along a"
+    f"Bunge angles in rad in the frame of the map ({MAP_AXES}), x of hexagonal crystals along a"
 )
 
 

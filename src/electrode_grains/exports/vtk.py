@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from electrode_grains.errors import InputError
 from electrode_grains.exports.mesh import InterfaceMesh
-from electrode_grains.exports.particle import ExportedParticle
+from electrode_grains.exports.particle import MAP_AXES, ExportedParticle
 from electrode_grains.exports.vtk_files import Arrays, Column, section, write_file
 
 HEXAHEDRON = 12
-LENGTHS = "<!-- lengths in nm, origin at the centre of the first voxel -->"
+LENGTHS = f"<!-- lengths in nm, origin at the centre of the first voxel; axes: {MAP_AXES} -->"
 
 
 def write_image_data(particle: ExportedParticle, path: Path) -> None:

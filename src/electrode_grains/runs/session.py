@@ -162,6 +162,13 @@ def _unknown(whole: Pipeline, chosen: Mapping[str, Any], reason: str) -> Setting
                     found=name,
                     expected=", ".join(alike),
                 )
+    if chosen["tags"]:
+        tags = sorted({tag for node in whole.nodes for tag in node.tags})
+        return SettingsError(
+            "no step has such a tag",
+            found=f"--tags {','.join(chosen['tags'])}",
+            expected=", ".join(tags) or "no tags: name steps with --nodes, or --pipelines",
+        )
     return SettingsError("the options name no step", found=reason)
 
 
