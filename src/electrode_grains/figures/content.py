@@ -162,7 +162,9 @@ FIGURES: Mapping[str, FigureEntry] = {
     "truth_comparison": FigureEntry(
         "grains",
         "Measured and true",
-        "Mean and one standard deviation of the characteristics beside the true ones.",
+        "Mean and one standard deviation of the characteristics of the grains that were found "
+        "(segmented), of the particle as it was made (tessellated), and of it once scanned and "
+        "aligned, which a perfect segmentation would find (acquired).",
     ),
     "7": FigureEntry(
         "distributions",

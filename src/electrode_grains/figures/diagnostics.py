@@ -132,7 +132,7 @@ def depth_curve(table: pd.DataFrame, chosen: float | None = None) -> Figure:
             color=CYCLE[position % len(CYCLE)],
             marker="o",
             markersize=3,
-            label=escape_math(str(name).replace("_", " ")),
+            label=escape_math(str(name).replace("_", " ").replace(" f1", " F1")),
         )
     for axes in panels:
         axes.set_xlabel("depth of minima $h$")

@@ -18,6 +18,7 @@ from electrode_grains.figures.style import (
 )
 
 MISSING = "-"
+SMALLEST_P = 0.001
 _LETTERS = (
     *("alpha", "beta", "gamma", "delta", "epsilon", "eta", "theta", "kappa", "lambda", "mu", "nu"),
     *("xi", "rho", "sigma", "tau", "phi", "omega"),
@@ -134,6 +135,7 @@ HEADINGS: Mapping[str, str] = {
     "rotation": "Rotation / deg",
     "boundary_f1": "Boundary F1",
     "brier_score": "Brier score",
+    "mlflow_runs": "MLflow runs",
     "x": "x",
     "y": "y",
 }
@@ -164,10 +166,19 @@ def heading(column: str) -> str:
 def display_rows(table: pd.DataFrame) -> list[list[str]]:
     """Write every cell as text: four significant digits, names of families in full."""
     columns = [
-        [display_cell(cell) for cell in (_named(table[name]) if name == "family" else table[name])]
+        [
+            _display(name, cell)
+            for cell in (_named(table[name]) if name == "family" else table[name])
+        ]
         for name in table
     ]
     return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _display(column: Any, value: Any) -> str:
+    """One cell; a p-value that is smaller than anybody distinguishes is a bound."""
+    is_p = str(column).endswith("p_value") and isinstance(value, float | np.floating)
+    return f"< {SMALLEST_P:g}" if is_p and 0 <= value < SMALLEST_P else display_cell(value)
 
 
 def _named(families: pd.Series) -> list[Any]:

@@ -167,3 +167,8 @@ def test_every_family_has_a_name_for_readers():
     families = [*MARGINAL_FAMILIES, *COPULA_FAMILIES, "a_family_of_a_user"]
     names = [name for (name,) in display_rows(pd.DataFrame({"family": families}))]
     assert not [name for name in names if "_" in name]
+
+
+def test_a_tiny_p_value_is_a_bound_and_other_tiny_numbers_are_not():
+    table = pd.DataFrame({"independence_p_value": [6.4e-60, 0.0307, None], "x": [6.4e-60, 1, 2]})
+    assert display_rows(table) == [["< 0.001", "6.4e-60"], ["0.0307", "1"], ["-", "2"]]

@@ -4,12 +4,14 @@
     modeBarButtons: [["toImage", "orbitRotation", "pan3d", "resetCameraDefault3d"]],
   };
   const CAMERA = { eye: { x: 0.98, y: -1.08, z: 0.8 }, center: { x: 0, y: 0, z: -0.08 }, up: { x: 0, y: 0, z: 1 } };
-  // The first camera, so far off that a tall particle is in sight from top to bottom.
-  const firstCamera = (size) => {
+  // The first camera, so far off that a tall particle, or a narrow window, shows all of it.
+  const firstCamera = (size, window) => {
     const mean = Math.cbrt(size[0] * size[1] * size[2]);  // how plotly scales the axes
     const [width, depth, height] = size.map((side) => side / mean);
-    const seen = 0.43 * height + 0.26 * Math.hypot(width, depth);
-    return turned(CAMERA, 0, 0, Math.max(1, seen / 0.73));
+    const across = 0.5 * Math.hypot(width, depth);
+    const seen = 0.43 * height + 0.52 * across;
+    const narrow = across * window.clientHeight / window.clientWidth;
+    return turned(CAMERA, 0, 0, Math.max(1, seen / 0.73, narrow / 0.72));
   };
   // A camera that is turned by degrees around its centre, upright, and farther off by a factor.
   const turned = ({ eye, center }, around, upwards, farther) => {
@@ -164,7 +166,7 @@
       const heading = grains.columns[names.indexOf(name)].heading;
       colourChoice.append(make("option", heading, { value: `column:${name}` }));
     }
-    let passing = null, picked = null, owners = [], camera = firstCamera(mesh.size_um);
+    let passing = null, picked = null, owners = [], camera = firstCamera(mesh.size_um, place);
     const colouring = () => {
       const [kind, ...rest] = colourChoice.value.split(":");
       const name = rest.join(":");
@@ -290,7 +292,7 @@
     for (const button of document.querySelectorAll("[data-turn]")) {
       button.addEventListener("click", () => {
         const by = button.dataset.turn.split(" ").map(Number);
-        Plotly.relayout(place, { "scene.camera": by.length === 3 ? turned(camera, ...by) : firstCamera(mesh.size_um) });
+        Plotly.relayout(place, { "scene.camera": by.length === 3 ? turned(camera, ...by) : firstCamera(mesh.size_um, place) });
       });
     }
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);

@@ -200,6 +200,8 @@ def write_report(
     """Write the report; what a run has not got (scans, network) is left out of it."""
     results = {name: result for name, result in results.items() if result is not None}
     drawn = {name: results.pop(name) for name in list(results) if name.startswith("figure_")}
+    if not results.get("validation_scores") or not results["validation_scores"].slices:
+        drawn.pop("figure_validation", None)  # it says that no slice was left out
     tables = {name: results.pop(name) for name in list(results) if name.startswith("table_")}
     marginals, copulas = results.get("marginal_fits"), results.get("copula_fits")
     candidates, formulas = None, {}
