@@ -40,7 +40,7 @@ def command(
     opened = open_project(project, env)
     if rebuild:
         opened.run("reporting")
-    opened.load("report", "reporting")
+    opened.load("report", "reporting" if opened.exists("marginal_fits") else "")
     page = opened.file_of("report")
     echo(f"{page} ({page.stat().st_size / 1e6:.1f} MB)")
     newer = newer_results(opened)

@@ -370,6 +370,12 @@ def test_results_that_are_not_there_yet_name_the_run_that_makes_them(command, ow
         assert "kedro run --pipelines" in done.output
 
 
+def test_a_report_of_a_project_that_never_ran_asks_for_the_whole_run(command, own_project):
+    done = command("report", "--project", own_project)
+    assert done.exit_code == 2
+    assert f"cd {own_project} && kedro run\n" in done.output
+
+
 def test_a_draft_is_what_the_pipeline_would_label(command, acquired, tmp_path):
     from electrode_grains.datasets.folders import ScanFolderDataset
     from electrode_grains.ebsd import StackSettings
