@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ast
+import hashlib
 import json
 import resource
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from electrode_grains.runs import atomic_write
-from electrode_grains.runs.sources import ProjectCode
+from electrode_grains.runs.sources import BESIDE, ProjectCode
 
 KEPT = Path(__file__).parent / "kept"
 WORK = Path(__file__).parents[2] / "data" / "measurements"  # git ignores it
@@ -54,8 +57,18 @@ class Row:
         return kept
 
     def digest(self) -> str:
-        """Of the code as it is now."""
-        return ProjectCode.of("electrode_grains").digest(self.code)
+        """Of the code as it is now, without comments and docstrings, and of what lies beside it."""
+        code = ProjectCode.of("electrode_grains")
+        total = hashlib.blake2b(digest_size=20)
+        for module in sorted(code.reached_modules(self.code)):
+            source = code.source(module)
+            assert source is not None, module
+            total.update(module.encode() + b"\0" + _meaning(source))
+            if source.name == "__init__.py" and source.parent != code.root:
+                for file in sorted(source.parent.iterdir()):
+                    if file.suffix in BESIDE:
+                        total.update(file.read_bytes())
+        return total.hexdigest()
 
     def reason_to_measure(self) -> str | None:
         """Why the row is no longer true of the code; None where it is."""
@@ -87,6 +100,18 @@ class Row:
         with atomic_write(self.file) as (partial,):
             text = json.dumps(record, indent=1, sort_keys=True, allow_nan=False)
             partial.write_text(text + "\n", "utf-8")
+
+
+@cache
+def _meaning(source: Path) -> bytes:
+    """A module as Python understands it: no change of words alone makes a measurement old."""
+    tree = ast.parse(source.read_text("utf-8"))
+    for node in ast.walk(tree):
+        match node:
+            case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+                if ast.get_docstring(node) is not None:
+                    node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree).encode()
 
 
 def machine() -> str:

@@ -89,3 +89,17 @@ def test_check_names_the_rows_that_are_not_of_this_code(kept, monkeypatch, capsy
     printed = capsys.readouterr().out
     assert "demo: not measured" in printed
     assert f"0 of {len(ROWS)} rows" in printed
+
+
+def test_only_what_python_does_makes_a_row_old(tmp_path):
+    texts = {
+        "plain": "def f(x):\n    return x + 1\n",
+        "told": (
+            '"""A module."""\n\ndef f(x):  # a comment\n    """Add one."""\n    return (x + 1)\n'
+        ),
+        "other": "def f(x):\n    return x + 2\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    plain, told, other = (records._meaning(tmp_path / name) for name in texts)
+    assert plain == told != other
