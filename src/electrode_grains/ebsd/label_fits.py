@@ -21,6 +21,8 @@ FIT_DEVIATIONS = 4.0
 # A label of something else has less than this in every slice, and stands out in none.
 UNFIT_CONTRAST = 0.4
 FEWEST_SLICES = 8
+# Boundaries are bright, as stained membranes are, where they stand out by this and never as dark.
+BRIGHT_CONTRAST = -0.8
 # Boundaries of larger misorientation are alike.
 LARGEST_MISORIENTATION = float(np.radians(15.0))
 POINTS = {"boundary": BOUNDARY, "interior": INTERIOR, "background": BACKGROUND}
@@ -78,10 +80,13 @@ def annotation_fits(
     Boundaries diffract worse than interiors. The contrast is the mean image quality of annotated
     interior less that of annotated boundary, over the standard deviation of both together; of
     misorientations with the other sign. Drawn lines fit their own slice: on virtual particles by
-    1.5, its neighbours by 1.1, slices farther off by 0.4 at most.
+    1.5, its neighbours by 1.1, slices farther off by 0.4 at most. Where the labels show bright
+    boundaries the image counts with the other sign too.
     """
     own_frame, other_frame = (raw, aligned) if frame == "raw" else (aligned, raw)
     indices = np.flatnonzero((placed > 0).any(axis=(1, 2))).tolist()
+    if boundaries_are_bright(placed[indices], own_frame):
+        own_frame, other_frame = -own_frame, -other_frame
     by_quality = _fits(placed[indices], indices, own_frame)
     by_angle = [_Fit()] * len(indices)
     if misorientation is not None:
@@ -103,6 +108,24 @@ def annotation_fits(
             }
         )
     return found
+
+
+def boundaries_are_bright(labels: NDArray[np.uint8], images: NDArray[np.floating[Any]]) -> bool:
+    """Whether drawn boundaries stand out as bright lines, whichever slice each label shows.
+
+    Fewer than eight slices cannot tell.
+
+    Parameters
+    ----------
+    labels : ndarray of uint8, shape (n, y, x)
+        Classes of labelled slices.
+    images : ndarray of float, shape (z, y, x)
+    """
+    contrasts = _contrasts(labels, images)
+    known = contrasts[np.isfinite(contrasts)]
+    if len(images) < FEWEST_SLICES:
+        return False
+    return bool(known.size and known.min() < min(BRIGHT_CONTRAST, -known.max()))
 
 
 def misorientation_in_slices(

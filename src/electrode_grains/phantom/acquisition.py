@@ -81,7 +81,7 @@ def acquire(
     Raises
     ------
     SettingsError
-        If a slice to be labelled does not exist.
+        If a slice to be labelled or lost does not exist, or one is to be both.
     """
     depth = particle.labels.shape[0]
     _check_slices(settings, depth)

@@ -79,6 +79,20 @@ def test_labels_of_no_slice_are_doubted(annotated):
         assert sum(doubted) >= len(doubted) - 1 == 11
 
 
+def test_bright_boundaries_are_as_good_as_dark_ones(annotated):
+    """As of stained membranes; what a label fits does not depend on it."""
+    scanned, aligned = annotated
+    placed = np.zeros(scanned.phase.shape, np.uint8)
+    for z, classes in scanned.annotations.items():
+        placed[z] = classes
+    placed[5] = scanned.annotations[9]
+    dark = annotation_fits(placed, scanned.image_quality, aligned, "raw")
+    bright = annotation_fits(placed, 300 - scanned.image_quality, 300 - aligned, "raw")
+    assert [fit["doubt"] for fit in bright] == [fit["doubt"] for fit in dark]
+    assert "fits slice 9 (" in bright[0]["doubt"]
+    assert [fit["own"] for fit in bright] == pytest.approx([fit["own"] for fit in dark], abs=1e-3)
+
+
 def test_too_few_slices_cannot_tell_that_a_label_fits_none(annotated):
     scanned, aligned = annotated
     placed = np.zeros(scanned.phase.shape, np.uint8)
