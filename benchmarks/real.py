@@ -42,6 +42,7 @@ from electrode_grains.phantom.annotation import annotate
 
 DEPTHS = (0.01, 0.03, 0.1, 0.2)
 SMOOTHING = (0.0, 0.7, 1.5)  # of a boundary map in pixels, before its minima are sought
+SPECK = 34  # voxels below which a fragment is none, as in the defaults of the chain
 STEP_OF_SCANS_NM = 400.0  # not in the files of a folder; the iron stack has it in its plane
 WANTED = "class_probability_volume,grain_label_volume,validation_scores,segmentation_scores"
 
@@ -212,7 +213,14 @@ def by_mutex(sample: Sample, boundary: NDArray) -> NDArray[np.int32]:
     affinity = np.stack([_affinity(boundary, offset) for offset in (*near, *far)])
     bias = np.array([0.5] * len(near) + [0.8] * len(far)).reshape(-1, 1, 1, 1)
     found = mwatershed.agglom((affinity - bias).astype(np.float64), [*near, *far])
-    return found.astype(np.int64)
+    return _grown(found, boundary)
+
+
+def _grown(fragments: NDArray, boundary: NDArray) -> NDArray[np.int32]:
+    """Specks, of which boundaries consist in such segmentations, go to what is around them."""
+    _, place, size = np.unique(fragments, return_inverse=True, return_counts=True)
+    seeds = np.where(size[place] >= SPECK, place + 1, 0).reshape(fragments.shape)
+    return watershed(boundary, seeds).astype(np.int32)
 
 
 def _affinity(boundary: NDArray, offset: tuple[int, int, int]) -> NDArray:
@@ -231,7 +239,7 @@ def by_waterz(sample: Sample, boundary: NDArray) -> NDArray[np.int64]:
     affinity = np.ascontiguousarray([_affinity(boundary, step) for step in before], np.float32)
     levels = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
     labelled = sample.labelled
-    tried = [found.astype(np.int64) for found in waterz.agglomerate(affinity, levels)]
+    tried = [_grown(found, boundary) for found in waterz.agglomerate(affinity, levels)]
     truth = sample.truth[labelled]
     return min(tried, key=lambda found: adapted_rand_error(found[labelled], truth))
 
