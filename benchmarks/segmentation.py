@@ -75,6 +75,11 @@ class Case:
     truth: NDArray[np.int32]
     tessellated: NDArray[np.int32]
 
+    @property
+    def measured(self) -> NDArray[np.bool_]:
+        """Voxels that have a source, shape (z, y, x)."""
+        return np.isfinite(self.image_quality)
+
 
 def paper_landscape():
     rng = np.random.default_rng(0)
@@ -178,12 +183,14 @@ def misindexed(orientations, share: float, rng: np.random.Generator):
 def segmented(case: Case, mode: str, chosen: tuple[float, float], **changed):
     """Grains as the pipeline would find them, up to settings to be changed."""
     settings = GRAINS.with_choice(*chosen).replace(merge_mode=mode, **changed)
-    return segment_grains(case.probability, settings=settings, orientations=case.orientations)
+    return segment_grains(
+        case.probability, settings=settings, orientations=case.orientations, measured=case.measured
+    )
 
 
 def choose(case: Case):
     """Depth and boundary score as the pipeline chooses them, and the score's curve."""
-    choice, _ = choose_settings(case.probability, case.annotation, GRAINS)
+    choice, _ = choose_settings(case.probability, case.annotation, GRAINS, measured=case.measured)
     return (choice.minima_depth, choice.merge_boundary), pd.DataFrame(choice.merge_boundary_curve)
 
 

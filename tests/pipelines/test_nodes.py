@@ -371,6 +371,32 @@ def test_a_stack_without_orientations_leaves_their_channels_empty(stack, caplog)
     assert "no slice has a misorientation" in caplog.text
 
 
+def test_the_network_sees_boundaries_dark_whatever_they_are(caplog):
+    rng = np.random.default_rng(1)
+    classes = np.full((10, 12, 12), 2, np.uint8)
+    classes[:, :, 6] = 1
+    dark = xr.DataArray(100 - 30.0 * (classes == 1) + rng.normal(0, 3, classes.shape),
+                        dims=("z", "y", "x"), attrs={"spacing_nm": (1.0, 1.0, 1.0)})  # fmt: skip
+    channels = xr.DataArray(np.full((5, *dark.shape), np.nan), dims=("c", "z", "y", "x"))
+    labels = np.zeros_like(classes)
+    labels[[2, 6]] = classes[[2, 6]]
+    drawn = dark.copy(data=labels)
+
+    def seen(image, boundaries="auto", drawn=drawn):
+        settings = ContrastSettings(channels=("image_quality",), boundaries=boundaries)
+        contrast = build_contrast(image, channels, index_of(), settings, drawn)[0].to_numpy()
+        return contrast[classes == 1].mean() - contrast[classes == 2].mean()
+
+    with caplog.at_level("INFO"):
+        assert seen(dark) < 0
+        assert "inverted" not in caplog.text
+        assert seen(200 - dark) < 0
+        assert "inverted" in caplog.text
+    assert seen(200 - dark, "dark") > 0
+    assert seen(200 - dark, drawn=None) > 0  # nothing is labelled: as it is
+    assert seen(dark, "bright") > 0
+
+
 @pytest.fixture
 def stack():
     """Two grains side by side, turned by 30 degrees, and an image quality of noise."""

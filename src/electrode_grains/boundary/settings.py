@@ -33,6 +33,11 @@ class ContrastSettings(Settings):
     pseudo_symmetry: Literal["auto", "on", "off"] = setting(
         "auto", "count the four axes of the pseudo-cube of R-3m as one; auto: where data show flips"
     )
+    boundaries: Literal["auto", "dark", "bright"] = setting(
+        "auto",
+        "what boundaries are in the image; bright ones, as of stained membranes, the network sees "
+        "inverted, since it starts from dark ones; auto: as the labels show them",
+    )
 
 
 class SplitSettings(Settings):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
 from electrode_grains import boundary
 from electrode_grains.boundary.scores import HeldOutScores
@@ -22,6 +23,7 @@ from electrode_grains.boundary.settings import (
 from electrode_grains.boundary.split import AnnotationSplit
 from electrode_grains.classes import CHANNEL_NAMES
 from electrode_grains.ebsd import OrientationField, ScanIndex
+from electrode_grains.ebsd.label_fits import boundaries_are_bright
 from electrode_grains.ebsd.pseudo_cube import pseudo_cubic
 from electrode_grains.errors import SettingsError
 from electrode_grains.progress import report_progress
@@ -43,17 +45,21 @@ def build_contrast(
     orientation_volume: xr.DataArray,
     scan_index: ScanIndex,
     contrast: ContrastSettings,
+    annotation_volume: xr.DataArray | None = None,
 ) -> xr.DataArray:
     """Bring what the network sees to one scale; the brightness of all slices too.
 
-    Misorientations are blind to flips of the c axis where pseudo-symmetry is on.
+    Misorientations are blind to flips of the c axis where pseudo-symmetry is on. Bright
+    boundaries become dark, as the embedded network knows them.
     """
     orientations, image_quality = orientation_volume.to_numpy(), image_quality_volume.to_numpy()
     has_source = np.isfinite(image_quality)  # aligned slices leave voxels without one
     volumes = []
     for channel in contrast.channels:
         if channel == "image_quality":
-            volumes.append(boundary.normalize_contrast(image_quality))
+            scaled = boundary.normalize_contrast(image_quality)
+            bright = _boundaries_are_bright(contrast, image_quality, annotation_volume)
+            volumes.append(-scaled if bright else scaled)
             continue
         if channel == "confidence_index":
             measured = orientations[4]
@@ -67,6 +73,20 @@ def build_contrast(
         volumes.append(boundary.standardize_channel(measured, has_source))
     spacing = spacing_of(image_quality_volume)
     return as_volume(np.stack(volumes), spacing, "contrast_volume", contrast.channels)
+
+
+def _boundaries_are_bright(
+    contrast: ContrastSettings,
+    image_quality: NDArray[np.floating[Any]],
+    annotation_volume: xr.DataArray | None,
+) -> bool:
+    if contrast.boundaries != "auto" or annotation_volume is None:
+        return contrast.boundaries == "bright"
+    classes = annotation_volume.to_numpy()
+    bright = boundaries_are_bright(classes[classes.any(axis=(1, 2))], image_quality)
+    if bright:
+        logger.info("labelled boundaries are bright: the network sees the image inverted")
+    return bright
 
 
 def split_annotations(annotation_volume: xr.DataArray, split: SplitSettings) -> AnnotationSplit:

@@ -39,6 +39,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "orientation_volume",
                     "scan_index",
                     "params:boundary_model.contrast",
+                    "annotation_volume",
                 ],
                 "contrast_volume",
                 name="build_contrast",
