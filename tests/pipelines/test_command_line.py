@@ -136,7 +136,7 @@ def test_an_empty_raw_folder_is_answered_without_a_traceback(kedro, tmp_path):
     shown = done.stderr
     assert "01_raw" in shown
     assert ".ang" in shown
-    assert "make run" in shown
+    assert "electrode-grains demo" in shown
     assert "Traceback" not in shown
 
 
