@@ -364,7 +364,7 @@ def test_slices_outside_of_the_stack_cannot_be_asked_for(command, own_project):
 
 
 def test_results_that_are_not_there_yet_name_the_run_that_makes_them(command, own_project):
-    for name in ("proofread", "report", "export"):
+    for name in ("proofread", "export"):
         done = command(name, "--project", own_project)
         assert done.exit_code == 2, name
         assert "kedro run --pipelines" in done.output
