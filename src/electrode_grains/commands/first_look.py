@@ -42,7 +42,7 @@ def first_look(
     UserError
         If the stack cannot be aligned or holds no grain.
     """
-    from electrode_grains.pipelines.boundary_model import nodes
+    from electrode_grains.pipelines.boundary_model.nodes import build_contrast
 
     shape = stack["image_quality"].shape
     window = tuple(
@@ -53,15 +53,15 @@ def first_look(
     dy, dx = part.attrs["step_nm"]
     spacing = (slice_spacing_nm or dy, dy, dx)
     part.attrs["spacing_nm"] = spacing
-    quality, channels = _aligned(part, laue)
-    field = ebsd.OrientationField.from_channels(channels, laue_group=laue)
+    quality, orientations = _aligned(part, laue)
+    field = ebsd.OrientationField.from_channels(orientations.to_numpy(), laue_group=laue)
     indexed = bool(field.known.any())
     pseudo = find_pseudo_symmetry(field, hexagonal_constants(part.attrs["phases"]))
     index = ebsd.ScanIndex.of_stack(part, field, pseudo if indexed else None)
     seen = boundary.ContrastSettings(laue_group=laue)
-    contrast = nodes.build_contrast(
+    contrast = build_contrast(
         as_volume(quality, spacing, "image_quality_volume"),
-        as_volume(channels, spacing, "orientation_volume", ebsd.ORIENTATION_CHANNELS),
+        orientations,
         index,
         seen if indexed else seen.replace(channels=("image_quality",)),
     )
@@ -84,12 +84,17 @@ def first_look(
     return labels
 
 
-def _aligned(stack: xr.Dataset, laue: LaueGroup) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _aligned(stack: xr.Dataset, laue: LaueGroup) -> tuple[NDArray[np.float32], xr.DataArray]:
     """Image quality and orientations, moved as a run would move them."""
+    from electrode_grains.pipelines.preprocessing.nodes import align_orientations
+
     quality, channels = stack["image_quality"].to_numpy(), ebsd.stack_orientations(stack, laue)
+    orientations = as_volume(
+        channels, stack.attrs["spacing_nm"], "orientation_volume", ebsd.ORIENTATION_CHANNELS
+    )
     is_volume = stack.attrs["slice_spacing_nm"] and not stack.attrs["has_depths"]
     if len(quality) == 1 or is_volume:
-        return quality, channels
+        return quality, orientations
     with progress("slices registered") as report_progress:
         transforms = alignment.estimate_transforms(
             quality,
@@ -97,8 +102,5 @@ def _aligned(stack: xr.Dataset, laue: LaueGroup) -> tuple[NDArray[np.float32], N
             lattice=alignment.LatticeField.of_channels(channels, ebsd.laue_group(laue)),
             progress=report_progress,
         )
-    moved = alignment.apply_transforms(channels, transforms, order=0)
-    turned = alignment.rotate_orientations(np.moveaxis(moved[:4], 0, -1), transforms)
-    moved[:4] = np.moveaxis(turned, -1, 0)
     quality = alignment.apply_transforms(quality, transforms, order=1)
-    return quality.astype(np.float32), moved
+    return quality.astype(np.float32), align_orientations(orientations, transforms)

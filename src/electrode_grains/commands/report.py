@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from electrode_grains.commands import Command, printing
-from electrode_grains.commands.console import echo, is_interactive
+from electrode_grains.commands.console import echo, is_interactive, size_text
 from electrode_grains.commands.outputs import refuse_existing
 from electrode_grains.commands.project import Project, open_project, project_options
 from electrode_grains.errors import InputError
@@ -42,7 +42,7 @@ def command(
         opened.run("reporting")
     opened.load("report", "reporting" if opened.exists("marginal_fits") else "")
     page = opened.file_of("report")
-    echo(f"{page} ({page.stat().st_size / 1e6:.1f} MB)")
+    echo(f"{page} ({size_text(page.stat().st_size)})")
     newer = newer_results(opened)
     if newer:
         echo(
@@ -52,7 +52,7 @@ def command(
         _warn_outdated(opened)
     if pdf is not None:
         printing.print_page(page, pdf)
-        echo(f"{pdf} ({pdf.stat().st_size / 1e6:.1f} MB)")
+        echo(f"{pdf} ({size_text(pdf.stat().st_size)})")
     elif is_interactive() and not no_open:
         click.launch(str(page))
 

@@ -10,7 +10,7 @@ import click
 
 from electrode_grains.command_line import FAILED, REFUSED
 from electrode_grains.commands import Command
-from electrode_grains.commands.console import echo, is_interactive, show_table
+from electrode_grains.commands.console import echo, is_interactive, show_table, size_text
 from electrode_grains.commands.study_table import (
     SETTINGS,
     TABLE,
@@ -160,6 +160,6 @@ def report(folder: Path, no_open: bool) -> None:
         )
     for name, state, reason in pool.absent[:SHOWN]:
         echo(f"  not compared: {name} ({state}): {reason.splitlines()[0]}")
-    echo(f"{page} ({page.stat().st_size / 1e6:.1f} MB)")
+    echo(f"{page} ({size_text(page.stat().st_size)})")
     if is_interactive() and not no_open:
         click.launch(str(page))
