@@ -48,7 +48,7 @@ run: $(STAMP) ## compute the virtual particle from slices to report
 	@echo "pages    make viz (the flow), make mlflow (the experiments)"
 
 test: $(TEST_STAMP) lint types contracts ## lint, types, import contracts, tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 lint: $(TEST_STAMP) ## ruff
 	$(BIN)/ruff check .

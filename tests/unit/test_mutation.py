@@ -1,9 +1,12 @@
 """The runner of mutation tests: faults that matter are made, and the tests decide on them."""
 
+import json
+import subprocess
+import sys
+
 import pytest
 from benchmarks.mutation.mutants import draw, find_mutants
 from benchmarks.mutation.rooms import ROOMS, compiled_modules
-from benchmarks.mutation.trials import Children, Task, run_task
 
 HALVES = '''"""Halves of 2 or 3 things."""
 
@@ -23,6 +26,19 @@ def test_value():
 
 def test_type():
     assert isinstance(half(6), (int, float))
+"""
+# A program of its own forks before any library has started a thread.
+TRIAL = """
+import json, sys
+from pathlib import Path
+from benchmarks.mutation.trials import Children, Task, run_task
+
+project, source, test, seconds = json.loads(sys.stdin.read())
+task = Task("halves", source, {f"test_halves.py::{test}": seconds})
+children = Children()
+children.start("small", lambda scratch: run_task(Path(project), task, scratch))
+((_, verdict),) = children.last()
+print(verdict.outcome)
 """
 
 
@@ -54,17 +70,22 @@ def test_annotations_docstrings_and_messages_are_not_mutated(small_project, muta
     ]
 
 
-def outcome_of(source, test, project, seconds=20.0):
+@pytest.fixture
+def outcome_of(project):
     """Of one test, on a source in place of that of the small module."""
-    children = Children()
-    task = Task("halves", source, {f"test_halves.py::{test}": seconds})
-    children.start("small", lambda scratch: run_task(project, task, scratch))
-    ((_, verdict),) = children.last()
-    return verdict.outcome
+
+    def tried(source, test, small_project, seconds=20.0):
+        done = subprocess.run(
+            [sys.executable, "-c", TRIAL], cwd=project, capture_output=True, text=True, check=True,
+            input=json.dumps([str(small_project), source, test, seconds]),
+        )  # fmt: skip
+        return done.stdout.strip()
+
+    return tried
 
 
 def test_a_fault_is_killed_by_a_test_of_the_value_and_survives_one_of_the_type(
-    small_project, mutants
+    small_project, mutants, outcome_of
 ):
     double = next(mutant for mutant in mutants if mutant.operator.endswith("Div_Mul"))
     assert double.change(small_project) == ("return things / 2", "return things * 2")
@@ -74,7 +95,7 @@ def test_a_fault_is_killed_by_a_test_of_the_value_and_survives_one_of_the_type(
     assert outcome_of(HALVES, "test_value", small_project) == "survived"
 
 
-def test_a_test_that_never_ends_is_a_timeout(small_project):
+def test_a_test_that_never_ends_is_a_timeout(small_project, outcome_of):
     endless = "def half(things):\n    while True:\n        pass\n"
     assert outcome_of(endless, "test_value", small_project, 0.2) == "timeout"
 
