@@ -151,6 +151,9 @@ class ValidationSettings(Settings):
     """How long each network trains that is judged by the slice it has not seen."""
 
     epochs: int = setting(4, "of each training without one annotated slice; 0 for none", ge=0)
+    most_trainings: int = setting(
+        10, "with more annotated slices than these each leaves out several side by side", ge=2
+    )
     test_time_augmentation: Augmentation = setting(
         False, "in_plane or cube: score a second time, to tell the gain"
     )

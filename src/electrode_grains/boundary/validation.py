@@ -133,7 +133,10 @@ def predict_unseen_slices(
     states: TrainingStates | None = None,
     report_progress: Progress | None = None,
 ) -> Iterator[UnseenSlice]:
-    """Train once for each annotated slice, without it, and predict it.
+    """Train without each annotated slice in turn, and predict it.
+
+    Where more slices are annotated than trainings are wanted, each leaves out several that lie
+    side by side: of neighbours one would show what the other is.
 
     Parameters
     ----------
@@ -143,7 +146,8 @@ def predict_unseen_slices(
         Of each training, but for its epochs and patience: a slice that decides when to stop
         would not be unseen.
     validation : ValidationSettings, optional
-        Epochs of each training, and symmetries to score each slice with a second time.
+        Epochs of each training, how many at most, and symmetries to score each slice with a
+        second time.
     initial_network : UNet3D, optional
         From which each of the trainings starts; it must not have seen any of the slices.
     states : TrainingStates, optional
@@ -164,7 +168,7 @@ def predict_unseen_slices(
 
     Notes
     -----
-    Costs as many trainings as there are annotated slices.
+    Costs as many trainings as there are annotated slices, up to the most that are wanted.
     """
     validation = validation or ValidationSettings()
     own = (settings or TrainingSettings()).model_copy(
@@ -179,18 +183,19 @@ def predict_unseen_slices(
             expected="two or more",
         )
     states = states or TrainingStates("")
-    for fold, z in enumerate(slices):
+    folds = np.array_split(slices, min(len(slices), validation.most_trainings))
+    for fold, kept_back in enumerate(folds):
         others = classes.copy()
-        others[z] = 0
+        others[kept_back] = 0
 
         def count(done: int, total: int, fold: int = fold) -> None:
             if report_progress is not None:
-                report_progress(fold * total + done, len(slices) * total)
+                report_progress(fold * total + done, len(folds) * total)
 
         fingerprint = training_fingerprint(
             contrast, others, own, spacing=spacing, initial_network=initial_network
         )
-        kept = states.part(f"without_slice_{z:05d}", fingerprint)
+        kept = states.part(f"without_slice_{kept_back[0]:05d}", fingerprint)
         network = train_boundary_network(
             contrast,
             others,
@@ -201,9 +206,10 @@ def predict_unseen_slices(
             on_state=kept.save,
             report_progress=count,
         ).network
-        unseen = _judged(network, contrast, classes, z, own, validation)
-        rest = [other for other in slices if other != z]
-        yield replace(unseen, baseline_f1=threshold_f1(contrast, classes, rest, z))
+        rest = annotated_slices(others)
+        for z in kept_back.tolist():
+            unseen = _judged(network, contrast, classes, z, own, validation)
+            yield replace(unseen, baseline_f1=threshold_f1(contrast, classes, rest, z))
 
 
 def annotated_slices(annotation: NDArray[np.integer]) -> list[int]:

@@ -268,6 +268,26 @@ def test_every_annotated_slice_is_left_out_once(phantom):
     assert [one.index for one in unseen] == [6, 12, 18]
 
 
+def test_many_annotated_slices_are_left_out_side_by_side_in_few_trainings(phantom):
+    """Each slice is judged once, by a network that saw none of its own block."""
+    annotation = np.zeros_like(phantom.annotation)
+    annotation[3:8] = phantom.annotation[6]
+    steps = []
+    validate = partial(
+        predict_unseen_slices, phantom.contrast, settings=TINY,
+        validation=ONE_EPOCH.model_copy(update={"most_trainings": 2}),
+    )  # fmt: skip
+    unseen = list(validate(annotation, report_progress=lambda *counts: steps.append(counts)))
+    assert [one.index for one in unseen] == [3, 4, 5, 6, 7]
+    assert steps[-1] == (2 * TINY.steps_per_epoch, 2 * TINY.steps_per_epoch)
+
+    changed = annotation.copy()
+    changed[3:6] = np.where(annotation[3:6] == 1, 2, 1)  # the first block
+    again = [one for one, _ in zip(validate(changed), range(3), strict=False)]
+    for one, other in zip(again, unseen[:3], strict=True):
+        assert np.array_equal(one.probability, other.probability)
+
+
 def test_leaving_the_only_slice_out_is_refused(phantom):
     annotation = np.zeros_like(phantom.annotation)
     annotation[6] = phantom.annotation[6]

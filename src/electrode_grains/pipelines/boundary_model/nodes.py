@@ -171,9 +171,9 @@ def validate_network(
     slices = boundary.annotated_slices(annotation)
     if validation.epochs and len(slices) > 1:
         logger.info(
-            "%d trainings of at most %d steps, each without one annotated slice, judge the "
-            "network; boundary_model.validation.epochs: 0 leaves them out",
-            len(slices),
+            "%d trainings of at most %d steps, each without one annotated slice or several side "
+            "by side, judge the network; boundary_model.validation.epochs: 0 leaves them out",
+            min(len(slices), validation.most_trainings),
             validation.epochs * training.steps_per_epoch,
         )
         for unseen in boundary.predict_unseen_slices(
