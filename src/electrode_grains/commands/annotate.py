@@ -21,6 +21,15 @@ from electrode_grains.commands.console import echo, show_table
 from electrode_grains.commands.outputs import output_folder
 from electrode_grains.commands.project import Project, open_project, project_options
 from electrode_grains.commands.viewer import use_viewer
+from electrode_grains.crystal import LaueGroup
+from electrode_grains.ebsd.pseudo_cube import (
+    PseudoSymmetry,
+    counts_as_one,
+    find_pseudo_symmetry,
+    hexagonal_constants,
+    variants_as_one,
+)
+from electrode_grains.ebsd.pseudo_group import Operator
 from electrode_grains.errors import InputError, SettingsError, UserError
 from electrode_grains.runs import one_run
 from electrode_grains.volumes import spacing_of
@@ -57,6 +66,8 @@ class LabellingStack:
     spacing : (float, float, float)
         (dz, dy, dx) in nm.
     laue_group : str
+    pseudo_symmetry : PseudoSymmetry, optional
+        What the indexer may have confused.
     """
 
     image_quality: NDArray[np.floating]
@@ -64,7 +75,13 @@ class LabellingStack:
     names: Sequence[str]
     label_names: Sequence[str]
     spacing: tuple[float, float, float]
-    laue_group: str
+    laue_group: LaueGroup
+    pseudo_symmetry: PseudoSymmetry | None = None
+
+    @property
+    def operators(self) -> tuple[Operator, ...]:
+        """Pseudo-symmetry operators that were given."""
+        return () if self.pseudo_symmetry is None else self.pseudo_symmetry.given
 
 
 @click.command(cls=Command)
@@ -160,8 +177,9 @@ def read_slices(project: Project, annotation: ebsd.AnnotationSettings) -> Labell
     if project.exists(orientation):
         made_by[orientation] = "preprocessing"
     results = project.load_all(made_by) if which == "volume" else project.load_current(made_by)
-    orientations = None
+    orientations = pseudo = None
     if results is not None:
+        pseudo = results["scan_index"].pseudo_symmetry
         names = results["scan_index"].slices
         values, spacing = results[quality].to_numpy(), spacing_of(results[quality])
         if orientation in results:
@@ -176,14 +194,39 @@ def read_slices(project: Project, annotation: ebsd.AnnotationSettings) -> Labell
         )
         values, names = stack["image_quality"].to_numpy(), list(stack.attrs["slices"])
         spacing = stack.attrs["spacing_nm"]
-        orientations = ebsd.stack_orientations(stack, laue=settings.laue_group)
+        field = ebsd.orientations_of_stack(
+            stack, settings.laue_group, settings.pseudo_symmetry_operators
+        )
+        constants = settings.lattice_constants or hexagonal_constants(stack.attrs["phases"])
+        pseudo = find_pseudo_symmetry(field, constants, settings.pseudo_cubic_tolerance)
+        orientations = field.to_channels()
     if orientations is not None and not np.isfinite(orientations[0]).any():
         orientations = None
     label_names = names
     if annotation.slice_numbers != "as_scans":
         first = int(annotation.slice_numbers == "from_1")
         label_names = [f"slice_{z + first:03d}" for z in range(len(names))]
-    return LabellingStack(values, orientations, names, label_names, spacing, settings.laue_group)
+    return LabellingStack(
+        values, orientations, names, label_names, spacing, settings.laue_group, pseudo
+    )
+
+
+def _draft(
+    stack: LabellingStack, z: int, settings: ebsd.OrientationAnnotationSettings
+) -> NDArray[np.uint8]:
+    """Labels of a slice by its orientations, as the pipeline draws them."""
+    assert stack.orientations is not None
+    field = ebsd.OrientationField.from_channels(
+        stack.orientations[:, z], laue_group=stack.laue_group, operators=stack.operators
+    )
+    if counts_as_one(stack.pseudo_symmetry, settings.pseudo_symmetry):
+        field = variants_as_one(field)
+    return ebsd.annotate_from_orientations(
+        field.quaternions,
+        stack.orientations[4, z] >= settings.minimum_confidence,
+        field.symmetry,
+        float(np.radians(settings.misorientation_degrees)),
+    )
 
 
 def export_slices(
@@ -222,12 +265,7 @@ def export_slices(
                 colours = (ebsd.ipf_colors(field, stack.laue_group) * 255).astype(np.uint8)
                 Image.fromarray(colours).save(folder / "ipf" / file)
                 if draft is not None:
-                    classes = ebsd.annotate_from_orientations(
-                        field,
-                        stack.orientations[4, z] >= draft.minimum_confidence,
-                        ebsd.laue_group(stack.laue_group),
-                        float(np.radians(draft.misorientation_degrees)),
-                    )
+                    classes = _draft(stack, z, draft)
             if not (folder / "labels" / file).exists():
                 datasets.write_classes(classes, folder / "labels" / file, f".{suffix}")
         (folder / LEGEND_FILE).write_text(legend(folder), encoding="utf-8")
@@ -301,7 +339,9 @@ def import_labels(
         echo(f"\nThe labels before are in {update.archive}")
     quality, angles = stack.image_quality, None
     if stack.orientations is not None:
-        angles = ebsd.misorientation_in_slices(stack.orientations[:4], stack.laue_group)
+        angles = ebsd.misorientation_in_slices(
+            stack.orientations[:4], stack.laue_group, stack.operators
+        )
     for fit in ebsd.annotation_fits(placed, quality, quality, "raw", stack.names, angles):
         if fit["doubt"]:
             echo(f"\nWarning: {fit['doubt']}")

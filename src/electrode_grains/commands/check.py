@@ -16,6 +16,7 @@ from electrode_grains.commands import Command
 from electrode_grains.commands.console import echo, progress, show_table
 from electrode_grains.commands.project import Project, open_project
 from electrode_grains.crystal import LaueGroup
+from electrode_grains.ebsd.pseudo_cube import find_pseudo_symmetry, hexagonal_constants
 from electrode_grains.errors import InputError, UserError
 from electrode_grains.volumes import spacing_notes
 
@@ -93,6 +94,7 @@ def inspect_project(project: Project) -> tuple[list[ebsd.Issue], list[str], list
         verdict, against = "", False
         if not issues:
             verdict, against = _frame_verdict(stack, stack_settings.laue_group)
+            facts += _pseudo_symmetry(stack, stack_settings)
         facts += [verdict] if verdict and not against else []
         warnings += [verdict] if against else []
         placed, found = _inspect_annotations(project, names, shape, annotation.slice_numbers)
@@ -101,7 +103,7 @@ def inspect_project(project: Project) -> tuple[list[ebsd.Issue], list[str], list
             labelled = [z for z, classes in enumerate(placed) if classes.any()]
             facts.append(f"{len(labelled)} labelled slices, by place in the stack: {labelled}")
             if annotation.frame == "raw":  # of aligned ones only a run can tell
-                warnings += _annotation_warnings(placed, stack, stack_settings.laue_group)
+                warnings += _annotation_warnings(placed, stack, stack_settings)
         edits, found = _inspect_edits(project, shape)
         issues += found
         facts.append(f"{edits} recorded edits")
@@ -161,6 +163,18 @@ def _frame_verdict(stack: xr.Dataset, laue: LaueGroup) -> tuple[str, bool]:
     return verdict, turns.speak_against
 
 
+def _pseudo_symmetry(stack: xr.Dataset, settings: ebsd.StackSettings) -> list[str]:
+    """What an indexer may have confused, and whether the data show it."""
+    field = ebsd.orientations_of_stack(
+        stack, settings.laue_group, settings.pseudo_symmetry_operators
+    )
+    if not field.known.any():
+        return []
+    constants = settings.lattice_constants or hexagonal_constants(stack.attrs["phases"])
+    finding = find_pseudo_symmetry(field, constants, settings.pseudo_cubic_tolerance)
+    return [] if finding is None else [f"pseudo-symmetry: {finding.describe()}"]
+
+
 def _inspect_annotations(
     project: Project, names: list[str], shape: tuple[int, ...], slice_numbers: str
 ) -> tuple[NDArray[np.uint8] | None, list[ebsd.Issue]]:
@@ -175,11 +189,14 @@ def _inspect_annotations(
 
 
 def _annotation_warnings(
-    placed: NDArray[np.uint8], stack: xr.Dataset, laue: LaueGroup
+    placed: NDArray[np.uint8], stack: xr.Dataset, settings: ebsd.StackSettings
 ) -> list[str]:
     """Whether labels drawn on raw slices show their own slice."""
+    laue, operators = settings.laue_group, settings.pseudo_symmetry_operators
     quality, names = stack["image_quality"].to_numpy(), stack.attrs["slices"]
-    angles = ebsd.misorientation_in_slices(ebsd.stack_orientations(stack, laue)[:4], laue)
+    angles = ebsd.misorientation_in_slices(
+        ebsd.stack_orientations(stack, laue)[:4], laue, operators
+    )
     fits = ebsd.annotation_fits(placed, quality, quality, "raw", names, angles)
     return [fit["doubt"] for fit in fits if fit["doubt"]]
 

@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 from electrode_grains.crystal import LaueGroup, laue_group_of_phase
 from electrode_grains.ebsd import orientations as crystals
 from electrode_grains.ebsd.orientation_field import OrientationField
+from electrode_grains.ebsd.pseudo_group import Operator
 
 SMALLEST_PHASE = 0.01
 
 
-def orientations_of_stack(scans: xr.Dataset, laue_group: LaueGroup) -> OrientationField:
+def orientations_of_stack(
+    scans: xr.Dataset, laue_group: LaueGroup, operators: tuple[Operator, ...] = ()
+) -> OrientationField:
     """Orientations of every point of a stack, in the fundamental zone.
 
     Parameters
@@ -23,6 +26,8 @@ def orientations_of_stack(scans: xr.Dataset, laue_group: LaueGroup) -> Orientati
         `confidence_index` (z, y, x).
     laue_group : LaueGroup
         Symmetry that orientations are compared with.
+    operators : tuple of Operator
+        Pseudo-symmetry that is given.
 
     Returns
     -------
@@ -39,7 +44,7 @@ def orientations_of_stack(scans: xr.Dataset, laue_group: LaueGroup) -> Orientati
         plane[indexed] = crystals.reduce_to_fundamental_zone(
             crystals.quaternions_from_euler(angles[indexed]), group
         )
-    return OrientationField(quaternions, confidence, laue_group=laue_group)
+    return OrientationField(quaternions, confidence, laue_group=laue_group, operators=operators)
 
 
 def stack_orientations(scans: xr.Dataset, laue: LaueGroup) -> NDArray[np.float32]:

@@ -12,7 +12,8 @@ from scipy.sparse import csr_array
 from electrode_grains.classes import BACKGROUND, BOUNDARY, INTERIOR
 from electrode_grains.crystal import check_laue_group
 from electrode_grains.ebsd.orientation_field import OrientationField
-from electrode_grains.ebsd.pseudo_cube import pseudo_cubic
+from electrode_grains.ebsd.pseudo_cube import variants_as_one
+from electrode_grains.ebsd.pseudo_group import Operator
 
 # A slice fits better if its contrast is higher by this, and by this many standard errors of the
 # difference: small images of weak contrast do not tell the slices of a stack apart.
@@ -129,7 +130,7 @@ def boundaries_are_bright(labels: NDArray[np.uint8], images: NDArray[np.floating
 
 
 def misorientation_in_slices(
-    quaternions: NDArray[np.floating[Any]], laue: str
+    quaternions: NDArray[np.floating[Any]], laue: str, operators: tuple[Operator, ...] = ()
 ) -> NDArray[np.float32] | None:
     """Largest misorientation of each point to its neighbours of the same slice.
 
@@ -138,19 +139,22 @@ def misorientation_in_slices(
     quaternions : ndarray of float, shape (4, z, y, x)
         NaN where unknown.
     laue : str
+    operators : tuple of Operator
+        Pseudo-symmetry that is given.
 
     Returns
     -------
     ndarray of float32, shape (z, y, x), or None
         Radians, up to 15 degrees, NaN where the orientation is unknown; None where all are.
-        Of -3m under the symmetry of the pseudo-cube, so that flips of the c axis are no boundaries.
+        With operators, and of -3m under the symmetry of the pseudo-cube, variants are one
+        orientation, so that flips of the c axis are no boundaries.
     """
     if not np.isfinite(quaternions[0]).any():
         return None
-    fields = (OrientationField(q, laue_group=check_laue_group(laue))
+    fields = (OrientationField(q, laue_group=check_laue_group(laue), operators=operators)
               for q in np.moveaxis(quaternions, 0, -1))  # fmt: skip
-    if laue == "-3m":
-        fields = (pseudo_cubic(field) for field in fields)
+    if operators or laue == "-3m":
+        fields = (variants_as_one(field) for field in fields)
     angles = np.stack([field.misorientation_to_neighbours() for field in fields])
     return np.minimum(angles, LARGEST_MISORIENTATION)
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from electrode_grains.crystal import LaueGroup, check_laue_group
 from electrode_grains.ebsd import orientations as crystals
+from electrode_grains.ebsd.pseudo_group import Operator
 from electrode_grains.ebsd.region_means import RegionOrientations, mean_per_region
 from electrode_grains.errors import InputError
 
@@ -43,6 +44,9 @@ class OrientationField:
         Symmetry of the phase.
     frame : str
         Frame of the sample directions; results are in the "map" frame.
+    operators : tuple of Operator
+        Rotations of crystal axes that the indexer confuses, where they are given, see
+        `pseudo_group`.
 
     Raises
     ------
@@ -62,6 +66,7 @@ class OrientationField:
     confidence: NDArray[np.floating[Any]] | None = None
     laue_group: LaueGroup = "-3m"
     frame: str = MAP_FRAME
+    operators: tuple[Operator, ...] = ()
     _means: dict[bytes, RegionOrientations] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -8,15 +8,25 @@ strong bands only takes one of the four, often the same one in a whole patch of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from electrode_grains.ebsd.orientation_field import OrientationField
-from electrode_grains.ebsd.orientations import laue_group, misorientation_angle, multiply
+from electrode_grains.ebsd.orientations import (
+    Quaternions,
+    multiply,
+)
+from electrode_grains.ebsd.pseudo_group import (
+    Operator,
+    PseudoGroup,
+    describe_operators,
+    pseudo_group,
+)
 from electrode_grains.errors import SettingsError
 
 IDEAL_RATIO = 2 * np.sqrt(6.0)  # c / a of a face-centred cube that is seen along [111]
@@ -53,6 +63,7 @@ def to_pseudo_cube() -> NDArray[np.float64]:
 
     Examples
     --------
+    >>> from electrode_grains.ebsd.orientations import laue_group
     >>> cubic = multiply(multiply(to_pseudo_cube(), laue_group("-3m")),
     ...                  to_pseudo_cube() * [1, -1, -1, -1])
     >>> overlap = np.abs(cubic @ laue_group("m-3m").T).max(axis=1)
@@ -64,6 +75,65 @@ def to_pseudo_cube() -> NDArray[np.float64]:
     axes = np.column_stack([x, np.cross(z, x), z])
     quaternion: NDArray[np.float64] = Rotation.from_matrix(axes).as_quat(scalar_first=True)
     return quaternion
+
+
+@cache
+def pseudo_cube() -> PseudoGroup:
+    """Group of the pseudo-cube, with its four variants.
+
+    Examples
+    --------
+    >>> len(pseudo_cube().variants)
+    4
+    """
+    return PseudoGroup.of("-3m", "m-3m", to_pseudo_cube())
+
+
+def group_of_field(field: OrientationField) -> PseudoGroup:
+    """What counts as one orientation: by the operators of a field, or else the pseudo-cube of -3m.
+
+    Raises
+    ------
+    SettingsError
+        If the field has no operators and another symmetry, or they make no group.
+    """
+    if field.operators:
+        return pseudo_group(field.laue_group, field.operators)
+    if field.laue_group != "-3m":
+        raise SettingsError(
+            "pseudo-symmetry of the cube is known for the Laue group -3m only",
+            found=field.laue_group,
+            remedy="set pseudo_symmetry to off, or give "
+            "preprocessing.stack.pseudo_symmetry_operators",
+        )
+    return pseudo_cube()
+
+
+def variants_as_one(field: OrientationField) -> OrientationField:
+    """The same crystals with all symmetries of their pseudo-group: variants are equivalent.
+
+    Parameters
+    ----------
+    field : OrientationField
+        With operators, or of the Laue group -3m.
+
+    Raises
+    ------
+    SettingsError
+        As `group_of_field`.
+
+    Examples
+    --------
+    >>> confused = OrientationField(
+    ...     multiply([[1, 0, 0, 0], [0, 1, 0, 0]], [0.8, 0.6, 0, 0]),
+    ...     laue_group="4/m", operators=((1.0, 0.0, 0.0, 180.0),))
+    >>> alike = variants_as_one(confused)
+    >>> alike.laue_group, bool(alike.misorientation(alike.at(np.array([0]))).max() < 1e-6)
+    ('4/mmm', True)
+    """
+    group = group_of_field(field)
+    turned = multiply(group.to_joint, field.quaternions).astype(field.quaternions.dtype)
+    return OrientationField(turned, field.confidence, group.joint, field.frame)
 
 
 def pseudo_cubic(field: OrientationField) -> OrientationField:
@@ -86,31 +156,16 @@ def pseudo_cubic(field: OrientationField) -> OrientationField:
     >>> bool(cube.misorientation(cube.at(np.array([0]))).max() < 1e-6)
     True
     """
-    if field.laue_group != "-3m":
-        raise SettingsError(
-            "pseudo-symmetry of the cube is known for the Laue group -3m only",
-            found=field.laue_group,
-            remedy="set segmentation.grains.pseudo_symmetry to off",
-        )
-    turned = multiply(to_pseudo_cube(), field.quaternions).astype(field.quaternions.dtype)
-    return OrientationField(turned, field.confidence, "m-3m", field.frame)
+    return variants_as_one(replace(field, operators=()))
 
 
-def variants() -> NDArray[np.float64]:
+def variants() -> Quaternions:
     """Rotations of crystal axes that an indexer confuses, the identity first, shape (4, 4)."""
-    cube, back = to_pseudo_cube(), to_pseudo_cube() * np.array([1.0, -1.0, -1.0, -1.0])
-    operators = multiply(multiply(back, laue_group("m-3m")), cube)
-    angle = misorientation_angle(operators[:, None], operators[None], "-3m")
-    distinct = [k for k in range(len(operators)) if not (angle[k, :k] < np.radians(1)).any()]
-    operators = operators[distinct]
-    identity = int(misorientation_angle(operators, np.array([1.0, 0, 0, 0]), "-3m").argmin())
-    order = [identity, *(k for k in range(len(operators)) if k != identity)]
-    chosen: NDArray[np.float64] = operators[order]
-    return chosen
+    return pseudo_cube().variants
 
 
 def flip_excess(field: OrientationField, region: NDArray[np.bool_] | None = None) -> float:
-    """Excess of pairs of neighbouring points whose c axes are those of two variants.
+    """Excess of pairs of neighbouring points that are two variants of one orientation.
 
     Parameters
     ----------
@@ -122,28 +177,55 @@ def flip_excess(field: OrientationField, region: NDArray[np.bool_] | None = None
     Returns
     -------
     float
-        Share of the faces within 4 degrees of 70.53 between the c axes, less that at the
-        angles beside (8 to 16 degrees off, twice as many), which wrong indexing explains.
+        For the pseudo-cube, the share of the faces within 4 degrees of 70.53 between the c axes,
+        less that at the angles beside (8 to 16 degrees off, twice as many), which wrong indexing
+        explains. For given operators, the share of the faces within 4 degrees of each other as
+        variants, though not as they are, less what random orientations have there by what they
+        have 8 to 16 degrees off.
     """
-    near = beside = total = 0
-    before: NDArray[np.float64] | None = None
+    count = _count_variants if field.operators else _count_axes
+    total = np.zeros(3)
+    before: OrientationField | None = None
     for z in range(field.shape[0]):  # by slices, so that no volume of axes is held
         plane = field.at(z)
         known = np.ones(plane.shape, bool) if region is None else region[z]
         if plane.confidence is not None:
             known = known & (plane.confidence > 0)
-        axes = np.where(known[..., None], plane.directions((0.0, 0.0, 1.0)), np.nan)
-        pairs = [(axes[1:], axes[:-1]), (axes[:, 1:], axes[:, :-1])]
-        pairs += [] if before is None else [(axes, before)]
-        for one, other in pairs:
-            cosine = np.abs((one * other).sum(axis=-1))
-            angle = np.arccos(np.clip(cosine[np.isfinite(cosine)], 0, 1))
-            off = np.abs(angle - FLIP[0])
-            near += int((off < FLIP[1]).sum())
-            beside += int(((off >= 2 * FLIP[1]) & (off < 4 * FLIP[1])).sum())
-            total += len(angle)
-        before = axes
-    return (near - beside / 2) / total if total else 0.0
+        plane = plane.where(known)
+        total += count(plane.at(slice(1, None)), plane.at(slice(None, -1)))
+        total += count(plane.at(np.s_[:, 1:]), plane.at(np.s_[:, :-1]))
+        total += 0 if before is None else count(plane, before)
+        before = plane
+    near, by_chance, faces = total
+    return float((near - by_chance) / faces) if faces else 0.0
+
+
+def _count_axes(one: OrientationField, other: OrientationField) -> NDArray[np.float64]:
+    """Pairs with the c axes of two variants, those expected by chance, and all."""
+    axes = (each.directions((0.0, 0.0, 1.0)) for each in (one, other))
+    cosine = np.abs(np.multiply(*axes).sum(axis=-1))
+    off = np.abs(np.arccos(np.clip(cosine[np.isfinite(cosine)], 0, 1)) - FLIP[0])
+    beside = ((off >= 2 * FLIP[1]) & (off < 4 * FLIP[1])).sum()
+    return np.array([(off < FLIP[1]).sum(), beside / 2, len(off)])
+
+
+def _count_variants(one: OrientationField, other: OrientationField) -> NDArray[np.float64]:
+    """Pairs that are one orientation as variants only, those expected by chance, and all."""
+    plain = one.misorientation(other)
+    known = np.isfinite(plain)
+    as_one = variants_as_one(one).misorientation(variants_as_one(other))[known]
+    confused = plain[known] > as_one + FLIP[1]  # what is small as it is, is no flip
+    width = FLIP[1]
+
+    def ball(radius: float) -> float:
+        return radius - float(np.sin(radius))  # its share of all rotations, times pi
+
+    chance = ball(width) / (ball(4 * width) - ball(2 * width))
+    near, beside = (
+        (confused & (as_one >= low) & (as_one < high)).sum()
+        for low, high in ((0.0, width), (2 * width, 4 * width))
+    )
+    return np.array([near, chance * beside, known.sum()])
 
 
 @dataclass(frozen=True)
@@ -157,20 +239,35 @@ class PseudoSymmetry:
     excess : float
         See `flip_excess`.
     found : bool
-        Whether variants of the pseudo-cube are to count as one orientation.
+        Whether variants are to count as one orientation.
     reason : str
         Why, with the numbers.
+    operators : tuple of Operator
+        What is confused: rotations of crystal axes, x along a and z along c, one of each kind.
+        Empty where the lattice allows none.
+    given : tuple of Operator
+        Those of the settings; empty where they were found from the lattice.
     """
 
     c_over_a: float | None
     excess: float
     found: bool
     reason: str
+    operators: tuple[Operator, ...] = ()
+    given: tuple[Operator, ...] = ()
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> PseudoSymmetry:
         """Rebuild from its fields."""
-        return cls(**content)
+        lists = {name: tuple(map(tuple, content.get(name, ()))) for name in ("operators", "given")}
+        return cls(**{**content, **lists})
+
+    def describe(self) -> str:
+        """One line for the log: why, and what is confused."""
+        if not self.operators:
+            return self.reason
+        origin = "given" if self.given else "of the pseudo-cube"
+        return f"{self.reason}; operators ({origin}): {describe_operators(self.operators)}"
 
 
 def find_pseudo_symmetry(
@@ -178,11 +275,12 @@ def find_pseudo_symmetry(
     constants: tuple[float, float] | None,
     tolerance: float = TOLERANCE,
 ) -> PseudoSymmetry | None:
-    """Look for flips between the four c axes of the pseudo-cube.
+    """Look for flips between the four c axes of the pseudo-cube, or those of given operators.
 
     Parameters
     ----------
     field : OrientationField, shape (z, y, x)
+        With the operators, if any are given.
     constants : (float, float) or None
         Lattice constants a and c; without them the Laue group -3m counts as pseudo-cubic.
     tolerance : float
@@ -191,23 +289,33 @@ def find_pseudo_symmetry(
     Returns
     -------
     PseudoSymmetry or None
-        None for Laue groups other than -3m.
+        None for Laue groups other than -3m, where no operators are given.
     """
-    if field.laue_group != "-3m":
+    if not field.operators and field.laue_group != "-3m":
         return None
     ratio = None if constants is None else constants[1] / constants[0]
-    if constants is not None and not is_pseudo_cubic(*constants, tolerance):
+    allowed = constants is None or is_pseudo_cubic(*constants, tolerance)
+    if not (field.operators or allowed):
         reason = f"c / a {ratio:.3f} is more than {tolerance:.1%} from 2 sqrt 6: no pseudo-cube"
         return PseudoSymmetry(ratio, 0.0, False, reason)
+    group = group_of_field(field)
     excess = flip_excess(field)
     found = excess > LEAST_EXCESS
     lattice = "lattice constants unknown" if ratio is None else f"c / a {ratio:.3f}"
+    pairs, ones = "with c axes 70.5 degrees apart", "the four c axes of the pseudo-cube"
+    if field.operators:
+        lattice = f"{group.crystal} as {group.joint}"
+        pairs, ones = "that are variants of each other", f"its {len(group.variants)} variants"
     reason = (
-        f"{lattice}; pairs of neighbours with c axes 70.5 degrees apart: {excess:.2%} of all "
-        f"beyond chance, {LEAST_EXCESS:.1%} decide: the four c axes of the pseudo-cube "
-        + ("count as one" if found else "count as different")
+        f"{lattice}; pairs of neighbours {pairs}: {excess:.2%} of all beyond chance, "
+        f"{LEAST_EXCESS:.1%} decide: {ones} " + ("count as one" if found else "count as different")
     )
-    return PseudoSymmetry(ratio, excess, found, reason)
+    return PseudoSymmetry(ratio, excess, found, reason, group.operators, field.operators)
+
+
+def counts_as_one(finding: PseudoSymmetry | None, choice: Literal["auto", "on", "off"]) -> bool:
+    """Whether variants count as one orientation; auto: where the data show flips."""
+    return choice == "on" or (choice == "auto" and finding is not None and finding.found)
 
 
 def hexagonal_constants(phases: Sequence[Mapping[str, Any]]) -> tuple[float, float] | None:

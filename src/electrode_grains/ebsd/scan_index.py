@@ -11,7 +11,8 @@ from electrode_grains.crystal import LaueGroup, check_laue_group
 from electrode_grains.ebsd.fields import check_symmetry
 from electrode_grains.ebsd.frames import FrameChoice
 from electrode_grains.ebsd.orientation_field import OrientationField
-from electrode_grains.ebsd.pseudo_cube import PseudoSymmetry
+from electrode_grains.ebsd.pseudo_cube import PseudoSymmetry, counts_as_one
+from electrode_grains.ebsd.pseudo_group import Operator
 from electrode_grains.ebsd.scan import stack_fingerprint
 
 
@@ -72,10 +73,14 @@ class ScanIndex:
             pseudo_symmetry=pseudo_symmetry,
         )
 
+    @property
+    def operators(self) -> tuple[Operator, ...]:
+        """Pseudo-symmetry operators that were given; what a field of orientations takes."""
+        return () if self.pseudo_symmetry is None else self.pseudo_symmetry.given
+
     def uses_pseudo_symmetry(self, choice: Literal["auto", "on", "off"]) -> bool:
-        """Whether variants of the pseudo-cube count as one orientation; auto: where found."""
-        found = self.pseudo_symmetry is not None and self.pseudo_symmetry.found
-        return choice == "on" or (choice == "auto" and found)
+        """Whether variants count as one orientation; auto: where found."""
+        return counts_as_one(self.pseudo_symmetry, choice)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values by name."""

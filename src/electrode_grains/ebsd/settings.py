@@ -10,6 +10,8 @@ from pydantic import PositiveFloat, ValidationInfo, field_validator
 from electrode_grains.base import Length, Settings, setting
 from electrode_grains.crystal import LaueGroup
 from electrode_grains.ebsd.frames import Frames, HexagonalAxis
+from electrode_grains.ebsd.pseudo_group import Operator, pseudo_group
+from electrode_grains.errors import SettingsError
 
 
 class ReadingOptions(Settings):
@@ -97,9 +99,28 @@ class StackSettings(ReadingOptions):
     pseudo_cubic_tolerance: float = setting(
         0.03, "relative deviation of c / a from 2 sqrt 6 up to which c axes may be confused", ge=0
     )
+    pseudo_symmetry_operators: tuple[Operator, ...] = setting(
+        (),
+        "rotations of crystal axes that the indexer confuses, each x, y, z of its axis (x along a, "
+        "z along c) and degrees; none: those that the lattice constants tell",
+    )
     slice_order: Literal["rising", "falling"] = setting(
         "rising", "whether slice numbers rise or fall along milling, into the sample"
     )
+
+    @field_validator("pseudo_symmetry_operators")
+    @classmethod
+    def _make_a_group(
+        cls, operators: tuple[Operator, ...], info: ValidationInfo
+    ) -> tuple[Operator, ...]:
+        if operators and "laue_group" in info.data:
+            try:
+                pseudo_group(info.data["laue_group"], operators)
+            except SettingsError as problem:
+                raise ValueError(
+                    f"{problem.expected} ({problem.message}; {problem.found})"
+                ) from None
+        return operators
 
     def reading_options(self) -> ReadingOptions:
         """What readers of scans may accept."""
@@ -129,6 +150,9 @@ class OrientationAnnotationSettings(Settings):
     )
     minimum_confidence: float = setting(
         0.05, "points of a lower confidence index count as not indexed", ge=-1, le=1
+    )
+    pseudo_symmetry: Literal["auto", "on", "off"] = setting(
+        "auto", "count confused orientations as one; auto: where the data show flips"
     )
 
 

@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 from typing_extensions import TypedDict  # pydantic wants it before Python 3.12
 
 from electrode_grains.ebsd.orientation_field import OrientationField
-from electrode_grains.ebsd.orientations import misorientation_angle, multiply
+from electrode_grains.ebsd.orientations import conjugate, misorientation_angle, multiply
 from electrode_grains.ebsd.pseudo_cube import (
     LEAST_EXCESS,
     flip_excess,
-    pseudo_cubic,
-    to_pseudo_cube,
-    variants,
+    group_of_field,
+    variants_as_one,
 )
 from electrode_grains.grains.labelling import Labels
 from electrode_grains.grains.variant_choice import choose_variants
@@ -42,14 +41,16 @@ def uses_pseudo_symmetry(
     Parameters
     ----------
     choice : {"auto", "on", "off"}
-        "auto": for the Laue group -3m, where flips are more than 0.5 % of the faces.
+        "auto": for the Laue group -3m and fields with operators, where flips are more than
+        0.5 % of the faces.
     particle : ndarray of bool, shape (z, y, x)
         Where to look.
     field : OrientationField, shape (z, y, x)
     """
     if choice != "auto":
         return choice == "on"
-    return field.laue_group == "-3m" and flip_excess(field, particle) > LEAST_EXCESS
+    possible = bool(field.operators) or field.laue_group == "-3m"
+    return possible and flip_excess(field, particle) > LEAST_EXCESS
 
 
 def vote_on_variants(
@@ -75,14 +76,15 @@ def vote_on_variants(
 
     Notes
     -----
-    The mean of a grain under the symmetry of the cube is one orientation up to that symmetry.
+    The mean of a grain under the symmetry of the cube, or of that which given operators make, is
+    one orientation up to that symmetry.
     Each point has the variant of this mean that it is nearest to, if any is within 10 degrees;
     `choose_variants` finds the grain's own from them, from their confidence, and from the
     points of its neighbours.
     """
-    cube = pseudo_cubic(field)
-    back = to_pseudo_cube() * np.array([1.0, -1.0, -1.0, -1.0])
-    mean = multiply(variants()[:, None], multiply(back, cube.means(labels).mean)[None])
+    group = group_of_field(field)
+    alike = variants_as_one(field).means(labels).mean
+    mean = multiply(group.variants[:, None], multiply(conjugate(group.to_joint), alike)[None])
     points, weight = field.points()
     flat = labels.ravel()
     voters = np.flatnonzero((flat > 0) & (weight > 0))
@@ -93,7 +95,7 @@ def vote_on_variants(
     variant = np.full(flat.size, -1, np.int8)
     variant[voters] = nearest
     winner, probabilities, _ = choose_variants(
-        labels, variant.reshape(labels.shape), weight.reshape(labels.shape)
+        labels, variant.reshape(labels.shape), weight.reshape(labels.shape), len(mean)
     )
     count, probability = len(winner), probabilities.max(axis=1)
     total, lost = (
@@ -116,10 +118,10 @@ def _with_variant(
     winner: NDArray[np.intp],
     labels: Labels,
 ) -> OrientationField:
-    """Turn points to the variant that won: of their four, the one nearest to it."""
+    """Turn points to the variant that won: of their own, the one nearest to it."""
     quaternions = field.quaternions.reshape(-1, 4).copy()
     target = mean[winner, labels[moving]]
-    tried = multiply(variants()[:, None], quaternions[moving][None])
+    tried = multiply(group_of_field(field).variants[:, None], quaternions[moving][None])
     best = misorientation_angle(tried, target[None], field.symmetry).argmin(axis=0)
     quaternions[moving] = tried[best, np.arange(len(moving))]
     return replace(field, quaternions=quaternions.reshape(field.quaternions.shape))

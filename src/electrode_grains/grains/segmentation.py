@@ -11,7 +11,8 @@ from pydantic import Field
 
 from electrode_grains.classes import BACKGROUND_CHANNEL, CHANNEL_NAMES
 from electrode_grains.ebsd.orientation_field import OrientationField, as_orientation_field
-from electrode_grains.ebsd.pseudo_cube import pseudo_cubic
+from electrode_grains.ebsd.pseudo_cube import variants_as_one
+from electrode_grains.ebsd.pseudo_group import Operator
 from electrode_grains.errors import InputError
 from electrode_grains.grains.agglomeration import MergeReport
 from electrode_grains.grains.checks import check_grains, count_cut_by_window
@@ -61,7 +62,9 @@ class SegmentationReport(JsonResult):
     grains_cut_by_window : int
         Grains with a voxel in the outermost layer of the window.
     pseudo_symmetry : bool
-        Whether orientations were compared under the symmetry of the pseudo-cube.
+        Whether orientations were compared with their variants counting as one.
+    pseudo_symmetry_operators : tuple of Operator
+        Those that were given and used; empty for the pseudo-cube of -3m.
     warnings : tuple of str
         What looks wrong, with its numbers; empty where nothing does.
     passes : tuple of (str, report)
@@ -80,6 +83,7 @@ class SegmentationReport(JsonResult):
     largest_share: float
     grains_cut_by_window: int
     pseudo_symmetry: bool = False
+    pseudo_symmetry_operators: tuple[Operator, ...] = ()
     warnings: tuple[str, ...] = kept_as("doubts")
     passes: tuple[tuple[str, Any], ...] = Field((), exclude=True)
 
@@ -190,10 +194,12 @@ def segment_grains_with_report(
             )
     settings, field, warnings = _usable(settings, orientations, shape)
     pseudo = False
+    operators: tuple[Operator, ...] = ()
     if field is not None:
         particle = probability[BACKGROUND_CHANNEL] <= settings.background_threshold
         pseudo = uses_pseudo_symmetry(settings.pseudo_symmetry, particle, field)
-        field = pseudo_cubic(field) if pseudo else field
+        if pseudo:
+            operators, field = field.operators, variants_as_one(field)
     state = SegmentationState(
         labels=np.zeros(shape, np.int32) if basins is None else basins,
         class_probability=probability,
@@ -206,7 +212,9 @@ def segment_grains_with_report(
         state, report = find_pass(name)(state, settings)
         reports.append((name, report))
     summary = _summarize(state.labels, settings, reports, warnings)
-    return state.labels, summary.model_copy(update={"pseudo_symmetry": pseudo})
+    return state.labels, summary.model_copy(
+        update={"pseudo_symmetry": pseudo, "pseudo_symmetry_operators": operators}
+    )
 
 
 def _usable(

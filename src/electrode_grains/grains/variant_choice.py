@@ -1,4 +1,4 @@
-"""Which of four variants is a grain's own, where an indexer flips points in patches.
+"""Which of its variants is a grain's own, where an indexer flips points in patches.
 
 The variant of each point is known up to the choice of one per grain: with a choice made, a point is
 *flipped* if its variant is another. Patches of flips do not stop at the boundaries of grains, so
@@ -15,7 +15,6 @@ from scipy.optimize import minimize
 
 from electrode_grains.grains.labelling import Labels, facing
 
-VARIANTS = 4
 FITTED_POINTS = 40_000  # their parameters scatter by .02
 # Flips are the exception. In patches the model's own field may be above 0, which would let all
 # grains change sides at once; a little below it decides that alone.
@@ -56,13 +55,13 @@ class _Counts:
 
     Attributes
     ----------
-    points : ndarray of float64, shape (n, 4)
+    points : ndarray of float64, shape (n, variants)
         Weight of the points of each grain.
-    faces : ndarray of float64, shape (n, 4, 4)
+    faces : ndarray of float64, shape (n, variants, variants)
         Faces within each grain.
     first, second : ndarray of int, shape (m,)
         Grains in contact.
-    contacts : ndarray of float64, shape (m, 4, 4)
+    contacts : ndarray of float64, shape (m, variants, variants)
         Faces of each contact, by the variants in the first and in the second grain.
     """
 
@@ -74,7 +73,10 @@ class _Counts:
 
 
 def choose_variants(
-    labels: Labels, variant: NDArray[np.integer], weight: NDArray[np.floating]
+    labels: Labels,
+    variant: NDArray[np.integer],
+    weight: NDArray[np.floating],
+    variants: int = 4,
 ) -> tuple[Places, Floats, FlipModel]:
     """Choose the own variant of each grain.
 
@@ -83,16 +85,18 @@ def choose_variants(
     labels : ndarray of int32, shape (z, y, x)
         Compact labels 1 to n.
     variant : ndarray of int, shape (z, y, x)
-        0 to 3, numbered in each grain in its own way; -1 where none is known.
+        From 0, numbered in each grain in its own way; -1 where none is known.
     weight : ndarray of float, shape (z, y, x)
         Confidence of the points.
+    variants : int
+        Their number, four of the pseudo-cube.
 
     Returns
     -------
     choice : ndarray of int, shape (n + 1,)
         Most probable variant of each grain.
-    probability : ndarray of float64, shape (n + 1, 4)
-        Of each variant; a quarter where nothing is known.
+    probability : ndarray of float64, shape (n + 1, variants)
+        Of each variant; all alike where nothing is known.
     model : FlipModel
 
     Notes
@@ -109,23 +113,25 @@ def choose_variants(
     .. [1] J. Besag, J. R. Stat. Soc. D 24 (1975) 179-195.
     .. [2] J. S. Yedidia, W. T. Freeman, Y. Weiss, IEEE Trans. Inf. Theory 51 (2005) 2282-2312.
     """
-    counts = _count(labels, variant, weight)
+    counts = _count(labels, variant, weight, variants)
     choice = counts.points.argmax(axis=1)
     for _ in range(ROUNDS):
-        model = _fit(labels, variant, choice)
+        model = _fit(labels, variant, choice, variants)
         own, shared = _energies(counts, model)
         probability = _propagate(own, counts.first, counts.second, shared, choice)
         choice = probability.argmax(axis=1)
     return choice, probability, model
 
 
-def _count(labels: Labels, variant: NDArray[np.integer], weight: NDArray[np.floating]) -> _Counts:
+def _count(
+    labels: Labels, variant: NDArray[np.integer], weight: NDArray[np.floating], variants: int
+) -> _Counts:
     known = (labels > 0) & (variant >= 0)
     size = int(labels.max(initial=0)) + 1
     trust = weight[known].astype(float)
     trust /= trust.mean() if len(trust) else 1.0
-    place = labels[known].astype(np.int64) * VARIANTS + variant[known]
-    points = np.bincount(place, trust, size * VARIANTS).astype(float).reshape(size, VARIANTS)
+    place = labels[known].astype(np.int64) * variants + variant[known]
+    points = np.bincount(place, trust, size * variants).astype(float).reshape(size, variants)
     pairs: list[NDArray[np.int64]] = []
     for low, high in facing(3):
         both = known[low] & known[high]
@@ -134,17 +140,17 @@ def _count(labels: Labels, variant: NDArray[np.integer], weight: NDArray[np.floa
         turned = sides[0] > sides[1]
         first, second = (np.where(turned, sides[k], sides[1 - k]) for k in (1, 0))
         left, right = (np.where(turned, seen[k], seen[1 - k]) for k in (1, 0))
-        pairs.append(((first * size + second) * VARIANTS + left) * VARIANTS + right)
+        pairs.append(((first * size + second) * variants + left) * variants + right)
     codes, number = np.unique(np.concatenate(pairs), return_counts=True)
-    pair, cell = np.divmod(codes, VARIANTS**2)
+    pair, cell = np.divmod(codes, variants**2)
     distinct, row = np.unique(pair, return_inverse=True)
-    flat = np.zeros((len(distinct), VARIANTS**2))
+    flat = np.zeros((len(distinct), variants**2))
     flat[row, cell] = number
-    table = flat.reshape(-1, VARIANTS, VARIANTS)
+    table = flat.reshape(-1, variants, variants)
     grain = (distinct // size).astype(np.intp)
     other = (distinct % size).astype(np.intp)
     inner = grain == other
-    faces = np.zeros((size, VARIANTS, VARIANTS))
+    faces = np.zeros((size, variants, variants))
     faces[grain[inner]] = table[inner]
     return _Counts(points, faces, grain[~inner], other[~inner], table[~inner])
 
@@ -164,7 +170,7 @@ def _energies(counts: _Counts, model: FlipModel) -> tuple[Floats, Floats]:
     return EVIDENCE * own, -EVIDENCE * model.across * one_side
 
 
-def _fit(labels: Labels, variant: NDArray[np.integer], choice: Places) -> FlipModel:
+def _fit(labels: Labels, variant: NDArray[np.integer], choice: Places, variants: int) -> FlipModel:
     """Parameters of the largest pseudo-likelihood, on a part of the points."""
     known = (labels > 0) & (variant >= 0)
     places = np.flatnonzero(known)
@@ -173,7 +179,7 @@ def _fit(labels: Labels, variant: NDArray[np.integer], choice: Places) -> FlipMo
     if not len(places):
         return FlipModel(*map(float, start))
     where = np.stack(np.unravel_index(places, labels.shape), axis=1)
-    in_grain = np.zeros((len(places), VARIANTS))
+    in_grain = np.zeros((len(places), variants))
     across = np.zeros((len(places), 2))  # neighbours in other grains: not flipped, flipped
     here = labels.ravel()[places]
     for axis, size in enumerate(labels.shape):
@@ -191,8 +197,8 @@ def _fit(labels: Labels, variant: NDArray[np.integer], choice: Places) -> FlipMo
             across[other, (seen[other] != choice[grain[other]]).astype(int)] += 1
     rows, chosen = np.arange(len(places)), choice[here]
     mine, total = in_grain[rows, chosen], in_grain.sum(axis=1)
-    features = np.zeros((len(places), VARIANTS, 4))
-    for state in range(VARIANTS):
+    features = np.zeros((len(places), variants, 4))
+    for state in range(variants):
         true = state == chosen
         features[:, state, 0] = -np.where(true, total - mine, mine)
         features[:, state, 1] = -np.where(true, 0, total - mine - in_grain[:, state])
@@ -239,5 +245,5 @@ def _propagate(own: Floats, first: Places, second: Places, shared: Floats, start
 
 
 def _gathered(message: Floats, receiver: Places, size: int) -> Floats:
-    sums = [np.bincount(receiver, message[:, k], size) for k in range(VARIANTS)]
+    sums = [np.bincount(receiver, message[:, k], size) for k in range(message.shape[1])]
     return np.stack(sums, axis=1)

@@ -470,3 +470,31 @@ def test_the_environment_variable_means_the_same_as_the_option(command, own_proj
         done = command(name, *words)
         assert done.exit_code == 2
         assert "there is no such environment" in done.output
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("[[0,0,1,60]]", "-3m as 6/mmm; pairs of neighbours that are variants of each other"),
+        ("[]", "the four c axes of the pseudo-cube count as one; operators (of the pseudo-cube): "
+               "90 degrees about (0, 0.817, -0.577)"),
+    ],
+)  # fmt: skip
+def test_check_shows_what_the_indexer_may_confuse(command, own_project, given, told):
+    local = own_project / "conf/local/parameters_preprocessing.yml"
+    local.write_text(f"preprocessing: {{stack: {{pseudo_symmetry_operators: {given}}}}}\n")
+    done = command("check", own_project)
+    assert done.exit_code == 0, done.output
+    assert "pseudo-symmetry: " in done.output
+    assert told in " ".join(done.output.split())
+
+
+def test_operators_that_make_no_group_are_problems_of_the_settings(command, own_project):
+    local = own_project / "conf/local/parameters_preprocessing.yml"
+    given = "[[1, -1, 0, 70.53]]"
+    local.write_text(f"preprocessing: {{stack: {{pseudo_symmetry_operators: {given}}}}}\n")
+    done = command("check", own_project)
+    assert done.exit_code == 2
+    flat = " ".join(done.output.split())
+    assert "preprocessing.stack.pseudo_symmetry_operators" in flat
+    assert "make no Laue group" in flat

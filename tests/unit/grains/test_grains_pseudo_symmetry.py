@@ -20,6 +20,7 @@ from electrode_grains.ebsd.pseudo_cube import (
     pseudo_cubic,
     variants,
 )
+from electrode_grains.ebsd.pseudo_group import pseudo_group
 from electrode_grains.errors import SettingsError
 from electrode_grains.grains import (
     SegmentationSettings,
@@ -169,3 +170,42 @@ def test_points_without_trust_show_no_flips(particle):
     trusted = OrientationField(scanned.quaternions, np.where(flips, 0.0, 1.0))
     assert abs(flip_excess(trusted)) < 0.01
     assert flip_excess(scanned, flips) > 0.05
+
+
+@pytest.mark.parametrize(
+    ("crystal", "operators"),
+    [("4/mmm", ((1.0, 0.0, 0.0, 90.0),)), ("-3m", ((0.0, 0.0, 1.0, 60.0),))],
+)
+def test_given_operators_are_used_from_linking_to_the_vote(particle, crystal, operators):
+    truth, probability, _, _, flips = particle
+    rng = np.random.default_rng(11)
+    symmetry = laue_group(crystal)
+    own = random_orientations(31, rng)[truth]
+    true = multiply(symmetry[rng.integers(0, len(symmetry), SHAPE)], own)
+    confused = pseudo_group(crystal, operators).variants
+    scanned = true.copy()
+    scanned[flips] = multiply(confused[rng.integers(1, len(confused), SHAPE)[flips]], true[flips])
+    field = OrientationField(scanned, laue_group=crystal, operators=operators)
+    used = SETTINGS.replace(laue_group=crystal)
+
+    labels, report = segment_grains_with_report(probability, settings=used, orientations=field)
+    without = OrientationField(scanned, laue_group=crystal)
+    torn, _ = segment_grains_with_report(
+        probability, settings=used.replace(pseudo_symmetry="off"), orientations=without
+    )
+    corrected, vote = vote_on_variants(labels, field)
+
+    assert report.pseudo_symmetry
+    assert report.pseudo_symmetry_operators == operators
+    assert equal_up_to_relabelling(labels, truth)
+    assert torn.max() > 1.2 * truth.max()
+    inside = vote["decided"][labels - 1]
+    assert vote["decided"].mean() > 0.6
+    off = misorientation_angle(corrected.quaternions[inside], own[inside], crystal)
+    assert np.degrees(off).max() < 1e-2
+    with pytest.raises(SettingsError, match="pseudo_symmetry_operators"):
+        segment_grains_with_report(
+            probability,
+            settings=SETTINGS.replace(pseudo_symmetry="on", laue_group="4/mmm"),
+            orientations=OrientationField(scanned, laue_group="4/mmm"),
+        )

@@ -24,7 +24,7 @@ from electrode_grains.boundary.split import AnnotationSplit
 from electrode_grains.classes import CHANNEL_NAMES
 from electrode_grains.ebsd import OrientationField, ScanIndex
 from electrode_grains.ebsd.label_fits import boundaries_are_bright
-from electrode_grains.ebsd.pseudo_cube import pseudo_cubic
+from electrode_grains.ebsd.pseudo_cube import variants_as_one
 from electrode_grains.errors import SettingsError
 from electrode_grains.progress import report_progress
 from electrode_grains.volumes import as_volume, spacing_of
@@ -64,9 +64,11 @@ def build_contrast(
         if channel == "confidence_index":
             measured = orientations[4]
         else:
-            field = OrientationField.from_channels(orientations, laue_group=contrast.laue_group)
+            field = OrientationField.from_channels(
+                orientations, laue_group=contrast.laue_group, operators=scan_index.operators
+            )
             if scan_index.uses_pseudo_symmetry(contrast.pseudo_symmetry):
-                field = pseudo_cubic(field)
+                field = variants_as_one(field)
             measured = field.misorientation_to_neighbours()
         if not np.isfinite(measured[has_source]).any():
             logger.warning("no slice has a %s: the network sees zeros instead", channel)

@@ -61,12 +61,12 @@ def read_stack(
         falling=stack.slice_order == "falling",
     )
     spacing = scans.attrs["spacing_nm"]
-    orientations = orientations_of_stack(scans, stack.laue_group)
+    orientations = orientations_of_stack(scans, stack.laue_group, stack.pseudo_symmetry_operators)
     constants = stack.lattice_constants or hexagonal_constants(scans.attrs["phases"])
     pseudo = find_pseudo_symmetry(orientations, constants, stack.pseudo_cubic_tolerance)
     index = ScanIndex.of_stack(scans, orientations, pseudo if orientations.known.any() else None)
     if index.pseudo_symmetry is not None:
-        logger.info("pseudo-symmetry: %s", index.pseudo_symmetry.reason)
+        logger.info("pseudo-symmetry: %s", index.pseudo_symmetry.describe())
     if index.frames is not None:
         logger.info("frames of the orientations: %s", index.frames.describe())
     shown = max(SHOWN_NOTES, len(index.stack_notes))
@@ -173,7 +173,9 @@ def align_annotations(
     placed = moved = place_annotations(annotations, scan_index.slices, raw.shape, numbers)
     if frame == "raw":
         moved = apply_transforms(placed, slice_transforms, order=0)
-    angles = misorientation_in_slices(orientation_stack.to_numpy()[:4], scan_index.laue_group)
+    angles = misorientation_in_slices(
+        orientation_stack.to_numpy()[:4], scan_index.laue_group, scan_index.operators
+    )
     if angles is not None and frame == "aligned":
         angles = apply_transforms(angles, slice_transforms, order=0)
     fits = annotation_fits(placed, raw, aligned, frame, scan_index.slices, angles)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from electrode_grains.alignment import SliceTransforms, apply_transforms
 from electrode_grains.boundary.split import AnnotationSplit
 from electrode_grains.ebsd import OrientationField, ScanIndex
-from electrode_grains.ebsd.pseudo_cube import pseudo_cubic
+from electrode_grains.ebsd.pseudo_cube import variants_as_one
+from electrode_grains.ebsd.pseudo_group import Operator
 from electrode_grains.grains import (
     SegmentationChoice,
     SegmentationLog,
@@ -112,7 +113,7 @@ def form_grains(
     labels, report = segment_grains_with_report(
         probability,
         settings=chosen.replace(pseudo_symmetry="on" if pseudo else "off"),
-        orientations=_orientations(orientation_volume, grains),
+        orientations=_orientations(orientation_volume, grains, scan_index.operators),
         measured=basins > 0,  # the flood covers what was measured
         basins=basins,
     )
@@ -152,7 +153,7 @@ def separate_voids(
     solid = np.where(cavities > 0, 0, labels).astype(labels.dtype)
     table, summary = measure_voids(cavities, solid, spacing)
     warnings, agreement = check_grains(solid), None
-    orientations = _orientations(orientation_volume, grains, forming_log.pseudo_symmetry)
+    orientations = _compared_orientations(orientation_volume, grains, forming_log)
     if orientations is not None:
         agreement = orientation_agreement(solid, orientations, settings=grains)
         warnings += check_agreement(agreement)
@@ -174,9 +175,9 @@ def decide_variants(
     segmentation_log: SegmentationLog,
     grains: SegmentationSettings,
 ) -> tuple[xr.DataArray, pd.DataFrame]:
-    """Turn points to the c axis that most of their grain has, where pseudo-symmetry is on."""
+    """Turn points to the variant, as of the c axis, of their grain where pseudo-symmetry is on."""
     table = pd.DataFrame({name: [] for name in VARIANT_COLUMNS})
-    field = _orientations(orientation_volume, grains)
+    field = _orientations(orientation_volume, grains, segmentation_log.pseudo_symmetry_operators)
     if field is None or not segmentation_log.pseudo_symmetry:
         return orientation_volume.rename("corrected_orientation_volume"), table
     labels, ids = compact_labels(grain_label_volume.to_numpy())
@@ -184,7 +185,7 @@ def decide_variants(
     table = pd.DataFrame({"label": ids[1:], **vote}).reindex(columns=list(VARIANT_COLUMNS))
     undecided = table.loc[~table["decided"], "label"]
     logger.warning(
-        "%d of %d grains have no certain c axis: labels %s",
+        "%d of %d grains have no certain variant (c axis): labels %s",
         len(undecided), len(table), undecided.tolist()[:20],
     )  # fmt: skip
     channels = orientation_volume.copy(data=corrected.to_channels())
@@ -204,7 +205,7 @@ def list_suspects(
         grain_label_volume.to_numpy(),
         class_probability_volume.sel(channel="boundary").to_numpy(),
         spacing_of(grain_label_volume),
-        _orientations(orientation_volume, grains, segmentation_log.pseudo_symmetry),
+        _compared_orientations(orientation_volume, grains, segmentation_log),
         settings=grains,
     )
 
@@ -216,14 +217,25 @@ def _measured(image_quality_volume: xr.DataArray) -> NDArray[np.bool_]:
 
 
 def _orientations(
-    orientation_volume: xr.DataArray, grains: SegmentationSettings, pseudo_symmetry: bool = False
+    orientation_volume: xr.DataArray,
+    grains: SegmentationSettings,
+    operators: tuple[Operator, ...],
 ) -> OrientationField | None:
-    """Only where the scans have some; with variants of the pseudo-cube as one on request."""
+    """Only where the scans have some."""
     channels = orientation_volume.to_numpy()
     if not np.isfinite(channels[0]).any():
         return None
-    field = OrientationField.from_channels(channels, laue_group=grains.laue_group)
-    return pseudo_cubic(field) if pseudo_symmetry else field
+    return OrientationField.from_channels(
+        channels, laue_group=grains.laue_group, operators=operators
+    )
+
+
+def _compared_orientations(
+    orientation_volume: xr.DataArray, grains: SegmentationSettings, log: SegmentationLog
+) -> OrientationField | None:
+    """Orientations with variants as one where the segmentation took them so."""
+    field = _orientations(orientation_volume, grains, log.pseudo_symmetry_operators)
+    return variants_as_one(field) if field is not None and log.pseudo_symmetry else field
 
 
 def score_segmentation(
