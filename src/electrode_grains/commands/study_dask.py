@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from electrode_grains.commands.console import echo
 from electrode_grains.commands.study_run import FAILED, Job, Outcome, run_particle
-from electrode_grains.errors import RunError, SettingsError
+from electrode_grains.errors import RunError
+from electrode_grains.executors.dask_client import LOCAL_HOST, check_installed, open_client
 from electrode_grains.study.settings import ComputeSettings
 from electrode_grains.threads import available_cores
 
-if TYPE_CHECKING:
-    from distributed import Client
-
-CONNECT_SECONDS = 10
-LOCAL_HOST = "127.0.0.1"  # this machine alone
-LOCAL = f"{LOCAL_HOST}:0"
 LOOKS_BETWEEN = 4  # looks at memory between two questions to the scheduler
 
 
@@ -41,14 +34,12 @@ def dask_outcomes(jobs: Sequence[Job], compute: ComputeSettings) -> Iterator[Out
     RunError
         If the scheduler cannot be reached.
     """
-    if find_spec("distributed") is None:
-        raise SettingsError(
-            "dask.distributed is not installed",
-            remedy="pip install 'electrode-grains[scale]'; or --workers 0, one after another",
-        )
+    check_installed("--workers 0, one after another")
     from distributed import Event, as_completed
 
-    with _client(compute) as client:
+    with open_client(
+        compute.scheduler_address, compute.n_workers, "--workers N computes on this machine"
+    ) as client:
         if link := _dashboard(client.dashboard_link, compute):
             echo(f"dashboard {link}")
         study = f"electrode-grains-{uuid4().hex}"
@@ -105,40 +96,3 @@ def _outcome(future: Any, job: Job) -> Outcome:
         "once. electrode-grains study run --retry goes on from there",
     )
     return Outcome(job.name, FAILED, 0.0, str(problem))
-
-
-@contextmanager
-def _client(compute: ComputeSettings) -> Iterator[Client]:
-    from distributed import Client, LocalCluster
-
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # outcomes say what went wrong
-    if compute.scheduler_address is None:
-        # Within this process: no port takes tasks, and its pages are for this machine alone.
-        with (
-            LocalCluster(
-                n_workers=compute.n_workers,
-                threads_per_worker=1,
-                processes=False,  # each particle is a process of its own already
-                dashboard_address=LOCAL,
-                worker_dashboard_address=LOCAL,
-                silence_logs=logging.CRITICAL,
-            ) as cluster,
-            Client(cluster) as client,
-        ):
-            yield client
-        return
-    try:
-        client = Client(compute.scheduler_address, timeout=CONNECT_SECONDS)
-    except (OSError, ValueError, TypeError) as error:
-        raise RunError(
-            "the scheduler cannot be reached",
-            where=compute.scheduler_address,
-            found=str(error).splitlines()[0][:200],
-            remedy="start it (dask scheduler --host 127.0.0.1), or correct its address; "
-            "--workers N computes on this machine",
-        ) from None
-    try:
-        yield client
-    finally:
-        with suppress(OSError):
-            client.close(timeout=CONNECT_SECONDS)

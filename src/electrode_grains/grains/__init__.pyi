@@ -1,6 +1,7 @@
 from .agglomeration import MergeReport, merge_regions
 from .agreement import OrientationAgreement, orientation_agreement
 from .annotation_scores import AnnotationScores, boundary_agreement
+from .block_watershed import BlockFlood, flood_by_block
 from .checks import check_grains
 from .choice import (
     SegmentationChoice,
@@ -45,6 +46,7 @@ __all__ = [
     "orientation_agreement",
     "OrientationAgreement",
     "AnnotationScores",
+    "BlockFlood",
     "BoundaryCandidates",
     "CleanupReport",
     "DepthCandidates",
@@ -75,6 +77,7 @@ __all__ = [
     "cut_by_orientation",
     "equal_up_to_relabelling",
     "find_voids",
+    "flood_by_block",
     "flood_from_minima",
     "h_minima_markers",
     "isolate_particle",

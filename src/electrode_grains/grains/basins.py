@@ -22,7 +22,7 @@ def flood(landscape: NDArray[Any], depth: Any) -> tuple[Labels, Labels]:
     flat = landscape.reshape(-1)
     _, rows, columns = landscape.shape
     offsets = np.array([1, columns, rows * columns], np.int64)
-    lower = _descend(flat, offsets)
+    lower = descend(flat, offsets)
     layer = _layer_plateaus(flat, offsets, lower)
     minima = _collapse(flat, lower)
     parent = _grow_forest(flat, offsets, layer, lower, minima, depth)
@@ -30,8 +30,8 @@ def flood(landscape: NDArray[Any], depth: Any) -> tuple[Labels, Labels]:
     return lower.reshape(landscape.shape), kept
 
 
-@njit(cache=True)
-def _descend(image, offsets):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def descend(image, offsets):  # type: ignore[no-untyped-def]
     """Least strictly lower neighbour of each voxel, by (value, index); -1 where none is."""
     lower = np.full(image.size, -1, np.int32)
     for voxel in range(offsets[2], image.size - offsets[2]):
@@ -145,7 +145,7 @@ def _edge_before(image, layer, greater, lesser, other_greater, other_lesser):  #
     """Whether an edge comes before another in the total order.
 
     Below the greater voxel's value, ties of the lesser voxels are broken by index alone,
-    as `_descend` does, which runs before layers are known.
+    as `descend` does, which runs before layers are known.
     """
     if greater != other_greater:
         return _after(image, layer, other_greater, greater)

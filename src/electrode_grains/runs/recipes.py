@@ -18,6 +18,8 @@ from electrode_grains.runs.sources import ProjectCode
 from electrode_grains.runs.store import DatasetStore
 
 ALL_PARAMETERS = "parameters"
+WITHOUT_EFFECT = "params:compute"
+"""Who computes blocks: results do not depend on it."""
 
 
 class RecipeBuilder:
@@ -99,7 +101,7 @@ class RecipeBuilder:
         for name in sorted(set(node.inputs)):
             if name == ALL_PARAMETERS:
                 parameters |= dict(flatten(self._parameters))
-            elif name.startswith("params:"):
+            elif name.startswith("params:") and name != WITHOUT_EFFECT:
                 key = name.removeprefix("params:")
                 parameters |= dict(flatten(self._parameter(key), key))
         options = {

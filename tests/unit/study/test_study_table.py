@@ -133,7 +133,7 @@ def test_what_init_writes_is_a_study_with_the_defaults(tmp_path):
 
 
 def test_a_scheduler_that_is_not_there_is_refused(study, monkeypatch):
-    monkeypatch.setattr("electrode_grains.commands.study_dask.CONNECT_SECONDS", 1)
+    monkeypatch.setattr("electrode_grains.executors.dask_client.CONNECT_SECONDS", 1)
     folder = study("id,scans\np1,scans/a\n")
     done = CliRunner().invoke(
         main, ["study", "run", "--study", str(folder), "--scheduler", "tcp://127.0.0.1:1"]

@@ -15,6 +15,7 @@ from electrode_grains.boundary.split import AnnotationSplit
 from electrode_grains.ebsd import OrientationField, ScanIndex
 from electrode_grains.ebsd.pseudo_cube import variants_as_one
 from electrode_grains.ebsd.pseudo_group import Operator
+from electrode_grains.executors import open_executor, within_reach
 from electrode_grains.grains import (
     SegmentationChoice,
     SegmentationLog,
@@ -24,6 +25,7 @@ from electrode_grains.grains import (
     check_grains,
     compare_statistics,
     find_voids,
+    flood_by_block,
     flood_from_minima,
     measure_voids,
     orientation_agreement,
@@ -41,6 +43,7 @@ from electrode_grains.pipelines.segmentation.settings import (
     BoundaryCandidates,
     DepthCandidates,
     EditSettings,
+    ExecutorSettings,
     SegmentationSettings,
     VoidSettings,
 )
@@ -85,11 +88,25 @@ def find_basins(
     class_probability_volume: xr.DataArray,
     image_quality_volume: xr.DataArray,
     segmentation_choice: SegmentationChoice,
+    compute: ExecutorSettings,
 ) -> xr.DataArray:
-    """Flood the boundary probability from its minima where something was measured (R11)."""
+    """Flood the boundary probability from its minima where something was measured (R11).
+
+    The basins are the same whoever computes them.
+    """
     boundary = class_probability_volume.sel(channel="boundary").to_numpy()
-    depth = segmentation_choice.minima_depth
-    basins = flood_from_minima(boundary, depth, _measured(image_quality_volume))
+    depth, measured = segmentation_choice.minima_depth, _measured(image_quality_volume)
+    if compute.executor == "serial":
+        basins = flood_from_minima(boundary, depth, measured)
+    else:
+        empty = np.zeros(boundary.shape, np.int32)
+        with (
+            open_executor(compute) as executor,
+            within_reach(executor, compute, boundary, measured, empty) as (image, mask, labels),
+        ):
+            edge = compute.block_edge
+            flood_by_block(image, depth, labels, executor=executor, block_edge=edge, mask=mask)
+            basins = labels[:, :, :]
     logger.info("%d basins of minima deeper than %g", basins.max(), depth)
     return as_volume(basins, spacing_of(class_probability_volume), "basin_label_volume")
 

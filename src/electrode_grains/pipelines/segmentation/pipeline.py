@@ -25,7 +25,12 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 nodes.find_basins,
-                ["class_probability_volume", "image_quality_volume", "segmentation_choice"],
+                [
+                    "class_probability_volume",
+                    "image_quality_volume",
+                    "segmentation_choice",
+                    "params:compute",
+                ],
                 "basin_label_volume",
                 name="find_basins",
             ),
