@@ -1,5 +1,7 @@
 """What single nodes decide."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -44,13 +46,20 @@ from electrode_grains.pipelines.reporting.nodes import (
     farthest_slice,
     unresolved_grains,
 )
-from electrode_grains.pipelines.segmentation.nodes import choose_settings, separate_voids
+from electrode_grains.pipelines.segmentation.nodes import (
+    choose_settings,
+    find_basins,
+    separate_voids,
+)
+from electrode_grains.pipelines.segmentation.pipeline import create_pipeline
 from electrode_grains.pipelines.segmentation.settings import (
     BoundaryCandidates,
     DepthCandidates,
+    ExecutorSettings,
     SegmentationSettings,
     VoidSettings,
 )
+from electrode_grains.runs.recipes import RecipeBuilder
 from electrode_grains.volumes import as_volume
 
 SPACING = (50.0, 50.0, 50.0)
@@ -473,6 +482,36 @@ def test_darkness_without_a_confidence_index_is_no_void(hollow_particle):
     assert not voids.to_numpy().any()
     assert table.empty
     assert log.voids.void_count == 0
+
+
+@pytest.mark.parametrize("executor", ["threads", "dask"])
+def test_basins_do_not_depend_on_who_computes_them(particle_probability, executor, tmp_path):
+    probability, annotation = particle_probability
+    quality = np.ones(annotation.shape, np.float32)
+    quality[:, :2] = np.nan
+    quality = as_volume(quality, SPACING, "image_quality_volume")
+    choice = SimpleNamespace(minima_depth=0.02)
+    by_block = ExecutorSettings(
+        executor=executor, n_workers=2, block_edge=8, scratch_folder=str(tmp_path)
+    )
+
+    in_core = find_basins(probability, quality, choice, ExecutorSettings())
+
+    xr.testing.assert_identical(find_basins(probability, quality, choice, by_block), in_core)
+    assert in_core.max() > 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_computes_makes_no_basins_old():
+    steps = create_pipeline()
+    step = next(node for node in steps.nodes if node.name == "find_basins")
+    store = SimpleNamespace(options=lambda name: {}, paths=lambda name: ())
+    parameters = {"compute": {"executor": "dask"}, "segmentation": {}}
+
+    settings = RecipeBuilder(store, parameters, steps, None).settings(step)
+
+    assert "params:compute" in step.inputs
+    assert settings == {}
 
 
 def test_settings_are_chosen_by_annotated_slices_unless_given(particle_probability):
