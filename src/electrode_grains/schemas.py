@@ -120,6 +120,15 @@ def family_comparison(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def slice_table(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per slice, none twice, with its motion and tilts."""
+    wanted = ("slice", "shift_x_px", "rotation_degrees", "tilt_x_degrees", "tilt_y_degrees")
+    _require("the table of slices", table.columns, wanted)
+    if not table["slice"].is_unique:
+        raise InputError("a slice stands twice in the table of slices")
+    return table
+
+
 def annotation_checks(result: Mapping[str, Any]) -> Mapping[str, Any]:
     """How each annotation fits its own slice and its neighbours."""
     _require("the checks of the annotations", result, ("source", "slices"))

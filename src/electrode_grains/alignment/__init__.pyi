@@ -4,6 +4,7 @@ from .lattice import LatticeField
 from .registration import estimate_transforms
 from .resampling import apply_transforms, rotate_orientations
 from .settings import AlignmentSettings
+from .table import slice_table
 from .transforms import SliceTransforms, rigid_matrix
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "estimate_transforms",
     "rigid_matrix",
     "rotate_orientations",
+    "slice_table",
     "turned_steps",
 ]

@@ -235,6 +235,8 @@ def create_from_scans(
         echo(f"  frames of the orientations: {frames.describe()}")
         echo("    electrode-grains check compares them with slices that lie turned;")
         echo("    another one is set by preprocessing.stack.frames")
+    order = (stack_settings or {}).get("slice_order", "rising")
+    echo(f"  slice numbers are {order} along milling (preprocessing.stack.slice_order)")
     shown = max(SHOWN_NOTES, len(stack.attrs["stack_notes"]))
     for note in (*notes, *stack.attrs["notes"][:shown]):
         echo(f"  note: {note}")

@@ -49,7 +49,9 @@ def stack_scans(
     options : ReadingOptions
         What readers of files may accept.
     falling : bool
-        Slice numbers fall along milling: the stack begins with the highest.
+        Slice numbers fall along milling: the stack begins with the highest. z of the map points
+        along milling all the same, so that orientations, which are given in the map of each slice,
+        stay what they are.
 
     Returns
     -------
@@ -57,8 +59,8 @@ def stack_scans(
         Variables of the scans with dimensions `(z, y, x)`, coordinates in nm; attributes
         `spacing_nm` (dz, dy, dx), `slices` (names; those of planes without a scan of their own
         begin with `missing_` or `repeated_`), `phases`, `frames` (a `FrameChoice`, None for
-        images), `stack_notes` (how the slices became a stack) and `notes` (these, and those on
-        single scans).
+        images), `slice_order` (rising or falling), `stack_notes` (how the slices became a stack)
+        and `notes` (these, and those on single scans).
 
     Raises
     ------
@@ -67,7 +69,8 @@ def stack_scans(
         issues of the stack are reported at once, in a table; what most slices have is what is
         expected of the others.
     SettingsError
-        If the spacing is no positive number, or not in the unit of the steps.
+        If the spacing is no positive number, or not in the unit of the steps; or if slices of a
+        volume with a frame of its own are to fall.
     """
     if slice_spacing_nm is not None and not (
         np.isfinite(slice_spacing_nm) and slice_spacing_nm > 0
@@ -89,6 +92,7 @@ def stack_scans(
             "NAME=VALUE); the stack is read only when all agree",
         )
     if falling:
+        _refuse_a_mirrored_volume(stack)
         stack = stack.isel(z=slice(None, None, -1))
         stack.attrs["slices"] = stack.attrs["slices"][::-1]
     dy, dx = stack.attrs.pop("step_nm")
@@ -97,9 +101,24 @@ def stack_scans(
     # Of slices, only a volume tells the spacing; depths do not say that slices are aligned.
     told, has_depths = (stack.attrs.pop(name) for name in ("slice_spacing_nm", "has_depths"))
     stack.attrs["from_volume"] = told is not None and not has_depths
+    stack.attrs["slice_order"] = "falling" if falling else "rising"
     stack.attrs["spacing_nm"] = (dz, dy, dx)
     stack.attrs["notes"] += spacing_notes((dz, dy, dx), "slice_spacing_nm and step_nm")
     return stack.assign_coords(z=np.arange(len(stack.attrs["slices"])) * dz)
+
+
+def _refuse_a_mirrored_volume(stack: xr.Dataset) -> None:
+    """Layers whose orientations share the volume's own frame have one order only."""
+    frames = stack.attrs.get("frames")
+    is_volume = stack.attrs["slice_spacing_nm"] is not None and not stack.attrs["has_depths"]
+    if is_volume and frames is not None and frames.frames == "same":
+        raise SettingsError(
+            "layers of a volume cannot be taken in falling order",
+            where="preprocessing.stack.slice_order",
+            found="falling, of a volume whose positions and orientations share a frame (same)",
+            expected="rising: the other order is a mirror image, in which no orientation is right",
+            remedy="turn the volume over in the program that wrote it, by half a turn about x",
+        )
 
 
 def slice_spacing(stack: xr.Dataset, given: float | None) -> float | None:

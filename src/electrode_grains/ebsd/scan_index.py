@@ -38,6 +38,8 @@ class ScanIndex:
         The slices are layers of a volume, which are aligned already.
     frames : FrameChoice or None
         How orientations came into the frame of the map; None for images.
+    slice_order : str
+        Whether slice numbers were taken to be rising or falling along milling, which is z.
     pseudo_symmetry : PseudoSymmetry or None
         Whether the indexer confused c axes; None where they are no question.
     """
@@ -51,6 +53,7 @@ class ScanIndex:
     frames: FrameChoice | None
     stack_notes: tuple[str, ...] = ()
     pseudo_symmetry: PseudoSymmetry | None = None
+    slice_order: str = "rising"
 
     @classmethod
     def of_stack(
@@ -71,7 +74,21 @@ class ScanIndex:
             frames=stack.attrs.get("frames"),
             stack_notes=tuple(stack.attrs.get("stack_notes", ())),
             pseudo_symmetry=pseudo_symmetry,
+            slice_order=str(stack.attrs.get("slice_order", "rising")),
         )
+
+    def describe_frames(self) -> str:
+        """How scans came into the frame of the map; empty without orientations.
+
+        Examples
+        --------
+        >>> index = ScanIndex((), (), "-3m", 1.0, "", False, FrameChoice.of("edax", None, None))
+        >>> index.describe_frames()
+        "edax_2 (the maker's default); slice numbers rising along milling"
+        """
+        if self.frames is None:
+            return ""
+        return f"{self.frames.describe()}; slice numbers {self.slice_order} along milling"
 
     @property
     def operators(self) -> tuple[Operator, ...]:
@@ -101,4 +118,5 @@ class ScanIndex:
             frames=None if frames is None else FrameChoice.from_dict(frames),
             stack_notes=tuple(content.get("stack_notes", ())),
             pseudo_symmetry=None if pseudo is None else PseudoSymmetry.from_dict(pseudo),
+            slice_order=str(content.get("slice_order", "rising")),
         )

@@ -49,8 +49,8 @@ def write_dream3d(particle: ExportedParticle, path: Path) -> None:
         root.attrs["FileVersion"] = np.bytes_("7.0")
         root.attrs["DREAM3D Version"] = np.bytes_("6.5")
         root.attrs["Lengths"] = np.bytes_("um, origin at the centre of the first voxel")
-        if particle.euler_angles is not None:
-            root.attrs["Orientations"] = np.bytes_(particle.frames.encode("ascii", "replace"))
+        if particle.orientations:
+            root.attrs["Orientations"] = np.bytes_(particle.orientations.encode("ascii", "replace"))
         root.create_group("DataContainerBundles")
         root.create_group("Pipeline")
         container = root.create_group(f"DataContainers/{CONTAINER}")
@@ -89,8 +89,8 @@ def write_xdmf(particle: ExportedParticle, path: Path, data: str) -> None:
             f"{escape(data)}:/DataContainers/{CONTAINER}/CellData/{escape(name)}"
             "</DataItem></Attribute>"
         )
-    named = f'<Information Name="Orientations" Value={quoteattr(particle.frames)}/>'
-    orientations = "" if particle.euler_angles is None else named
+    named = f'<Information Name="Orientations" Value={quoteattr(particle.orientations)}/>'
+    orientations = named if particle.orientations else ""
     numbers = [" ".join(f"{value:.9g}" for value in each)
                for each in ([-step / 2 for step in steps], steps)]  # fmt: skip
     path.write_text(

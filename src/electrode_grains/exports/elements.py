@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,9 @@ import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
 from electrode_grains.errors import InputError
-from electrode_grains.exports.particle import ExportedParticle
+from electrode_grains.exports.particle import MAP_AXES, ExportedParticle
 from electrode_grains.exports.tetrahedra import TetrahedralMesh, mesh_quality
-from electrode_grains.exports.vtk import write_unstructured_grid
+from electrode_grains.exports.vtk import frames_comment, write_unstructured_grid
 from electrode_grains.text import printable
 
 VTK_TETRAHEDRON, VTK_WEDGE = 10, 13
@@ -31,7 +32,7 @@ def write_tetrahedra(mesh: TetrahedralMesh, particle: ExportedParticle, folder: 
     check_labels(mesh.grains, "finite elements")
     folder.mkdir(parents=True, exist_ok=True)
     write_tetrahedra_vtu(mesh, particle, folder / "grains.vtu")
-    write_gmsh(mesh, folder / "grains.msh")
+    write_gmsh(mesh, folder / "grains.msh", particle.orientations)
     write_abaqus(mesh, particle, folder / "grains.inp")
     quality = mesh_quality(mesh, particle.labels, particle.spacing)
     (folder / "quality.json").write_text(json.dumps(quality, indent=2, sort_keys=True) + "\n")
@@ -54,11 +55,11 @@ def write_tetrahedra_vtu(mesh: TetrahedralMesh, particle: ExportedParticle, path
     for name, values in particle.values.items():
         cells[name] = values.astype(np.float32)[numbers]
     blocks = [(VTK_TETRAHEDRON, mesh.cells), (VTK_WEDGE, mesh.cohesive)]
-    write_unstructured_grid(path, mesh.points, blocks, cells)
+    write_unstructured_grid(path, mesh.points, blocks, cells, frames_comment(particle))
 
 
-def write_gmsh(mesh: TetrahedralMesh, path: Path) -> None:
-    """Write binary `.msh` (version 2.2), lengths in nm.
+def write_gmsh(mesh: TetrahedralMesh, path: Path, orientations: str = "") -> None:
+    """Write binary `.msh` (version 2.2), lengths in nm; comments name axes and orientations.
 
     Physical volumes are `grain_<label>`, physical surfaces `interface_<label>_<label>` and
     `surface_<label>`, cohesive elements the physical volume `cohesive`.
@@ -78,7 +79,11 @@ def write_gmsh(mesh: TetrahedralMesh, path: Path) -> None:
         names.append(f'3 {len(grains) + 1} "cohesive"')
         tags = np.full(len(mesh.cohesive), len(grains) + 1)
         blocks.append((GMSH_PRISM, mesh.cohesive, tags))
+    told = f"lengths in nm, origin at the centre of the first voxel; axes: {MAP_AXES}"
+    if orientations:
+        told += f"\norientations: {printable(orientations, lines=False)}"
     with path.open("wb") as file:
+        file.write(f"$Comments\n{told.replace('$', ' ')}\n$EndComments\n".encode())
         file.write(b"$MeshFormat\n2.2 1 8\n" + np.int32(1).tobytes() + b"\n$EndMeshFormat\n")
         file.write(f"$PhysicalNames\n{len(names)}\n".encode())
         file.write(("\n".join(names) + "\n$EndPhysicalNames\n").encode())
@@ -106,8 +111,10 @@ def write_abaqus(mesh: TetrahedralMesh, particle: ExportedParticle, path: Path) 
     """
     with path.open("wb") as file:
         name = printable(particle.name, lines=False)  # a second line would be a keyword
-        file.write(f"*HEADING\n{name}: lengths in nm, origin at the centre of the first voxel\n"
-                   "*NODE, NSET=ALL\n".encode())  # fmt: skip
+        file.write(
+            f"*HEADING\n{name}: lengths in nm, origin at the centre of the first voxel\n"
+            f"** axes: {MAP_AXES}\n{_orientations(particle)}*NODE, NSET=ALL\n".encode()
+        )
         _write_rows(file, [np.arange(1, len(mesh.points) + 1), *mesh.points.T])
         grains, first = np.unique(mesh.grains, return_index=True)
         ends = [*first[1:].tolist(), len(mesh.cells)]
@@ -124,6 +131,12 @@ def write_abaqus(mesh: TetrahedralMesh, particle: ExportedParticle, path: Path) 
             rows = zip(elements, sides, strict=True)
             file.write("".join(f"{element}, S{side}\n" for element, side in rows).encode())
         file.write(_sections(grains.tolist(), particle, bool(len(mesh.cohesive))).encode())
+
+
+def _orientations(particle: ExportedParticle) -> str:
+    """Comment lines on the frame of the orientations, which no keyword can begin."""
+    text = printable(particle.orientations, lines=False)
+    return "".join(f"** orientations: {part}\n" for part in wrap(text, 100))
 
 
 def _sections(grains: list[int], particle: ExportedParticle, cohesive: bool) -> str:

@@ -154,9 +154,11 @@ def write_stl(mesh: InterfaceMesh, folder: Path) -> None:
         lengths = np.linalg.norm(normals, axis=1, keepdims=True)
         rows["normal"] = np.divide(normals, lengths, out=np.zeros_like(normals), where=lengths > 0)
         rows["corners"] = corners
-        head = f"grain {label}, nm, origin: centre of first voxel".ljust(80).encode()
+        head = f"grain {label}, nm, origin: centre of first voxel; x right, y down, z milling"
         count = np.uint32(len(faces)).astype("<u4").tobytes()
-        (folder / f"grain_{label}.stl").write_bytes(head + count + rows.tobytes())
+        (folder / f"grain_{label}.stl").write_bytes(
+            head[:80].ljust(80).encode() + count + rows.tobytes()
+        )
 
 
 def _compact(

@@ -75,8 +75,14 @@ class ExportedParticle:
             )
 
     @property
+    def orientations(self) -> str:
+        """What files say of the frame of orientations; empty where there are none."""
+        known = self.euler_angles is not None or np.isfinite(self.mean_euler_angles).any()
+        return self.frames if known else ""
+
+    @property
     def frames(self) -> str:
-        """What files say of their orientations."""
+        """Frame of orientations, and how those of the scans came into it."""
         read = f"; scans read as {self.read_as}" if self.read_as else ""
         return MAP_FRAMES + read
 

@@ -9,14 +9,17 @@ import tifffile
 from numpy.typing import NDArray
 
 from electrode_grains.errors import InputError
-from electrode_grains.exports.particle import ExportedParticle
+from electrode_grains.exports.particle import MAP_AXES, ExportedParticle
 
 NM_PER_UM = 1000.0
 LARGEST_EXACT = 2**24  # integers that a 32-bit float holds
 
 
 def write_tiff_stack(
-    values: NDArray[np.generic], spacing: tuple[float, float, float], path: Path
+    values: NDArray[np.generic],
+    spacing: tuple[float, float, float],
+    path: Path,
+    info: str = "",
 ) -> None:
     """Write a volume as an ImageJ hyperstack.
 
@@ -28,6 +31,8 @@ def write_tiff_stack(
     spacing : (float, float, float)
         (dz, dy, dx) in nm; written in micrometres.
     path : Path
+    info : str
+        What ImageJ shows on "Show Info".
 
     Raises
     ------
@@ -54,11 +59,18 @@ def write_tiff_stack(
         dtype=kind,
         imagej=True,
         resolution=(1 / dx, 1 / dy),
-        metadata={"spacing": dz, "unit": "um", "axes": "TZCYXS"},
+        metadata={
+            "spacing": dz,
+            "unit": "um",
+            "axes": "TZCYXS",
+            **({"Info": info} if info else {}),
+        },
         compression="zlib",
     )
 
 
 def write_label_stack(particle: ExportedParticle, path: Path) -> None:
     """Write the grain labels of a particle."""
-    write_tiff_stack(particle.labels, particle.spacing, path)
+    info = f"axes: {MAP_AXES}"
+    info += f"\norientations: {particle.orientations}" if particle.orientations else ""
+    write_tiff_stack(particle.labels, particle.spacing, path, info)

@@ -47,16 +47,16 @@ def write_image_data(particle: ExportedParticle, path: Path) -> None:
     head = (
         f'<ImageData WholeExtent="{extent}" Origin="{origin}" '
         f'Spacing="{" ".join(f"{step:.17g}" for step in steps)}">'
-        f'{LENGTHS}{_frames(particle)}<Piece Extent="{extent}">'
+        f'{LENGTHS}{frames_comment(particle)}<Piece Extent="{extent}">'
     )
     data = section("CellData", cells, "GrainLabel")
     write_file(path, "ImageData", [head, *data, "</Piece></ImageData>"])
 
 
-def _frames(particle: ExportedParticle) -> str:
-    """Comment on the orientations, where there are any."""
-    text = particle.frames.replace("--", "- -")  # which ends a comment
-    return "" if particle.euler_angles is None else f"<!-- orientations: {text} -->"
+def frames_comment(particle: ExportedParticle) -> str:
+    """Comment on the frames of the orientations; of the scans, if the file holds none."""
+    text = particle.orientations.replace("--", "- -")  # which ends a comment
+    return f"<!-- orientations: {text} -->" if text else ""
 
 
 def write_surfaces(mesh: InterfaceMesh, particle: ExportedParticle, path: Path) -> None:
@@ -76,7 +76,8 @@ def write_surfaces(mesh: InterfaceMesh, particle: ExportedParticle, path: Path) 
         "offsets": np.arange(1, count + 1, dtype=np.int64) * 3,
     }
     head = (
-        f'<PolyData>{LENGTHS}<Piece NumberOfPoints="{len(mesh.vertices)}" NumberOfPolys="{count}">'
+        f"<PolyData>{LENGTHS}{frames_comment(particle)}"
+        f'<Piece NumberOfPoints="{len(mesh.vertices)}" NumberOfPolys="{count}">'
     )
     data = [
         *section("Points", {"Points": mesh.vertices}),
@@ -119,7 +120,8 @@ def write_voxel_mesh(particle: ExportedParticle, path: Path) -> None:
         "GrainLabel": particle.labels[mask],
         **_grain_values(particle, mask),
     }
-    write_unstructured_grid(path, places[:, ::-1], [(HEXAHEDRON, compact.reshape(-1, 8))], cells)
+    blocks = [(HEXAHEDRON, compact.reshape(-1, 8))]
+    write_unstructured_grid(path, places[:, ::-1], blocks, cells, frames_comment(particle))
 
 
 def write_unstructured_grid(
@@ -127,8 +129,12 @@ def write_unstructured_grid(
     points: NDArray[np.float64],
     blocks: Sequence[tuple[int, NDArray[np.integer]]],
     cells: Arrays,
+    comment: str = "",
 ) -> None:
-    """Write a `.vtu` of blocks of cells, each of one type of VTK, with data of all cells."""
+    """Write a `.vtu` of blocks of cells, each of one type of VTK, with data of all cells.
+
+    `comment` is XML.
+    """
     ends = np.concatenate([np.full(len(block), block.shape[1], np.int64) for _, block in blocks])
     connected: Arrays = {
         "connectivity": Column(
@@ -138,7 +144,7 @@ def write_unstructured_grid(
         "types": np.concatenate([np.full(len(block), kind, np.uint8) for kind, block in blocks]),
     }
     head = (
-        f"<UnstructuredGrid>{LENGTHS}"
+        f"<UnstructuredGrid>{LENGTHS}{comment}"
         f'<Piece NumberOfPoints="{len(points)}" NumberOfCells="{len(ends)}">'
     )
     data = [

@@ -86,7 +86,7 @@ def write_exports(
         "xdmf": lambda path: write_xdmf(particle, path, FORMATS["dream3d"][1]),
         "csv": lambda path: particle.grains.to_csv(path, index=False),
         "vtp": lambda path: write_surfaces(mesh(), particle, path),
-        "msh": lambda path: write_gmsh(without_cells(mesh()), path),
+        "msh": lambda path: write_gmsh(without_cells(mesh()), path, particle.orientations),
         "stl": lambda path: write_stl(mesh(), path),
         "vtu": lambda path: write_voxel_mesh(particle, path),
         "tet": lambda path: write_tetrahedra(filled(), particle, path),

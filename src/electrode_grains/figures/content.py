@@ -82,6 +82,7 @@ class ReportContent:
     dependence_comparison: Mapping[str, Any] | None = None
     scan_index: Mapping[str, Any] | None = None
     slice_transforms: Mapping[str, Any] | None = None
+    slice_table: pd.DataFrame | None = None
     annotation_checks: Mapping[str, Any] | None = None
     annotation_split: Mapping[str, Any] | None = None
     boundary_scores: Mapping[str, Any] | None = None
@@ -130,7 +131,10 @@ FIGURES: Mapping[str, FigureEntry] = {
         "middle slice, as scanned and as aligned.",
     ),
     "drift": FigureEntry(
-        "acquisition", "Drift", "Shift and rotation that alignment gave each slice."
+        "acquisition",
+        "Drift",
+        "Shift and rotation that alignment gave each slice; tilts against the slice before, by "
+        "the lattices of the grains that both share, with standard errors.",
     ),
     "2": FigureEntry(
         "boundary",

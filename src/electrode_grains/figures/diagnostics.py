@@ -36,12 +36,14 @@ def drift_plot(transforms: Mapping[str, Any]) -> Figure:
     ----------
     transforms : mapping
         ``shift_x``, ``shift_y`` (pixels) and ``rotation`` (rad), one number a slice or
-        None where undefined; ``flags``, a list of texts for each slice, is optional.
+        None where undefined; ``flags``, a list of texts for each slice, and ``lattice`` with
+        ``turns`` and ``errors`` (rad, about x, y, z, of all slices but the first) are optional.
 
     Returns
     -------
     Figure
-        Shifts above, rotation below; flagged slices are marked.
+        Shifts above, rotation below, and tilts where lattices tell them; flagged slices are
+        marked.
 
     Raises
     ------
@@ -63,14 +65,23 @@ def drift_plot(transforms: Mapping[str, Any]) -> Figure:
             found=f"{len(shift_x)}, {len(shift_y)} and {len(rotation)} slices",
             expected="three lists of one length",
         )
-    figure = new_figure(DOUBLE_COLUMN, 3.0)
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+    tilts, errors = _tilts(transforms, len(shift_x))
+    rows = 3 if np.isfinite(tilts).any() else 2
+    figure = new_figure(DOUBLE_COLUMN, 3.0 if rows == 2 else 4.0)
+    panels = figure.subplots(rows, 1, sharex=True, height_ratios=(2, 1, 1)[:rows])
+    upper, lower = panels[:2]
     slices = np.arange(len(shift_x))
     upper.plot(slices, shift_x, color=BLUE, marker=".", markersize=3, label="$x$")
     upper.plot(slices, shift_y, color=VERMILION, marker=".", markersize=3, ls="--", label="$y$")
     lower.plot(slices, np.degrees(rotation), color=GREEN, marker=".", markersize=3)
     flagged = [n for n, flags in enumerate(transforms.get("flags") or []) if flags]
-    for axes in (upper, lower):
+    if rows == 3:
+        for name, color, values, spread in zip("xy", (BLUE, VERMILION), tilts, errors, strict=True):
+            panels[2].errorbar(slices, values, spread, fmt=".", markersize=3, color=color,
+                               elinewidth=0.6, label=f"about ${name}$")  # fmt: skip
+        panels[2].legend(ncols=2)
+        panels[2].set_ylabel("tilt / deg")
+    for axes in panels:
         axes.axhline(0, color="black", linewidth=0.4)
         for position, index in enumerate(flagged):
             label = "flagged slice" if axes is upper and position == 0 else None
@@ -78,7 +89,7 @@ def drift_plot(transforms: Mapping[str, Any]) -> Figure:
     upper.legend(ncols=3)
     upper.set_ylabel("shift / pixel")
     lower.set_ylabel("rotation / deg")
-    lower.set_xlabel("slice (from 0)")
+    panels[-1].set_xlabel("slice (from 0)")
     return figure
 
 
@@ -220,6 +231,18 @@ def _source_name(table: pd.DataFrame, source: str) -> str:
         return name
     counts = table.loc[table["source"].astype(str) == source, "count"].dropna()
     return name if counts.empty else f"{name} ($n$ = {counts.max():.0f})"
+
+
+def _tilts(
+    transforms: Mapping[str, Any], count: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Tilts about x and y and their errors in degrees, shape (2, n); NaN where unknown."""
+    lattice = transforms.get("lattice") or {}
+    values = np.full((2, 2, count), np.nan)
+    for each, key in zip(values, ("turns", "errors"), strict=True):
+        if lattice.get(key):
+            each[:, 1:] = np.degrees(np.array(lattice[key], float)[:, :2].T)
+    return values[0], values[1]
 
 
 def _per_slice(transforms: Mapping[str, Any], name: str) -> NDArray[np.float64]:

@@ -38,6 +38,7 @@ from electrode_grains.figures.page_values import (
     page_table,
     provenance_blocks,
     section_values,
+    slice_rows,
     validation_table,
     value_rows,
 )
@@ -121,6 +122,7 @@ def report_page(content: ReportContent | Mapping[str, Any]) -> str:
         ],
         figures=figures,
         values=values,
+        slice_table=None if content.slice_table is None else slice_rows(content.slice_table),
         has_acquisition=bool(values["acquisition"] or figures["acquisition"]),
         has_boundary=bool(values["boundary"] or figures["boundary"] or validation),
         tables=_tables(content),

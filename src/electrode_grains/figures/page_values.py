@@ -187,6 +187,8 @@ def section_values(content: ReportContent) -> dict[str, list[tuple[str, Rows]]]:
     }
     lists = {"flags", "matrices", "center", "shift_x", "shift_y", "rotation", "registered_to"}
     alignment = {key: value for key, value in transforms.items() if key not in lists}
+    if alignment.get("lattice"):  # each slice's own stand in the table
+        alignment["lattice"] = _turns_of_lattices(alignment["lattice"])
     for name in ("correlation_before", "correlation_after", "overlap"):
         if name in alignment:
             alignment[f"mean_{name}"] = _mean(alignment.pop(name))
@@ -230,7 +232,49 @@ def section_values(content: ReportContent) -> dict[str, list[tuple[str, Rows]]]:
     }
 
 
+def _turns_of_lattices(lattice: Mapping[str, Any]) -> dict[str, Any]:
+    """What the turns of all lattices come to, in degrees."""
+    turns, errors = (np.degrees(np.array(lattice[key], float)) for key in ("turns", "errors"))
+    known = np.isfinite(turns).all(axis=1) if len(turns) else np.zeros(0, bool)
+    values: dict[str, Any] = {"sense": lattice["sense"], "slices_compared": int(known.sum())}
+    if known.any():
+        for axis, name in enumerate(("tilt_about_x", "tilt_about_y", "rotation")):
+            values[f"{name}_rms_degrees"] = float(np.sqrt((turns[known, axis] ** 2).mean()))
+            values[f"{name}_standard_error_degrees"] = float(np.median(errors[known, axis]))
+    return values
+
+
+def slice_rows(table: pd.DataFrame) -> dict[str, Any]:
+    """Table of the slices for the page: motions, and turns of lattices with standard errors."""
+
+    def with_error(name: str) -> list[str]:
+        pairs = zip(table[f"{name}_degrees"], table[f"{name}_error_degrees"], strict=True)
+        return [
+            f"{value:.3f} ± {error:.3f}" if np.isfinite(value) else "" for value, error in pairs
+        ]
+
+    shown = pd.DataFrame({
+        "Slice": table["slice"],
+        "Shift x / px": table["shift_x_px"].round(3),
+        "Shift y / px": table["shift_y_px"].round(3),
+        "Rotation / degrees": table["rotation_degrees"].round(3),
+        "Against": table["registered_to"],
+        "Tilt about x / degrees": with_error("tilt_x"),
+        "Tilt about y / degrees": with_error("tilt_y"),
+        "Turn about z / degrees": with_error("lattice_rotation"),
+        "Flags": table["flags"],
+    })  # fmt: skip
+    return page_table(
+        "Slices",
+        "Motion of each slice by the alignment; and how its lattices are turned against those of "
+        "the slice in the fifth column, by the grains that both share (value ± standard error; "
+        "axes of the map: x right, y down, z along milling).",
+        shown,
+    )
+
+
 NAMES: Mapping[str, str] = {
+    "slice_order": "slice numbers along milling",
     "frames.frames": "frames of the orientations",
     "frames.hexagonal_x": "x of hexagonal crystals lies along",
     "frames.by": "frames chosen by",

@@ -39,5 +39,5 @@ def gather_particle(
         laue_group=scan_index.laue_group,
         image_quality=None if image_quality_volume is None else image_quality_volume.to_numpy(),
         euler_angles=euler_from_quaternions(quaternions) if indexed else None,
-        read_as="" if scan_index.frames is None else scan_index.frames.describe(),
+        read_as=scan_index.describe_frames(),
     )

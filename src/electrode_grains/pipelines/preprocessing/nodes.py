@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -17,9 +18,11 @@ from electrode_grains.alignment import (
     apply_transforms,
     estimate_transforms,
     rotate_orientations,
+    slice_table,
     turned_steps,
 )
 from electrode_grains.alignment.registration import refuse_flagged
+from electrode_grains.alignment.table import describe_tilts
 from electrode_grains.ebsd import (
     ORIENTATION_CHANNELS,
     ScanIndex,
@@ -68,7 +71,7 @@ def read_stack(
     if index.pseudo_symmetry is not None:
         logger.info("pseudo-symmetry: %s", index.pseudo_symmetry.describe())
     if index.frames is not None:
-        logger.info("frames of the orientations: %s", index.frames.describe())
+        logger.info("frames of the orientations: %s", index.describe_frames())
     shown = max(SHOWN_NOTES, len(index.stack_notes))
     for note in index.notes[:shown]:
         logger.warning("%s", note)
@@ -109,6 +112,8 @@ def register_slices(
         logger.warning("slice %s: %s", scan_index.slices[index], "; ".join(flags))
     if transforms.evidence:
         logger.info("%s", transforms.evidence.verdict)
+    if transforms.lattice and (tilts := describe_tilts(transforms.lattice, scan_index.slices)):
+        logger.info("%s", tilts)
     if lattice is not None and scan_index.frames is not None:
         turns = transforms.lattice or turned_steps(image_quality_stack.to_numpy(), lattice)
         verdict = frame_verdict(
@@ -120,6 +125,11 @@ def register_slices(
     for note in transforms.notes:
         logger.warning("%s", note)
     return transforms
+
+
+def tabulate_slices(slice_transforms: SliceTransforms, scan_index: ScanIndex) -> pd.DataFrame:
+    """Shifts, rotations and tilts of the slices with their units and errors."""
+    return slice_table(slice_transforms, scan_index.slices)
 
 
 def align_image_quality(

@@ -27,6 +27,12 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="register_slices",
             ),
             Node(
+                nodes.tabulate_slices,
+                ["slice_transforms", "scan_index"],
+                "slice_table",
+                name="tabulate_slices",
+            ),
+            Node(
                 nodes.align_image_quality,
                 ["image_quality_stack", "slice_transforms", "params:preprocessing.alignment"],
                 "image_quality_volume",

@@ -14,6 +14,7 @@ RESULTS = (
     "dependence_comparison",
     "scan_index",
     "slice_transforms",
+    "slice_table",
     "annotation_checks",
     "annotation_split",
     "boundary_scores",
