@@ -66,12 +66,13 @@ def prepare(project: Path, place: Path) -> Path:
     import numpy as np
     import pandas as pd
 
-    from electrode_grains.datasets.label_images import write_classes
+    from electrode_grains.datasets.label_images import read_classes, write_classes
 
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(project, place / "project")
     (place / "out" / "painted").mkdir(parents=True)
-    drawn = np.ones((24, 28), np.uint8)
+    labelled = next((project / "data/01_raw/slice_annotations").glob("*.png"))
+    drawn = np.ones(read_classes(labelled).shape, np.uint8)
     drawn[5:9] = 2
     for name in ("slice_002", "slice_006"):
         write_classes(drawn, place / "out" / "painted" / f"{name}.png")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from skimage import measure
 
 from electrode_grains.errors import InputError
 from electrode_grains.volumes import spacing_notes
@@ -104,6 +105,35 @@ def checked_labels(values: NDArray[Any], where: str) -> NDArray[np.int64]:
     if not labels.any():
         raise InputError("the grain map holds no grain", where=where, found="0 everywhere")
     return labels
+
+
+def piece_notes(labels: NDArray[np.int64]) -> tuple[str, ...]:
+    """A note where grains are in several pieces, as programs leave them that join sections.
+
+    Parameters
+    ----------
+    labels : ndarray of int64, shape (z, y, x)
+
+    Examples
+    --------
+    >>> piece_notes(np.array([[[4, 4, 0, 4, 7]]]))[0].partition(":")[0]
+    '1 of 2 grains are in several pieces without a common face (grain 4 in 2)'
+    >>> piece_notes(np.array([[[4, 4, 0, 7]]]))
+    ()
+    """
+    pieces = measure.label(labels, background=0, connectivity=1)  # type: ignore[no-untyped-call]
+    owners = np.zeros(int(pieces.max()) + 1, np.int64)
+    owners[pieces.ravel()] = labels.ravel()
+    grains, counts = np.unique(owners[1:], return_counts=True)
+    torn = np.count_nonzero(counts > 1)
+    if not torn:
+        return ()
+    worst = int(np.argmax(counts))
+    return (
+        f"{torn} of {len(grains)} grains are in several pieces without a common face (grain "
+        f"{grains[worst]} in {counts[worst]}): each is measured as one grain; number the pieces "
+        "apart if they are grains of their own",
+    )
 
 
 def quaternions_of_rodrigues(vectors: NDArray[np.floating[Any]]) -> NDArray[np.float32]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from electrode_grains.errors import InputError
 from electrode_grains.grain_maps.arrays import read_npy, read_tiff, read_zarr
-from electrode_grains.grain_maps.grain_map import GrainMap
+from electrode_grains.grain_maps.grain_map import GrainMap, piece_notes
 from electrode_grains.grain_maps.hdf5 import read_hdf5
 from electrode_grains.grain_maps.headers import read_meta_image, read_nrrd
 from electrode_grains.grain_maps.vti import read_vti
@@ -49,7 +50,7 @@ def read_grain_map(path: Path) -> GrainMap:
             remedy="save the labels as a TIFF stack",
         )
     try:
-        return read(path)
+        found = read(path)
     except InputError as problem:
         if problem.where is not None:
             raise
@@ -68,3 +69,4 @@ def read_grain_map(path: Path) -> GrainMap:
             found=f"{type(error).__name__}: {error}".splitlines()[0][:200],
             remedy="export it again; it may have been cut short",
         ) from error
+    return replace(found, notes=found.notes + piece_notes(found.labels))

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import re
 import zlib
 from pathlib import Path
 
@@ -13,12 +14,14 @@ import tifffile
 import zarr
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from electrode_grains.ebsd import ipf_colors
 from electrode_grains.ebsd.orientations import quaternions_from_euler
 from electrode_grains.errors import InputError
 from electrode_grains.exports import ExportedParticle, write_exports
 from electrode_grains.grain_maps import read_grain_map
+from electrode_grains.grain_maps.grain_map import piece_notes
 from electrode_grains.grain_maps.hdf5 import laue_group_of_space_group
 
 LABELS = np.arange(2 * 3 * 4).reshape(2, 3, 4) % 7
@@ -45,6 +48,21 @@ def particle(labels=LABELS, spacing=SPACING):
         image_quality=None,
         euler_angles=angles,
     )
+
+
+@given(st.lists(st.integers(0, 3), min_size=24, max_size=24))
+def test_a_note_counts_grains_in_pieces_as_scipy_does_grain_by_grain(values):
+    labels = np.array(values).reshape(2, 3, 4)
+    counts = {grain: ndimage.label(labels == grain)[1] for grain in set(values) - {0}}
+    torn = {grain: count for grain, count in counts.items() if count > 1}
+    notes = piece_notes(labels)
+    if not torn:
+        assert notes == ()
+        return
+    said = re.match(r"(\d+) of (\d+) grains .*\(grain (\d+) in (\d+)\)", notes[0])
+    shown, total, worst, most = map(int, said.groups())
+    assert (shown, total) == (len(torn), len(counts))
+    assert most == torn[worst] == max(torn.values())
 
 
 @pytest.mark.parametrize("kind", ["tif", "dream3d", "vti"])
