@@ -53,8 +53,8 @@ TUNING, UNSEEN, SEEDS = (50, 51, 52), (60, 61, 62), (1, 2, 3)
 MERGING_THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8)
 # The mean along a contact, so that a change of the network alone is seen.
 MERGING = SegmentationSettings(
-    minima_depth=0.002, merge_quantile=None, merge_size_weight=0, merge_slice_weight=0,
-    place_sweeps=0,
+    minima_depth=0.002, merge_evidence="score", merge_quantile=None, merge_size_weight=0,
+    merge_slice_weight=0, place_sweeps=0,
 )  # fmt: skip
 BASE = TrainingSettings(
     base_width=12,

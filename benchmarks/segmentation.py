@@ -371,7 +371,8 @@ def measured_parts(
             by_orientation_alone(case.orientations, particle, "-3m", GRAINS.minimum_voxels), case
         ),
     )
-    plain = {"merge_quantile": None, "merge_size_weight": 0.0, "merge_slice_weight": 0.0}
+    score = {"merge_evidence": "score"}
+    plain = {**score, "merge_quantile": None, "merge_size_weight": 0.0, "merge_slice_weight": 0.0}
     yield (
         "`none`, best of 4 depths by the truth",
         max(
@@ -388,6 +389,7 @@ def measured_parts(
         "`iq`, plain flood": segmented(case, "iq", chosen, **FLOOD),
         "`iq`, majority of 27": majority(segmented(case, "iq", chosen, **FLOOD)),
         "`iq`, seeds by distance": from_distances(case, chosen, 0.7),
+        "`iq`, score by a formula": segmented(case, "iq", chosen, **score),
         "`iq`": segmented(case, "iq", chosen),
         "`orientation`": segmented(case, "orientation", chosen),
         "`combined`, plain flood": segmented(case, "combined", chosen, **FLOOD),

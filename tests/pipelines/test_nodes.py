@@ -14,7 +14,7 @@ from electrode_grains.ebsd import ScanIndex
 from electrode_grains.ebsd.orientations import multiply
 from electrode_grains.ebsd.pseudo_cube import PseudoSymmetry, variants
 from electrode_grains.errors import InputError, SettingsError
-from electrode_grains.grains import SegmentationLog
+from electrode_grains.grains import SegmentationChoice, SegmentationLog
 from electrode_grains.morphometry import ParticleSummary
 from electrode_grains.phantom.annotation import annotate
 from electrode_grains.pipelines.boundary_model.nodes import build_contrast, split_annotations
@@ -490,7 +490,7 @@ def test_basins_do_not_depend_on_who_computes_them(particle_probability, executo
     quality = np.ones(annotation.shape, np.float32)
     quality[:, :2] = np.nan
     quality = as_volume(quality, SPACING, "image_quality_volume")
-    choice = SimpleNamespace(minima_depth=0.02)
+    choice = SimpleNamespace(minima_depth=0.02, grey=None)
     by_block = ExecutorSettings(
         executor=executor, n_workers=2, block_edge=8, scratch_folder=str(tmp_path)
     )
@@ -539,6 +539,35 @@ def test_settings_are_chosen_by_annotated_slices_unless_given(particle_probabili
     assert (fixed.minima_depth, fixed.merge_boundary) == (0.2, 0.7)
     assert with_given["minima_depth"].tolist() == [0.01, 0.2, 0.4]
     assert fixed.merge_boundary_curve["merge_boundary"] == [0.05, 0.5, 0.7, 0.99]
+    assert free.grey is None
+
+
+@pytest.mark.parametrize("wanted", ["auto", "network"])
+def test_grey_values_are_flooded_where_they_are_better(particle_probability, wanted, caplog):
+    probability, annotation = particle_probability
+    classes = annotation.to_numpy()
+    image = np.where(classes == 1, 10.0, 80.0).astype(np.float32)
+    quality = as_volume(image, SPACING, "image_quality_volume")
+    background = probability.to_numpy()[2]
+    noise = np.random.default_rng(1).uniform(0.2, 0.8, classes.shape) * (1 - background)
+    blind = as_volume(
+        np.stack([noise, 1 - background - noise, background]).astype(np.float32), SPACING,
+        "class_probability_volume", probability.channel.to_numpy().tolist(),
+    )  # fmt: skip
+    split, settings = AnnotationSplit(train=(4, 8)), GRAINS.replace(boundary_evidence=wanted)
+
+    choice, _ = choose_settings(
+        blind, quality, annotation, split, settings, DepthCandidates(), BoundaryCandidates()
+    )
+    basins = find_basins(blind, quality, choice, ExecutorSettings()).to_numpy()
+
+    used = choice.applied_to(settings)
+    assert choice.evidence.prefers_grey
+    assert (choice.grey is not None) == (wanted == "auto")
+    assert f"took {'grey values' if wanted == 'auto' else 'the network'}" in caplog.text
+    assert (used.place_sweeps == 0) == (wanted == "auto")
+    assert (len(np.unique(basins[classes == 2])) <= 18) == (wanted == "auto")
+    assert SegmentationChoice.from_dict(choice.to_dict()) == choice
 
 
 @pytest.fixture

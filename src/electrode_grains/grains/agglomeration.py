@@ -98,9 +98,12 @@ def merge_regions(
     misorientations ends where its mean departs. A face counts the greater boundary
     probability of its two voxels. Ties are broken by the order of labels in memory.
 
-    The boundary score of a contact, with the quantile :math:`q` (`merge_quantile`) of its
+    The boundary score of a contact is the probability of a boundary by `ContactModel`, from
+    quantiles and mean of the boundary probability over its faces, their number and the share
+    between slices, both sizes, and the boundary probability inside the regions. With
+    `merge_evidence` "score" it is, with the quantile :math:`q` (`merge_quantile`) of its
     faces, a smaller region of :math:`v` voxels and a share :math:`z` of faces between
-    slices, is
+    slices,
 
     .. math:: q + w_v \log_{10}(v / v_0) + w_z (z - 1/3).
 
@@ -113,7 +116,8 @@ def merge_regions(
     >>> regions = np.array([[[5, 5, 8, 8, 9, 9]]])
     >>> boundary = np.array([[[0, 0.1, 0.1, 0.9, 0.9, 0]]])
     >>> plain = SegmentationSettings(
-    ...     merge_mode="iq", merge_boundary=0.3, merge_size_weight=0, merge_slice_weight=0)
+    ...     merge_mode="iq", merge_evidence="score", merge_boundary=0.3, merge_size_weight=0,
+    ...     merge_slice_weight=0)
     >>> merged, report = merge_regions(regions, boundary, settings=plain)
     >>> merged.tolist(), report.merged_by_boundary
     ([[[1, 1, 1, 1, 2, 2]]], 1)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from electrode_grains.classes import BOUNDARY_CHANNEL
 from electrode_grains.errors import ComputationError
 from electrode_grains.grains.annotation_scores import boundary_agreement
+from electrode_grains.grains.grey_evidence import EvidenceComparison, GreyBoundaries
 from electrode_grains.grains.labelling import Labels
 from electrode_grains.grains.results import JsonResult
 from electrode_grains.grains.segmentation import segment_grains_with_report
@@ -42,6 +43,10 @@ class SegmentationChoice(JsonResult):
         Annotated slices that were compared with.
     merge_boundary_curve : dict
         Columns of the curve of `choose_boundary_threshold`.
+    evidence : EvidenceComparison
+        Grey values beside the network; None where nothing was compared.
+    grey : GreyBoundaries
+        What the run takes for boundaries in place of the network's probability, if anything.
     """
 
     minima_depth: float
@@ -49,6 +54,34 @@ class SegmentationChoice(JsonResult):
     best: dict[str, float]
     judged_by_slices: list[int]
     merge_boundary_curve: dict[str, list[int | float | None]]
+    evidence: EvidenceComparison | None = None
+    grey: GreyBoundaries | None = None
+
+    @property
+    def information(self) -> float:
+        """Least variation of information (bits) of all boundary scores compared."""
+        column = self.merge_boundary_curve["interior_information"]
+        return min(value for value in column if value is not None and not np.isnan(value))
+
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader of the results must know."""
+        if self.evidence is None:
+            return ()
+        taken = "grey values" if self.grey else "the network's probability"
+        return tuple(f"{each}: this run took {taken}" for each in self.evidence.warnings())
+
+    def applied_to(self, settings: SegmentationSettings) -> SegmentationSettings:
+        """Settings with a number for each "auto".
+
+        Grey values are no probability: what supposes one is left out.
+        """
+        chosen = settings.with_choice(self.minima_depth, self.merge_boundary)
+        return without_probability(chosen) if self.grey else chosen
+
+
+def without_probability(settings: SegmentationSettings) -> SegmentationSettings:
+    """Settings for a landscape that is no probability of a boundary."""
+    return settings.replace(merge_evidence="score", place_sweeps=0)
 
 
 def choose_settings(

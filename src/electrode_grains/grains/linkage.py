@@ -10,9 +10,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from electrode_grains.compiling import njit
 from electrode_grains.ebsd.orientation_field import OrientationField
 from electrode_grains.ebsd.orientations import misorientation_angle
+from electrode_grains.grains.contact_evidence import (
+    contact_features,
+    embedded_contact_model,
+    quantile_of,
+)
 from electrode_grains.grains.labelling import (
     Contacts,
     Labels,
@@ -57,18 +61,6 @@ class Contact:
         )
 
 
-@njit(cache=True)
-def quantile_of(counts: NDArray[np.int64], share: float) -> float:
-    """Quantile of values counted in equal bins over [0, 1], linear within a bin."""
-    rank = share * counts.sum()
-    level, summed = 0, counts[0]
-    while summed < rank or counts[level] == 0:
-        level += 1
-        summed += counts[level]
-    inside = (rank - summed) / counts[level] + 1
-    return float((level + inside) / len(counts))
-
-
 class Linkage:
     """Average linkage on the adjacency graph of regions."""
 
@@ -89,6 +81,9 @@ class Linkage:
         self.group = np.eye(4)[:1] if field is None else field.symmetry
         self.unreliable = 0 if known is None else int((~known.reliable[1:]).sum())
         self.size = np.pad(label_sizes(labels), (0, count))[:count].tolist()
+        self.boundary_sum = np.bincount(labels.ravel(), np.ravel(boundary), count).tolist()
+        by_model = settings.merge_evidence == "contacts"
+        self.model = embedded_contact_model() if by_model else None
         self.misorientation_threshold = settings.misorientation
         self.reliable = np.zeros(count, bool) if known is None else known.reliable
         self.mean = np.full((count, 4), np.nan) if known is None else known.mean.copy()
@@ -133,6 +128,8 @@ class Linkage:
     def boundary_score(self, a: int, b: int) -> float:
         """How strong the boundary between two regions is, see `merge_regions`."""
         contact, settings = self.touching[a][b], self.settings
+        if self.model is not None:
+            return self.model.probability(self.features(a, b))
         if settings.merge_quantile is None:
             score = contact.total / contact.faces
         else:
@@ -142,6 +139,16 @@ class Linkage:
         return score + settings.merge_slice_weight * (
             contact.between_slices / contact.faces - 1 / 3
         )
+
+    def features(self, a: int, b: int) -> NDArray[np.float64]:
+        """What a contact model sees of two regions, see `contact_features`."""
+        contact, sizes = self.touching[a][b], (self.size[a], self.size[b])
+        inside = max(self.boundary_sum[a] / sizes[0], self.boundary_sum[b] / sizes[1])
+        values: NDArray[np.float64] = contact_features(
+            contact.levels, contact.between_slices, contact.total, float(sizes[0]),
+            float(sizes[1]), inside, self.settings.merge_reference_voxels,
+        )  # fmt: skip
+        return values
 
     def orientation_score(self, a: int, b: int) -> float:
         """Misorientation of the means, or the median step from point to point if it is less."""
@@ -195,6 +202,7 @@ class Linkage:
         self.alive[b] = False
         self.version[a] += 1
         self.size[a] += self.size[b]
+        self.boundary_sum[a] += self.boundary_sum[b]
         self._average(a, b)
         del self.touching[a][b]
         for other, contact in self.touching[b].items():

@@ -36,14 +36,15 @@ class SegmentationLog(SegmentationReport):
     def of(
         cls, report: SegmentationReport, choice: SegmentationChoice, edits: Sequence[EditEntry]
     ) -> Self:
-        """Log of a segmentation after manual edits, with a warning for each outdated edit."""
+        """Log of a segmentation after manual edits, with warnings of the choice and of edits."""
         outdated = tuple(
             f"edit {entry.number} ({entry.action} at {list(entry.at)}) does not fit the "
             f"segmentation any more and was not applied: {entry.reason}"
             for entry in edits
             if not entry.applied
         )
-        return cls(**dict(report), choice=choice, edits=tuple(edits)).warning_of(outdated)
+        log = cls(**dict(report), choice=choice, edits=tuple(edits))
+        return log.warning_of((*choice.warnings(), *outdated))
 
     def warning_of(self, warnings: Sequence[str], **changes: object) -> Self:
         """The same log with more warnings, each once, and other changes."""

@@ -34,7 +34,7 @@ from electrode_grains.grains.settings import SegmentationSettings
 
 DEFAULTS = SegmentationSettings()
 # What "auto" stands for where no annotated slice can choose.
-UNCHOSEN_DEPTH, UNCHOSEN_BOUNDARY = 0.005, 0.475
+UNCHOSEN_DEPTH, UNCHOSEN_BOUNDARY = 0.005, 0.475  # the latter of both kinds of evidence
 
 
 class SegmentationReport(JsonResult):
@@ -123,7 +123,8 @@ def segment_grains(
     >>> boundary = np.array([[[0.1, 0.0, 0.9, 0.1, 0.0, 0.1]]])
     >>> background = np.array([[[0.0, 0.0, 0.0, 0.0, 0.0, 0.9]]])
     >>> probability = np.stack([boundary, 1 - boundary - background, background])
-    >>> tiny = SegmentationSettings(minimum_voxels=1, merge_size_weight=0)
+    >>> tiny = SegmentationSettings(
+    ...     minimum_voxels=1, merge_evidence="score", merge_size_weight=0)
     >>> segment_grains(probability, 0.05, 0.5, settings=tiny).tolist()
     [[[1, 1, 1, 2, 2, 0]]]
     """

@@ -37,6 +37,11 @@ class SegmentationSettings(Settings):
     passes: tuple[str, ...] = setting(
         PASSES, "steps in their order: names of `grains.passes`, or module.function of your own"
     )
+    boundary_evidence: Literal["auto", "network", "grey"] = setting(
+        "auto",
+        "what is flooded: the network's boundary probability, or grey values; auto: the network, "
+        "unless a watershed of grey values is better on annotated slices",
+    )
     minima_depth: Chosen = setting(
         "auto", "h of the h-minima of the boundary probability; auto: by annotated slices"
     )
@@ -57,17 +62,28 @@ class SegmentationSettings(Settings):
     merge_boundary: Chosen = setting(
         "auto", "boundary score below which neighbours are one grain; auto: by annotated slices"
     )
+    merge_evidence: Literal["contacts", "score"] = setting(
+        "contacts",
+        "boundary score of a contact: contacts, the probability of a boundary by a model fitted to "
+        "virtual particles; score, the formula of the settings below",
+    )
     merge_quantile: float | None = setting(
-        0.25, "quantile of the boundary probability along a contact; null: mean", gt=0, le=1
+        0.25, "score: quantile of the boundary probability along a contact; null: mean", gt=0, le=1
     )
     merge_size_weight: float = setting(
-        0.4, "by how much a contact scores less where its smaller region is a tenth of", ge=0, le=1
+        0.4,
+        "score: by how much a contact scores less where its smaller region is a tenth of",
+        ge=0,
+        le=1,
     )
     merge_reference_voxels: float = setting(
-        300.0, "this size, at which size does not count", unit="voxels", gt=0
+        300.0,
+        "this size, at which size does not count; the unit of sizes for contacts too",
+        unit="voxels",
+        gt=0,
     )
     merge_slice_weight: float = setting(
-        0.4, "weight of (share of faces between slices - 1/3)", ge=0, le=1
+        0.4, "score: weight of (share of faces between slices - 1/3)", ge=0, le=1
     )
     place_sweeps: int = setting(
         4, "rounds in which interfaces move to their most probable place; 0: none", ge=0, le=20
@@ -137,13 +153,16 @@ class DepthCandidates(CandidateSettings):
     candidates: tuple[float, ...] = setting(
         (0.001, 0.005, 0.02, 0.05, 0.1), "depths of minima to compare", min_length=1
     )
+    slack_bits: float = setting(
+        0.03, "candidates that are worse by less count as equal", unit="bits", ge=0
+    )
 
 
 class BoundaryCandidates(CandidateSettings):
     """Boundary scores to compare; of equals around the best the middle is taken."""
 
     candidates: tuple[float, ...] = setting(
-        (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7), "boundary scores to compare", min_length=1
+        (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8), "boundary scores to compare", min_length=1
     )
 
 

@@ -33,7 +33,7 @@ def test_origins_are_the_code_the_folders_and_the_command_line(command, own_proj
     params = ("--params", "segmentation.grains.minima_depth=0.03,modelling.sample.minimum_voxels=9")
     table = rows(command(*words, *params))
     for name, origin, value in (
-        ("segmentation.depths.slack_bits", "default", 0.01),
+        ("segmentation.depths.slack_bits", "default", 0.03),
         ("segmentation.grains.minimum_voxels", "conf/base", 34),
         ("preprocessing.stack.slice_spacing_nm", "conf/local", 50),
         ("segmentation.grains.minima_depth", "command line", 0.03),

@@ -16,7 +16,11 @@ from electrode_grains.grains import SegmentationSettings, merge_regions
 
 # The boundary score is the mean over the faces of a contact alone.
 MEAN = SegmentationSettings(
-    merge_boundary=0.3, merge_quantile=None, merge_size_weight=0, merge_slice_weight=0
+    merge_evidence="score",
+    merge_boundary=0.3,
+    merge_quantile=None,
+    merge_size_weight=0,
+    merge_slice_weight=0,
 )
 IQ = MEAN.replace(merge_mode="iq")
 

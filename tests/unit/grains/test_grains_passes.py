@@ -29,7 +29,7 @@ from electrode_grains.grains.passes import NAMED_PASSES, CutReport, Segmentation
 CONFIGURATION = Path(__file__).parents[3] / "conf/base/parameters_segmentation.yml"
 SETTINGS = SegmentationSettings(
     minima_depth=0.1, merge_boundary=0.6, merge_mode="iq", place_sweeps=0, minimum_voxels=0,
-    merge_size_weight=0, particle="all",
+    merge_evidence="score", merge_size_weight=0, particle="all",
 )  # fmt: skip
 
 

@@ -253,7 +253,7 @@ def test_the_boundary_threshold_is_judged_by_the_annotation(two_grains):
     threshold, curve = choose_boundary_threshold(
         probability,
         annotation,
-        SegmentationSettings(minima_depth=0.02),
+        SegmentationSettings(minima_depth=0.02, merge_evidence="score"),
         BoundaryCandidates(candidates=(0.3, 0.99)),
     )
     assert threshold == 0.3

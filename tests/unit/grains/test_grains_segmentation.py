@@ -19,8 +19,8 @@ from electrode_grains.grains import (
 
 # The values of conf/base are for particles of 500 grains; these are for one of 60.
 SETTINGS = SegmentationSettings(
-    minima_depth=0.02, merge_boundary=0.3, merge_quantile=None, merge_size_weight=0,
-    merge_slice_weight=0, place_sweeps=0, minimum_voxels=10,
+    minima_depth=0.02, merge_evidence="score", merge_boundary=0.3, merge_quantile=None,
+    merge_size_weight=0, merge_slice_weight=0, place_sweeps=0, minimum_voxels=10,
 )  # fmt: skip
 ALONE = SETTINGS.replace(merge_mode="none")
 SHAPE = (20, 40, 44)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from electrode_grains.alignment import SliceTransforms, apply_transforms
 from electrode_grains.boundary.split import AnnotationSplit
+from electrode_grains.classes import BOUNDARY_CHANNEL
 from electrode_grains.ebsd import OrientationField, ScanIndex
 from electrode_grains.ebsd.pseudo_cube import variants_as_one
 from electrode_grains.ebsd.pseudo_group import Operator
@@ -35,6 +36,12 @@ from electrode_grains.grains import (
 )
 from electrode_grains.grains import choose_settings as choose_by_annotation
 from electrode_grains.grains.agreement import check_agreement
+from electrode_grains.grains.choice import without_probability
+from electrode_grains.grains.grey_evidence import (
+    GreyBoundaries,
+    choose_evidence,
+    compare_evidence,
+)
 from electrode_grains.grains.labelling import compact_labels
 from electrode_grains.grains.pseudo_symmetry import VARIANT_COLUMNS, vote_on_variants
 from electrode_grains.grains.statistics import TruthScores
@@ -61,27 +68,54 @@ def choose_settings(
     depths: DepthCandidates,
     boundaries: BoundaryCandidates,
 ) -> tuple[SegmentationChoice, pd.DataFrame]:
-    """Compare depths of minima and boundary scores on annotated slices, and fill in "auto".
+    """Choose what is flooded, and depth and boundary score where they are "auto".
 
     Held-out slices decide where there are any.
     """
     judged = list(annotation_split.held_out or annotation_split.train)
+    image = image_quality_volume.to_numpy()
     annotation = np.zeros_like(annotation_volume.to_numpy())
     annotation[judged] = annotation_volume.to_numpy()[judged]
-    choice, depth_curve = choose_by_annotation(
-        class_probability_volume.to_numpy(),
-        annotation,
-        grains,
-        depths,
-        boundaries,
-        measured=_measured(image_quality_volume),
+
+    def choose(
+        probability: NDArray[np.float32], settings: SegmentationSettings
+    ) -> tuple[SegmentationChoice, pd.DataFrame]:
+        return choose_by_annotation(
+            probability, annotation, settings, depths, boundaries, measured=np.isfinite(image)
+        )
+
+    probability, spacing = class_probability_volume.to_numpy(), spacing_of(image_quality_volume)
+    choice, depth_curve = choose(probability, grains)
+    evidence = compare_evidence(
+        choice.information, probability, image, annotation, settings=grains, spacing=spacing
     )
+    grey = choose_evidence(grains.boundary_evidence, evidence)
+    if grey is not None:
+        flooded = grey.class_probability(probability, image, spacing)
+        choice, depth_curve = choose(flooded, without_probability(grains))
     logger.info(
         "on slices %s a depth of %g and a boundary threshold of %g are best; the run takes %g, %g",
         judged, choice.best["minima_depth"], choice.best["merge_boundary"], choice.minima_depth,
         choice.merge_boundary,
     )  # fmt: skip
-    return choice.model_copy(update={"judged_by_slices": judged}), depth_curve
+    chosen = {"judged_by_slices": judged, "evidence": evidence, "grey": grey}
+    choice = choice.model_copy(update=chosen)
+    for warning in choice.warnings():
+        logger.warning(warning)
+    return choice, depth_curve
+
+
+def _flooded(
+    class_probability_volume: xr.DataArray,
+    image_quality_volume: xr.DataArray,
+    grey: GreyBoundaries | None,
+) -> NDArray[np.float32]:
+    """Class probabilities, their boundary that of grey values where these are taken."""
+    probability: NDArray[np.float32] = class_probability_volume.to_numpy()
+    if grey is None:
+        return probability
+    spacing = spacing_of(class_probability_volume)
+    return grey.class_probability(probability, image_quality_volume.to_numpy(), spacing)
 
 
 def find_basins(
@@ -94,7 +128,8 @@ def find_basins(
 
     The basins are the same whoever computes them.
     """
-    boundary = class_probability_volume.sel(channel="boundary").to_numpy()
+    grey = segmentation_choice.grey
+    boundary = _flooded(class_probability_volume, image_quality_volume, grey)[BOUNDARY_CHANNEL]
     depth, measured = segmentation_choice.minima_depth, _measured(image_quality_volume)
     if compute.executor == "serial":
         basins = flood_from_minima(boundary, depth, measured)
@@ -113,6 +148,7 @@ def find_basins(
 
 def form_grains(
     class_probability_volume: xr.DataArray,
+    image_quality_volume: xr.DataArray,
     basin_label_volume: xr.DataArray,
     orientation_volume: xr.DataArray,
     scan_index: ScanIndex,
@@ -122,10 +158,9 @@ def form_grains(
     segmentation_edits: list[dict[str, Any]],
 ) -> tuple[xr.DataArray, SegmentationLog]:
     """Remove what is not the particle, unite parts of a grain, replay manual edits (R12, R13)."""
-    probability, basins = class_probability_volume.to_numpy(), basin_label_volume.to_numpy()
-    chosen = grains.with_choice(
-        segmentation_choice.minima_depth, segmentation_choice.merge_boundary
-    )
+    basins = basin_label_volume.to_numpy()
+    probability = _flooded(class_probability_volume, image_quality_volume, segmentation_choice.grey)
+    chosen = segmentation_choice.applied_to(grains)
     pseudo = scan_index.uses_pseudo_symmetry(grains.pseudo_symmetry)
     labels, report = segment_grains_with_report(
         probability,

@@ -38,6 +38,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 nodes.form_grains,
                 [
                     "class_probability_volume",
+                    "image_quality_volume",
                     "basin_label_volume",
                     "orientation_volume",
                     "scan_index",

@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from electrode_grains.grains import SegmentationSettings, merge_regions
+from electrode_grains.grains.contact_evidence import (
+    FEATURES,
+    ContactModel,
+    contact_features,
+    embedded_contact_model,
+    expand,
+)
+from electrode_grains.grains.linkage import Linkage
+
+SETTINGS = SegmentationSettings(merge_mode="iq", merge_boundary=0.5)
+
+
+def linkage(labels, boundary):
+    return Linkage(labels.astype(np.int32), boundary, None, SETTINGS)
+
+
+def test_features_of_a_contact_are_those_of_its_faces_and_regions():
+    """Regions of 40 and 80 voxels that share 20 faces in the slice, half of them strong."""
+    labels = np.repeat([[[1] * 2 + [2] * 4]], 20, axis=1)
+    boundary = np.full(labels.shape, 0.05)
+    boundary[0, :10, 1:3] = 0.95
+
+    found = dict(zip(FEATURES, linkage(labels, boundary).features(1, 2), strict=True))
+
+    assert found["quantile_05"] == pytest.approx(0.05, abs=0.02)
+    assert found["quantile_25"] == pytest.approx(0.05, abs=0.02)
+    assert found["mean"] == pytest.approx(0.5)
+    assert found["share_between_slices"] == 0
+    assert found["log_smaller"] == pytest.approx(np.log10(40 / 300))
+    assert found["log_larger"] == pytest.approx(np.log10(80 / 300))
+    assert found["log_faces"] == pytest.approx(np.log10(20 / 300 ** (2 / 3)))
+    assert found["inside"] == pytest.approx(0.05 + 0.9 * 10 / 40)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**16))
+def test_features_after_a_join_are_those_of_the_joined_regions(seed):
+    rng = np.random.default_rng(seed)
+    labels, boundary = rng.integers(1, 5, (3, 4, 5)), rng.random((3, 4, 5))
+    joined = linkage(labels, boundary)
+    if 2 not in joined.touching[1]:
+        return
+    joined._join(1, 2)
+
+    fresh = linkage(np.array([0, 1, 1, 2, 3])[labels], boundary)
+
+    for old, new in ((3, 2), (4, 3)):
+        if old in joined.touching[1]:
+            assert joined.features(1, old) == pytest.approx(fresh.features(1, new), abs=1e-12)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**16))
+def test_the_probability_is_that_of_a_logistic_regression_on_products(seed):
+    rng = np.random.default_rng(seed)
+    count = len(FEATURES)
+    terms = 1 + count + count * (count + 1) // 2
+    model = ContactModel(rng.normal(size=count), rng.uniform(0.1, 2, count), rng.normal(size=terms))
+    features = rng.normal(size=count)
+
+    log_odds = (expand(features[None], model) @ model.weights)[0]
+
+    assert model.probability(features) == pytest.approx(1 / (1 + np.exp(-log_odds)), abs=1e-12)
+
+
+@pytest.mark.parametrize(("boundary", "is_one"), [(0.02, True), (0.97, False)])
+def test_the_embedded_model_knows_a_boundary_from_none(boundary, is_one):
+    levels = np.zeros(50, np.int64)
+    levels[int(boundary * 50)] = 60
+    features = contact_features(levels, 20, 60 * boundary, 400.0, 500.0, 0.3, 300.0)
+
+    probability = embedded_contact_model().probability(features)
+
+    assert 0 <= probability <= 1
+    assert (probability < 0.1) if is_one else (probability > 0.9)
+
+
+def test_merging_by_contacts_finds_the_gap_that_a_mean_hides():
+    """Two halves of a grain behind a wall with a gap, and a grain behind a closed one."""
+    labels = np.repeat(np.repeat([[[1] * 8 + [2] * 8 + [3] * 8]], 8, axis=1), 8, axis=0)
+    boundary = np.full(labels.shape, 0.05)
+    boundary[:, :, 15:17] = 0.95
+    boundary[:, :3, 7:9] = 0.9
+
+    merged, report = merge_regions(labels, boundary, settings=SETTINGS)
+
+    assert merged.max() == 2
+    assert report.merged_by_boundary == 1
+    assert merged[0, 0, 0] == merged[0, 0, 15] != merged[0, 0, 16]
