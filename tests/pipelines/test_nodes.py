@@ -555,10 +555,12 @@ def test_grey_values_are_flooded_where_they_are_better(particle_probability, wan
         "class_probability_volume", probability.channel.to_numpy().tolist(),
     )  # fmt: skip
     split, settings = AnnotationSplit(train=(4, 8)), GRAINS.replace(boundary_evidence=wanted)
+    given = (blind, quality, annotation, split, settings, DepthCandidates(), BoundaryCandidates())
+    channels = np.zeros((len(ORIENTATION_CHANNELS), *classes.shape), np.float32)
+    oriented = as_volume(channels, SPACING, "orientation_volume", ORIENTATION_CHANNELS)
 
-    choice, _ = choose_settings(
-        blind, quality, annotation, split, settings, DepthCandidates(), BoundaryCandidates()
-    )
+    choice, _ = choose_settings(*given, oriented * np.nan)
+    assert choose_settings(*given, oriented)[0].grey is None  # orientations decide
     basins = find_basins(blind, quality, choice, ExecutorSettings()).to_numpy()
 
     used = choice.applied_to(settings)

@@ -67,10 +67,12 @@ def choose_settings(
     grains: SegmentationSettings,
     depths: DepthCandidates,
     boundaries: BoundaryCandidates,
+    orientation_volume: xr.DataArray | None = None,
 ) -> tuple[SegmentationChoice, pd.DataFrame]:
     """Choose what is flooded, and depth and boundary score where they are "auto".
 
-    Held-out slices decide where there are any.
+    Held-out slices decide where there are any. Grey values take the network's place only where
+    no orientations decide, since both are compared without them.
     """
     judged = list(annotation_split.held_out or annotation_split.train)
     image = image_quality_volume.to_numpy()
@@ -89,7 +91,10 @@ def choose_settings(
     evidence = compare_evidence(
         choice.information, probability, image, annotation, settings=grains, spacing=spacing
     )
-    grey = choose_evidence(grains.boundary_evidence, evidence)
+    wanted = grains.boundary_evidence
+    if wanted == "auto" and _orientations_decide(grains, orientation_volume):
+        wanted = "network"
+    grey = choose_evidence(wanted, evidence)
     if grey is not None:
         flooded = grey.class_probability(probability, image, spacing)
         choice, depth_curve = choose(flooded, without_probability(grains))
@@ -103,6 +108,14 @@ def choose_settings(
     for warning in choice.warnings():
         logger.warning(warning)
     return choice, depth_curve
+
+
+def _orientations_decide(
+    grains: SegmentationSettings, orientation_volume: xr.DataArray | None
+) -> bool:
+    if grains.merge_mode not in ("orientation", "combined") or orientation_volume is None:
+        return False
+    return bool(np.isfinite(orientation_volume.to_numpy()[0]).any())
 
 
 def _flooded(

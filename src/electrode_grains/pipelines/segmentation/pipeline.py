@@ -19,6 +19,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "params:segmentation.grains",
                     "params:segmentation.depths",
                     "params:segmentation.boundaries",
+                    "orientation_volume",
                 ],
                 ["segmentation_choice", "depth_comparison"],
                 name="choose_settings",
