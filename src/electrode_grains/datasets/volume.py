@@ -6,6 +6,7 @@ import base64
 import io
 import math
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -76,31 +77,8 @@ class VolumeDataset(FileDataset[xr.DataArray, xr.DataArray | None]):
             dimension_names=[str(axis) for axis in data.dims],
         )
         array[...] = data.to_numpy()
-        group.attrs.update(self._attributes(data))
-
-    @staticmethod
-    def _attributes(data: xr.DataArray) -> dict[str, Any]:
-        spacing = [float(step) for step in data.attrs["spacing_nm"]]
-        axes: list[dict[str, str]] = [
-            {"name": axis, "type": "space", "unit": "nanometer"} for axis in AXES
-        ]
-        scale = list(spacing)
-        own: dict[str, Any] = {"name": str(data.name), "spacing_nm": spacing, COMPLETE: True}
-        if "channel" in data.dims:
-            axes.insert(0, {"name": "channel", "type": "channel"})
-            scale.insert(0, 1.0)
-            own["channels"] = [str(channel) for channel in data["channel"].to_numpy()]
-        multiscale = {
-            "name": str(data.name),
-            "axes": axes,
-            "datasets": [
-                {
-                    "path": LEVEL,
-                    "coordinateTransformations": [{"type": "scale", "scale": scale}],
-                }
-            ],
-        }
-        return {"ome": {"version": "0.5", "multiscales": [multiscale]}, "electrode_grains": own}
+        channels = data["channel"].to_numpy() if "channel" in data.dims else None
+        group.attrs.update(volume_attributes(str(data.name), data.attrs["spacing_nm"], channels))
 
     def preview(self) -> ImagePreview:
         """Middle slice as a PNG for the side panel of Kedro-Viz."""
@@ -114,6 +92,39 @@ class VolumeDataset(FileDataset[xr.DataArray, xr.DataArray | None]):
 
     def _describe(self) -> dict[str, Any]:
         return {**super()._describe(), "optional": self._optional}
+
+
+def volume_attributes(
+    name: str, spacing_nm: Sequence[float], channels: Iterable[Any] | None = None
+) -> dict[str, Any]:
+    """Attributes of the zarr group of a volume whose chunks are all written.
+
+    Parameters
+    ----------
+    name : str
+    spacing_nm : sequence of 3 float
+        (dz, dy, dx).
+    channels : iterable of str, optional
+        Names, of a volume (channel, z, y, x).
+    """
+    spacing = [float(step) for step in spacing_nm]
+    axes: list[dict[str, str]] = [
+        {"name": axis, "type": "space", "unit": "nanometer"} for axis in AXES
+    ]
+    scale = list(spacing)
+    own: dict[str, Any] = {"name": name, "spacing_nm": spacing, COMPLETE: True}
+    if channels is not None:
+        axes.insert(0, {"name": "channel", "type": "channel"})
+        scale.insert(0, 1.0)
+        own["channels"] = [str(channel) for channel in channels]
+    multiscale = {
+        "name": name,
+        "axes": axes,
+        "datasets": [
+            {"path": LEVEL, "coordinateTransformations": [{"type": "scale", "scale": scale}]}
+        ],
+    }
+    return {"ome": {"version": "0.5", "multiscales": [multiscale]}, "electrode_grains": own}
 
 
 def read_volume(folder: Path) -> xr.DataArray:

@@ -100,8 +100,10 @@ def _add(total: Any, value: Any) -> None:
             _add(total, part)
     elif callable(value):
         total.update(f"{value.__module__}.{value.__qualname__} ".encode())
-    else:  # None, numbers, texts, slices
+    elif value is None or isinstance(value, bool | int | float | str | slice | np.generic):
         total.update(f"{type(value).__name__} {value!r} ".encode())
+    else:  # what is printed need not be all that decides a result
+        raise TypeError(f"results of a {type(value).__qualname__} cannot be kept")
 
 
 def compute_once(

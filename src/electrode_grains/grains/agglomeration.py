@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from electrode_grains.ebsd.orientation_field import OrientationField, as_orientation_field
 from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.grains.labelling import Labels, checked_labels, compact_labels
-from electrode_grains.grains.linkage import Linkage
+from electrode_grains.grains.linkage import Linkage, RegionGraph
 from electrode_grains.grains.results import JsonResult
 from electrode_grains.grains.settings import SegmentationSettings
 
@@ -143,7 +143,7 @@ def merge_regions(
     field = None
     if by_orientation and orientations is not None:
         field = as_orientation_field(orientations, settings.laue_group, compact.shape)
-    linkage = Linkage(compact, boundary, field, settings)
+    linkage = Linkage(RegionGraph.of_labels(compact, boundary, field, settings), settings)
     kept = linkage.kept_by_orientation()
     if mode != "none":
         linkage.run()

@@ -6,12 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from skimage.segmentation import watershed
 
 from electrode_grains.errors import ComputationError, InputError, SettingsError
 from electrode_grains.grains.labelling import (
-    Contacts,
     Labels,
     centre_distance,
     checked_labels,
@@ -20,6 +17,11 @@ from electrode_grains.grains.labelling import (
     joined_groups,
     label_sizes,
     measure_faces,
+)
+from electrode_grains.grains.particle_graph import (
+    absorb_small,
+    find_fragments,
+    find_other_bodies,
 )
 from electrode_grains.grains.results import JsonResult
 from electrode_grains.grains.settings import ParticleRule, SegmentationSettings
@@ -207,7 +209,7 @@ def isolate_particle(
     remainder = is_background_region[compact] & ~outside
     rim = np.zeros_like(compact)
     if settings.rim_voxels and remainder.any():
-        rim = _grow(np.where(outside | remainder, 0, compact), remainder, settings.rim_voxels)
+        rim = grow_into(np.where(outside | remainder, 0, compact), remainder, settings.rim_voxels)
     counts: dict[str, int] = {
         "regions": len(ids) - 1,
         "background_voxels": int((outside & (compact > 0)).sum()),
@@ -218,10 +220,21 @@ def isolate_particle(
     compact[outside | remainder] = 0
     compact[remainder] = rim[remainder]
     pieces, fragment = _separate_pieces(compact, least, counts)
-    pieces, fragment = _choose_particle(pieces, fragment, settings.particle, counts, measured)
+    pieces = _choose_particle(pieces, fragment, settings.particle, counts, measured)
     _absorb_small(pieces, fragment, least, counts)
     grains, kept = compact_labels(pieces)
     counts |= {"grains": len(kept) - 1, "grain_voxels": int((grains > 0).sum())}
+    return grains, checked_report(counts)
+
+
+def checked_report(counts: dict[str, int]) -> CleanupReport:
+    """Report of what was counted.
+
+    Raises
+    ------
+    ComputationError
+        If no grain is left.
+    """
     if counts["grains"] == 0:
         raise ComputationError(
             "no grain is left after removing the background",
@@ -230,16 +243,34 @@ def isolate_particle(
             remedy="raise the background threshold, lower the minimum size of grains, or lower "
             "the depth of minima where one basin holds particle and background",
         )
-    return grains, CleanupReport(**counts)
+    return CleanupReport(**counts)
 
 
-def _grow(grains: Labels, room: NDArray[np.bool_], steps: int) -> Labels:
-    """Let grains grow into the room around them, one voxel face a step from every side."""
-    faces = ndimage.generate_binary_structure(3, 1)
-    near = ndimage.binary_dilation(grains > 0, faces, iterations=steps, mask=room | (grains > 0))
-    level = np.zeros(grains.shape, np.uint8)
-    grown: Labels = watershed(level, grains, mask=near)  # type: ignore[no-untyped-call]
-    return grown
+def grow_into(grains: Labels, room: NDArray[np.bool_], steps: int) -> Labels:
+    """Let grains grow into the room around them, one voxel face a step from every side.
+
+    Where several arrive at once, the one with most faces takes the voxel, of these the one of the
+    lowest label: the result depends on no order of voxels.
+
+    Examples
+    --------
+    >>> grains = np.array([[[3, 0, 0, 0, 2]]], np.int32)
+    >>> grow_into(grains, grains == 0, 2).tolist()
+    [[[3, 3, 2, 2, 2]]]
+    """
+    grown = np.pad(grains, 1)
+    waiting = np.flatnonzero(np.pad(room & (grains == 0), 1))
+    plane, row = grown.shape[1] * grown.shape[2], grown.shape[2]
+    flat = grown.ravel()
+    for _ in range(steps):
+        near = np.sort([flat[waiting + step] for step in (-plane, -row, -1, 1, row, plane)], axis=0)
+        same = near[:, None] == near[None]
+        votes = np.where(near > 0, same.sum(axis=1), 0)
+        winner = np.take_along_axis(near, votes.argmax(axis=0)[None], 0)[0]  # lowest of equals
+        arrived = winner > 0
+        flat[waiting[arrived]] = winner[arrived]
+        waiting = waiting[~arrived]
+    return np.ascontiguousarray(grown[1:-1, 1:-1, 1:-1])
 
 
 def _separate_pieces(
@@ -250,13 +281,7 @@ def _separate_pieces(
     sizes = np.bincount(pieces.ravel(), minlength=count + 1)
     origin = np.zeros(count + 1, np.int32)
     origin[pieces.ravel()] = regions.ravel()
-    order = np.lexsort((np.arange(count + 1), -sizes, origin))
-    main = np.zeros(count + 1, bool)  # the largest piece of each region, the first among equals
-    main[order[np.flatnonzero(np.diff(origin[order], prepend=-1))]] = True
-    further = ~main
-    further[0] = False
-    counts["split_regions"] = int((further & (sizes >= minimum_voxels)).sum())
-    return pieces, further & (sizes < minimum_voxels)
+    return pieces, find_fragments(origin, sizes, minimum_voxels, counts)
 
 
 def _choose_particle(
@@ -265,28 +290,16 @@ def _choose_particle(
     rule: ParticleRule,
     counts: dict[str, int],
     measured: NDArray[np.bool_] | None,
-) -> tuple[Labels, NDArray[np.bool_]]:
+) -> Labels:
     known = slice(None) if measured is None else measured.any(axis=(1, 2))
     contacts = measure_faces(pieces[known])
     groups = joined_groups(len(fragment), contacts.first, contacts.second)
     sizes = np.bincount(pieces.ravel(), minlength=len(fragment))
     sizes[0] = 0
-    bodies = np.bincount(groups, sizes)
-    present = np.unique(groups[1:])
-    if rule == "all" or len(present) < 2:
-        removed = np.zeros(len(fragment), bool)
-    else:
-        chosen = int(bodies.argmax())
-        if rule == "most_central":
-            distance = centre_distance(pieces, groups)
-            distance[bodies < 0.1 * bodies.max()] = np.inf
-            chosen = int(distance.argmin())
-        removed = groups != chosen
-        removed[0] = False
-    counts["other_particles"] = len(np.unique(groups[removed]))
-    counts["other_particle_grains"] = int(removed.sum())
-    counts["other_particle_voxels"] = int(sizes[removed].sum())
-    return np.where(removed[pieces], np.int32(0), pieces), fragment
+    removed = find_other_bodies(
+        groups, sizes, rule, counts, lambda: centre_distance(pieces, groups)
+    )
+    return np.where(removed[pieces], np.int32(0), pieces)
 
 
 def _absorb_small(
@@ -294,51 +307,5 @@ def _absorb_small(
 ) -> None:
     """Give small pieces to the neighbour they touch most, smallest first; in place."""
     sizes = np.bincount(pieces.ravel(), minlength=len(fragment))
-    owner = _owners(sizes, measure_faces(pieces), minimum_voxels)
-    small = (sizes > 0) & (sizes < minimum_voxels)
-    small[0] = False
-    joined = small & (owner != np.arange(len(owner))) & (owner > 0)
-    removed = small & (owner == 0)
-    for name, which in (("fragment", joined & fragment), ("small_grain", joined & ~fragment)):
-        counts[f"{name}s_joined"] = int(which.sum())
-        counts[f"{name}_voxels_joined"] = int(sizes[which].sum())
-    counts["small_grains_removed"] = int(removed.sum())
-    counts["small_grain_voxels_removed"] = int(sizes[removed].sum())
+    owner = absorb_small(sizes, measure_faces(pieces), fragment, minimum_voxels, counts)
     pieces[...] = owner[pieces]
-
-
-def _owners(sizes: NDArray[np.int64], contacts: Contacts, minimum_voxels: int) -> NDArray[np.int32]:
-    """Label to which each label goes; itself if large enough, 0 if it has nowhere to go."""
-    touching: dict[int, dict[int, int]] = {}
-    rows = (contacts.first.tolist(), contacts.second.tolist(), contacts.faces.tolist())
-    for a, b, faces in zip(*rows, strict=True):
-        touching.setdefault(a, {})[b] = faces
-        touching.setdefault(b, {})[a] = faces
-    owner = np.arange(len(sizes), dtype=np.int32)
-    volume = sizes.tolist()
-    small = [label for label in range(1, len(sizes)) if 0 < volume[label] < minimum_voxels]
-    for label in sorted(small, key=lambda one: (volume[one], one)):
-        if volume[label] >= minimum_voxels:  # has grown by what it took in
-            continue
-        neighbours = touching.pop(label, {})
-        if not neighbours:
-            owner[label] = 0
-            continue
-        target = max(neighbours, key=lambda other: (neighbours[other], volume[other], -other))
-        owner[label] = target
-        volume[target] += volume[label]
-        for other, faces in neighbours.items():
-            touching[other].pop(label)
-            if other != target:
-                touching[target][other] = touching[target].get(other, 0) + faces
-                touching[other][target] = touching[target][other]
-    return _resolved(owner)
-
-
-def _resolved(owner: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Follow owners of owners to the end."""
-    while True:
-        following = owner[owner]
-        if np.array_equal(following, owner):
-            return owner
-        owner = following

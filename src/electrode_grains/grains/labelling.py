@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,6 +93,15 @@ def facing(ndim: int) -> Iterator[tuple[Slices, Slices]]:
         yield (*before, slice(None, -1)), (*before, slice(1, None))
 
 
+def facing_forward(own: Sequence[int], shape: Sequence[int]) -> Iterator[tuple[Slices, Slices]]:
+    """As `facing`, for the first `own` voxels of each axis and their next neighbours alone."""
+    for axis in range(len(shape)):
+        low, high = [slice(0, size) for size in own], [slice(0, size) for size in own]
+        last = min(own[axis], shape[axis] - 1)
+        low[axis], high[axis] = slice(0, last), slice(1, last + 1)
+        yield tuple(low), tuple(high)
+
+
 def touching_other_grains(labels: NDArray[Any]) -> NDArray[np.bool_]:
     """Voxels of a grain that share a face with a voxel of another grain."""
     touching = np.zeros(labels.shape, bool)
@@ -130,7 +139,18 @@ class Contacts:
     levels: NDArray[np.int32]
 
 
-def measure_faces(labels: Labels, field: NDArray[np.floating] | None = None) -> Contacts:
+def summable(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Probabilities as multiples of 2^-24, half a unit of float32 near 1.
+
+    Up to 2^29 of them add up exactly in float64, so that a sum depends on no order and no blocks.
+    """
+    rounded: NDArray[np.float64] = np.round(np.asarray(values, np.float64) * 2.0**24) / 2.0**24
+    return rounded
+
+
+def measure_faces(
+    labels: Labels, field: NDArray[np.floating] | None = None, own: Sequence[int] | None = None
+) -> Contacts:
     """List all contacts of a volume with their faces.
 
     Parameters
@@ -139,6 +159,9 @@ def measure_faces(labels: Labels, field: NDArray[np.floating] | None = None) -> 
         Compact labels.
     field : ndarray of float, shape (z, y, x), optional
         Per voxel, in [0, 1]; a face counts the greater of its two voxels.
+    own : sequence of 3 int, optional
+        Only faces of the first so many voxels along each axis to their next neighbours count, as
+        in a block that holds what lies behind it.
 
     Returns
     -------
@@ -152,7 +175,7 @@ def measure_faces(labels: Labels, field: NDArray[np.floating] | None = None) -> 
     """
     keys, of_faces = [], []
     scale = int(labels.max(initial=0)) + 1
-    for low, high in facing(labels.ndim):
+    for low, high in facing_forward(own or labels.shape, labels.shape):
         a, b = labels[low], labels[high]
         apart = (a != b) & (a > 0) & (b > 0)
         one, other = a[apart].astype(np.int64), b[apart].astype(np.int64)
@@ -161,7 +184,7 @@ def measure_faces(labels: Labels, field: NDArray[np.floating] | None = None) -> 
             of_faces.append(np.maximum(field[low][apart], field[high][apart]))
     pairs, place = np.unique(np.concatenate(keys), return_inverse=True)
     count = len(pairs)
-    values = np.concatenate(of_faces).astype(np.float64) if of_faces else np.zeros(len(place))
+    values = summable(np.concatenate(of_faces)) if of_faces else np.zeros(len(place))
     level = np.clip(values * LEVELS, 0, LEVELS - 1).astype(np.int64)
     levels = np.bincount(place * LEVELS + level, minlength=count * LEVELS)
     return Contacts(
@@ -174,7 +197,7 @@ def measure_faces(labels: Labels, field: NDArray[np.floating] | None = None) -> 
     )
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _pieces(labels, pieces):  # type: ignore[no-untyped-def]
     depth, rows, columns = labels.shape
     queue = np.empty((labels.size, 3), np.int32)

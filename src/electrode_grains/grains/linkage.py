@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from electrode_grains.ebsd.orientation_field import OrientationField
 from electrode_grains.ebsd.orientations import misorientation_angle
+from electrode_grains.ebsd.region_means import RegionOrientations
 from electrode_grains.grains.contact_evidence import (
     contact_features,
     embedded_contact_model,
@@ -24,6 +25,7 @@ from electrode_grains.grains.labelling import (
     joined_groups,
     label_sizes,
     measure_faces,
+    summable,
 )
 from electrode_grains.grains.settings import SegmentationSettings
 
@@ -61,27 +63,72 @@ class Contact:
         )
 
 
+@dataclass(frozen=True)
+class RegionGraph:
+    """Regions and their contacts.
+
+    Attributes
+    ----------
+    sizes : ndarray of int64, shape (n + 1,)
+        Voxels of each region; 0 is none.
+    contacts : Contacts
+    boundary_sums : ndarray of float64, shape (n + 1,)
+        Boundary probability of each region, summed over its voxels.
+    known : RegionOrientations, optional
+        Mean orientations; None where orientations take no part.
+    symmetry : ndarray, shape (m, 4)
+        Rotations of the crystal.
+    steps : ndarray of int64, shape (contacts, STEP_LEVELS), optional
+        See `measure_steps`.
+    """
+
+    sizes: NDArray[np.int64]
+    contacts: Contacts
+    boundary_sums: NDArray[np.float64]
+    known: RegionOrientations | None = None
+    symmetry: NDArray[np.float64] = field(default_factory=lambda: np.eye(4)[:1])
+    steps: NDArray[np.int64] | None = None
+
+    @classmethod
+    def of_labels(
+        cls,
+        labels: Labels,
+        boundary: NDArray[np.floating],
+        orientations: OrientationField | None,
+        settings: SegmentationSettings,
+    ) -> RegionGraph:
+        """Measure a volume of compact labels."""
+        contacts = measure_faces(labels, boundary)
+        count = int(labels.max(initial=0)) + 1
+        sizes = np.pad(label_sizes(labels), (0, count))[:count]
+        values = summable(boundary).ravel()
+        sums = np.bincount(labels.ravel(), values, count).astype(np.float64)
+        if orientations is None:
+            return cls(sizes, contacts, sums)
+        top = STEP_RANGE * settings.misorientation
+        return cls(
+            sizes,
+            contacts,
+            sums,
+            orientations.means(labels),
+            orientations.symmetry,
+            measure_steps(labels, contacts, orientations, top),
+        )
+
+
 class Linkage:
     """Average linkage on the adjacency graph of regions."""
 
-    def __init__(
-        self,
-        labels: Labels,
-        boundary: NDArray[np.floating],
-        field: OrientationField | None,
-        settings: SegmentationSettings,
-    ) -> None:
-        contacts = measure_faces(labels, boundary)
-        count = int(labels.max(initial=0)) + 1
+    def __init__(self, graph: RegionGraph, settings: SegmentationSettings) -> None:
+        contacts, known, count = graph.contacts, graph.known, len(graph.sizes)
         self.settings, self.mode = settings, settings.merge_mode
         self.boundary_threshold = (
             settings.number("merge_boundary") if self.mode in ("iq", "combined") else np.inf
         )
-        known = None if field is None else field.means(labels)
-        self.group = np.eye(4)[:1] if field is None else field.symmetry
+        self.group = graph.symmetry
         self.unreliable = 0 if known is None else int((~known.reliable[1:]).sum())
-        self.size = np.pad(label_sizes(labels), (0, count))[:count].tolist()
-        self.boundary_sum = np.bincount(labels.ravel(), np.ravel(boundary), count).tolist()
+        self.size = graph.sizes.tolist()
+        self.boundary_sum = graph.boundary_sums.tolist()
         by_model = settings.merge_evidence == "contacts"
         self.model = embedded_contact_model() if by_model else None
         self.misorientation_threshold = settings.misorientation
@@ -92,7 +139,9 @@ class Linkage:
         self.contact_count = len(contacts.first)
         angle = misorientation_angle(self.mean[self.first], self.mean[self.second], self.group)
         self.step_range = STEP_RANGE * self.misorientation_threshold
-        steps = measure_steps(labels, contacts, field, self.step_range)
+        steps = graph.steps
+        if steps is None:
+            steps = np.zeros((self.contact_count, STEP_LEVELS), np.int64)
         self.touching: list[dict[int, Contact]] = [{} for _ in range(count)]
         rows = zip(
             self.first.tolist(), self.second.tolist(), contacts.faces.tolist(),
@@ -257,7 +306,7 @@ def _equivalents(
 def measure_steps(
     labels: Labels,
     contacts: Contacts,
-    field: OrientationField | None,
+    orientations: OrientationField | None,
     top: float,
 ) -> NDArray[np.int64]:
     """Misorientations from point to point across each contact.
@@ -267,7 +316,7 @@ def measure_steps(
     labels : ndarray of int32, shape (z, y, x)
     contacts : Contacts
         Of these labels.
-    field : OrientationField, optional
+    orientations : OrientationField, optional
     top : float
         Radians; the last bin holds all greater ones.
 
@@ -277,10 +326,10 @@ def measure_steps(
         Faces by misorientation, in equal bins over [0, top].
     """
     count = len(contacts.first)
-    if field is None or not top:
+    if orientations is None or not top:
         return np.zeros((count, STEP_LEVELS), np.int64)
     scale = int(labels.max(initial=0)) + 1
-    points, group = field.points()[0], field.symmetry
+    points, group = orientations.points()[0], orientations.symmetry
     keys = contacts.first.astype(np.int64) * scale + contacts.second
     index = np.arange(labels.size).reshape(labels.shape)
     steps = np.zeros(count * STEP_LEVELS, np.int64)

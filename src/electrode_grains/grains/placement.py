@@ -86,18 +86,40 @@ def place_interfaces(
             expected="(z, y, x) and (3, z, y, x)",
         )
     pair = np.asarray(class_probability, np.float32)[[BOUNDARY_CHANNEL, INTERIOR_CHANNEL]]
-    cost = -np.log(np.clip(pair, LEAST_PROBABILITY, 1))
     placed = before.copy()
     stay = np.zeros(before.shape, bool) if fixed is None else np.asarray(fixed, bool)
     check_same_shape("labels", before, "fixed voxels", stay)
+    sweep(placed, pair, settings, stay)
+    return compact_labels(placed)[0], int((placed != before).sum())
+
+
+def sweep(
+    labels: Labels,
+    probability: NDArray[np.float32],
+    settings: SegmentationSettings,
+    stay: NDArray[np.bool_],
+    shift: int = 0,
+) -> None:
+    """Update all voxels until none moves, at most `place_sweeps` times; in place.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (z, y, x)
+    probability : ndarray of float32, shape (2, z, y, x)
+        Of boundary and of interior.
+    settings : SegmentationSettings
+    stay : ndarray of bool, shape (z, y, x)
+    shift : int
+        x + 2 y + z of the first voxel, where the labels are a block of a volume.
+    """
+    cost = -np.log(np.clip(probability, LEAST_PROBABILITY, 1))
     for _ in range(settings.place_sweeps):
         moved = [
-            _sweep_colour(placed, cost, settings.interface_cost, colour, stay)
+            _sweep_colour(labels, cost, settings.interface_cost, (colour - shift) % COLOURS, stay)
             for colour in range(COLOURS)
         ]
         if sum(moved) == 0:
             break
-    return compact_labels(placed)[0], int((placed != before).sum())
 
 
 @njit(cache=True)
@@ -145,7 +167,7 @@ def _energy(labels, cost, near, interface_cost, z, y, x):  # type: ignore[no-unt
     return energy
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _sweep_colour(labels, cost, interface_cost, colour, stay):  # type: ignore[no-untyped-def]
     """Update the voxels of one colour in place; returns how many changed their grain."""
     depth, rows, columns = labels.shape

@@ -193,7 +193,7 @@ def segment_grains_with_report(
                 f"{name} and class probabilities do not fit each other",
                 found=f"shapes {volume.shape} and {probability.shape}",
             )
-    settings, field, warnings = _usable(settings, orientations, shape)
+    settings, field, warnings = usable_settings(settings, orientations, shape)
     pseudo = False
     operators: tuple[Operator, ...] = ()
     if field is not None:
@@ -218,7 +218,7 @@ def segment_grains_with_report(
     )
 
 
-def _usable(
+def usable_settings(
     settings: SegmentationSettings,
     orientations: OrientationField | NDArray[np.floating] | None,
     shape: tuple[int, ...],

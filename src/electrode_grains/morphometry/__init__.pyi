@@ -1,3 +1,4 @@
+from .block_measure import measure_by_block
 from .block_statistics import BlockStatistics, merge_blocks
 from .crofton import direction_fractions, transition_areas
 from .edges import inclusion_weights, thin_by_weight, weighted_means
@@ -17,6 +18,7 @@ from .table import summarize_statistics, tabulate_contacts, tabulate_grains
 from .volume_statistics import measure_volume
 
 __all__ = [
+    "measure_by_block",
     "BlockStatistics",
     "MeasureSettings",
     "ParticleMeasurement",

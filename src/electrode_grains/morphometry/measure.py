@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from electrode_grains.blocks import BlockSource
 from electrode_grains.descriptors import Grain, computed_descriptors
 from electrode_grains.errors import ComputationError, InputError
 from electrode_grains.morphometry.checks import check_labels, check_measured, check_spacing
@@ -138,10 +139,30 @@ def measure_particle(
             low_angle_degrees=settings.low_angle_degrees,
         )
     if hulls:  # otherwise nobody asked for the whole grain table
-        if settings.resolution_correction:
-            grains = correct_resolution(grains, steps)
-        grains = grains.assign(**_registered(volume, grains, steps))
+        grains = complete_grains(grains, volume, steps, settings)
     return ParticleMeasurement(grains, contacts, particle)
+
+
+def complete_grains(
+    grains: pd.DataFrame,
+    labels: BlockSource,
+    spacing: tuple[float, float, float],
+    settings: MeasureSettings,
+) -> pd.DataFrame:
+    """Grain table with what is derived from it: the correction of resolution, own descriptors.
+
+    Parameters
+    ----------
+    grains : DataFrame
+    labels : BlockSource, shape (z, y, x)
+        Read grain by grain, for own descriptors.
+    spacing : (float, float, float)
+        (dz, dy, dx) in nm.
+    settings : MeasureSettings
+    """
+    if settings.resolution_correction:
+        grains = correct_resolution(grains, spacing)
+    return grains.assign(**_registered(labels, grains, spacing))
 
 
 def _radial_directions(grains: pd.DataFrame, center: ArrayLike | None) -> NDArray[np.float64]:
@@ -152,7 +173,7 @@ def _radial_directions(grains: pd.DataFrame, center: ArrayLike | None) -> NDArra
 
 
 def _registered(
-    labels: NDArray[Any], grains: pd.DataFrame, spacing: tuple[float, float, float]
+    labels: BlockSource, grains: pd.DataFrame, spacing: tuple[float, float, float]
 ) -> dict[str, NDArray[np.float64]]:
     """Descriptors that users registered with a function, grain by grain."""
     columns = {}

@@ -1,0 +1,152 @@
+"""From stored class probabilities to grains and their table, block by block.
+
+The chain of `segment_grains` and `measure_particle` without orientations, for volumes larger than
+memory: nothing but tables is held as a whole, and what is finished is not computed again.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import zarr
+
+from electrode_grains.blocks import ExecutorSettings
+from electrode_grains.classes import CHANNEL_NAMES
+from electrode_grains.datasets.volume import LEVEL, volume_attributes
+from electrode_grains.errors import InputError
+from electrode_grains.executors import (
+    KeepingExecutor,
+    StoredVolume,
+    create_stored,
+    digest_stored,
+    open_executor,
+)
+from electrode_grains.grains import (
+    BlockProbabilities,
+    BlockSegmentation,
+    SegmentationSettings,
+    segment_by_block,
+)
+from electrode_grains.grains.placement import COLOURS
+from electrode_grains.morphometry import MeasureSettings, ParticleMeasurement, measure_by_block
+from electrode_grains.runs.sources import ProjectCode
+
+LABELS = "grain_label_volume.ome.zarr"
+LIBRARIES = ("numpy", "scipy", "numba")
+
+
+@dataclass(frozen=True)
+class GrainsByBlock:
+    """What was found, and how much of it had to be computed.
+
+    Attributes
+    ----------
+    labels : Path
+        OME-Zarr volume of the grains.
+    segmentation : BlockSegmentation
+    measurement : ParticleMeasurement
+    computed, kept : int
+        Tasks that were computed, and those whose results were at hand.
+    """
+
+    labels: Path
+    segmentation: BlockSegmentation
+    measurement: ParticleMeasurement
+    computed: int
+    kept: int
+
+
+def find_grains_by_block(
+    class_probability: Path,
+    folder: Path,
+    *,
+    compute: ExecutorSettings | None = None,
+    segmentation: SegmentationSettings | None = None,
+    measure: MeasureSettings | None = None,
+) -> GrainsByBlock:
+    """Segment and measure a particle whose class probabilities lie on disk.
+
+    Parameters
+    ----------
+    class_probability : Path
+        OME-Zarr volume (channel, z, y, x), as the pipeline keeps it.
+    folder : Path
+        Gets the labels, `grain_table.parquet`, `contact_table.parquet` and
+        `particle_summary.json`; and, in `scratch` and `kept`, volumes and results in between,
+        which a second call goes on with and which may be deleted. All workers must see it.
+    compute : ExecutorSettings, optional
+        Who computes; the results do not depend on it.
+    segmentation : SegmentationSettings, optional
+        As for `segment_by_block`.
+    measure : MeasureSettings, optional
+
+    Returns
+    -------
+    GrainsByBlock
+
+    Raises
+    ------
+    InputError
+        If the volume is none, or a probability is not finite.
+    SettingsError
+        If a setting does not work by block, or a worker's memory does not hold a block.
+    RunError
+        If the scheduler cannot be reached, or workers were lost.
+    ComputationError
+        If no grain is left.
+    """
+    compute, folder = compute or ExecutorSettings(), folder.absolute()
+    segmentation = segmentation or SegmentationSettings()
+    compute.check_memory(halo=2 * COLOURS)  # of placement, the largest
+    volumes, spacing = _open(class_probability.absolute())
+    edge, shape = compute.block_edge, volumes[0].shape
+    code = ProjectCode.of("electrode_grains", LIBRARIES)
+    version = code.digest([__name__]) + json.dumps(code.library_versions(), sort_keys=True)
+    with open_executor(compute) as executor:
+        keeping = KeepingExecutor(executor, folder / "kept", version)
+        boundary, interior, background = (digest_stored(v, executor, edge) for v in volumes)
+        group = zarr.open_group(folder / LABELS, mode="a", zarr_format=3)
+        group.attrs.clear()  # until every block is written it is no volume
+        labels = create_stored(folder / LABELS / LEVEL, shape, np.int32, edge)
+        found = segment_by_block(
+            BlockProbabilities(boundary, interior, background),
+            labels,
+            settings=segmentation,
+            executor=keeping,
+            block_edge=edge,
+            scratch=lambda name: create_stored(folder / "scratch" / name, shape, np.int32, edge),
+        )
+        measurement = measure_by_block(
+            labels.with_content(found.digest),
+            spacing,
+            executor=keeping,
+            block_edge=edge,
+            settings=measure or MeasureSettings(),
+        )
+    group.attrs.update(volume_attributes("grain_label_volume", spacing))
+    measurement.grains.to_parquet(folder / "grain_table.parquet")
+    measurement.contacts.to_parquet(folder / "contact_table.parquet")
+    summary = json.dumps(measurement.particle.to_dict(), indent=1, sort_keys=True)
+    (folder / "particle_summary.json").write_text(summary, encoding="utf-8")
+    return GrainsByBlock(folder / LABELS, found, measurement, keeping.computed, keeping.kept)
+
+
+def _open(path: Path) -> tuple[list[StoredVolume], tuple[float, float, float]]:
+    """Channels of a volume in the order of `CHANNEL_NAMES`, and its spacing."""
+    try:
+        own = cast("dict[str, Any]", zarr.open_group(path, mode="r").attrs["electrode_grains"])
+        channels, (dz, dy, dx) = list(own["channels"]), own["spacing_nm"]
+        places = [channels.index(name) for name in CHANNEL_NAMES]
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise InputError(
+            "these are no class probabilities",
+            where=str(path),
+            found=f"{type(error).__name__}: {error}".splitlines()[0],
+            expected=f"an OME-Zarr volume of the pipeline with channels {', '.join(CHANNEL_NAMES)}",
+        ) from None
+    volumes = [StoredVolume.open(path / LEVEL, channel=place) for place in places]
+    return volumes, (float(dz), float(dy), float(dx))
