@@ -66,12 +66,14 @@ def alignment(measured: Kept) -> str:
 
 
 def flips(measured: Kept) -> str:
-    heads = ("grains", "F1 on", "F1 off", "decided", "right of these", "right of all", "date")
+    heads = ("grains", "F1 auto", "F1 on", "F1 off", "F1 on, twins united", "decided",
+             "right of these", "of one lattice", "right of those", "right of all",
+             "date")  # fmt: skip
     lines = [_row("flipped; patches", *heads), _rule(len(heads))]
     for row, record in measured:
         numbers = record["numbers"]
         patch = "points" if row.key.startswith("flips-0") else "patches"
-        shown = [f"{numbers[name]:.3f}" for name in heads[1:-1]]
+        shown = [f"{numbers[name]:.3f}" if name in numbers else "" for name in heads[1:-1]]
         lines.append(
             _row(f"{row.title}; {patch}", f"{numbers['grains']:.0f}", *shown, record["date"])
         )

@@ -16,6 +16,7 @@ from electrode_grains.ebsd.pseudo_cube import PseudoSymmetry, variants
 from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.grains import SegmentationChoice, SegmentationLog
 from electrode_grains.morphometry import ParticleSummary
+from electrode_grains.morphometry.orientations import without_c_axes
 from electrode_grains.phantom.annotation import annotate
 from electrode_grains.pipelines.boundary_model.nodes import build_contrast, split_annotations
 from electrode_grains.pipelines.boundary_model.settings import (
@@ -44,6 +45,7 @@ from electrode_grains.pipelines.preprocessing.nodes import ORIENTATION_CHANNELS
 from electrode_grains.pipelines.reporting.nodes import (
     collect_warnings,
     farthest_slice,
+    undecided_grains,
     unresolved_grains,
 )
 from electrode_grains.pipelines.segmentation.nodes import (
@@ -187,6 +189,17 @@ def test_the_report_says_which_grains_are_too_small_for_a_shape(labels):
     assert len(told) == 1
     assert "smaller than 100 nm" in told[0]
     assert told[0].endswith("1 of 2 whole grains")
+
+
+def test_the_report_names_grains_without_a_certain_c_axis(labels):
+    table = measure_grains(labels)
+    assert undecided_grains(table) == []  # without orientations nothing is asked
+    angles = np.zeros(len(table))
+    known = table.assign(c_axis_radial_angle=angles, orientation_reason="")
+    assert undecided_grains(known) == []
+    (told,) = undecided_grains(without_c_axes(known, [5, 9]))
+    assert told.startswith("2 of 3 grains have no certain c axis")
+    assert told.endswith(": 5, 9")
 
 
 def test_only_correlated_pairs_are_modelled_and_the_angles_always():

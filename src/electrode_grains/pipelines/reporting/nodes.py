@@ -19,6 +19,7 @@ from electrode_grains.boundary.split import AnnotationSplit
 from electrode_grains.distributions.records import CopulaFits, MarginalFits
 from electrode_grains.ebsd import ScanIndex
 from electrode_grains.grains import SegmentationLog
+from electrode_grains.morphometry.orientations import UNDECIDED
 from electrode_grains.morphometry.summary import ParticleSummary
 from electrode_grains.volumes import spacing_of
 
@@ -36,6 +37,7 @@ logger = logging.getLogger(__name__)
 # Figure 6 shows a grain that is large enough to be seen and not larger than usual.
 SHOWN_GRAIN_QUANTILE = 0.75
 DOUBTFUL_P_VALUE = 0.05
+LISTED_GRAINS = 20
 LISTED_NOTES = 5  # of scans, at the top of the report
 UNKNOWN_GREY = 0.5  # colour of grains without orientation
 DERIVED_FROM = ("equivalent_diameter_nm", "sphericity")
@@ -258,6 +260,7 @@ def write_report(
         warnings=[
             *collect_warnings(results),
             *unresolved_grains(grain_table, particle_summary),
+            *undecided_grains(grain_table),
         ],
         **results,
     )
@@ -415,6 +418,22 @@ def unresolved_grains(grain_table: pd.DataFrame, particle_summary: ParticleSumma
         f"{count} of {len(diameters)} whole grains"
         for name, (limit, count) in affected.items()
         if count
+    ]
+
+
+def undecided_grains(grain_table: pd.DataFrame) -> list[str]:
+    """Name the grains whose c axis could not be told from those that the indexer confuses."""
+    if "orientation_reason" not in grain_table:
+        return []
+    undecided = grain_table["orientation_reason"].astype(str).str.contains(UNDECIDED, regex=False)
+    labels = grain_table.loc[undecided, "label"].tolist()
+    if not labels:
+        return []
+    shown = ", ".join(map(str, labels[:LISTED_GRAINS]))
+    more = f" and {len(labels) - LISTED_GRAINS} more" if len(labels) > LISTED_GRAINS else ""
+    return [
+        f"{len(labels)} of {len(grain_table)} grains have no certain c axis between "
+        f"pseudo-symmetric variants, and no angle of it: {shown}{more}"
     ]
 
 
