@@ -78,7 +78,8 @@ class StoredVolume:
         return np.asarray(values)
 
     def __setitem__(self, box: Box, values: NDArray[Any]) -> None:
-        _array(self.path, "r+")[box] = values
+        # An array that is opened again would leave out chunks of zeros, which then count as lost.
+        _array(self.path, "r+").with_config({"write_empty_chunks": True})[box] = values
 
 
 def _array(path: str, mode: str) -> zarr.Array[Any]:

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+import zarr
 from scipy import ndimage
 
-from electrode_grains.blocks import ExecutorSettings, SerialExecutor
+from electrode_grains.blocks import ExecutorSettings, SerialExecutor, divide
 from electrode_grains.errors import InputError, RunError, SettingsError
 from electrode_grains.executors import (
     KeepingExecutor,
@@ -246,3 +247,11 @@ def test_an_array_that_is_no_volume_is_refused(tmp_path):
     create_stored(tmp_path / "volume", (2, 2, 2), np.int32, EDGE)
     with pytest.raises(InputError, match="channel"):
         StoredVolume.open(tmp_path / "volume", channel=0)
+
+
+def test_blocks_of_zeros_are_written_as_all_others(tmp_path):
+    volume = create_stored(tmp_path / "volume", (40, 40, 40), np.int32, EDGE)
+    for box in divide(volume.shape, EDGE):
+        volume[box] = np.zeros((EDGE,) * 3, np.int32)
+
+    assert zarr.open_array(volume.path, mode="r").nchunks_initialized == 8
