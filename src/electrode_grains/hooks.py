@@ -24,6 +24,7 @@ from electrode_grains.progress import RunProgress, duration
 from electrode_grains.runs import code_version
 from electrode_grains.runs.recorder import earlier_seconds
 from electrode_grains.runs.store import DatasetStore
+from electrode_grains.shipped import refuse_earlier_configuration
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +68,8 @@ class Prerequisites:
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
-        """Look for every result that the run needs and another step makes."""
+        """Look for every setting and result that the run needs and another step makes."""
+        refuse_earlier_configuration(n for n in pipeline.datasets() if n not in catalog)
         analysis = set(pipelines["__default__"].nodes)
         # Steps of the analysis, in the order in which they are registered.
         steps = [

@@ -14,12 +14,12 @@ import yaml
 from electrode_grains import datasets
 from electrode_grains.commands import Command
 from electrode_grains.commands.console import echo, show_table
-from electrode_grains.commands.new_project import packaged_configuration
 from electrode_grains.commands.outputs import refuse_existing
 from electrode_grains.commands.project import Project, find_project, open_project, project_options
 from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.runs import Manifest, changed_files, file_digests, manifest_path
 from electrode_grains.runs.writing import atomic_write
+from electrode_grains.shipped import packaged_configuration
 
 if TYPE_CHECKING:
     import pandas as pd

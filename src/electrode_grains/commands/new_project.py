@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +11,9 @@ from typing import Any
 
 import yaml
 
-import electrode_grains
 from electrode_grains.commands.console import echo
 from electrode_grains.errors import InputError
+from electrode_grains.shipped import packaged_configuration
 from electrode_grains.text import literal
 
 SCANS, ANNOTATIONS = Path("data/01_raw/ebsd_scans"), Path("data/01_raw/slice_annotations")
@@ -169,25 +168,3 @@ def refuse_unnameable(source: Path, *, inside: bool) -> None:
             found="${ in a name",
             remedy="--copy takes the data along; or rename the folder",
         )
-
-
-def packaged_configuration() -> Path:
-    """Folder of the configuration that comes with the package.
-
-    Raises
-    ------
-    InputError
-        If the installation lacks it.
-    """
-    paths = [
-        Path(electrode_grains.__file__).parents[2] / "conf",
-        Path(sysconfig.get_path("data")) / "share" / "electrode_grains" / "conf",
-    ]
-    for path in paths:
-        if (path / "base" / "parameters.yml").is_file():
-            return path
-    raise InputError(
-        "the configuration that comes with the package is missing",
-        where=" or ".join(map(str, paths)),
-        remedy="install electrode-grains again",
-    )

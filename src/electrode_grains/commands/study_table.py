@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
-from electrode_grains.commands.new_project import packaged_configuration
 from electrode_grains.errors import InputError, SettingsError, UserError
+from electrode_grains.shipped import packaged_configuration
 from electrode_grains.study.settings import StudySettings
 
 TABLE, SETTINGS = "particles.csv", "study.yml"

@@ -13,10 +13,10 @@ import yaml
 from PIL import Image
 
 from electrode_grains.commands import COMMANDS
-from electrode_grains.commands.new_project import packaged_configuration
 from electrode_grains.datasets.folders import AnnotationFolderDataset
 from electrode_grains.datasets.label_images import PALETTE
 from electrode_grains.ebsd import read_scan
+from electrode_grains.shipped import packaged_configuration
 from electrode_grains.text import literal
 
 
