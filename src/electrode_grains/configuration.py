@@ -36,7 +36,7 @@ OWN_KEYS = ("particle",)
 # Of pipelines that only some projects have; conf/base explains their settings in all.
 OPTIONAL_KEYS = (
     *("acquisition", "grain_map", "orientation_annotation", "preprocessing", "boundary_model"),
-    "segmentation",
+    *("segmentation", "compute"),
 )
 
 

@@ -11,13 +11,14 @@ from electrode_grains.grains.contact_evidence import (
     embedded_contact_model,
     expand,
 )
-from electrode_grains.grains.linkage import Linkage
+from electrode_grains.grains.linkage import Linkage, RegionGraph
 
 SETTINGS = SegmentationSettings(merge_mode="iq", merge_boundary=0.5)
 
 
 def linkage(labels, boundary):
-    return Linkage(labels.astype(np.int32), boundary, None, SETTINGS)
+    graph = RegionGraph.of_labels(labels.astype(np.int32), boundary, None, SETTINGS)
+    return Linkage(graph, SETTINGS)
 
 
 def test_features_of_a_contact_are_those_of_its_faces_and_regions():
