@@ -30,9 +30,8 @@ from electrode_grains.grains.labelling import (
 from electrode_grains.grains.settings import SegmentationSettings
 
 Criterion = Literal["boundary", "orientation", "none"]
-STEP_RANGE = (
-    2.0  # of the misorientation threshold, beyond which steps from point to point are equal
-)
+# Of the misorientation threshold; beyond it steps from point to point are equal.
+STEP_RANGE = 2.0
 STEP_LEVELS = 40
 BENDING = 2.0  # times the threshold: means farther apart are two grains, whatever the steps
 LEAST_STEPS = 4  # faces; the median of fewer says little
