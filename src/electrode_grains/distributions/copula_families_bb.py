@@ -12,6 +12,7 @@ from electrode_grains.distributions import copula_densities
 from electrode_grains.distributions.copula_terms import (
     Array,
     Parameters,
+    log1m_exp,
     log1p,
     log_add,
     log_expm1,
@@ -65,13 +66,16 @@ def _bb8_conditional(u: Array, v: Array, parameters: Parameters) -> Array:
 
 def _bb8_tau(parameters: Parameters) -> float:
     t, d = parameters
-    eta = -np.expm1(t * np.log1p(-d)) if d < 1 else 1.0
+    # Powers of 1 - d s are kept as logarithms: beside 1, tiny ones would leave nothing.
+    end = float(log1m_exp(np.asarray(t * math.log1p(-d)))) if d < 1 else 0.0
 
     def ratio(s: float) -> float:
-        rest = (1 - d * s) ** t
-        if s <= 0 or rest <= 0:
+        if not 0 < d * s < 1:
             return 0.0
-        return float(np.log((1 - rest) / eta) * (1 - rest) / (t * d * (1 - d * s) ** (t - 1)))
+        log_rest = np.log1p(-d * s)
+        log_inner = log1m_exp(t * log_rest)
+        power = log_inner - (t - 1) * log_rest
+        return float((log_inner - end) * np.exp(power) / (t * d))
 
     return float(1 + 4 * quad(ratio, 0, 1, limit=200)[0])
 

@@ -297,6 +297,23 @@ def test_the_density_integrates_to_the_probability_of_a_box(case, rotation, low,
     assert integral == pytest.approx(float(box), rel=1e-4, abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("parameters", "tau"),
+    [((1.1, 0.001), 1.111945039213108e-5), ((1.1, 0.83), 0.02439379524735262),
+     ((4.24, 0.6), 0.3264205453133685), ((10, 0.99), 0.8184562208727029),
+     ((20, 0.9), 0.8852483847037663), ((50, 0.8), 0.9416628115875457),
+     ((50, 0.999), 0.9609194507313746)],
+)  # fmt: skip
+def test_kendalls_tau_of_bb8_is_that_of_60_digits(parameters, tau):
+    assert BivariateCopula("bb8", parameters).kendall_tau() == pytest.approx(tau, rel=1e-9)
+
+
+@pytest.mark.parametrize("theta", [1.01, 2, 10, 20, 50])
+def test_kendalls_tau_of_bb8_ends_in_that_of_joe(theta):
+    joe = BivariateCopula("joe", (theta,)).kendall_tau()
+    assert BivariateCopula("bb8", (theta, 1.0)).kendall_tau() == pytest.approx(joe, rel=1e-10)
+
+
 @pytest.mark.parametrize(("family", "parameters"), WHOLE)
 def test_kendalls_tau_equals_its_integral(family, parameters):
     copula = BivariateCopula(family, parameters)
