@@ -37,6 +37,11 @@ def packaged_configuration() -> Path:
     )
 
 
+def renewing_command() -> str:
+    """Command that brings the configuration of a project up to that of the package."""
+    return f"cp {quote(str(packaged_configuration()))}/base/*.yml conf/base/"
+
+
 def refuse_earlier_configuration(unknown: Iterable[str]) -> None:
     """Refuse a project whose conf/base was copied from an earlier version of the package.
 
@@ -67,6 +72,6 @@ def refuse_earlier_configuration(unknown: Iterable[str]) -> None:
             "the configuration of the project is that of an earlier version",
             where="conf/base",
             found=f"no {', no '.join(lacking[:SHOWN])}{more}",
-            remedy=f"cp {quote(str(base))}/*.yml conf/base/ brings it up to date; what differs "
-            "from it belongs into conf/local, which stays",
+            remedy=f"{renewing_command()} brings it up to date; what differs from it belongs into "
+            "conf/local, which stays",
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -19,7 +18,7 @@ from electrode_grains.commands.project import Project, open_project
 from electrode_grains.crystal import LaueGroup
 from electrode_grains.ebsd.pseudo_cube import find_pseudo_symmetry, hexagonal_constants
 from electrode_grains.errors import InputError, UserError
-from electrode_grains.shipped import packaged_configuration
+from electrode_grains.shipped import renewing_command
 from electrode_grains.volumes import spacing_notes
 
 if TYPE_CHECKING:
@@ -125,7 +124,7 @@ def settings_issues(project: Project) -> list[ebsd.Issue]:
     ]
     refusals, missing = impossible_settings(project.config, pipelines)
     issues += [ebsd.issue_from("", refusal)._replace(remedy=remedy) for refusal in refusals]
-    remedy = f"cp {quote(str(packaged_configuration()))}/base/*.yml conf/base/ brings it up to date"
+    remedy = f"{renewing_command()} brings it up to date"
     return issues + [ebsd.Issue(key, "", "setting missing", "", "", remedy) for key in missing]
 
 
