@@ -16,9 +16,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
+from benchmarks.specimens import united_grains
 from electrode_grains.alignment import (
     AlignmentSettings,
     LatticeField,
@@ -41,13 +40,11 @@ from electrode_grains.ebsd.orientations import (
     multiply,
     quaternions_from_euler,
 )
-from electrode_grains.ebsd.pseudo_cube import pseudo_cubic
 from electrode_grains.grains import SegmentationSettings, score_labels, segment_grains_with_report
 from electrode_grains.grains.labelling import compact_labels, touching_other_grains
 from electrode_grains.grains.pseudo_symmetry import vote_on_variants
 from electrode_grains.morphometry.orientations import describe_orientations
 from electrode_grains.phantom import VirtualParticle, acquire
-from electrode_grains.phantom.related import neighbours
 from electrode_grains.phantom.settings import AcquisitionSettings, ParticleSettings, ScanSettings
 from electrode_grains.pipelines.acquisition.nodes import grow_particle, scan_particle
 from electrode_grains.pipelines.preprocessing.nodes import (
@@ -198,19 +195,6 @@ def lattice_share(labels: NDArray[np.int32], true: OrientationField) -> NDArray[
     return shares
 
 
-def united(truth: VirtualParticle, acquired: NDArray[np.int32]) -> NDArray[np.int32]:
-    """True grains, those neighbours joined that are one grain under the pseudo-cube: twins too."""
-    field = pseudo_cubic(OrientationField(truth.orientations))
-    one, other = neighbours(truth.labels).T
-    limit = np.radians(SegmentationSettings().merge_misorientation_degrees)
-    alike = field.at(one).misorientation(field.at(other)) < limit
-    size = len(truth.orientations)
-    links = coo_array((np.ones(alike.sum()), (one[alike], other[alike])), shape=(size, size))
-    group = connected_components(links, directed=False)[1].astype(np.int32) + 1
-    group[0] = 0
-    return np.asarray(group[acquired])
-
-
 def measure_flips(patch: float, share: float) -> dict[str, float]:
     """Means over the particles for a share of flipped points, in patches of some pixels or single.
 
@@ -238,7 +222,7 @@ def _flipped(seed: int, scan: AcquisitionSettings) -> dict[str, float]:
     main = np.where(seen.label_stack <= truth.main_grain_count, seen.label_stack, 0)
     acquired = compact_labels(main)[0]
     probability = boundaries(seen.label_stack, np.random.default_rng(seed))
-    joined = united(truth, main)
+    joined = united_grains(truth)[main]
     found, scores = {}, {}
     for choice in ("auto", "on", "off"):
         labels, report = segment_grains_with_report(

@@ -14,13 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from electrode_grains.boundary import normalize_contrast, standardize_channel
+from electrode_grains.ebsd import OrientationField
 from electrode_grains.ebsd.orientations import neighbour_misorientation, quaternions_from_euler
+from electrode_grains.ebsd.pseudo_cube import pseudo_cubic
+from electrode_grains.grains import SegmentationSettings
+from electrode_grains.grains.labelling import joined_groups
 from electrode_grains.phantom import (
     AcquisitionSettings,
     ParticleSettings,
+    VirtualParticle,
     acquire,
     virtual_particle,
 )
+from electrode_grains.phantom.related import neighbours
 
 SHAPE, SPACING, LAUE = (64, 128, 128), (50.0, 50.0, 50.0), "-3m"
 PARTICLE = ParticleSettings()
@@ -66,6 +72,20 @@ class Specimen:
         kept = np.zeros_like(self.classes)
         kept[list(slices)] = self.classes[list(slices)]
         return kept
+
+
+def united_grains(truth: VirtualParticle) -> NDArray[np.int32]:
+    """Group of each true grain, shape (n,), 0 of none.
+
+    Neighbours that are one grain under the pseudo-cube, twins too, are in one group.
+    """
+    field = pseudo_cubic(OrientationField(truth.orientations))
+    one, other = neighbours(truth.labels).T
+    limit = np.radians(SegmentationSettings().merge_misorientation_degrees)
+    alike = field.at(one).misorientation(field.at(other)) < limit
+    group = joined_groups(len(truth.orientations), one[alike], other[alike]) + 1
+    group[0] = 0
+    return group
 
 
 def make_specimen(

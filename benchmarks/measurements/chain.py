@@ -14,19 +14,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from benchmarks.segmentation import SPACING, Case, finished_run, measured, segmented
+from benchmarks.specimens import united_grains
 from electrode_grains.alignment import SliceTransforms, alignment_error, apply_transforms
 from electrode_grains.commands.new_project import ANNOTATIONS, SCANS, NewProject
 from electrode_grains.datasets.volume import VolumeDataset
-from electrode_grains.ebsd import OrientationField
-from electrode_grains.ebsd.pseudo_cube import pseudo_cubic
-from electrode_grains.grains import SegmentationSettings, score_labels
+from electrode_grains.grains import score_labels
 from electrode_grains.morphometry import characterize_grains
 from electrode_grains.phantom import ParticleSettings
-from electrode_grains.phantom.related import neighbours
 from electrode_grains.pipelines.acquisition.nodes import grow_particle
 
 CODE = (
@@ -133,14 +129,7 @@ class Chain:
         """True grains, those neighbours joined that the settings take for one grain."""
         settings = ParticleSettings(seed=self.seed, **self.particle)
         particle, _ = grow_particle(settings)
-        field = pseudo_cubic(OrientationField(particle.orientations))
-        one, other = neighbours(particle.labels).T
-        limit = np.radians(SegmentationSettings().merge_misorientation_degrees)
-        alike = field.at(one).misorientation(field.at(other)) < limit
-        size = len(particle.orientations)
-        links = coo_array((np.ones(alike.sum()), (one[alike], other[alike])), shape=(size, size))
-        group = connected_components(links, directed=False)[1].astype(np.int32) + 1
-        group[0] = 0
+        group = united_grains(particle)
         acquired = _volume(data, "01_raw/acquired_label_stack")
         return apply_transforms(group[acquired], _transforms(data), order=0)
 
