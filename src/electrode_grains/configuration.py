@@ -16,6 +16,7 @@ from yaml import YAMLError
 
 from electrode_grains import __version__
 from electrode_grains.base import setting_refusals
+from electrode_grains.configuration_size import refuse_oversized
 from electrode_grains.errors import SettingsError, UserError
 from electrode_grains.runs import ProjectCode
 from electrode_grains.runs.configuration import RunConfiguration
@@ -49,15 +50,16 @@ class RefusingConfigLoader(OmegaConfigLoader):
         Raises
         ------
         SettingsError
-            If a file cannot be read, or a value in it cannot be resolved.
+            If a file cannot be read or grows too large, or a value in it cannot be resolved.
         """
+        folders = (self.base_env, self.env or self.default_run_env)
+        refuse_oversized(_files_of(Path(self.conf_source, each) for each in folders))
         try:
             return dict(super().__getitem__(key))
         except (KeyError, MissingConfigException, UserError):
             raise
         # What YAML, OmegaConf and Kedro raise over a broken file has no common ancestor.
         except Exception as error:
-            folders = (self.base_env, self.env or self.default_run_env)
             raise _refusal(key, (Path(self.conf_source, each) for each in folders), error) from None
 
 
@@ -247,19 +249,28 @@ def _outermost(
             yield name
 
 
+def _files_of(folders: Iterable[Path]) -> list[Path]:
+    """Configuration files of environments, of each in the order of their names."""
+    return [
+        file
+        for folder in folders
+        for file in sorted(folder.rglob("*"))
+        if file.suffix in FORMATS and file.is_file()
+    ]
+
+
 def _refusal(key: str, folders: Iterable[Path], error: Exception) -> SettingsError:
     """Name the file that is at fault, or else the kind of configuration."""
-    for folder in folders:
-        for file in sorted(file for file in folder.rglob("*") if file.suffix in FORMATS):
-            where, found = _fault_of(file)
-            if where:
-                return SettingsError(
-                    "a configuration file cannot be read",
-                    where=where,
-                    found=found,
-                    expected="YAML or JSON in UTF-8: settings by name, each name once",
-                    remedy="correct it, or take the file of a fresh copy of the project",
-                )
+    for file in _files_of(folders):
+        where, found = _fault_of(file)
+        if where:
+            return SettingsError(
+                "a configuration file cannot be read",
+                where=where,
+                found=found,
+                expected="YAML or JSON in UTF-8: settings by name, each name once",
+                remedy="correct it, or take the file of a fresh copy of the project",
+            )
     return SettingsError(
         "the configuration cannot be put together",
         where=f"{key} in conf",

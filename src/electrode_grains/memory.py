@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -14,6 +12,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from electrode_grains.errors import RunError, UserError
+from electrode_grains.runs.machine import memory_limits
 from electrode_grains.runs.store import DatasetStore
 
 logger = logging.getLogger(__name__)
@@ -27,10 +26,6 @@ BYTES_PER_FEATURE = 170
 TRAINING = "params:boundary_model.training"
 RESIDENT, RESIDENT_WITH_NETWORK = 0.4 * GB, 0.9 * GB
 ADDRESSES, ADDRESSES_WITH_NETWORK = 1.5 * GB, 3.0 * GB
-CONTROL_GROUP = (
-    Path("/sys/fs/cgroup/memory.max"),
-    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-)
 
 
 class MemoryCheck:
@@ -48,7 +43,7 @@ class MemoryCheck:
         if training > growing / 2:
             logger.info("%.1f GB of it for windows of the training", training / GB)
         addresses = ADDRESSES_WITH_NETWORK if with_network else ADDRESSES
-        for what, limit, remedy in limits():
+        for what, limit, remedy in memory_limits():
             wanted = need if what != "address space" else addresses + growing
             if wanted > limit:
                 smaller = " and train with smaller windows" if training > growing / 2 else ""
@@ -71,22 +66,6 @@ def training_bytes(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> in
     voxels = math.prod(-(-size // lattice) * lattice for size in settings.window_shape)
     features = int(settings.base_width) * int(settings.batch_size)
     return int(BYTES_PER_FEATURE * features * voxels)
-
-
-def limits() -> Iterator[tuple[str, float, str]]:
-    """What this process may take at most: of what, how many bytes, and how to raise it."""
-    physical = psutil.virtual_memory().total + psutil.swap_memory().total
-    yield "memory of this machine", physical, "take a larger machine"
-    for file in CONTROL_GROUP:
-        if file.is_file() and (text := file.read_text().strip()).isdecimal():
-            yield "memory of this container", int(text), "give the container more"
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if allowed != resource.RLIM_INFINITY:
-        yield "address space", allowed, "raise the limit (ulimit -v)"
 
 
 def voxels_of(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> int:

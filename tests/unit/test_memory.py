@@ -17,8 +17,9 @@ from electrode_grains.boundary.settings import TrainingSettings
 from electrode_grains.datasets.folders import ScanFolderDataset
 from electrode_grains.datasets.tables import ParquetDataset
 from electrode_grains.ebsd import ReadingOptions
-from electrode_grains.memory import limits, training_bytes, voxels_of
+from electrode_grains.memory import training_bytes, voxels_of
 from electrode_grains.runs import Manifest, manifest_path
+from electrode_grains.runs.machine import memory_limits
 
 
 def _work(*_):
@@ -68,7 +69,7 @@ def test_windows_of_the_training_take_memory_by_their_size_and_the_features():
 
 
 def test_the_memory_of_the_machine_is_a_limit():
-    what, size, _ = next(limits())
+    what, size, _ = next(memory_limits())
     assert what == "memory of this machine"
     assert size > 1e8
 

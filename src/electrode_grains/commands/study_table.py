@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from electrode_grains.configuration_size import refuse_oversized
 from electrode_grains.errors import InputError, SettingsError, UserError
 from electrode_grains.shipped import packaged_configuration
 from electrode_grains.study.settings import StudySettings
@@ -111,8 +112,9 @@ def read_settings(file: Path) -> StudySettings:
     Raises
     ------
     SettingsError
-        If it is no mapping, or a setting in it is misspelt or impossible.
+        If it is no mapping or grows too large, or a setting in it is misspelt or impossible.
     """
+    refuse_oversized([file])
     try:
         content = yaml.safe_load(file.read_text("utf-8")) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from electrode_grains.ebsd.tiff import count_pages, read_page
 from electrode_grains.errors import InputError
-from electrode_grains.grain_maps.grain_map import GrainMap, Spacing, checked_labels
+from electrode_grains.grain_maps.grain_map import GrainMap, Spacing, check_shape, checked_labels
+from electrode_grains.grain_maps.zarr_chunks import check_chunks
 
 NM_PER = {
     "nm": 1.0, "nanometer": 1.0, "nanometre": 1.0, "um": 1e3, "µm": 1e3, "μm": 1e3,
@@ -28,8 +29,8 @@ def read_tiff(path: Path) -> GrainMap:
 
     with tifffile.TiffFile(path) as tiff:
         metadata: Mapping[str, Any] = tiff.imagej_metadata or {}
-        tags = tiff.pages.first.tags
-        resolution = [tags.get(name) for name in ("YResolution", "XResolution")]
+        first = tiff.pages.first
+        resolution = [first.tags.get(name) for name in ("YResolution", "XResolution")]
     count = count_pages(path)
     if int(metadata.get("images", count)) != count:
         raise InputError(
@@ -38,6 +39,7 @@ def read_tiff(path: Path) -> GrainMap:
             found=f"{count} pages, images={metadata['images']}",
             remedy="save it again; it may have been cut short",
         )
+    check_shape((count, *first.shape), first.dtype.itemsize if first.dtype else 1, str(path))
     pages = [read_page(path, page)[0] for page in range(count)]
     labels = checked_labels(np.stack(pages), str(path))
     return GrainMap(labels, _imagej_spacing(metadata, resolution))
@@ -72,7 +74,7 @@ def read_zarr(path: Path) -> GrainMap:
 
     node = zarr.open(str(path), mode="r")
     if isinstance(node, zarr.Array):
-        return GrainMap(checked_labels(_whole(node), str(path)), notes=_unstored(node))
+        return GrainMap(checked_labels(_whole(node, path), str(path)), notes=_unstored(node))
     attributes: dict[str, Any] = node.attrs.asdict()
     described = attributes.get("ome", attributes).get("multiscales")
     if not described:
@@ -94,7 +96,7 @@ def read_zarr(path: Path) -> GrainMap:
     if scale is not None and None not in units:
         steps = [step * unit for step, unit in zip(scale[-3:], units, strict=True) if unit]
         spacing = (steps[0], steps[1], steps[2])
-    return GrainMap(checked_labels(_whole(array), str(path)), spacing, notes=_unstored(array))
+    return GrainMap(checked_labels(_whole(array, path), str(path)), spacing, notes=_unstored(array))
 
 
 def _scale(*described: Mapping[str, Any]) -> list[float] | None:
@@ -121,5 +123,9 @@ def _unstored(array: Any) -> tuple[str, ...]:
     )
 
 
-def _whole(array: Any) -> NDArray[Any]:
+def _whole(array: Any, path: Path) -> NDArray[Any]:
+    """All values, after a look at what the metadata and the chunks declare."""
+    for shape in (array.shape, array.chunks):
+        check_shape(shape, array.dtype.itemsize, str(path))
+    check_chunks(array, path)
     return np.asarray(array[...])

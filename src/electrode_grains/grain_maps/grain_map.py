@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,10 +12,12 @@ from numpy.typing import NDArray
 from skimage import measure
 
 from electrode_grains.errors import InputError
+from electrode_grains.runs.machine import memory_limits
 from electrode_grains.volumes import spacing_notes
 
 Spacing = tuple[float, float, float]
 LARGEST_LABEL = 2**62  # what the types of all formats that follow can hold
+BYTES_PER_VOXEL = 24  # measured: labels, the pieces that they are in, and what checks take
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,40 @@ class GrainMap:
         if given and self.spacing_nm and not np.allclose(given, self.spacing_nm, rtol=0.01):
             notes += (f"voxel size {given} nm is given, the file says {self.spacing_nm}",)
         return replace(self, spacing_nm=spacing, notes=self.notes + notes)
+
+
+def check_shape(shape: Sequence[int], itemsize: int, where: str) -> None:
+    """Refuse a volume that this machine cannot hold, by its header, before anything is read.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Of the values that the header declares.
+    itemsize : int
+        Bytes of a value.
+    where : str
+        File, for the error.
+
+    Raises
+    ------
+    InputError
+        If values and what is computed from them take more memory than there is.
+    """
+    needed = math.prod(map(int, shape)) * (itemsize + BYTES_PER_VOXEL)
+    check_memory(needed, f"shape {tuple(map(int, shape))}", where)
+
+
+def check_memory(needed: int, declared: str, where: str) -> None:
+    """Refuse what takes more bytes than this machine, container or process may have."""
+    for what, limit, remedy in memory_limits():
+        if needed > limit:
+            raise InputError(
+                f"the grain map does not fit into the {what}",
+                where=where,
+                found=f"{declared}, which takes {needed / 1e9:,.1f} GB",
+                expected=f"at most {limit / 1e9:,.1f} GB",
+                remedy=f"{remedy}, or crop the map",
+            )
 
 
 def checked_labels(values: NDArray[Any], where: str) -> NDArray[np.int64]:

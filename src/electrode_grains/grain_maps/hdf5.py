@@ -16,6 +16,7 @@ from electrode_grains.errors import InputError
 from electrode_grains.grain_maps.grain_map import (
     GrainMap,
     Spacing,
+    check_shape,
     checked_labels,
     quaternions_of_rodrigues,
 )
@@ -167,6 +168,7 @@ def _voxels(group: h5py.Group, name: str) -> NDArray[Any]:
             found=f"shape {dataset.shape}, {dataset.id.get_storage_size()} bytes stored",
             remedy="export the file again; it may have been cut short",
         )
+    check_shape(dataset.shape, dataset.dtype.itemsize, dataset.name)
     return np.asarray(dataset[()])
 
 

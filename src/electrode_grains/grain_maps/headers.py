@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from electrode_grains.errors import InputError
 from electrode_grains.grain_maps.arrays import NM_PER
-from electrode_grains.grain_maps.grain_map import GrainMap, Spacing, checked_labels
+from electrode_grains.grain_maps.grain_map import GrainMap, Spacing, check_shape, checked_labels
 
 LONGEST_HEADER = 1 << 16
 META_TYPES = {
@@ -164,6 +164,7 @@ def _voxels(
     shape = tuple(int(size) for size in reversed(sizes))
     if min(shape, default=0) < 1:
         raise _refusal(path, "the size of the volume is impossible", " ".join(sizes)[:60])
+    check_shape(shape, int(kind[1:]), str(path))
     wanted = math.prod(shape) * int(kind[1:])
     if packed != "raw":
         body = inflated(body, wanted, 31 if packed == "gzip" else 15)

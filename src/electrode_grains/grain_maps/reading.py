@@ -8,7 +8,7 @@ from pathlib import Path
 
 from electrode_grains.errors import InputError
 from electrode_grains.grain_maps.arrays import read_npy, read_tiff, read_zarr
-from electrode_grains.grain_maps.grain_map import GrainMap, piece_notes
+from electrode_grains.grain_maps.grain_map import GrainMap, check_memory, piece_notes
 from electrode_grains.grain_maps.hdf5 import read_hdf5
 from electrode_grains.grain_maps.headers import read_meta_image, read_nrrd
 from electrode_grains.grain_maps.vti import read_vti
@@ -50,6 +50,8 @@ def read_grain_map(path: Path) -> GrainMap:
             remedy="save the labels as a TIFF stack",
         )
     try:
+        size = path.stat().st_size
+        check_memory(size, f"a file of {size:,} bytes", str(path))
         found = read(path)
     except InputError as problem:
         if problem.where is not None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from electrode_grains.ebsd.orientations import quaternions_from_euler
 from electrode_grains.errors import InputError
-from electrode_grains.grain_maps.grain_map import GrainMap, checked_labels
+from electrode_grains.grain_maps.grain_map import GrainMap, check_shape, checked_labels
 from electrode_grains.grain_maps.headers import inflated
 
 TYPES = {
@@ -64,6 +64,7 @@ def read_vti(path: Path) -> GrainMap:
             expected=" or ".join(LABELS),
         )
     shape = (sizes[2], sizes[1], sizes[0])
+    check_shape(shape, 0, str(path))
     reader = _Reader(root, appended, raw)
     labels = checked_labels(reader.values(arrays[name], shape), str(path))
     orientations = None

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
+
+CONTROL_GROUP = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
 
 
 def this_machine() -> str:
@@ -30,3 +37,19 @@ def peak_memory() -> int:
         return int(memory.rss)
     scale = 1 if psutil.MACOS else 1024
     return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * scale
+
+
+def memory_limits() -> Iterator[tuple[str, float, str]]:
+    """What this process may take at most: of what, how many bytes, and how to raise it."""
+    physical = psutil.virtual_memory().total + psutil.swap_memory().total
+    yield "memory of this machine", physical, "take a larger machine"
+    for file in CONTROL_GROUP:
+        if file.is_file() and (text := file.read_text().strip()).isdecimal():
+            yield "memory of this container", int(text), "give the container more"
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if allowed != resource.RLIM_INFINITY:
+        yield "address space", allowed, "raise the limit (ulimit -v)"
