@@ -22,6 +22,7 @@ from benchmarks.mutation.trials import BROKEN, PASSED, WRAPPING, Children, run_p
 LONGEST = 2.0  # seconds; longer tests are left out, so that a survivor costs a minute at most
 IMPORTED = ""  # context of what runs while a module is imported
 FIXTURE = "fixture of "  # context of what a fixture runs for all tests of a file
+WAITING = 5.0  # times the limit by the clock: a test whose worker was stopped waits for ever
 SPEEDS = (0.03, 0.2, 1.0)  # seconds: tests of a class stay in the order of their files
 
 
@@ -84,7 +85,8 @@ class _Watch:
         self.failed: list[str] = []
 
     def pytest_collection_finish(self) -> None:
-        signal.signal(signal.SIGPROF, _too_long)
+        for number in (signal.SIGPROF, signal.SIGALRM):
+            signal.signal(number, _too_long)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[Any]:
@@ -93,9 +95,11 @@ class _Watch:
         start = time.process_time()
         if self.limit:
             signal.setitimer(signal.ITIMER_PROF, self.limit)
+            signal.setitimer(signal.ITIMER_REAL, WAITING * self.limit, WAITING * self.limit)
         try:
             return (yield)
         finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
             signal.setitimer(signal.ITIMER_PROF, 0)
             self.seconds[item.nodeid] = time.process_time() - start
 

@@ -468,3 +468,15 @@ def test_what_a_killed_run_left_is_swept(project):
     left.touch()
     project.provenance.remove_leftovers(FLOW.all_outputs())
     assert not left.exists()
+
+
+def test_who_made_a_result_is_asked_once(project, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "electrode_grains.runs.provenance.code_version",
+        lambda folder: asked.append(folder) or {"git.commit": "abc"},
+    )
+    provenance = project.provenance
+    assert provenance.made_by() == {"version": "1", "git.commit": "abc"}
+    assert provenance.made_by() == {"version": "1", "git.commit": "abc"}
+    assert len(asked) == 1

@@ -1,0 +1,188 @@
+"""Which files a dataset has, and what a recorder and the digests make of them."""
+
+import hashlib
+import os
+import resource
+from types import SimpleNamespace
+
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node, Pipeline
+from kedro_datasets.json import JSONDataset
+from kedro_datasets.partitions import PartitionedDataset
+
+from electrode_grains.datasets.results import ResultDataset
+from electrode_grains.errors import RunError
+from electrode_grains.runs import Manifest, content, file_digests, machine, recorder, refuse_if_held
+from electrode_grains.runs.lock import HOLDER, LOCK, one_run
+from electrode_grains.runs.machine import memory_limits
+from electrode_grains.runs.recorder import Cost, RunRecorder, earlier_seconds
+from electrode_grains.runs.store import DatasetStore
+
+
+def work(_):
+    return 1
+
+
+@pytest.fixture
+def store(tmp_path):
+    parts = PartitionedDataset(
+        path=str(tmp_path / "parts"), dataset="json.JSONDataset", filename_suffix=".json"
+    )
+    return DatasetStore(
+        DataCatalog(
+            {
+                "own": ResultDataset(filepath=str(tmp_path / "own.json"), metadata={"a": 1}),
+                "plain": JSONDataset(filepath=str(tmp_path / "plain.json")),
+                "parts": parts,
+                "memory": MemoryDataset(),
+            }
+        )
+    )
+
+
+def test_every_kind_of_dataset_tells_its_files(store, tmp_path):
+    assert store.paths("own") == (tmp_path / "own.json",)
+    assert [path.name for path in store.paths("plain")] == ["plain.json"]
+    assert [path.name for path in store.paths("parts")] == ["parts"]
+    assert store.paths("memory") == store.paths("unknown") == ()
+    assert store.first_path("own") == tmp_path / "own.json"
+
+
+def test_a_dataset_is_there_with_all_its_files(store, tmp_path):
+    assert not any(store.exists(name) for name in ("own", "plain", "memory", "unknown"))
+    (tmp_path / "own.json").write_text("{}")
+    assert store.exists("own")
+    assert not store.exists("plain")
+
+
+def test_a_folder_is_replaced_only_where_it_holds_parts(store, tmp_path):
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "notes.txt").write_text("mine")
+    assert store.replaced_paths("parts") == ()
+    assert store.replaced_paths("own") == ()
+    (tmp_path / "own.json").write_text("{}")
+    assert store.replaced_paths("own") == (tmp_path / "own.json",)
+    single = SimpleNamespace(
+        get=lambda *_, **__: SimpleNamespace(paths=lambda: (tmp_path / "own.json", tmp_path)),
+        exists=lambda _: False,
+    )
+    assert DatasetStore(single).replaced_paths("two") == (tmp_path / "own.json",)
+    single.exists = lambda _: True
+    assert DatasetStore(single).replaced_paths("two") == (tmp_path / "own.json", tmp_path)
+    lacking = (tmp_path / "lost", tmp_path)
+    single.get = lambda *_, **__: SimpleNamespace(paths=lambda: lacking)
+    single.exists = lambda _: False
+    assert DatasetStore(single).replaced_paths("two") == (tmp_path,)
+
+
+def test_options_are_what_shapes_data_not_where_they_lie(store):
+    assert {"filepath", "type"} <= set(store.entry("own"))
+    assert not {"metadata", "filepath"} & set(store.options("own"))
+    assert store.entry("memory") == store.entry("unknown") == {}
+
+
+def test_a_manifest_of_another_dataset_is_none_of_this(store, tmp_path):
+    (tmp_path / "own.json").write_text("{}")
+    files = store.digests("own")
+    assert "unrecorded" in store.integrity_error("own", store.manifest("own"))
+    store.write(Manifest("own", files, None))
+    assert store.integrity_error("own", store.manifest("own")) is None
+    stored = next((tmp_path / ".manifests").glob("own*"))
+    stored.write_text(stored.read_text().replace('"own"', '"other"'))
+    assert store.manifest("own") is None
+    (tmp_path / "own.json").unlink()
+    assert store.integrity_error("own", None) == "own is missing"
+
+
+def test_a_step_costs_what_the_clocks_say(monkeypatch):
+    clock = iter([(100.0, 7.0), (102.34567, 7.98765)])
+    now = []
+    monkeypatch.setattr(recorder.time, "monotonic", lambda: now.append(next(clock)) or now[-1][0])
+    monkeypatch.setattr(recorder, "cpu_seconds", lambda: now[-1][1])
+    monkeypatch.setattr(recorder, "peak_memory", lambda: 3 * 2**20 + 2**19 + 2**17)
+    provenance = SimpleNamespace(store=None, recipes=SimpleNamespace(settings=lambda _: {}))
+    kept = RunRecorder(provenance)
+    node = Node(work, "a", "b", name="step")
+    kept.begin(node)
+    kept.end(node)
+    assert kept._costs == {"step": Cost(2.346, 0.988, 3.6, recorder.this_machine())}
+
+
+def test_times_of_other_machines_are_no_forecast(store, tmp_path):
+    steps = Pipeline([Node(work, "memory", ["own", "plain"], name="step")])
+    assert earlier_seconds(store, steps) == {}
+    here = recorder.this_machine()
+    (tmp_path / "own.json").write_text("{}")
+    store.write(Manifest("own", {}, None, cost={"machine": "another", "seconds": 5}))
+    assert earlier_seconds(store, steps) == {}
+    store.write(Manifest("plain", {}, None, cost={"machine": here, "seconds": 4}))
+    assert earlier_seconds(store, steps) == {"step": 4.0}
+    store.write(Manifest("own", {}, None, cost={"machine": here, "seconds": 3}))
+    assert earlier_seconds(store, steps) == {"step": 3.0}  # the first output that knows
+
+
+def test_a_digest_counts_for_later_where_the_file_was_older_than_a_tick(tmp_path, monkeypatch):
+    written = 1_000_000.0  # a clock that does not move between two changes
+    for name in ("young", "old"):
+        (tmp_path / name).write_text("before")
+    monkeypatch.setattr(content, "_signature", lambda _: (1, 6, int(written * 1e9), 0))
+    later = written + content.TICK
+    for name, now in (("young", later - 0.1), ("old", later + 0.1)):
+        file = tmp_path / name
+        monkeypatch.setattr(content.time, "time", lambda now=now: now)
+        first = file_digests([file])[name]
+        assert first == hashlib.blake2b(b"before", digest_size=20).hexdigest()
+        file.write_text("behind")
+        assert (file_digests([file])[name] == first) is (name == "old")
+
+
+def test_a_change_of_the_times_of_a_file_counts_whichever(tmp_path, monkeypatch):
+    monkeypatch.setattr(content.time, "time", lambda: 1e6 + 1)
+    file = tmp_path / "a"
+    for times in ((int(1e15), 0), (0, int(1e15))):  # of its data, of its entry
+        monkeypatch.setattr(content, "_signature", lambda _, times=times: (1, 6, *times))
+        file.write_text("before")
+        first = file_digests([file])["a"]
+        file.write_text("behind")
+        assert file_digests([file])["a"] != first
+
+
+def test_a_lock_that_cannot_be_read_says_nothing_and_one_that_cannot_be_made_does(tmp_path):
+    (tmp_path / LOCK).mkdir()
+    refuse_if_held(tmp_path)
+    with pytest.raises(RunError, match="cannot be written") as refusal, one_run(tmp_path):
+        pass
+    assert refusal.value.where == str(tmp_path)
+    assert refusal.value.found
+    assert not (tmp_path / HOLDER).exists()
+
+
+def test_the_holder_of_a_lock_is_told_and_gone_with_it(tmp_path):
+    folder = tmp_path / "not" / "there"
+    refuse_if_held(folder)
+    with one_run(folder):
+        with pytest.raises(RunError, match="another run works") as refusal, one_run(folder):
+            pass
+        assert f"process {os.getpid()} " in refusal.value.found
+        (folder / HOLDER).unlink()
+        with pytest.raises(RunError) as refusal:
+            refuse_if_held(folder)
+        assert refusal.value.found == "a run that has just begun"
+    assert list(folder.iterdir()) == []
+
+
+def test_memory_may_be_limited_by_machine_container_and_address_space(tmp_path, monkeypatch):
+    memory = SimpleNamespace(total=5)
+    monkeypatch.setattr(machine.psutil, "virtual_memory", lambda: memory)
+    monkeypatch.setattr(machine.psutil, "swap_memory", lambda: SimpleNamespace(total=2))
+    files = (tmp_path / "max", tmp_path / "bytes", tmp_path / "missing")
+    monkeypatch.setattr(machine, "CONTROL_GROUP", files)
+    files[0].write_text("max\n")
+    files[1].write_text("3\n")
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, 0))
+    assert [limit[:2] for limit in memory_limits()] == [
+        ("memory of this machine", 7), ("memory of this container", 3),
+    ]  # fmt: skip
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (4, 9))
+    assert list(memory_limits())[-1] == ("address space", 4, "raise the limit (ulimit -v)")
