@@ -99,7 +99,7 @@ class Mutant:
         text = (project / self.file).read_text(encoding="utf-8")
         try:
             mutated = ast.parse(self.source(project))
-        except SyntaxError:
+        except (SyntaxError, AttributeError):  # cosmic-ray knows no `except module.Error`
             return False
         return ast.dump(mutated) != ast.dump(ast.parse(text))
 
