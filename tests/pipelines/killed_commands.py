@@ -1,6 +1,7 @@
 """Kill -9 commands at their changes, repeat them, and compare with undisturbed ones.
 
-By hand: python killed_commands.py PROJECT FOLDER KILLS, with a computed project of one's own.
+By hand: python killed_commands.py PROJECT FOLDER KILLS [WORD], with a computed project of one's
+own; a word picks the commands that hold it, such as reporting.
 Prints each kill, and in the end how many files differ from those of undisturbed commands.
 """
 
@@ -31,6 +32,8 @@ COMMANDS = (
     ("preview", "--no-grains", "-o", "OUT/preview.png"),
     ("report", "--rebuild", "--no-open"),
     ("run", "--pipelines", "modelling,reporting", "--force"),
+    ("run", "--pipelines", "modelling", "--force"),
+    ("run", "--pipelines", "reporting", "--force"),
 )  # fmt: skip
 
 
@@ -93,14 +96,15 @@ def kept(place: Path) -> dict[str, bytes]:
     }
 
 
-def main(project: Path, folder: Path, kills: int) -> None:
-    """Kill in turn each command, until as often as wanted."""
+def main(project: Path, folder: Path, kills: int, word: str = "") -> None:
+    """Kill in turn each command that holds a word, until as often as wanted."""
+    commands = [words for words in COMMANDS if not word or word in words]
     load_everything(folder / "unused")
     chance, differing, killed, failures = random.Random(SEED), 0, 0, 0
     number = 0
     references: dict[tuple[str, ...], tuple[dict[str, bytes], int]] = {}
     while killed < kills:
-        words = COMMANDS[number % len(COMMANDS)]
+        words = commands[number % len(commands)]
         number += 1
         if words not in references:
             place = prepare(project, folder / "case")
@@ -127,4 +131,4 @@ def main(project: Path, folder: Path, kills: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:])
