@@ -2,7 +2,8 @@
 
 `python -m benchmarks.soak 100` takes the environment `test`: all steps once, then all but the
 training and the pictures, forced; further words name other pipelines. The first runs compile and
-fill caches; growth is counted from the twentieth run, or the middle, on. Resident memory is what is
+fill caches; growth is counted from the twentieth run, or the middle, on, and told as a slope with
+its standard error too. Resident memory is what is
 left when freed blocks are given back to the system. Allocated is what C code and Python hold of it:
 where that is flat and resident memory grows, blocks in use keep pages of freed ones.
 """
@@ -16,6 +17,8 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+
+import numpy as np
 
 PROJECT = Path(__file__).parents[1]
 ONCE = ["acquisition", "preprocessing", "boundary_model"]
@@ -51,6 +54,19 @@ def memory_mib() -> tuple[float, float]:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20, allocated / 2**20
 
 
+def slope_kib(memory: list[float]) -> tuple[float, float]:
+    """Growth in KiB per run of what is given in MiB for each run, and its standard error.
+
+    Runs follow each other: neighbouring residuals are alike, so that fewer than all count.
+    """
+    runs, kib = np.arange(len(memory)), 1024 * np.array(memory)
+    slope, offset = np.polyfit(runs, kib, 1)
+    left = kib - slope * runs - offset
+    error = np.sqrt((left**2).sum() / (len(runs) - 2) / ((runs - runs.mean()) ** 2).sum())
+    alike = float(np.clip((left[1:] * left[:-1]).sum() / max((left**2).sum(), 1e-9), 0, 0.95))
+    return float(slope), float(error * np.sqrt((1 + alike) / (1 - alike)))
+
+
 def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     again = sys.argv[2:] or AGAIN
@@ -73,13 +89,16 @@ def main() -> None:
         if number in (1, 2, 5) or number % 10 == 0:
             shown = "run {}: {:.1f} MiB, {:.1f} allocated, {} objects, {} handles, {} parts"
             print(shown.format(number, *rows[-1]), flush=True)
-    settled = rows[min(20, (runs + 1) // 2) - 1]
-    growth = [last - first for first, last in zip(settled, rows[-1], strict=True)]
+    settled = rows[min(20, (runs + 1) // 2) - 1 :]
+    growth = [last - first for first, last in zip(settled[0], rows[-1], strict=True)]
     print(
         "growth: {:+.1f} MiB, {:+.1f} allocated, {:+d} objects, {:+d} handles, {:+d} parts".format(
             *growth
         )
     )
+    for what, memory in zip(("resident", "allocated"), zip(*settled, strict=True), strict=False):
+        if len(settled) > 3:
+            print("{}: {:+.1f} ± {:.1f} KiB per run".format(what, *slope_kib(list(memory))))
 
 
 if __name__ == "__main__":

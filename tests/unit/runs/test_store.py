@@ -6,6 +6,7 @@ import resource
 from types import SimpleNamespace
 
 import pytest
+from filelock import FileLock
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from kedro_datasets.json import JSONDataset
@@ -127,8 +128,7 @@ def test_a_digest_counts_for_later_where_the_file_was_older_than_a_tick(tmp_path
     for name in ("young", "old"):
         (tmp_path / name).write_text("before")
     monkeypatch.setattr(content, "_signature", lambda _: (1, 6, int(written * 1e9), 0))
-    later = written + content.TICK
-    for name, now in (("young", later - 0.1), ("old", later + 0.1)):
+    for name, now in (("young", written + 2.4), ("old", written + 2.6)):  # 2 s on FAT
         file = tmp_path / name
         monkeypatch.setattr(content.time, "time", lambda now=now: now)
         first = file_digests([file])[name]
@@ -156,6 +156,23 @@ def test_a_lock_that_cannot_be_read_says_nothing_and_one_that_cannot_be_made_doe
     assert refusal.value.where == str(tmp_path)
     assert refusal.value.found
     assert not (tmp_path / HOLDER).exists()
+
+
+def test_nobody_waits_for_a_lock(tmp_path, monkeypatch):
+    waits = []
+    acquire = FileLock.acquire
+
+    def counted(lock, *, timeout):
+        waits.append(timeout)
+        return acquire(lock, timeout=timeout)
+
+    monkeypatch.setattr(FileLock, "acquire", counted)
+    with one_run(tmp_path):
+        with pytest.raises(RunError), one_run(tmp_path):
+            pass
+        with pytest.raises(RunError):
+            refuse_if_held(tmp_path)
+    assert waits == [0, 0, 0]
 
 
 def test_the_holder_of_a_lock_is_told_and_gone_with_it(tmp_path):
