@@ -98,7 +98,7 @@ def main(files: list[str]) -> None:
             f"{name:30s} {values[0]:.2f} {values[1]:.2f} {errors[0]['raw_rms_px']:.2f}", flush=True
         )
     print("particles with a seam: what was done to the slices, what was found")
-    named = counted = false = 0
+    named = counted = false = single = copied = 0
     for seed in UNSEEN:
         stack = scan(seed)[0]
         false += bool(seams_of(estimate_transforms(stack)))
@@ -113,8 +113,15 @@ def main(files: list[str]) -> None:
         gap = seams_of(estimate_transforms(np.delete(stack, range(SEAM, SEAM + lost), axis=0)))
         about = int(gap[SEAM].split()[1]) if "missing" in gap.get(SEAM, "") else 0
         counted += abs(about - lost) <= 1 and about > 0
-        print(f"{seed:2d} {symmetry} {right} | {lost} lost, {gap}", flush=True)
-    print(f"named {named}, counted within one {counted}, false alarms {false} of {len(UNSEEN)}")
+        one = seams_of(estimate_transforms(np.delete(stack, SEAM, axis=0)))
+        single += "missing" in one.get(SEAM, "")
+        again = seams_of(estimate_transforms(np.insert(stack, SEAM, stack[SEAM - 1], axis=0)))
+        copied += "repeats" in again.get(SEAM, "")
+        print(f"{seed:2d} {symmetry} {right} | {lost} lost, {gap} | one lost {one}", flush=True)
+    print(
+        f"named {named}, counted within one {counted}, one lost slice {single}, copies {copied}, "
+        f"false alarms {false} of {len(UNSEEN)}"
+    )
 
 
 if __name__ == "__main__":

@@ -236,10 +236,20 @@ def turn_by_lattice(
     return turned, turns
 
 
-def step_agreement(field: LatticeField, matches: Sequence[Match]) -> NDArray[np.float64]:
-    """Agreement of orientations over each slice's step, NaN for the first, shape (n,)."""
-    steps = [agreement(field, m.reference, z, m.step) for z, m in enumerate(matches) if z]
-    return np.array([np.nan, *steps])
+def step_changes(
+    field: LatticeField, matches: Sequence[Match]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Share of points whose orientation changes over each slice's step, and over the last two.
+
+    Both of shape (n,); NaN where there is no such step.
+    """
+    single, double = np.full((2, len(matches)), np.nan)
+    for z, match in enumerate(matches):
+        if z:
+            single[z] = 1 - agreement(field, match.reference, z, match.step)
+        if z > 1 and match.reference == z - 1 and matches[z - 1].reference == z - 2:
+            double[z] = 1 - agreement(field, z - 2, z, match.step @ matches[z - 1].step)
+    return single, double
 
 
 def witness(field: LatticeField, matrices: NDArray[np.float64]) -> tuple[float, float, float]:

@@ -14,7 +14,7 @@ from electrode_grains.alignment.evidence import AGAINST, Evidence, LatticeTurns,
 from electrode_grains.alignment.fixed_lines import without_fixed_lines
 from electrode_grains.alignment.lattice import (
     LatticeField,
-    step_agreement,
+    step_changes,
     turn_by_lattice,
     witness,
 )
@@ -33,7 +33,7 @@ from electrode_grains.alignment.pairs import (
     prepare_slices,
 )
 from electrode_grains.alignment.precision import step_errors
-from electrode_grains.alignment.seams import find_seams, seam_warnings
+from electrode_grains.alignment.seams import find_seams, seam_warnings, step_excess
 from electrode_grains.alignment.settings import AlignmentSettings, Mode
 from electrode_grains.alignment.strain import (
     accumulated,
@@ -242,7 +242,7 @@ def _flag_seams(
 ) -> list[Match]:
     """Matches whose slices carry the warnings of the seams before them."""
     flagged = list(matches)
-    known = None if lattice is None else step_agreement(lattice, matches)
+    known = None if lattice is None else step_excess(*step_changes(lattice, matches))
     seams = [
         s for s in find_seams(slices, matches, known) if s.symmetry or not strains[s.slice].any()
     ]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from electrode_grains.alignment.matching import Match, Slices
-from electrode_grains.alignment.pairs import register_pair
+from electrode_grains.alignment.pairs import correlation, register_pair
 from electrode_grains.alignment.symmetries import (
     WORDS,
     Symmetry,
@@ -27,13 +27,20 @@ LEAST_AROUND = 4
 # nothing is lost, since slices differ in thickness; 1.0 to 2.6 for one lost slice, 2.1 and more
 # for several.
 SUSPECT_SIGMAS, LEAST_SIGMA, WORSE = 2.5, 0.003, 2.0
-REPEATED_SIGMAS = 5.0  # by which a step is better than those beside it
-DISAGREEING_SIGMAS = 5.0  # of the share of points that agree
+# Excess of a step in slice spacings, see `step_excess`. Depths that scatter by 15 % of a spacing
+# make a step seem so long in one of thirteen sound stacks of 32 slices: docs/alignment.md has the
+# curve. Over one that only looks different orientations change as usual.
+LONG, CHANGED = 0.9, 0.4
+# Where the excess of all steps scatters by more, a spacing is not resolved: .2 to .4 on virtual
+# particles, .8 on the stack of iron.
+RESOLVED = 0.45
+# A copy of a slice lacks nothing to be that slice; what was scanned twice differs by noise.
+COPIED, TWICE = 0.1, -0.6
+REPEATS = -1.0  # slices missing before one that repeats the one before
 # A symmetry restores at least so much of the drop.
 RESTORED = 0.6
 FARTHEST = 8  # slices apart, of the curve of correlation over distance
 LEAST_MISSING = 0.6  # of a slice spacing, more than the usual one
-DOUBLED = 0.5  # of what the steps beside it lack to 1
 
 
 @dataclass(frozen=True)
@@ -84,24 +91,32 @@ def seam_warnings(seams: Sequence[Seam]) -> dict[int, str]:
             count = max(1, round(seam.missing))
             amount = f"{count} slice{'s' * (count > 1)}{' or more' * (count > FARTHEST - 3)}"
             warnings[seam.slice] = (
-                f"about {amount} missing before it ({numbers}): name the slices that are lost, or "
-                "depths beyond it are too small"
+                f"about {amount} missing before it ({numbers}): if so, depths beyond it are "
+                "too small; give them in depths.csv beside the scans, or, where the numbers of the "
+                "slices leave it out, name it in missing_slices"
             )
     return warnings
 
 
 def find_seams(
-    slices: Slices, matches: Sequence[Match], agreement: NDArray[np.float64] | None = None
+    slices: Slices, matches: Sequence[Match], changes: NDArray[np.float64] | None = None
 ) -> list[Seam]:
     """Steps over which the correlation falls out of line, with the likeliest reason.
+
+    Parameters
+    ----------
+    slices : Slices
+    matches : sequence of Match
+    changes : ndarray of float64, shape (n,), optional
+        `step_excess` of orientations; NaN where it is unknown.
 
     Notes
     -----
     A step is judged by the two beside it, against how such differences scatter up to eight
-    slices away. Of a suspicious one, the seven turns and mirror images of the window are tried;
-    if none restores the correlation, its decay with distance on both sides of the seam tells how
-    far apart the slices are: four pairs across the seam are compared with the curve. Where
-    orientations agree over the step as usual (`agreement`, shape (n,)), only the brightness
+    slices away, and by its excess over all steps so near. Of a suspicious one, the seven turns and
+    mirror images of the window are tried; if none restores the correlation, its decay with distance
+    on both sides of the seam tells how far apart the slices are: four pairs across the seam are
+    compared with the curve. Where orientations change over the step as usual, only the brightness
     changed.
     """
     steps = _correlations(slices, matches)
@@ -110,6 +125,9 @@ def find_seams(
         for z in steps
         if z - 1 in steps and z + 1 in steps
     }
+    excess = _image_excess(slices, steps, len(matches))
+    changed = excess if changes is None else np.where(np.isnan(changes), excess, changes)
+    resolved = _resolves_spacings(excess)
     seams = []
     for z, bend in bends.items():
         near = [bends[k] for k in range(z - REACH, z + REACH + 1) if k in bends and k != z]
@@ -120,22 +138,73 @@ def find_seams(
         usual = steps[z] - bend
         seam = Seam(z, steps[z], usual)
         falls = bend < -SUSPECT_SIGMAS * sigma and 1 - steps[z] > WORSE * (1 - usual)
-        if falls and (agreement is None or _disagrees(agreement, z)):
-            explained = _explain_drop(slices, steps, seam)
+        long = float(excess[z]) if resolved else 0.0
+        if (falls or long > LONG) and not changed[z] < CHANGED:
+            explained = _explain_drop(slices, steps, seam, long)
             seams += [explained] if explained else []
-        # Beside a seam one of the neighbours is as usual.
-        beside = max(steps[z - 1], steps[z + 1])
-        if bend > REPEATED_SIGMAS * sigma and 1 - steps[z] < DOUBLED * (1 - beside):
-            seams.append(replace(seam, missing=-1.0))
-    return seams
+        twice = resolved and (excess[z] + changed[z]) / 2 < TWICE
+        if twice or 1 - steps[z] < COPIED * (1 - usual):
+            seams.append(replace(seam, missing=REPEATS))
+    # The steps beside a repeated slice look poor beside it.
+    beside = {seam.slice + k for seam in seams if seam.missing == REPEATS for k in (-1, 1)}
+    return [s for s in seams if s.missing in (None, REPEATS) or s.slice not in beside]
 
 
-def _disagrees(agreement: NDArray[np.float64], z: int) -> bool:
-    """Whether orientations, too, agree less over a step than over those around it."""
-    near = np.delete(agreement, z)[max(0, z - REACH) : z + REACH]
-    usual = float(np.nanmedian(near))
-    sigma = MAD_TO_SIGMA * float(np.nanmedian(np.abs(near - usual)))
-    return not agreement[z] > usual - max(DISAGREEING_SIGMAS * sigma, LEAST_SIGMA)
+def step_excess(single: NDArray[np.float64], double: NDArray[np.float64]) -> NDArray[np.float64]:
+    r"""How much longer steps are than those around them, in slice spacings.
+
+    Parameters
+    ----------
+    single, double : ndarray of float64, shape (n,)
+        How far each slice is from being the one before it, and the one before that: 1 less a
+        correlation, or the share of points that change. NaN where unknown.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        About 1 over one lost slice, about -1 where a slice repeats the one before.
+
+    Notes
+    -----
+    :math:`(d_1(z) - \tilde d_1) / (\tilde d_2 - \tilde d_1)`, medians over the steps up to eight
+    slices away: noise adds the same to both distances, and what grows by a spacing is the unit.
+
+    Examples
+    --------
+    >>> depth = np.array([0, 1, 2, 3, 5, 6, 7, 8, 9.0])
+    >>> single, double = np.full((2, 9), np.nan)
+    >>> single[1:], double[2:] = 0.25 + depth[1:] - depth[:-1], 0.25 + depth[2:] - depth[:-2]
+    >>> step_excess(single, double).round(3).tolist()[1:]
+    [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]
+    """
+    excess = np.full(len(single), np.nan)
+    for z in range(1, len(single)):
+        around = slice(max(1, z - REACH), z + REACH + 1)
+        others = np.delete(single, z)[max(1, z - REACH) : z + REACH]
+        if np.isfinite(others).sum() >= LEAST_AROUND and np.isfinite(double[around]).any():
+            usual = float(np.nanmedian(others))
+            spacing = float(np.nanmedian(double[around])) - usual
+            excess[z] = (single[z] - usual) / spacing if spacing > 0 else np.nan
+    return excess
+
+
+def _resolves_spacings(excess: NDArray[np.float64]) -> bool:
+    """Whether steps scatter little enough, so that one of two spacings stands out."""
+    known = excess[np.isfinite(excess)]
+    scatter = np.abs(known - np.median(known)) if known.size else np.array([np.inf])
+    return bool(MAD_TO_SIGMA * np.median(scatter) < RESOLVED)
+
+
+def _image_excess(slices: Slices, steps: Mapping[int, float], count: int) -> NDArray[np.float64]:
+    """Excess of steps by the correlation, over double steps where two steps lead."""
+    single, double = np.full((2, count), np.nan)
+    for z, correlated in steps.items():
+        single[z] = 1 - correlated
+        first, second = slices.pair(z - 2, z - 1) if z - 1 in steps else None, slices.pair(z - 1, z)
+        reference, moving = slices.images[z - 2], slices.images[z]
+        if first and second and reference is not None and moving is not None:
+            double[z] = 1 - correlation(reference, moving, second.step @ first.step)
+    return step_excess(single, double)
 
 
 def _correlations(slices: Slices, matches: Sequence[Match]) -> dict[int, float]:
@@ -148,7 +217,9 @@ def _correlations(slices: Slices, matches: Sequence[Match]) -> dict[int, float]:
     return known
 
 
-def _explain_drop(slices: Slices, steps: Mapping[int, float], seam: Seam) -> Seam | None:
+def _explain_drop(
+    slices: Slices, steps: Mapping[int, float], seam: Seam, excess: float
+) -> Seam | None:
     """The likeliest reason for a drop of the correlation; None for a mere fluctuation."""
     reference, moving = slices.images[seam.slice - 1], slices.images[seam.slice]
     if reference is None or moving is None:
@@ -162,9 +233,9 @@ def _explain_drop(slices: Slices, steps: Mapping[int, float], seam: Seam) -> Sea
     if trials[best] - seam.correlation > RESTORED * drop:
         return replace(seam, symmetry=best)
     distance = _distance(slices, seam.slice, _decay(slices, steps, seam.slice))
-    if distance is None or distance - 1 < LEAST_MISSING:
-        return None
-    return replace(seam, missing=distance - 1)
+    if distance is not None and distance - 1 >= LEAST_MISSING:
+        return replace(seam, missing=distance - 1)
+    return replace(seam, missing=min(excess, FARTHEST)) if excess > LONG else None
 
 
 def _registered(slices: Slices, first: int, second: int) -> float:

@@ -7,6 +7,7 @@ import pytest
 from benchmarks.cells import cells, shifted
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from electrode_grains.alignment import (
@@ -15,6 +16,9 @@ from electrode_grains.alignment import (
     estimate_transforms,
     rotate_orientations,
 )
+from electrode_grains.alignment.matching import Slices, match_neighbours
+from electrode_grains.alignment.pairs import prepare_slices
+from electrode_grains.alignment.seams import find_seams, step_excess
 from electrode_grains.alignment.symmetries import (
     SYMMETRIES,
     TurnedSlices,
@@ -83,6 +87,45 @@ def test_missing_slices_are_counted_within_one(sound, missing):
     counted = int(flags[SEAM][0].split()[1])
     assert "missing" in flags[SEAM][0]
     assert abs(counted - missing) <= 1
+
+
+def test_a_copied_slice_is_named_and_not_its_neighbours(sound):
+    flags = estimate_transforms(np.insert(sound, SEAM, sound[SEAM - 1], axis=0)).flags
+    assert [z for z, told in enumerate(flags) if told] == [SEAM]
+    assert "repeats the slice before" in flags[SEAM][0]
+
+
+def test_orientations_that_stay_clear_a_slice_that_looks_different(sound):
+    lost = np.delete(sound, range(SEAM, SEAM + 3), axis=0)
+    slices = Slices(prepare_slices(lost, 0.6, True), "rigid_body", True, 0.1, (31.5, 31.5))
+    matches = match_neighbours(slices, lambda done, total: None)
+    changes = np.zeros(len(lost))
+
+    assert [seam.slice for seam in find_seams(slices, matches)] == [SEAM]
+    assert find_seams(slices, matches, changes) == []
+    changes[SEAM] = 2.0
+    assert [seam.slice for seam in find_seams(slices, matches, changes)] == [SEAM]
+
+
+@given(st.floats(0, 5), st.floats(0.1, 10), st.floats(0, 4), st.integers(3, 20))
+def test_an_excess_counts_spacings_whatever_noise_and_contrast(noise, contrast, lost, at):
+    depth = np.arange(24.0) + lost * (np.arange(24) >= at)
+    single, double = np.full((2, 24), np.nan)
+    single[1:] = noise + contrast * np.diff(depth)
+    double[2:] = noise + contrast * (depth[2:] - depth[:-2])
+
+    excess = step_excess(single, double)[1:]
+
+    np.testing.assert_allclose(excess, np.where(np.arange(1, 24) == at, lost, 0), atol=1e-9)
+
+
+def test_steps_that_scatter_by_a_spacing_name_no_single_lost_slice():
+    # Columns of noise: no slice resembles another more than the next but one does.
+    noise = ndimage.gaussian_filter(np.random.default_rng(5).normal(size=(30, 48, 48)), (0.3, 2, 2))
+    shared = ndimage.gaussian_filter(np.random.default_rng(6).normal(size=(48, 48)), 2)
+    assert not any("missing" in flag for flags in estimate_transforms(
+        shared / shared.std() + noise / noise.std() * 0.7
+    ).flags for flag in flags)  # fmt: skip
 
 
 def test_a_strict_alignment_refuses_a_seam(sound):
