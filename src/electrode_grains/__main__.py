@@ -1,4 +1,4 @@
-"""Run the project as `electrode-grains` or `python -m electrode_grains`."""
+"""`python -m electrode_grains`: a pipeline, or with a first word a command of `electrode-grains`."""
 
 from __future__ import annotations
 
@@ -19,4 +19,8 @@ def main(*args: Any, **kwargs: Any) -> Any:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] and not sys.argv[1].startswith("-"):
+        from electrode_grains.commands import main as command
+
+        command(prog_name="python -m electrode_grains")
     main()

@@ -41,6 +41,20 @@ def test_a_demo_is_a_project_that_can_be_checked_and_is_not_written_twice(comman
     assert "is a project already" in refused.output
 
 
+def test_the_package_runs_as_a_module_with_a_command_or_with_the_options_of_kedro_run(tmp_path):
+    def run(*words):
+        return subprocess.run(
+            [sys.executable, "-m", "electrode_grains", *words],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    refused = run("check", "nowhere")
+    assert refused.returncode == 2
+    assert "nowhere" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert "--pipelines" in run("--help").stdout
+
+
 @pytest.mark.parametrize("shape", ["8,48,48", "16,48", "a,b,c", "-1,99,99"])
 def test_a_window_that_holds_no_particle_is_refused(command, tmp_path, shape):
     done = command("demo", tmp_path / "try", f"--shape={shape}")
