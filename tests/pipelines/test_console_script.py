@@ -122,7 +122,8 @@ def test_a_particle_does_not_differ_from_itself(on_demo, demo, tmp_path):
     marginal = compared[compared["kind"] == "marginal"]
     assert len(marginal) == 4
     assert (marginal["effect"] == 0.5).all()
-    assert "0 of 10 subjects differ" in done.stdout
+    assert "0 of 10 comparisons differ" in done.stdout
+    assert "Equivalent diameter d / nm ~ Sphericity s" in done.stdout
 
 
 def test_every_command_refuses_results_of_other_scans_or_leaves_them_out(on, demo, tmp_path):

@@ -16,6 +16,7 @@ from electrode_grains.commands import Command
 from electrode_grains.commands.console import echo, show_table
 from electrode_grains.commands.outputs import refuse_existing
 from electrode_grains.commands.project import Project, find_project, open_project, project_options
+from electrode_grains.descriptors import DESCRIPTORS
 from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.runs import Manifest, changed_files, file_digests, manifest_path
 from electrode_grains.runs.writing import atomic_write
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 DATASET = "grain_table"
 TABLE = Path("07_model_output") / "grain_table.parquet"
-SHOWN = ("subject", "value_first", "value_second", "effect", "effect_low", "effect_high",
+SHOWN = ("value_first", "value_second", "effect", "effect_low", "effect_high",
          "adjusted_p_value")  # fmt: skip
 
 
@@ -84,16 +85,28 @@ def command(
     show_table(
         "\nB against A",
         ("", "A", "B", "effect", "from", "to", "adjusted p"),
-        [[row[name] for name in SHOWN] for _, row in compared.iterrows()],
+        [
+            [_in_words(row["subject"]), *(row[name] for name in SHOWN)]
+            for _, row in compared.iterrows()
+        ],
     )
     different = int((compared["adjusted_p_value"] < 0.05).sum())
-    echo(f"\n{different} of {len(compared)} subjects differ at the 5 % level")
+    echo(f"\n{different} of {len(compared)} comparisons differ at the 5 % level")
+    echo("A, B: mean, of a pair (~) Kendall's tau; effect: probability that a grain of B exceeds")
+    echo("one of A, .5 if equal; of a pair tau of B less that of A; from, to: its 95 % interval")
     if output is not None:
         with atomic_write(output) as (partial,):
             if output.suffix == ".csv":
                 datasets.spreadsheet_safe(compared).to_csv(partial, index=False)
             else:
                 compared.to_parquet(partial, index=False)
+
+
+def _in_words(subject: str) -> str:
+    """Name a column, or two joined by a tilde, as prose does, with the unit."""
+    known = (DESCRIPTORS.get(name) for name in subject.split(" ~ "))
+    titles = [column.plain_axis if column else "" for column in known]
+    return " ~ ".join(titles) if all(titles) else subject
 
 
 def compare_tables(
