@@ -94,11 +94,10 @@ mutants: $(TEST_STAMP) ## faults put into readers, morphometry and fits: do the 
 	$(BIN)/python -m benchmarks.mutation
 
 viz: $(STAMP) ## the flow in kedro-viz, on 127.0.0.1
-	$(BIN)/python -m electrode_grains.flow_page demo
+	$(BIN)/electrode-grains flow --env demo
 
 mlflow: $(STAMP) ## the experiments in MLflow, on 127.0.0.1
-	@$(BIN)/python -m electrode_grains.tracking sqlite:///mlflow.db http://127.0.0.1:5000
-	$(BIN)/mlflow server --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000
+	$(BIN)/electrode-grains experiments --env demo
 
 lock: ## renew constraints.txt from the ranges of pyproject.toml
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock

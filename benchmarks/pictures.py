@@ -55,8 +55,8 @@ def suspect(folder: Path) -> Path:
 
 
 def flow(target: Path) -> Path:
-    """Picture of the flow as `make viz` shows it."""
-    words = ("-m", "electrode_grains.flow_page", "demo", str(PORT))
+    """Picture of the flow as `electrode-grains flow` shows it."""
+    words = ("-m", "electrode_grains", "flow", "--env", "demo", "--port", str(PORT))
     with subprocess.Popen([sys.executable, *words], cwd=PROJECT, stdout=subprocess.DEVNULL) as page:
         try:
             end = time.monotonic() + PATIENCE

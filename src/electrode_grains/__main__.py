@@ -1,4 +1,4 @@
-"""`python -m electrode_grains`: a pipeline, or with a first word a command of `electrode-grains`."""
+"""`python -m electrode_grains`: a pipeline, or with a first word that command."""
 
 from __future__ import annotations
 

@@ -1,14 +1,12 @@
 """The flow in kedro-viz, which changes nothing and answers to this machine alone.
 
-`make viz`, or ``python -m electrode_grains.flow_page [ENVIRONMENT] [PORT]`` in the folder of a
-project. `kedro viz run` takes any Host header, by which a page of the web can reach it under a
-name of its own, and has an endpoint that writes files. Here steps stand in their pipelines, which
-open at a click; for runs they keep their short names.
+`electrode-grains flow` serves it. `kedro viz run` takes any Host header, by which a page of the web
+can reach it under a name of its own, and has an endpoint that writes files. Here steps stand in
+their pipelines, which open at a click; for runs they keep their short names.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -66,8 +64,8 @@ def grouped(pipelines: Mapping[str, Pipeline]) -> dict[str, Pipeline]:
     return shown
 
 
-def serve(environment: str | None, port: int = PORT) -> None:
-    """Show the flow of the project in the current folder until Ctrl-C."""
+def serve(project: Path, environment: str | None, port: int = PORT) -> None:
+    """Show the flow of a project until a signal ends it."""
     from kedro_viz import server
     from kedro_viz.api import apps
 
@@ -76,16 +74,10 @@ def serve(environment: str | None, port: int = PORT) -> None:
     server.populate_data = lambda access, catalog, pipelines, extras: populate(
         access, catalog, grouped(pipelines), extras
     )
-    sys.stdout.write(f"the flow is on http://{HOST}:{port} in a moment; Ctrl-C ends it\n")
-    sys.stdout.flush()
     server.run_server(
         host=HOST,
         port=port,
         env=environment,
-        project_path=str(Path.cwd()),
+        project_path=str(project),
         package_name=__package__,
     )
-
-
-if __name__ == "__main__":
-    serve(sys.argv[1] if len(sys.argv) > 1 else None, *map(int, sys.argv[2:3]))

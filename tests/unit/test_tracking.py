@@ -14,6 +14,7 @@ from kedro.pipeline import Pipeline, node
 
 from electrode_grains import hooks, tracking
 from electrode_grains.errors import SettingsError
+from electrode_grains.tracking import views
 
 SCORES = {"loss": 0.5, "undefined": float("nan"), "text": "no number"}
 
@@ -122,7 +123,7 @@ def test_a_network_of_a_run_without_one_is_refused(tracker):
 def test_without_a_tracker_epochs_are_logged_nowhere():
     tracking.close_tracker()
     tracking.log_epoch({"loss": 1.0}, 0)
-    assert tracking.current_run_ids() == {}
+    assert tracking.provenance()["mlflow_runs"] == {}
 
 
 @pytest.mark.parametrize(("candidates", "logged"), [("all", 3), ("winners", 2)])
@@ -179,17 +180,17 @@ def test_each_experiment_gets_its_columns_and_an_address(tracker, capsys):
     paths = tracking.save_views(tracker.client)
 
     found = tracker.client.get_experiment_by_name("boundary_model")
-    state = json.loads(found.tags[tracking.VIEW_TAG + tracking.VIEW_KEY])
+    state = json.loads(found.tags[views.VIEW_TAG + views.VIEW_KEY])
     assert "metrics.`mean.boundary_f1`" in state["selectedColumns"]
     assert {chart["type"] for chart in state["compareRunCharts"]} == {"LINE", "BAR"}
     assert set(paths) == {"boundary_model", "boundary_model in charts"}
     assert all(f"/experiments/{found.experiment_id}/" in path for path in paths.values())
 
 
-def test_a_store_without_runs_says_so(tmp_path, capsys):
-    tracking.print_views(f"sqlite:///{tmp_path / 'new.db'}", "http://127.0.0.1:5000")
-
-    assert capsys.readouterr().out == "no run yet: kedro run makes one\n"
+def test_a_store_without_runs_has_no_addresses(tmp_path):
+    settings = tracking.TrackingSettings(tracking_uri="sqlite:///new.db")
+    assert tracking.addresses(settings, tmp_path, "http://127.0.0.1:5000") == {}
+    assert (tmp_path / "new.db").exists()  # for the page to open
 
 
 @pytest.mark.parametrize("commits", [20, 60])

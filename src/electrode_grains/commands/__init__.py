@@ -33,6 +33,8 @@ COMMANDS = {
     "run": "Compute: the same as kedro run.",
     "proofread": "List likely segmentation errors; record corrections.",
     "report": "Open the report, or rebuild it.",
+    "flow": "Show steps and data in kedro-viz.",
+    "experiments": "Show runs, trainings and fits in MLflow.",
     "export": "Write grains for ParaView, ImageJ, DREAM.3D, meshes.",
     "compare": "Compare the grains of two particles.",
     "study": "Compute, pool and compare many particles.",

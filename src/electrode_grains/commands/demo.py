@@ -22,8 +22,8 @@ STEPS = (
     "`kedro run` computes everything; `electrode-grains report` opens the report.",
     "Training is kept short here: `boundary_model` in `conf/local/parameters.yml`; without these "
     "lines the network learns as long as from your own slices.",
-    "`electrode-grains settings` shows what can be changed, `python -m "
-    "electrode_grains.flow_page` the flow.",
+    "`electrode-grains settings` shows what can be changed, `electrode-grains flow` the steps, "
+    "`electrode-grains experiments` the runs.",
     "Another particle: change `acquisition.particle.seed` in `conf/local/parameters.yml`, then "
     "`kedro run --pipelines demo`.",
 )

@@ -157,7 +157,8 @@ def inside(own, monkeypatch, tmp_path):
 def test_no_door_is_left_out(project, monkeypatch):
     monkeypatch.setattr("electrode_grains.pipeline_registry.PROJECT", project)  # a virtual one
     assert set(PIPELINES) == set(register_pipelines())
-    assert {words[0] for words in COMMANDS} | {"run"} == set(main.list_commands(None))
+    served = {"flow", "experiments"}  # see test_served_pages.py
+    assert {words[0] for words in COMMANDS} | {"run"} | served == set(main.list_commands(None))
 
 
 @pytest.mark.parametrize(

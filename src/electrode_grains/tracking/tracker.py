@@ -1,37 +1,34 @@
-"""Experiments in MLflow: what was run, with which parameters, and how well it did.
+"""Runs in MLflow: what was run, with which parameters, and how well it did.
 
-Only this module and `hooks` know MLflow. One pipeline run opens one MLflow run in each
-experiment it contributes to; candidates of a model comparison are nested below it.
+One pipeline run opens one MLflow run in each experiment it contributes to; candidates of a model
+comparison are nested below it.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import platform
 import socket
-import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import psutil
-from filelock import FileLock
-from pydantic import BaseModel
 
 from electrode_grains import __version__
 from electrode_grains.errors import SettingsError
 from electrode_grains.runs import code_version
 from electrode_grains.runs.machine import peak_memory
-from electrode_grains.runs.writing import atomic_write, with_filename
+from electrode_grains.runs.writing import with_filename
 from electrode_grains.text import printable
 from electrode_grains.threads import available_cores
+from electrode_grains.tracking.store import TrackingSettings, make_store, store_address
+from electrode_grains.tracking.views import VIEWS
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -40,24 +37,7 @@ HOST_TAG, PROCESS_TAG = "electrode_grains.host", "electrode_grains.process"
 PARENT_TAG, NAME_TAG = "mlflow.parentRunId", "mlflow.runName"
 CLOCK_SECONDS = 2.0  # by which the clocks of a run and of its process may differ
 PARAMETER_LENGTH = 500
-SQLITE = "sqlite:///"
-SQLITE_PATH_BYTES = 500  # SQLite takes 512, the journal's suffix included
-# A view of the table of runs that MLflow's page opens by its key; see `save_views`.
-VIEW_KEY, VIEW_TAG = "electrode_grains", "mlflow.sharedViewState."
 _START = time.monotonic()
-
-
-class TrackingSettings(BaseModel, frozen=True, extra="forbid"):
-    """Content of `mlflow.yml`.
-
-    `candidates` says which families of a comparison are logged as nested runs: all of them,
-    or the winners only, which is quick on slow disks.
-    """
-
-    enabled: bool = True
-    candidates: Literal["all", "winners"] = "all"
-    tracking_uri: str = "sqlite:///mlflow.db"
-    artifact_root: str = "mlruns"
 
 
 @dataclass(frozen=True)
@@ -280,157 +260,6 @@ def log_study(
     close_tracker()
 
 
-@dataclass(frozen=True)
-class RunsView:
-    """What the table of runs of an experiment shows at first sight."""
-
-    columns: tuple[str, ...]
-    order_by: str = "attributes.start_time"
-    ascending: bool = False
-    search: str = ""
-    curves: tuple[str, ...] = ()
-    bars: tuple[str, ...] = ()
-
-    def state(self) -> str:
-        """Write the view as MLflow's page reads it."""
-        kinds = [*((name, "LINE") for name in self.curves), *((name, "BAR") for name in self.bars)]
-        state: dict[str, Any] = {
-            "searchFilter": self.search,
-            "orderByKey": self.order_by,
-            "orderByAsc": self.ascending,
-            "selectedColumns": list(self.columns),
-        }
-        if kinds:
-            state["compareRunCharts"] = [_chart(name, kind) for name, kind in kinds]
-            state["compareRunSections"] = [
-                {"uuid": kind, "name": name, "display": True, "isReordered": True}
-                for kind, name in (("LINE", "Over the epochs"), ("BAR", "In the end"))
-            ]
-        return json.dumps(state)
-
-
-def _chart(metric: str, kind: str) -> dict[str, Any]:
-    curve = {
-        "xAxisKey": "step",
-        "scaleType": "linear",
-        "xAxisScaleType": "linear",
-        "yAxisKey": "metric",
-        "selectedMetricKeys": [metric],
-        "lineSmoothness": 0,
-    }
-    return {
-        "type": kind,
-        "uuid": f"{kind} {metric}",
-        "metricKey": metric,
-        "metricSectionId": kind,
-        "deleted": False,
-        "isGenerated": False,
-        **(curve if kind == "LINE" else {}),
-    }
-
-
-VIEWS: Mapping[str, RunsView] = {
-    "particle": RunsView(
-        (
-            "attributes.`Source`",
-            "metrics.`grain_count`",
-            "metrics.`whole_grain_count`",
-            "metrics.`specific_surface_area_per_um`",
-            "metrics.`truth.matched.f1`",
-            "metrics.`truth.adapted_rand_error`",
-            "metrics.`annotation.boundary_f1`",
-            "tags.`kedro.env`",
-            "tags.`data.fingerprint`",
-            "tags.`git.commit`",
-        )
-    ),
-    "boundary_model": RunsView(
-        (
-            "metrics.`mean.boundary_f1`",
-            "metrics.`std.boundary_f1`",
-            "metrics.`boundary_f1`",
-            "metrics.`brier_score`",
-            "metrics.`calibration_error`",
-            "metrics.`loss`",
-            "metrics.`system/seconds`",
-            "tags.`kedro.env`",
-            "tags.`training.fingerprint`",
-        ),
-        curves=("loss", "held_out_loss", "held_out_boundary_f1"),
-        bars=("mean.boundary_f1", "boundary_f1", "brier_score", "calibration_error"),
-    ),
-    "modelling": RunsView(
-        (
-            "params.`subject`",
-            "params.`family`",
-            "params.`rotation`",
-            "metrics.`delta_aic`",
-            "metrics.`akaike_weight`",
-            "metrics.`log_likelihood`",
-            "params.`outcome`",
-        ),
-        order_by="metrics.`delta_aic`",
-        ascending=True,
-        search="metrics.delta_aic >= 0",  # candidates alone, without the runs they belong to
-    ),
-    "study": RunsView(
-        (
-            "metrics.`pooled_count`",
-            "metrics.`grain_count`",
-            "metrics.`mean.equivalent_diameter_nm`",
-            "metrics.`between.equivalent_diameter_nm`",
-            "metrics.`intraclass_correlation.equivalent_diameter_nm`",
-            "tags.`failure`",
-        )
-    ),
-}
-"""Columns, order and filter of the table of runs of each experiment."""
-
-
-def save_views(client: MlflowClient) -> dict[str, str]:
-    """Give each experiment its view and return where MLflow's page shows it.
-
-    Parameters
-    ----------
-    client : MlflowClient
-
-    Returns
-    -------
-    dict
-        Path within MLflow's page by experiment, for those that exist.
-
-    Notes
-    -----
-    MLflow keeps columns in the browser, not in the store. A shared view is the one way in: a
-    tag of the experiment that a link names by its key, as the page's own share button does.
-    """
-    paths = {}
-    for name, view in VIEWS.items():
-        found = client.get_experiment_by_name(name)
-        if found is None:
-            continue
-        if found.tags.get(VIEW_TAG + VIEW_KEY) != view.state():
-            client.set_experiment_tag(found.experiment_id, VIEW_TAG + VIEW_KEY, view.state())
-        paths[name] = (
-            f"/#/experiments/{found.experiment_id}/runs?viewStateShareKey={VIEW_KEY}"
-            "&workflowType=machine_learning"
-        )
-        if view.curves or view.bars:
-            paths[f"{name} in charts"] = paths[name] + "&compareRunsMode=CHART"
-    return paths
-
-
-def print_views(tracking_uri: str, host: str) -> None:
-    """Print the addresses of the views, for `make mlflow`."""
-    from mlflow import MlflowClient
-
-    make_store(tracking_uri, Path("mlruns"))
-    paths = save_views(MlflowClient(tracking_uri=tracking_uri))
-    width = max(map(len, paths), default=0)
-    lines = [f"{name:{width}}   {host}{path}\n" for name, path in paths.items()]
-    sys.stdout.writelines(lines or ["no run yet: kedro run makes one\n"])
-
-
 _current: Tracker | None = None
 
 
@@ -443,54 +272,12 @@ def open_tracker(settings: TrackingSettings, project: Path) -> Tracker:
         If the path is too long for SQLite.
     """
     global _current
-    uri = settings.tracking_uri
-    if uri.startswith(SQLITE) and not uri.startswith(SQLITE + "/"):
-        uri = SQLITE + str(project / uri.removeprefix(SQLITE))
-    if uri.startswith(SQLITE) and len(os.fsencode(uri)) - len(SQLITE) > SQLITE_PATH_BYTES:
-        raise SettingsError(
-            "the path of MLflow's store is longer than SQLite opens",
-            where=uri.removeprefix(SQLITE),
-            found=f"{len(os.fsencode(uri)) - len(SQLITE)} bytes",
-            expected=f"{SQLITE_PATH_BYTES} at most",
-            remedy="move the project, or name another tracking_uri in mlflow.yml; enabled: false "
-            "there does without MLflow",
-        )
     _current = Tracker(
-        uri,
+        store_address(settings, project),
         project / settings.artifact_root,
         winners_only=settings.candidates == "winners",
     )
     return _current
-
-
-def make_store(uri: str, artifact_root: Path) -> None:
-    """Make a new SQLite store in memory and put it in place in one step.
-
-    MLflow makes its tables one by one: killed in between, it leaves a store that nothing opens.
-    """
-    place = Path(uri.removeprefix(SQLITE))
-    if not uri.startswith(SQLITE) or place.exists():
-        return
-    place.parent.mkdir(parents=True, exist_ok=True)
-    lock = place.with_name(f".{place.name}.lock")
-    with FileLock(lock):  # two projects may begin one store at once
-        if not place.exists():
-            _write_store(place, artifact_root)
-        with suppress(OSError):  # Windows keeps it
-            lock.unlink()
-
-
-def _write_store(place: Path, artifact_root: Path) -> None:
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-    for suffix in ("-journal", "-wal"):  # of a store that was removed; SQLite would play it back
-        place.with_name(place.name + suffix).unlink(missing_ok=True)
-    new_store: Any = SqlAlchemyStore  # whose constructor has no types
-    engine = new_store(SQLITE + ":memory:", str(artifact_root)).engine
-    with engine.connect() as connection, atomic_write(place) as (partial,):
-        store: Any = connection.connection.driver_connection
-        partial.write_bytes(store.serialize())
-    engine.dispose()
 
 
 def current() -> Tracker | None:
@@ -603,7 +390,3 @@ def _is_alive(process: str, begun: float) -> bool:
     except (ValueError, psutil.Error):
         return False
     return bool(created < begun + CLOCK_SECONDS)
-
-
-if __name__ == "__main__":
-    print_views(*sys.argv[1:3])
