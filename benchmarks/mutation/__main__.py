@@ -42,11 +42,16 @@ def main() -> None:
     parser.add_argument("--rooms", nargs="+", choices=ROOMS, default=list(ROOMS))
     parser.add_argument("--modules", nargs="+", help="only these, as `ang` or `kernels`")
     parser.add_argument("--again", type=Path, help="results whose survivors to try once more")
+    parser.add_argument("--report", type=Path, help="results to tell once more, without a trial")
     options = parser.parse_args()
 
     mutants_of = {}
     for room in options.rooms:
         mutants_of.update(_mutants(ROOMS[room], options.modules))
+    possible = {module: len(mutants) for module, mutants in mutants_of.items()}
+    if options.report:
+        print(report(options.report, possible))
+        return
     size = None if options.all else options.sample
     if options.again:
         drawn = _survivors(options.again)
@@ -67,7 +72,6 @@ def main() -> None:
             print(json.dumps(row), file=file, flush=True)
             if verdict.outcome == "survived":
                 print(f"{mutant.file}:{mutant.line} {mutant.operator}: {after}", flush=True)
-    possible = {module: len(mutants) for module, mutants in mutants_of.items()}
     text = report(results, possible)
     results.with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)

@@ -1,19 +1,31 @@
-"""The table of what was killed, and the list of what survived."""
+"""The table of what was killed, and the list of what survived.
+
+Mutants that do the same as the source, whatever runs, are named with the reason in
+`equivalent.toml`. They count neither as killed nor as tried.
+"""
 
 from __future__ import annotations
 
 import json
+import tomllib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-HEAD = ("of", "mutants", "tried", "killed", "timeouts", "survived", "share killed")
+HEAD = (
+    *("of", "mutants", "tried", "killed", "timeouts", "equivalent", "survived", "share killed"),
+)
+EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 
 
 def report(results: Path, possible: dict[str, int]) -> str:
     """Markdown of a file of results; `possible` counts the mutants of each module."""
     rows = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+    same = equivalent_mutants()
+    for row in rows:
+        if row["outcome"] == "survived" and _name(row) in same:
+            row["outcome"] = "equivalent"
     rooms = dict.fromkeys(module.rsplit(".", 1)[0] for module in possible)
     lines = [_line(HEAD), _line([":---", *["---:"] * (len(HEAD) - 1)])]
     for room in rooms:
@@ -31,18 +43,36 @@ def report(results: Path, possible: dict[str, int]) -> str:
         if row["outcome"] == "survived":
             where = f"{row['file']}:{row['line']}"
             lines.append(f"- {where} {row['operator']}: `{row['before']}` -> `{row['after']}`")
+    lines += ["", "## Equivalent", ""]
+    for row in rows:
+        if row["outcome"] == "equivalent":
+            what = f"`{row['before']}` -> `{row['after']}`"
+            lines.append(f"- {row['file']}:{row['line']} {what}: {same[_name(row)]}")
     return "\n".join(lines) + "\n"
 
 
+def equivalent_mutants() -> dict[tuple[str, str, str], str]:
+    """Reason by the file of a mutant and its line, before and after."""
+    listed = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))["mutant"]
+    return {_name(each): each["reason"] for each in listed}
+
+
+def _name(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    file, before, after = (str(row[key]) for key in ("file", "before", "after"))
+    return file.removeprefix("src/electrode_grains/"), before, after
+
+
 def _count(name: str, possible: int, rows: list[dict[str, Any]]) -> str:
-    outcomes, tried = Counter(row["outcome"] for row in rows), len(rows)
+    outcomes = Counter(row["outcome"] for row in rows)
+    tried = len(rows) - outcomes["equivalent"]
     killed = outcomes["killed"] + outcomes["timeout"]
     share = "-"
     if tried:
         p = killed / tried
         error = (p * (1 - p) / tried * max(0, 1 - tried / possible)) ** 0.5
         share = f"{100 * p:.1f} ± {100 * error:.1f} %"
-    return _line([name, possible, tried, killed, outcomes["timeout"], outcomes["survived"], share])
+    counts = [outcomes[each] for each in ("timeout", "equivalent", "survived")]
+    return _line([name, possible, tried, killed, *counts, share])
 
 
 def _line(cells: Iterable[Any]) -> str:
