@@ -20,7 +20,7 @@ from benchmarks.specimens import united_grains
 from electrode_grains.alignment import SliceTransforms, alignment_error, apply_transforms
 from electrode_grains.commands.new_project import ANNOTATIONS, SCANS, NewProject
 from electrode_grains.datasets.volume import VolumeDataset
-from electrode_grains.grains import score_labels
+from electrode_grains.grains import compare_statistics, score_labels
 from electrode_grains.morphometry import characterize_grains
 from electrode_grains.phantom import ParticleSettings
 from electrode_grains.pipelines.acquisition.nodes import grow_particle
@@ -121,9 +121,18 @@ class Chain:
     @staticmethod
     def _scores(
         labels: NDArray[np.integer], case: Case, united: NDArray[np.int32]
-    ) -> dict[str, float]:
+    ) -> dict[str, float | None]:
         joined = score_labels(labels, united, SPACING)["matched"]["f1"]
-        return {**measured(labels, case), "F1 united": joined}
+        errors = compare_statistics(
+            *(characterize_grains(one, SPACING) for one in (labels, united))
+        )
+        return {
+            **measured(labels, case),
+            "F1 united": joined,
+            "s united": errors["mean"]["sphericity"]["error"],
+            "c united": errors["mean"]["convexity"]["error"],
+            "r(d, s) united": errors["correlation"]["equivalent_diameter_nm:sphericity"]["error"],
+        }
 
     def _united(self, case: Case, data: Path) -> NDArray[np.int32]:
         """True grains, those neighbours joined that the settings take for one grain."""

@@ -19,6 +19,7 @@ LENGTHS = ("step_rms_px", "cumulated_rms_px", "window_rms_px", "raw_rms_px")
 SYMBOLS = {
     "equivalent_diameter_nm": "d / nm", "sphericity": "s", "convexity": "c", "elongation": "e",
 }  # fmt: skip
+UNITED = ("s united", "c united", "r(d, s) united")
 Kept = Iterable[tuple[Row, Mapping[str, Any]]]
 
 
@@ -29,11 +30,14 @@ def kept(rows: Iterable[Row]) -> list[tuple[Row, dict[str, Any]]]:
 
 
 def segmentation(measured: Kept) -> str:
-    lines = [_row("particle, mode", *COLUMNS, "united", "date"), _rule(len(COLUMNS) + 2)]
+    heads = ("united", "united: s, c, r(d, s)", "date")
+    lines = [_row("particle, mode", *COLUMNS, *heads), _rule(len(COLUMNS) + len(heads))]
     for mode in ("combined", "iq"):
         for row, record in measured:
             numbers = record["numbers"][mode]
-            shown = (*cells(numbers), f"{numbers['F1 united']:.3f}", record["date"])
+            known = [numbers[key] for key in UNITED if key in numbers]  # kept since 2026-11-30
+            shapes = ", ".join(f"{value:+.3f}" for value in known)
+            shown = (*cells(numbers), f"{numbers['F1 united']:.3f}", shapes, record["date"])
             lines.append(_row(f"{row.title}, `{mode}`", *shown))
     return _short("\n".join(lines)) + _machines(measured)
 

@@ -34,8 +34,10 @@ LONG, CHANGED = 0.9, 0.4
 # Where the excess of all steps scatters by more, a spacing is not resolved: .2 to .4 on virtual
 # particles, .8 on the stack of iron.
 RESOLVED = 0.45
-# A copy of a slice lacks nothing to be that slice; what was scanned twice differs by noise.
-COPIED, TWICE = 0.1, -0.6
+# A copy of a slice lacks nothing to be that slice. What was scanned twice differs by noise, about
+# half of what the steps beside it lack, and is nearly a spacing nearer: the sum of that share and of
+# the excess was -.5 to 0 on virtual particles, -.1 and more where nothing is repeated.
+COPIED, TWICE = 0.1, -0.1
 REPEATS = -1.0  # slices missing before one that repeats the one before
 # A symmetry restores at least so much of the drop.
 RESTORED = 0.6
@@ -142,8 +144,9 @@ def find_seams(
         if (falls or long > LONG) and not changed[z] < CHANGED:
             explained = _explain_drop(slices, steps, seam, long)
             seams += [explained] if explained else []
-        twice = resolved and (excess[z] + changed[z]) / 2 < TWICE
-        if twice or 1 - steps[z] < COPIED * (1 - usual):
+        share = (1 - steps[z]) / max(1 - usual, 1e-9)
+        twice = resolved and share + (excess[z] + changed[z]) / 2 < TWICE
+        if twice or share < COPIED:
             seams.append(replace(seam, missing=REPEATS))
     # The steps beside a repeated slice look poor beside it.
     beside = {seam.slice + k for seam in seams if seam.missing == REPEATS for k in (-1, 1)}

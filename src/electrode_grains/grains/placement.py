@@ -34,8 +34,8 @@ def place_interfaces(
     class_probability : ndarray of float, shape (3, z, y, x)
         Probability of boundary, interior, background.
     settings : SegmentationSettings
-        `interface_cost` :math:`w`; `place_sweeps`, after which it ends at the latest: it ends
-        before where no voxel moves.
+        `interface_cost` :math:`w`, `slice_interface_cost` :math:`w_z`; `place_sweeps`, after
+        which it ends at the latest: it ends before where no voxel moves.
     fixed : ndarray of bool, shape (z, y, x), optional
         Voxels that stay where they are, such as those whose orientation is reliable.
 
@@ -58,12 +58,13 @@ def place_interfaces(
     :math:`k_L(x)` of every voxel, and the network gives its probability. Voxels beside an
     interface go to the neighbour that lowers
 
-    .. math:: -\sum_x \log p_{k_L(x)}(x) + w\, |\{\text{faces between two grains}\}|,
+    .. math:: -\sum_x \log p_{k_L(x)}(x) + w\, |F| + w_z\, |F_z|,
 
-    if any does. A flood, which sees neither where a line ends nor how thick it is, cuts
-    the corners and tips of grains: it makes them too round. Voxels are updated in five
-    colours (a checkerboard for this neighbourhood): no voxel touches what another of its
-    colour is judged by, so that the result depends on no order within a colour.
+    if any does, with the faces :math:`F` between two grains within slices and :math:`F_z` between
+    slices: the latter are rough by uneven depths and shifts. A flood, which sees neither where a
+    line ends nor how thick it is, cuts the corners and tips of grains: it makes them too round.
+    Voxels are updated in five colours (a checkerboard for this neighbourhood): no voxel touches
+    what another of its colour is judged by, so that the result depends on no order within a colour.
 
     References
     ----------
@@ -113,9 +114,11 @@ def sweep(
         x + 2 y + z of the first voxel, where the labels are a block of a volume.
     """
     cost = -np.log(np.clip(probability, LEAST_PROBABILITY, 1))
+    across, within = settings.slice_interface_cost, settings.interface_cost
+    face_costs = np.array([across] * 2 + [within] * 4)
     for _ in range(settings.place_sweeps):
         moved = [
-            _sweep_colour(labels, cost, settings.interface_cost, (colour - shift) % COLOURS, stay)
+            _sweep_colour(labels, cost, face_costs, (colour - shift) % COLOURS, stay)
             for colour in range(COLOURS)
         ]
         if sum(moved) == 0:
@@ -149,13 +152,13 @@ def _neighbours(labels, z, y, x, near):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _energy(labels, cost, near, interface_cost, z, y, x):  # type: ignore[no-untyped-def]
+def _energy(labels, cost, near, face_costs, z, y, x):  # type: ignore[no-untyped-def]
     """All of the energy that depends on the label of one voxel."""
     own = labels[z, y, x]
     energy = _drawn(labels, cost, z, y, x)
     for face in range(6):
         if near[face] > 0 and near[face] != own:
-            energy += interface_cost
+            energy += face_costs[face]
     if near[2] >= 0:
         energy += _drawn(labels, cost, z, y - 1, x)
     if near[3] >= 0:
@@ -168,7 +171,7 @@ def _energy(labels, cost, near, interface_cost, z, y, x):  # type: ignore[no-unt
 
 
 @njit(cache=True, nogil=True)
-def _sweep_colour(labels, cost, interface_cost, colour, stay):  # type: ignore[no-untyped-def]
+def _sweep_colour(labels, cost, face_costs, colour, stay):  # type: ignore[no-untyped-def]
     """Update the voxels of one colour in place; returns how many changed their grain."""
     depth, rows, columns = labels.shape
     near = np.empty(6, np.int32)
@@ -185,9 +188,9 @@ def _sweep_colour(labels, cost, interface_cost, colour, stay):  # type: ignore[n
                     if near[face] <= 0 or near[face] == own:
                         continue
                     if least == np.inf:
-                        least = _energy(labels, cost, near, interface_cost, z, y, x) - TOLERANCE
+                        least = _energy(labels, cost, near, face_costs, z, y, x) - TOLERANCE
                     labels[z, y, x] = near[face]
-                    energy = _energy(labels, cost, near, interface_cost, z, y, x)
+                    energy = _energy(labels, cost, near, face_costs, z, y, x)
                     labels[z, y, x] = own
                     if energy < least:
                         best, least = near[face], energy

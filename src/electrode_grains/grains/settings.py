@@ -92,6 +92,10 @@ class SegmentationSettings(Settings):
         0.5, "cost of a voxel face between two grains while interfaces are placed", unit="nats",
         ge=0,
     )  # fmt: skip
+    slice_interface_cost: float = setting(
+        0.15, "the same of a face between two slices, which shifts and uneven depths roughen",
+        unit="nats", ge=0,
+    )  # fmt: skip
     refine_steps: int = setting(
         2, "voxels by which orientations may move an interface", unit="voxels", ge=0, le=5
     )
