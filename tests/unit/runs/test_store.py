@@ -14,9 +14,18 @@ from kedro_datasets.partitions import PartitionedDataset
 
 from electrode_grains.datasets.results import ResultDataset
 from electrode_grains.errors import RunError
-from electrode_grains.runs import Manifest, content, file_digests, machine, recorder, refuse_if_held
+from electrode_grains.runs import (
+    Manifest,
+    Recipe,
+    content,
+    file_digests,
+    machine,
+    recorder,
+    refuse_if_held,
+)
 from electrode_grains.runs.lock import HOLDER, LOCK, one_run
 from electrode_grains.runs.machine import memory_limits
+from electrode_grains.runs.provenance import Provenance
 from electrode_grains.runs.recorder import Cost, RunRecorder, earlier_seconds
 from electrode_grains.runs.store import DatasetStore
 
@@ -203,3 +212,50 @@ def test_memory_may_be_limited_by_machine_container_and_address_space(tmp_path, 
     ]  # fmt: skip
     monkeypatch.setattr(resource, "getrlimit", lambda _: (4, 9))
     assert list(memory_limits())[-1] == ("address space", 4, "raise the limit (ulimit -v)")
+
+
+def test_manifests_that_are_on_disks_today_can_be_read(tmp_path):
+    text = (
+        '{"schema_version": 1, "dataset": "fits", "files": {"fits.json": "12"}, "recipe": null, '
+        '"made_by": {}, "schema": {}, "cost": {}, "former": {"old.json": "3", "fits.json": "4"}}'
+    )
+    (tmp_path / "fits.json").write_text(text)
+    manifest = Manifest.read(tmp_path / "fits.json")
+    assert manifest.own_files() == {"old.json": "3", "fits.json": "12"}
+    (tmp_path / "fits.json").write_text(text.replace(": 1,", ": 2,"))
+    assert Manifest.read(tmp_path / "fits.json") is None
+
+
+def test_changes_are_shown_by_sixty_characters_and_only_what_both_versions_know():
+    before = Recipe(
+        "a", "x", {"numpy": "1"}, {"long": "y" * 99, "gone": 1, "a.type": "b"}, {"i": "1"}
+    )
+    after = Recipe(
+        "a", "z", {"numpy": "2"}, {"long": "n" * 99, "new": 1, "a.type": "c"}, {"i": "1"}
+    )
+    shown = f"long: {'y' * 60} -> {'n' * 60}"
+    assert list(before.differences(after)) == [
+        "a.type: b -> c", "gone: 1 -> None", shown, "new: None -> 1", "the code changed",
+        "numpy: 1 -> 2",
+    ]  # fmt: skip
+    assert list(before.differences(after, by_code=False)) == [shown]
+    moved = Recipe("b", "x", before.libraries, before.parameters, {"i": "2", "j": "1"})
+    assert list(before.differences(moved)) == ["i changed", "j changed", "the code changed"]
+
+
+def test_a_step_is_outdated_by_any_output_that_a_file_keeps(store, tmp_path):
+    step = Node(work, "memory", ["memory_too", "own", "plain"], name="step")
+    recipe = Recipe("s", "c", {}, {}, {})
+    builder = SimpleNamespace(build=lambda node: recipe)
+    known = SimpleNamespace(store=store, recipes=builder)
+    assert Provenance.outdated_reason(known, step) == "own is missing"
+    for name in ("own", "plain"):
+        (tmp_path / f"{name}.json").write_text("{}")
+        store.write(Manifest(name, store.digests(name), recipe))
+    assert Provenance.outdated_reason(known, step) is None
+    store.write(Manifest("plain", store.digests("plain"), None))
+    assert Provenance.outdated_reason(known, step) == "plain was put there by a person"
+    store.write(Manifest("plain", store.digests("plain"), Recipe("s", "d", {}, {}, {})))
+    assert Provenance.outdated_reason(known, step) == "the code changed"
+    (tmp_path / "plain.json").write_text("other")
+    assert "plain was changed since it was made" in Provenance.outdated_reason(known, step)
