@@ -259,3 +259,26 @@ def test_a_step_is_outdated_by_any_output_that_a_file_keeps(store, tmp_path):
     assert Provenance.outdated_reason(known, step) == "the code changed"
     (tmp_path / "plain.json").write_text("other")
     assert "plain was changed since it was made" in Provenance.outdated_reason(known, step)
+
+
+@pytest.mark.parametrize("before", ["raw", "lost", "sound"])
+def test_inputs_behind_one_that_is_as_it_should_be_are_looked_at_too(store, tmp_path, before):
+    (tmp_path / "plain.json").write_text("{}")
+    if before != "lost":
+        (tmp_path / "own.json").write_text("{}")
+    store.write(Manifest("plain", {"plain.json": "of other bytes"}, None))
+    if before == "sound":
+        store.write(Manifest("own", store.digests("own"), None))
+    known = SimpleNamespace(
+        store=store,
+        recipes=SimpleNamespace(makers={"plain": 1, **({} if before == "raw" else {"own": 1})}),
+        stale_reason=lambda name: None,
+        _refusal=lambda name, reason: RunError(f"{name}: {reason}"),
+        made_by=lambda: {"version": "1"},
+    )
+    with pytest.raises(RunError, match="plain: plain was changed"):
+        Provenance.check_inputs(known, {"own", "plain"})
+    Provenance.check_inputs(known, {"own", "plain"}, force=True)
+    taken = store.manifest("plain")
+    assert (taken.files, taken.recipe) == (store.digests("plain"), None)
+    assert taken.made_by == {"version": "1"}
