@@ -26,7 +26,7 @@ from electrode_grains.runs import (
 from electrode_grains.runs.lock import HOLDER, LOCK, one_run
 from electrode_grains.runs.machine import memory_limits
 from electrode_grains.runs.provenance import Provenance
-from electrode_grains.runs.recorder import Cost, RunRecorder, earlier_seconds
+from electrode_grains.runs.recorder import Cost, InputChangedError, RunRecorder, earlier_seconds
 from electrode_grains.runs.store import DatasetStore
 
 
@@ -282,3 +282,20 @@ def test_inputs_behind_one_that_is_as_it_should_be_are_looked_at_too(store, tmp_
     taken = store.manifest("plain")
     assert (taken.files, taken.recipe) == (store.digests("plain"), None)
     assert taken.made_by == {"version": "1"}
+
+
+def test_a_recipe_has_what_was_loaded_first_by_the_step_and_those_that_it_gets_in_memory():
+    step, maker = (Node(work, "raw", name, name=name) for name in ("step", "maker"))
+    recipes = SimpleNamespace(
+        makers_in_memory=lambda node: [maker],
+        settings=lambda node: {"seed": 1},
+        build=lambda node, loaded: Recipe("s", "c", {}, {"seed": 1}, dict(loaded)),
+    )
+    kept = RunRecorder(SimpleNamespace(store=None, recipes=recipes))
+    kept._loaded = {("other", "raw"): "0", ("maker", "raw"): "1", ("step", "raw"): "2",
+                    ("step", "more"): "3", ("other", "alone"): "4"}  # fmt: skip
+    kept.begin(step)
+    assert kept._recipe(step).inputs == {"raw": "1", "more": "3"}
+    kept._settings["step"] = {"seed": 2}
+    with pytest.raises(InputChangedError, match="seed was changed while step was at work"):
+        kept._recipe(step)
