@@ -221,3 +221,17 @@ def test_a_declared_size_beyond_the_memory_is_refused_before_it_is_allocated(tmp
     metadata.write_text(text[:start] + "[2000000, 200000, 200000" + text[end:])
     with pytest.raises(DatasetError, match="does not fit into memory"):
         dataset.load()
+
+
+def test_a_folder_is_forced_to_the_disk_with_all_that_it_holds(tmp_path, monkeypatch):
+    for name in ("a/b/one", "a/two", "three"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    forced = []
+    sync = atomic._sync
+    monkeypatch.setattr(atomic, "_sync", lambda path: forced.append(path) or sync(path))
+    atomic.force_to_disk(tmp_path)
+    assert sorted(forced) == sorted([tmp_path, *tmp_path.rglob("*")])
+    forced.clear()
+    atomic.force_to_disk(tmp_path / "three")
+    assert forced == [tmp_path / "three"]
