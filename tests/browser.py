@@ -179,6 +179,16 @@ class Browser:
         shown = self._call("Page.captureScreenshot", **options)
         Path(path).write_bytes(base64.b64decode(shown["data"]))
 
+    def spoken(self) -> list[tuple[str, str]]:
+        """Role and name of each element, as a screen reader is told."""
+        self._call("Accessibility.enable")
+        nodes = self._call("Accessibility.getFullAXTree")["nodes"]
+        return [
+            (node["role"]["value"], node.get("name", {}).get("value", "").strip())
+            for node in nodes
+            if not node["ignored"]
+        ]
+
     def print_pdf(self, path: Path | str) -> None:
         """Write the page as it would be printed."""
         printed = self._call("Page.printToPDF", printBackground=True)

@@ -198,8 +198,8 @@ def test_the_report_names_grains_without_a_certain_c_axis(labels):
     known = table.assign(c_axis_radial_angle=angles, orientation_reason="")
     assert undecided_grains(known) == []
     (told,) = undecided_grains(without_c_axes(known, [5, 9]))
-    assert told.startswith("2 of 3 grains have no certain c axis")
-    assert told.endswith(": 5, 9")
+    assert told.startswith("Without a certain c axis")
+    assert told.endswith("2 of 3 grains (5, 9)")
 
 
 def test_only_correlated_pairs_are_modelled_and_the_angles_always():

@@ -33,6 +33,11 @@ def test_the_report_of_a_whole_run_opens_without_complaint(demo):
         assert {u.partition(":")[0] for u in browser.requests} <= {"file", "data", "blob"}
         assert browser.evaluate("document.querySelectorAll('#suspects img').length") > 0
         assert browser.evaluate("document.querySelectorAll('figure img').length") >= 16
+        spoken = browser.spoken()
+        for role in ("button", "checkbox", "combobox", "slider", "table", "link", "heading"):
+            names = [name for kind, name in spoken if kind == role]
+            assert names, role
+            assert all(names), role  # a screen reader says what it is
 
 
 @pytest.fixture

@@ -432,8 +432,8 @@ def undecided_grains(grain_table: pd.DataFrame) -> list[str]:
     shown = ", ".join(map(str, labels[:LISTED_GRAINS]))
     more = f" and {len(labels) - LISTED_GRAINS} more" if len(labels) > LISTED_GRAINS else ""
     return [
-        f"{len(labels)} of {len(grain_table)} grains have no certain c axis between "
-        f"pseudo-symmetric variants, and no angle of it: {shown}{more}"
+        f"Without a certain c axis between pseudo-symmetric variants, and without an angle of it: "
+        f"{len(labels)} of {len(grain_table)} grains ({shown}{more})"
     ]
 
 

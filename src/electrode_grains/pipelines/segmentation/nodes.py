@@ -249,10 +249,11 @@ def decide_variants(
     corrected, vote = vote_on_variants(labels, field)
     table = pd.DataFrame({"label": ids[1:], **vote}).reindex(columns=list(VARIANT_COLUMNS))
     undecided = table.loc[~table["decided"], "label"]
-    logger.warning(
-        "%d of %d grains have no certain variant (c axis): labels %s",
-        len(undecided), len(table), undecided.tolist()[:20],
-    )  # fmt: skip
+    if len(undecided):
+        logger.warning(
+            "grains without a certain variant (c axis): %d of %d, labels %s",
+            len(undecided), len(table), undecided.tolist()[:20],
+        )  # fmt: skip
     channels = orientation_volume.copy(data=corrected.to_channels())
     channels[:] = np.where(np.isfinite(orientation_volume), channels, np.nan)
     return channels.rename("corrected_orientation_volume"), table
