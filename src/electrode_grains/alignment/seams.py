@@ -36,8 +36,8 @@ LONG, CHANGED = 0.9, 0.4
 RESOLVED = 0.45
 # A copy of a slice lacks nothing to be that slice. What was scanned twice differs by noise, about
 # half of what the steps beside it lack, and is nearly a spacing nearer: the sum of that share and
-# of the excess was -.5 to 0 on virtual particles, -.1 and more where nothing is repeated.
-COPIED, TWICE = 0.1, -0.1
+# of the excess was -.5 to 0 on virtual particles, -.17 and more where nothing is repeated.
+COPIED, TWICE = 0.1, -0.2
 REPEATS = -1.0  # slices missing before one that repeats the one before
 # A symmetry restores at least so much of the drop.
 RESTORED = 0.6
