@@ -28,9 +28,9 @@ LEAST_AROUND = 4
 # for several.
 SUSPECT_SIGMAS, LEAST_SIGMA, WORSE = 2.5, 0.003, 2.0
 # Excess of a step in slice spacings, see `step_excess`. Depths that scatter by 15 % of a spacing
-# make a step seem so long in one of thirteen sound stacks of 32 slices: docs/alignment.md has the
+# make a step seem so long in one of forty sound stacks of 32 slices: docs/alignment.md has the
 # curve. Over one that only looks different orientations change as usual.
-LONG, CHANGED = 0.9, 0.4
+LONG, CHANGED = 0.95, 0.4
 # Where the excess of all steps scatters by more, a spacing is not resolved: .2 to .4 on virtual
 # particles, .8 on the stack of iron.
 RESOLVED = 0.45

@@ -141,10 +141,13 @@ def place(
 ) -> tuple[SegmentationState, PlacementReport]:
     """Move interfaces to where the boundaries that they draw are most probable.
 
-    Voxels with a reliable orientation stay: it says more than the image.
+    Voxels with a reliable orientation stay: it says more than the image. What is left beside them
+    are single points, whose neighbours count alike within slices and across.
     """
     if not settings.place_sweeps:
         return state, PlacementReport(voxels_placed=0)
+    if state.linked is not None:
+        settings = settings.replace(slice_interface_cost=settings.interface_cost)
     labels, count = place_interfaces(
         state.labels,
         state.class_probability,

@@ -93,7 +93,7 @@ class SegmentationSettings(Settings):
         ge=0,
     )  # fmt: skip
     slice_interface_cost: float = setting(
-        0.15, "the same of a face between two slices, which shifts and uneven depths roughen",
+        0.15, "of a face between two slices, rough by shifts and depths, without orientations",
         unit="nats", ge=0,
     )  # fmt: skip
     refine_steps: int = setting(

@@ -1,5 +1,6 @@
 """Settings, passes and results of the segmentation as a user meets them."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -24,7 +25,13 @@ from electrode_grains.grains import (
     segment_grains,
     segment_grains_with_report,
 )
-from electrode_grains.grains.passes import NAMED_PASSES, CutReport, SegmentationState, find_pass
+from electrode_grains.grains.passes import (
+    NAMED_PASSES,
+    CutReport,
+    SegmentationState,
+    find_pass,
+    place,
+)
 
 CONFIGURATION = Path(__file__).parents[3] / "conf/base/parameters_segmentation.yml"
 SETTINGS = SegmentationSettings(
@@ -202,3 +209,14 @@ def test_the_log_comes_back_from_its_json():
     assert isinstance(again.choice.merge_boundary_curve["grain_count"][0], int)
     with pytest.raises(ValidationError, match="basins"):
         SegmentationLog.from_dict({k: v for k, v in log.to_dict().items() if k != "basins"})
+
+
+def test_where_orientations_decide_faces_between_slices_cost_as_those_within():
+    labels = np.full((5, 7, 7), 2, np.int32)
+    labels[2, 3, 3] = 1  # a point that no class speaks for or against
+    state = SegmentationState(labels, np.full((3, *labels.shape), 1 / 3))
+    across = SETTINGS.replace(place_sweeps=1, interface_cost=0.0, slice_interface_cost=1.0)
+
+    assert place(state, across)[1].voxels_placed == 1
+    decided = dataclasses.replace(state, linked=np.zeros_like(labels))
+    assert place(decided, across)[1].voxels_placed == 0
