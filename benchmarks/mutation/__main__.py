@@ -87,9 +87,10 @@ class Watched:
 
     def __init__(self, room: str) -> None:
         self.for_numba = compiled_modules(PROJECT, room)
-        self.compiled = find_baseline(PROJECT, room, BUILD, is_compiled=True)
+        self.compiled = find_baseline(PROJECT, room, BUILD)
         if self.for_numba:
-            self.interpreted = find_baseline(PROJECT, room, BUILD, is_compiled=False)
+            near = set(self.compiled.reaching(self.for_numba))
+            self.interpreted = find_baseline(PROJECT, room, BUILD, near)
 
     def task(self, mutant: Mutant) -> Task:
         """Tests to run on a mutant."""

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,16 @@ class Baseline:
             near = self._known({context for line in lines.values() for context in line})
             return [*reached, *_without(near, reached), *_without(self._known(None), near)]
         return reached
+
+    def reaching(self, files: set[str]) -> list[str]:
+        """Tests that run a line of some files, other than by importing them."""
+        found = {
+            context
+            for file in files
+            for contexts in self.tests_of.get(file, {}).values()
+            for context in contexts
+        }
+        return self._known(found - {IMPORTED})
 
     def _known(self, contexts: set[str] | None) -> list[str]:
         def meets(test: str) -> bool:
@@ -130,14 +140,34 @@ def _too_long(*_: Any) -> None:
     raise TimeoutError
 
 
-def find_baseline(project: Path, room: str, build: Path, *, is_compiled: bool) -> Baseline:
-    """Run all tests of a room once, or take what the last run on equal files has found."""
-    mode = "compiled" if is_compiled else "interpreted"
+class _Only:
+    """Plugin of pytest: runs some tests, all where none are named."""
+
+    def __init__(self, tests: Collection[str] | None) -> None:
+        self.tests = tests
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        if self.tests is not None:
+            items[:] = [item for item in items if item.nodeid in self.tests]
+
+
+def find_baseline(
+    project: Path,
+    room: str,
+    build: Path,
+    only: Collection[str] | None = None,
+) -> Baseline:
+    """Run all tests of a room once, or take what the last run on equal files has found.
+
+    Some of them run interpreted: those that reach modules for numba.
+    """
+    mode = "compiled" if only is None else "interpreted"
     kept = build / f"baseline-{room}-{mode}-{_digest(project, room)}.json"
     if not kept.exists():
         print(f"watching the tests of {room} ({mode})", flush=True)
         children = Children()
-        children.start(room, lambda scratch: _watch(project, room, kept, is_compiled, scratch))
+        children.start(room, lambda scratch: _watch(project, room, kept, only, scratch))
         ((_, verdict),) = children.last()
         if verdict.outcome != "survived":
             raise SystemExit(f"the tests of {room} do not pass on the unharmed sources")
@@ -153,8 +183,11 @@ def _digest(project: Path, room: str) -> str:
     return digest.hexdigest()
 
 
-def _watch(project: Path, room: str, kept: Path, is_compiled: bool, scratch: Path) -> int:
+def _watch(
+    project: Path, room: str, kept: Path, only: Collection[str] | None, scratch: Path
+) -> int:
     signal.alarm(0)
+    is_compiled = only is None
     from numba.core import config
 
     config.DISABLE_JIT = int(not is_compiled)
@@ -164,7 +197,7 @@ def _watch(project: Path, room: str, kept: Path, is_compiled: bool, scratch: Pat
     tracer.start()
     options = [] if is_compiled else ["-W", WRAPPING]
     paths = [f"tests/unit/{room}", f"src/electrode_grains/{room}"]
-    code = run_pytest(project, paths, [watch], scratch, *options)
+    code = run_pytest(project, paths, [watch, _Only(only)], scratch, *options)
     tracer.stop()
     if is_compiled and code != PASSED:
         return BROKEN  # which shows what pytest says
