@@ -133,7 +133,7 @@ def test_times_of_other_machines_are_no_forecast(store, tmp_path):
 
 
 def test_a_digest_counts_for_later_where_the_file_was_older_than_a_tick(tmp_path, monkeypatch):
-    written = 1_000_000.0  # a clock that does not move between two changes
+    written = 1.7e9  # of a clock that does not move between two changes
     for name in ("young", "old"):
         (tmp_path / name).write_text("before")
     monkeypatch.setattr(content, "_signature", lambda _: (1, 6, int(written * 1e9), 0))
