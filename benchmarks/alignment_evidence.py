@@ -33,7 +33,7 @@ def aligned(files: list[str]) -> Iterator[tuple[str, NDArray[np.float64]]]:
         for seed in (1, 2):
             yield f"cells, {kind}", cells(SHAPE, seed, **settings)  # type: ignore[arg-type]
     for seed in range(4):
-        yield "particle", scan(seed, drift_px=0, rotation_degrees=0)[0]
+        yield "particle", scan(seed, drift_px=0, rotation_degrees=0, jump_px=0)[0]
     for file in files:
         if file.endswith(".npy"):
             yield Path(file).name, np.load(file).astype(float)
