@@ -16,7 +16,7 @@ from electrode_grains.alignment import (
     estimate_transforms,
     rotate_orientations,
 )
-from electrode_grains.alignment.matching import Slices, match_neighbours
+from electrode_grains.alignment.matching import Slices, match_neighbours, match_unmoved
 from electrode_grains.alignment.pairs import prepare_slices
 from electrode_grains.alignment.seams import find_seams, step_excess
 from electrode_grains.alignment.symmetries import (
@@ -119,13 +119,22 @@ def test_an_excess_counts_spacings_whatever_noise_and_contrast(noise, contrast, 
     np.testing.assert_allclose(excess, np.where(np.arange(1, 24) == at, lost, 0), atol=1e-9)
 
 
-def test_steps_that_scatter_by_a_spacing_name_no_single_lost_slice():
-    # Columns of noise: no slice resembles another more than the next but one does.
-    noise = ndimage.gaussian_filter(np.random.default_rng(5).normal(size=(30, 48, 48)), (0.3, 2, 2))
-    shared = ndimage.gaussian_filter(np.random.default_rng(6).normal(size=(48, 48)), 2)
-    assert not any("missing" in flag for flags in estimate_transforms(
-        shared / shared.std() + noise / noise.std() * 0.7
-    ).flags for flag in flags)  # fmt: skip
+def test_where_steps_scatter_by_spacings_only_orientations_name_a_seam():
+    rng = np.random.default_rng(5)
+    noise = ndimage.gaussian_filter(rng.normal(size=(30, 48, 48)), (0.3, 2, 2))
+    shared = ndimage.gaussian_filter(rng.normal(size=(48, 48)), 2)
+    stack = shared / shared.std() + 0.7 * noise / noise.std()
+    slices = Slices(prepare_slices(stack, 0.6, False), "none", False, 0.1, (23.5, 23.5))
+    matches = match_unmoved(slices, lambda done, total: None)
+    changes = rng.normal(0, 0.3, len(stack))
+    changes[0] = np.nan
+    steps = [match.after for match in matches]
+    poorest = 2 + int(np.argmin(steps[2:-1]))
+
+    assert find_seams(slices, matches) == []
+    assert find_seams(slices, matches, changes) == []
+    changes[poorest] = 4.0
+    assert [seam.slice for seam in find_seams(slices, matches, changes)] == [poorest]
 
 
 def test_a_strict_alignment_refuses_a_seam(sound):
