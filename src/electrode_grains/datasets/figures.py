@@ -67,7 +67,9 @@ class ChartDataset(FileDataset["Chart", "Chart"]):
         return from_json(path.read_text(encoding="utf-8"))
 
     def _write(self, data: Chart, *paths: Path) -> None:
-        paths[0].write_text(data.to_json(), encoding="utf-8")
+        # Plotly's own order of keys changes where a figure went through another process.
+        ordered = json.dumps(json.loads(data.to_json()), sort_keys=True)
+        paths[0].write_text(ordered, encoding="utf-8")
 
     def preview(self) -> PlotlyPreview:
         """Chart for the side panel of Kedro-Viz."""

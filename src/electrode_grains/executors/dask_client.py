@@ -38,8 +38,10 @@ def check_installed(otherwise: str) -> None:
 
 
 @contextmanager
-def open_client(scheduler_address: str | None, n_workers: int, otherwise: str) -> Iterator[Client]:
-    """Client of a scheduler, or of workers that are threads of this process.
+def open_client(
+    scheduler_address: str | None, n_workers: int, otherwise: str, *, in_processes: bool = False
+) -> Iterator[Client]:
+    """Client of a scheduler, or of workers on this machine.
 
     Parameters
     ----------
@@ -49,22 +51,28 @@ def open_client(scheduler_address: str | None, n_workers: int, otherwise: str) -
         On this machine.
     otherwise : str
         What works without a scheduler.
+    in_processes : bool
+        Whether workers on this machine are processes, which talk by TLS with keys of their own, so
+        that nobody else gives them tasks; or threads of this process.
 
     Raises
     ------
     RunError
         If the scheduler cannot be reached.
     """
-    from distributed import Client, LocalCluster
+    from distributed import Client, LocalCluster, Security
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # outcomes say what went wrong
     if scheduler_address is None:
-        # Within this process: no port takes tasks, and its pages are for this machine alone.
+        # No port takes tasks of others, and the pages are for this machine alone.
+        own = {"security": Security.temporary(), "protocol": "tls"} if in_processes else {}
         with (
             LocalCluster(
                 n_workers=n_workers,
                 threads_per_worker=1,
-                processes=False,
+                processes=in_processes,
+                host=LOCAL_HOST if in_processes else None,
+                **own,
                 dashboard_address=LOCAL,
                 worker_dashboard_address=LOCAL,
                 silence_logs=logging.CRITICAL,

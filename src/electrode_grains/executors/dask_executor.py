@@ -18,8 +18,10 @@ OTHERWISE = "executor threads computes on this machine"
 
 
 @contextmanager
-def checked_client(scheduler_address: str | None, n_workers: int) -> Iterator[Client]:
-    """Client whose workers can compute blocks.
+def checked_client(
+    scheduler_address: str | None, n_workers: int, *, in_processes: bool = False
+) -> Iterator[Client]:
+    """Client whose workers have this package; the arguments are those of `open_client`.
 
     Raises
     ------
@@ -29,7 +31,7 @@ def checked_client(scheduler_address: str | None, n_workers: int) -> Iterator[Cl
         If the scheduler cannot be reached, has no worker, or workers have another version.
     """
     check_installed(OTHERWISE)
-    with open_client(scheduler_address, n_workers, OTHERWISE) as client:
+    with open_client(scheduler_address, n_workers, OTHERWISE, in_processes=in_processes) as client:
         check_workers(client)
         yield client
 

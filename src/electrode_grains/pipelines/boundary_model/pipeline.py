@@ -61,6 +61,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 ],
                 ["validation_scores", "unseen_probability_volume"],
                 name="validate_network",
+                tags="main_process",
             ),
             Node(
                 update_wrapper(begin, nodes.begin_training),
@@ -72,6 +73,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 ],
                 "training_states",
                 name="begin_training",
+                tags="main_process",
             ),
             Node(
                 update_wrapper(train, nodes.train_network),
@@ -84,6 +86,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 ],
                 ["boundary_network", "training_history", "boundary_scores"],
                 name="train_network",
+                tags="main_process",
             ),
             Node(
                 nodes.predict_probabilities,

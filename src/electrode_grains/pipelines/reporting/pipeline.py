@@ -142,6 +142,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 {name: name for name in (*SHOWN, *shown)},
                 "report",
                 name="write_report",
+                tags="main_process",
             ),
         ]
     )

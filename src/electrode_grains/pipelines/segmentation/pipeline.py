@@ -34,6 +34,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 ],
                 "basin_label_volume",
                 name="find_basins",
+                tags="main_process",
             ),
             Node(
                 nodes.form_grains,
