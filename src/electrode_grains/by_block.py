@@ -16,7 +16,8 @@ import zarr
 
 from electrode_grains.blocks import ExecutorSettings
 from electrode_grains.classes import CHANNEL_NAMES
-from electrode_grains.datasets.volume import LEVEL, volume_attributes
+from electrode_grains.datasets.pyramid import FINEST, write_pyramid
+from electrode_grains.datasets.volume import volume_attributes
 from electrode_grains.errors import InputError
 from electrode_grains.executors import (
     KeepingExecutor,
@@ -111,7 +112,7 @@ def find_grains_by_block(
         boundary, interior, background = (digest_stored(v, executor, edge) for v in volumes)
         group = zarr.open_group(folder / LABELS, mode="a", zarr_format=3)
         group.attrs.clear()  # until every block is written it is no volume
-        labels = create_stored(folder / LABELS / LEVEL, shape, np.int32, edge)
+        labels = create_stored(folder / LABELS / FINEST, shape, np.int32, edge)
         found = segment_by_block(
             BlockProbabilities(boundary, interior, background),
             labels,
@@ -127,7 +128,9 @@ def find_grains_by_block(
             block_edge=edge,
             settings=measure or MeasureSettings(),
         )
-    group.attrs.update(volume_attributes("grain_label_volume", spacing))
+    group.attrs.update(
+        volume_attributes("grain_label_volume", spacing, levels=write_pyramid(group))
+    )
     measurement.grains.to_parquet(folder / "grain_table.parquet")
     measurement.contacts.to_parquet(folder / "contact_table.parquet")
     summary = json.dumps(measurement.particle.to_dict(), indent=1, sort_keys=True)
@@ -148,5 +151,5 @@ def _open(path: Path) -> tuple[list[StoredVolume], tuple[float, float, float]]:
             found=f"{type(error).__name__}: {error}".splitlines()[0],
             expected=f"an OME-Zarr volume of the pipeline with channels {', '.join(CHANNEL_NAMES)}",
         ) from None
-    volumes = [StoredVolume.open(path / LEVEL, channel=place) for place in places]
+    volumes = [StoredVolume.open(path / FINEST, channel=place) for place in places]
     return volumes, (float(dz), float(dy), float(dx))

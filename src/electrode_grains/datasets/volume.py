@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, BloscShuffle, Crc32cCodec
 
 from electrode_grains.datasets.atomic import FileDataset
+from electrode_grains.datasets.pyramid import FINEST, Level, write_pyramid
 from electrode_grains.errors import InputError
 from electrode_grains.volumes import AXES, as_volume
 
 CHUNK = 64
-LEVEL = "0"
 REMEDY = "make it again: kedro run with the pipeline that makes it"
 COMPLETE = "every_chunk_is_written"
 
@@ -61,7 +61,7 @@ class VolumeDataset(FileDataset[xr.DataArray, xr.DataArray | None]):
     def _write(self, data: xr.DataArray, *paths: Path) -> None:
         group = zarr.open_group(paths[0], mode="w", zarr_format=3)
         array = group.create_array(
-            LEVEL,
+            FINEST,
             shape=data.shape,
             dtype=data.dtype,
             chunks=tuple(
@@ -78,7 +78,10 @@ class VolumeDataset(FileDataset[xr.DataArray, xr.DataArray | None]):
         )
         array[...] = data.to_numpy()
         channels = data["channel"].to_numpy() if "channel" in data.dims else None
-        group.attrs.update(volume_attributes(str(data.name), data.attrs["spacing_nm"], channels))
+        attributes = volume_attributes(
+            str(data.name), data.attrs["spacing_nm"], channels, levels=write_pyramid(group)
+        )
+        group.attrs.update(attributes)
 
     def preview(self) -> ImagePreview:
         """Middle slice as a PNG for the side panel of Kedro-Viz."""
@@ -95,7 +98,11 @@ class VolumeDataset(FileDataset[xr.DataArray, xr.DataArray | None]):
 
 
 def volume_attributes(
-    name: str, spacing_nm: Sequence[float], channels: Iterable[Any] | None = None
+    name: str,
+    spacing_nm: Sequence[float],
+    channels: Iterable[Any] | None = None,
+    *,
+    levels: Iterable[Level],
 ) -> dict[str, Any]:
     """Attributes of the zarr group of a volume whose chunks are all written.
 
@@ -106,25 +113,38 @@ def volume_attributes(
         (dz, dy, dx).
     channels : iterable of str, optional
         Names, of a volume (channel, z, y, x).
+    levels : iterable of Level
+        Of `write_pyramid`.
     """
     spacing = [float(step) for step in spacing_nm]
     axes: list[dict[str, str]] = [
         {"name": axis, "type": "space", "unit": "nanometer"} for axis in AXES
     ]
-    scale = list(spacing)
+    front: list[float] = []  # of axes before z, y, x
     own: dict[str, Any] = {"name": name, "spacing_nm": spacing, COMPLETE: True}
     if channels is not None:
         axes.insert(0, {"name": "channel", "type": "channel"})
-        scale.insert(0, 1.0)
+        front = [1.0]
         own["channels"] = [str(channel) for channel in channels]
     multiscale = {
         "name": name,
         "axes": axes,
         "datasets": [
-            {"path": LEVEL, "coordinateTransformations": [{"type": "scale", "scale": scale}]}
+            {"path": level.path, "coordinateTransformations": _placed(level, spacing, front)}
+            for level in levels
         ],
     }
     return {"ome": {"version": "0.5", "multiscales": [multiscale]}, "electrode_grains": own}
+
+
+def _placed(level: Level, spacing: Sequence[float], front: list[float]) -> list[dict[str, Any]]:
+    """Where the voxels of a level lie, in nm: the finest without a translation, as before."""
+    scale = [step * factor for step, factor in zip(spacing, level.factors, strict=True)]
+    placed: list[dict[str, Any]] = [{"type": "scale", "scale": front + scale}]
+    if any(level.offsets):
+        shift = [step * offset for step, offset in zip(spacing, level.offsets, strict=True)]
+        placed.append({"type": "translation", "translation": [0.0] * len(front) + shift})
+    return placed
 
 
 def read_volume(folder: Path) -> xr.DataArray:
@@ -137,7 +157,7 @@ def read_volume(folder: Path) -> xr.DataArray:
     """
     try:
         group = zarr.open_group(folder, mode="r")
-        array = cast("zarr.Array[Any]", group[LEVEL])
+        array = cast("zarr.Array[Any]", group[FINEST])
         attributes = dict(cast("dict[str, Any]", group.attrs["electrode_grains"]))
         check_memory(math.prod(array.shape) * array.dtype.itemsize, str(folder))
         if attributes.get(COMPLETE) and array.nchunks_initialized < array.nchunks:
