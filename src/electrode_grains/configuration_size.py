@@ -20,7 +20,7 @@ LONGEST_TEXT = 10_000  # characters of a value: long numbers take time by the sq
 DEEPEST = 50
 LARGEST_SIZE = 1_000_000  # values in all, where each counts as
 VALUE, REFERENCE = 100, 500  # and a character as 1
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _REFERENCE = re.compile(r"\$\{([^${}]*)(\$?)")
 _PART = re.compile(r"[^.\[\]'\"\s]+")
 
@@ -62,7 +62,7 @@ def refuse_oversized(files: Iterable[Path]) -> None:
 
 def _content(text: str) -> Any:
     try:
-        return yaml.load(text, Loader=_LOADER)
+        return yaml.load(text, Loader=_SafeLoader)
     except (ValueError, RecursionError):  # such as a date that is none, or a circle
         return None
 
@@ -79,7 +79,7 @@ def _count(text: str, file: Path) -> int:
     anchors: dict[str, int] = {}
     open_: list[tuple[str | None, int]] = []  # name and size so far of what is not yet closed
     total = 0
-    for event in yaml.parse(text, Loader=_LOADER):
+    for event in yaml.parse(text, Loader=_SafeLoader):
         mark = event.start_mark
         where = f"{file}, line {mark.line + 1}" if mark else str(file)
         if isinstance(event, yaml.CollectionEndEvent):
