@@ -299,3 +299,14 @@ def test_a_recipe_has_what_was_loaded_first_by_the_step_and_those_that_it_gets_i
     kept._settings["step"] = {"seed": 2}
     with pytest.raises(InputChangedError, match="seed was changed while step was at work"):
         kept._recipe(step)
+
+
+@pytest.mark.skipif(not machine.psutil.LINUX, reason="Linux counts in KiB")
+def test_the_peak_of_memory_is_in_bytes_and_time_of_all_threads(monkeypatch):
+    usage = SimpleNamespace(ru_maxrss=3)
+    monkeypatch.setattr(resource, "getrusage", lambda who: usage)
+    assert machine.peak_memory() == 3 * 1024
+    times = SimpleNamespace(user=1.5, system=0.25)
+    process = SimpleNamespace(cpu_times=lambda: times)
+    monkeypatch.setattr(machine.psutil, "Process", lambda: process)
+    assert machine.cpu_seconds() == 1.75
