@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -311,3 +312,15 @@ def test_results_are_checked_outside_a_run_by_all_steps_that_make_no_raw_data(
     project.check_results(names=["page"], force=True, runtime_params={"a": 2}, **check)
     assert "page is used as it is" in caplog.text
     assert opened[-1]["runtime_params"] == {"a": 2}
+
+
+@pytest.mark.parametrize(("options", "stale"), [({}, True), ({"by_code": False}, False)])
+def test_results_of_other_code_are_stale_unless_only_data_are_asked_for(folder, options, stale):
+    folder.new().run()
+    context = folder.new().load_context()
+    known = project.open_provenance(context, Mine.configuration, STEPS, **options)
+    manifest = known.store.manifest("table")
+    known.store.write(replace(manifest, recipe=replace(manifest.recipe, code="of another version")))
+    assert known.stale_reason("table") == ("the code changed" if stale else None)
+    before = "table before it is stale: the code changed"
+    assert known.stale_reason("fits") == (before if stale else None)
