@@ -7,11 +7,11 @@ import pytest
 from scipy.optimize import minimize
 
 from electrode_grains.alignment import matching, pairs, seams
-from electrode_grains.alignment.drift import _large_trend, _regularise
+from electrode_grains.alignment.drift import _large_trend, _regularise, regularise_drift
 from electrode_grains.alignment.matching import Slices, match_earlier, match_neighbours
 from electrode_grains.alignment.pairs import Pair, noise_correlation, register_pair
 from electrode_grains.alignment.seams import Seam, find_seams, seam_warnings
-from electrode_grains.alignment.transforms import rigid_matrix
+from electrode_grains.alignment.transforms import center_motion, rigid_matrix
 
 CENTER = (9.5, 7.5)
 SHAPE = (16, 20)
@@ -399,3 +399,19 @@ def test_a_rotation_that_is_removed_is_noted_beyond_two_degrees_and_a_walk():
     assert _large_trend(slow * 0.97) == []
     walk = np.cumsum(np.random.default_rng(3).choice([-1.0, 1.0], 30))
     assert _large_trend(walk) == []
+
+
+@pytest.mark.parametrize("lengths", [(4.0, None), (None, 4.0), (4.0, 9.0), (None, None)])
+def test_shifts_and_rotations_are_regularised_by_their_own_lengths(lengths):
+    motions = np.cumsum(np.random.default_rng(2).normal(0, [0.2, 0.3, 0.002], (15, 3)), axis=0)
+    matrices = np.array([rigid_matrix(*motion, CENTER) for motion in motions])
+    found, notes = regularise_drift(matrices, CENTER, *lengths)
+    shift, rotation = lengths
+    expected = [
+        motions[:, axis] if length is None else _regularise(motions[:, axis], length)
+        for axis, length in ((0, shift), (1, shift), (2, rotation))
+    ]
+    np.testing.assert_allclose(center_motion(found, CENTER), np.transpose(expected), atol=1e-9)
+    assert notes == ()
+    two, _ = regularise_drift(matrices[:2], CENTER, *lengths)
+    np.testing.assert_allclose(two, matrices[:2])

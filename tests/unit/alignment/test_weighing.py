@@ -184,3 +184,23 @@ def test_the_largest_turn_is_in_degrees_and_tilts_are_the_other_two():
     again = LatticeTurns.from_dict(listed)
     np.testing.assert_array_equal(again.turns, found.turns)
     np.testing.assert_array_equal(again.image_errors, found.image_errors)
+
+
+@pytest.mark.parametrize(
+    ("size", "error", "jumps"),
+    [(6.0, 1.0, False), (6.001, 1.0, True), (1.0, 0.001, False), (1.001, 0.001, True)],
+)
+def test_a_jump_is_beyond_six_errors_and_a_pixel(size, error, jumps):
+    steps = np.zeros((16, 3))
+    steps[8, 1] = size
+    assert weigh_steps(steps, np.full((16, 3), error)).jumps == ((9,) if jumps else ())
+    turned = np.zeros((16, 3))
+    turned[8, 2] = np.radians(size)
+    assert weigh_steps(turned, np.full((16, 3), np.radians(error))).jumps == ((9,) if jumps else ())
+
+
+@pytest.mark.parametrize(("gain", "jumps"), [(0.09, ()), (0.11, (9,))])
+def test_a_jump_gains_a_tenth_of_correlation(gain, jumps):
+    steps = np.zeros((16, 3))
+    steps[8, 0] = 5.0
+    assert weigh_steps(steps, np.full((16, 3), 0.01), np.full(16, gain)).jumps == jumps
