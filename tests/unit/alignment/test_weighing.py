@@ -204,3 +204,11 @@ def test_a_jump_gains_a_tenth_of_correlation(gain, jumps):
     steps = np.zeros((16, 3))
     steps[8, 0] = 5.0
     assert weigh_steps(steps, np.full((16, 3), 0.01), np.full(16, gain)).jumps == jumps
+
+
+@pytest.mark.parametrize("slice_", [1, 2, 5, 10, 19, 20])
+def test_a_jump_is_kept_less_the_median_of_the_seven_steps_around(slice_):
+    steps = np.random.default_rng(3).normal(0.5, 0.3, (20, 3))
+    kept = still(jumps=(slice_,)).significant(steps)
+    around = steps[max(0, slice_ - 4) : slice_ + 3]
+    np.testing.assert_allclose(kept[slice_ - 1], steps[slice_ - 1] - np.median(around, axis=0))
