@@ -15,6 +15,7 @@ from electrode_grains.alignment.lattice import (
     agreement,
     lattice_turn,
     with_rotation,
+    witness,
 )
 from electrode_grains.alignment.transforms import center_motion
 
@@ -170,3 +171,22 @@ def test_turns_before_alignment_are_those_of_lattices_and_of_the_images_that_tur
     assert set(turns.image_errors[known]) == {0.01}
     none = turned_steps(quality[:1], stack)
     assert none.turns.shape == (0, 3)
+
+
+def test_the_witness_is_the_mean_of_agreements_before_and_after_with_its_error():
+    rng = np.random.default_rng(5)
+    crystals = Rotation.random(6, rng=rng).as_quat(scalar_first=True)
+    columns = rng.integers(0, 6, (5, 30)) * (np.arange(30) % 3 > 0)
+    field = LatticeField(
+        np.broadcast_to(crystals[columns][:, None], (5, 20, 30, 4)).copy(),
+        SYMMETRY,
+        np.ones((5, 20, 30), bool),
+    )
+    matrices = np.array([rigid_matrix(z % 2, 0, 0, (14.5, 9.5)) for z in range(5)])
+    before = [agreement(field, z - 1, z, np.eye(3)) for z in range(1, 5)]
+    steps = [matrices[z] @ np.linalg.inv(matrices[z - 1]) for z in range(1, 5)]
+    after = [agreement(field, z - 1, z, steps[z - 1]) for z in range(1, 5)]
+    gain = np.subtract(after, before)
+    expected = np.mean(before), np.mean(after), gain.std(ddof=1) / 2
+    assert witness(field, matrices) == pytest.approx(expected)
+    assert np.isnan(witness(field, matrices[:3])).all()  # two pairs have no spread

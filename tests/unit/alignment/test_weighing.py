@@ -212,3 +212,16 @@ def test_a_jump_is_kept_less_the_median_of_the_seven_steps_around(slice_):
     kept = still(jumps=(slice_,)).significant(steps)
     around = steps[max(0, slice_ - 4) : slice_ + 3]
     np.testing.assert_allclose(kept[slice_ - 1], steps[slice_ - 1] - np.median(around, axis=0))
+
+
+@pytest.mark.parametrize(
+    ("moves", "roughness", "gain", "after"),
+    [
+        (True, 9.0, -0.029, True), (True, 9.0, -0.031, False),
+        (False, 9.0, 0.029, False), (False, 9.0, 0.031, True),
+        (False, 1.21, 0.031, True), (False, 1.19, 0.031, False),
+    ],
+)  # fmt: skip
+def test_orientations_are_heard_beyond_three_errors(moves, roughness, gain, after):
+    evidence = still(moves=moves, shift_roughness=roughness)
+    assert evidence.heard(0.4, 0.4 + gain, 0.01).moves is after
