@@ -14,9 +14,11 @@ from electrode_grains.alignment.lattice import (
     _tile_medians,
     agreement,
     lattice_turn,
+    step_changes,
     with_rotation,
     witness,
 )
+from electrode_grains.alignment.matching import Match
 from electrode_grains.alignment.transforms import center_motion
 
 SYMMETRY = Rotation.create_group("D3").as_quat(scalar_first=True)
@@ -190,3 +192,26 @@ def test_the_witness_is_the_mean_of_agreements_before_and_after_with_its_error()
     expected = np.mean(before), np.mean(after), gain.std(ddof=1) / 2
     assert witness(field, matrices) == pytest.approx(expected)
     assert np.isnan(witness(field, matrices[:3])).all()  # two pairs have no spread
+
+
+def test_changes_of_orientations_are_over_one_step_and_over_the_last_two():
+    rng = np.random.default_rng(6)
+    crystals = Rotation.random(4, rng=rng).as_quat(scalar_first=True)
+    columns = rng.integers(0, 4, (5, 30))
+    field = LatticeField(
+        np.broadcast_to(crystals[columns][:, None], (5, 20, 30, 4)).copy(),
+        SYMMETRY,
+        np.ones((5, 20, 30), bool),
+    )
+    moves = [rigid_matrix(x, 0, 0, (14.5, 9.5)) for x in (0, 1, 2, 3, 5)]
+    matches = [Match(moves[z], max(z - 1, 0)) for z in range(5)]
+    single, double = step_changes(field, matches)
+    for z in range(1, 5):
+        assert single[z] == 1 - agreement(field, z - 1, z, moves[z])
+    for z in range(2, 5):
+        assert double[z] == 1 - agreement(field, z - 2, z, moves[z] @ moves[z - 1])
+    assert np.isnan([single[0], double[0], double[1]]).all()
+    matches[3] = Match(moves[3], 1)  # registered past a bad slice
+    single, double = step_changes(field, matches)
+    assert single[3] == 1 - agreement(field, 1, 3, moves[3])
+    assert np.isnan(double[[3, 4]]).all()

@@ -368,7 +368,7 @@ def test_a_search_that_ends_at_its_limits_says_so(monkeypatch):
         monkeypatch.setattr(pairs, "_improve", lambda *_: candidate)
         return register_pair(image, image, "rigid_body", False).at_bound
 
-    assert not any(found(*motion) for motion in ((22.4, 0, 0), (0, 17.9, 0), (0, 0, 9.4)))
+    assert not any(found(*motion) for motion in ((22.5, 0, 0), (0, 18.0, 0), (0, 0, 9.4)))
     assert all(
         found(*motion)
         for motion in ((22.6, 0, 0), (-22.6, 0, 0), (0, 18.1, 0), (0, -18.1, 0), (0, 0, 9.6),
