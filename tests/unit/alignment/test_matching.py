@@ -186,9 +186,9 @@ def test_unmoved_slices_tell_how_they_lie():
 # Seams
 
 
-def seamed(correlations, count=24, changes=None):
+def seamed(correlations, count=24, changes=None, blank=()):
     matches = [SimpleNamespace(between=False) for _ in range(count)]
-    slices = slices_of(count, correlations)
+    slices = slices_of(count, correlations, blank=blank)
 
     def correlation(reference, moving, step):
         ends = int(reference[0, 0]), int(moving[0, 0])
@@ -415,3 +415,27 @@ def test_shifts_and_rotations_are_regularised_by_their_own_lengths(lengths):
     assert notes == ()
     two, _ = regularise_drift(matrices[:2], CENTER, *lengths)
     np.testing.assert_allclose(two, matrices[:2])
+
+
+def test_a_seam_behind_steps_that_stand_alone_is_found(no_symmetry):
+    found = seamed(lost(18, 24, 3), blank=range(4, 14))
+    assert [seam.slice for seam in found] == [18]
+
+
+@pytest.mark.parametrize(("count", "seams_found"), [(8, 1), (7, 0)])
+def test_a_step_is_judged_by_four_others_at_least(no_symmetry, count, seams_found):
+    """Of so many slices as many less two steps have neighbours on both sides, itself among them."""
+    assert len(seamed(lost(4, count, 3), count=count)) == seams_found
+
+
+def test_surroundings_are_flattened_where_most_slices_show_them(monkeypatch):
+    stack = np.random.default_rng(0).normal(size=(4, *SHAPE))
+    for shown, flat in ((2, 0), (3, 3)):
+        bodies = iter([np.zeros(SHAPE, bool) if z < shown else None for z in range(4)])
+        monkeypatch.setattr(pairs, "_body", lambda image, bodies=bodies: next(bodies))
+        flattened = []
+        monkeypatch.setattr(
+            pairs, "_flatten", lambda image, body, seen=flattened: seen.append(1) or image
+        )
+        pairs.prepare_slices(stack, 0.5, mask_background=True)
+        assert len(flattened) == flat

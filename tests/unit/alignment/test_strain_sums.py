@@ -6,9 +6,17 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from electrode_grains.alignment import SliceTransforms, registration, slice_table, strain
+from electrode_grains.alignment import (
+    SliceTransforms,
+    apply_transforms,
+    registration,
+    slice_table,
+    strain,
+)
 from electrode_grains.alignment.evidence import LatticeTurns
 from electrode_grains.alignment.matching import Match, Slices
+from electrode_grains.alignment.precision import RIGID, sandwich
+from electrode_grains.alignment.seams import Seam
 from electrode_grains.alignment.strain import (
     _excess,
     _step_strains,
@@ -17,6 +25,7 @@ from electrode_grains.alignment.strain import (
     step_strain,
     strain_matrices,
 )
+from electrode_grains.alignment.symmetries import WORDS
 from electrode_grains.alignment.transforms import rigid_matrix
 from electrode_grains.errors import InputError
 
@@ -225,3 +234,37 @@ def test_the_table_of_slices_names_references_and_leaves_unknown_turns_empty():
     plain = slice_table(transforms(((), ())), ["a", "b"])
     assert plain["registered_to"].eq("").all()
     assert plain["tilt_x_degrees"].isna().all()
+
+
+def test_flags_of_seams_come_before_others_unless_the_slice_is_only_strained(monkeypatch):
+    found = [Seam(2, 0.3, 0.9, missing=2.0), Seam(3, 0.3, 0.9, next(iter(WORDS))),
+             Seam(4, 0.3, 0.9, missing=3.0)]  # fmt: skip
+    monkeypatch.setattr(registration, "find_seams", lambda *_: found)
+    strains = np.zeros((5, 3))
+    strains[3:] = 0.01
+    chain = [Match(np.eye(3), max(z - 1, 0), flags=("before",)) for z in range(5)]
+    flagged = registration._flag_seams(None, chain, None, strains)
+    assert [len(match.flags) for match in flagged] == [1, 1, 2, 2, 1]
+    assert "2 slices missing before it" in flagged[2].flags[0]
+    assert "from slice 3 on" in flagged[3].flags[0]
+    assert flagged[2].flags[1] == "before"
+
+
+def test_slices_that_do_not_move_keep_whole_numbers():
+    labels = np.arange(24).reshape(2, 3, 4)
+    still = transforms(((), ()))
+    np.testing.assert_array_equal(apply_transforms(labels, still, order=0), labels)
+
+
+def test_a_record_without_a_centre_has_none():
+    known = transforms(((), ())).to_dict()
+    known.pop("center", None)
+    assert SliceTransforms.from_dict(known).center == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_newtons_step_does_not_depend_on_the_unit_of_the_image(scale):
+    first, second = image(), moved(image(), rigid_matrix(0.4, -0.3, 0.0, CENTER))
+    plain, other = sandwich(first, second, RIGID), sandwich(scale * first, scale * second, RIGID)
+    for one, two in zip(plain, other, strict=True):
+        np.testing.assert_allclose(two, one, rtol=1e-6)
