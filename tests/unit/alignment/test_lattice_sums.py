@@ -171,6 +171,8 @@ def test_turns_before_alignment_are_those_of_lattices_and_of_the_images_that_tur
     assert set(turning) < set(known)
     assert set(turns.image_rotations[known]) == {0.1}
     assert set(turns.image_errors[known]) == {0.01}
+    assert turns.errors.shape == (24, 3)
+    np.testing.assert_array_equal(np.isfinite(turns.errors), np.isfinite(turns.turns))
     none = turned_steps(quality[:1], stack)
     assert none.turns.shape == (0, 3)
 

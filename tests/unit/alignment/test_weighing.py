@@ -225,3 +225,8 @@ def test_a_jump_is_kept_less_the_median_of_the_seven_steps_around(slice_):
 def test_orientations_are_heard_beyond_three_errors(moves, roughness, gain, after):
     evidence = still(moves=moves, shift_roughness=roughness)
     assert evidence.heard(0.4, 0.4 + gain, 0.01).moves is after
+
+
+@pytest.mark.parametrize(("lean", "moves"), [(1.5, False), (1.501, True)])
+def test_a_lean_beyond_a_pixel_and_a_half_is_the_stage(lean, moves):
+    assert weigh_steps(np.tile([lean, 0, 0], (20, 1)), np.full((20, 3), 9.0)).moves is moves
