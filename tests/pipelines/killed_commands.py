@@ -19,7 +19,7 @@ from forked_runs import Watcher, contents, fork, load_everything
 
 SEED = 7
 # Recorded rule: these name their run, or the moment of an export.
-NAMES_ITS_RUN = ("report.html", ".manifests", "mlruns", "mlflow.db", "mlflow.db-journal")
+NAMES_ITS_RUN = ("report.html", ".viz", ".manifests", "mlruns", "mlflow.db", "mlflow.db-journal")
 COMMANDS = (
     ("export", "--format", "all"),
     ("export", "-o", "OUT/exports", "--format", "all"),
