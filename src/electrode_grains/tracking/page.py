@@ -41,9 +41,14 @@ def serve(settings: TrackingSettings, project: Path, port: int = PORT) -> int:
     """Show the page to this machine alone until a signal ends it; returns MLflow's exit code."""
     words = ("-m", "mlflow", "server", "--host", HOST, "--port", str(port))
     store = ("--backend-store-uri", store_address(settings, project))
-    silent = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    quiet = ("--uvicorn-opts", "--log-level warning")  # else the addresses scroll away
+    silent = {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+        "PYTHONWARNINGS": "ignore",
+    }
     with subprocess.Popen(
-        [sys.executable, *words, *store], cwd=project, env={**os.environ, **silent}
+        [sys.executable, *words, *store, *quiet], cwd=project, env={**os.environ, **silent}
     ) as server:
         try:
             return server.wait()
