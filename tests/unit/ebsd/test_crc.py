@@ -78,6 +78,29 @@ def test_the_frames_are_those_of_oxford(tmp_path):
     assert described == "oxford (the maker's default); x of hexagonal crystals turned from a* to a"
 
 
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_any_turn_of_the_acquisition_surface_is_told(tmp_path, n):
+    pair = write_pair(tmp_path)
+    pair.write_text(pair.read_text().replace(f"Euler{n}=0.0", f"Euler{n}=90.0"))
+    angles = ", ".join("90.0" if k == n else "0.0" for k in (1, 2, 3))
+    with pytest.warns(UserWarning, match=f"turned by {angles} degrees"):
+        read_scan(pair)
+
+
+def test_without_a_column_of_errors_the_phase_decides_what_is_indexed(tmp_path):
+    pair = write_pair(tmp_path)
+    fields = "\n".join(f"Field{n}={code}" for n, code in enumerate(FIELDS[:-1], 1))
+    header = pair.read_text().split("[Fields]")[0] + "[Fields]\nCount=6\n" + fields
+    pair.write_text(header + "\n[Phases]" + pair.read_text().split("[Phases]")[1])
+    records = np.frombuffer(pair.with_suffix(".crc").read_bytes(), RECORD)
+    kept = np.zeros(6, [(name, RECORD[name]) for name in RECORD.names[:-1]])
+    for name in kept.dtype.names:
+        kept[name] = records[name]
+    pair.with_suffix(".crc").write_bytes(kept.tobytes())
+    indexed = np.isfinite(read_scan(pair, SAME)["euler_angles"]).all("angle").to_numpy()
+    assert indexed.tolist() == [[True, True, False], [True, True, True]]
+
+
 def test_both_files_belong_to_the_folder_and_the_pair_is_one_scan(tmp_path):
     for name in ("slice_1", "slice_2"):
         write_pair(tmp_path, name)

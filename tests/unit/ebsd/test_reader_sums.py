@@ -5,15 +5,22 @@ import pytest
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from electrode_grains.ebsd.depths import depths_of_names
 from electrode_grains.ebsd.grid import hexagonal_to_square
 from electrode_grains.ebsd.orientations import (
+    conjugate,
     ipf_colors,
     kernel_average_misorientation,
     mean_orientation,
     misorientation_angle,
+    multiply,
     neighbour_misorientation,
+    radial_orientations,
 )
 from electrode_grains.ebsd.proposal import slice_information
+from electrode_grains.ebsd.pseudo_cube import PseudoSymmetry, counts_as_one
+from electrode_grains.ebsd.settings import OrientationAnnotationSettings
+from electrode_grains.ebsd.uniformity import Kind, describe_cut
 from electrode_grains.errors import InputError
 
 RNG = np.random.default_rng(11)
@@ -155,3 +162,41 @@ def test_azimuths_repeat_after_a_sector_with_a_mirror_in_its_middle(laue, sector
     np.testing.assert_allclose(colours(azimuth + np.radians(sector)), found, atol=1e-9)
     np.testing.assert_allclose(colours(np.pi - azimuth), found, atol=1e-9)
     assert np.ptp(found[:, 1]) > 0.5
+
+
+@pytest.mark.parametrize("length", [1e-6, 1.0, 1e6])
+def test_the_c_axis_lies_along_radii_of_any_length(length):
+    radii = RNG.normal(size=(50, 3)) * length
+    found = radial_orientations(radii, 1.0, np.random.default_rng(2))
+    z = np.zeros((50, 4))
+    z[:, 3] = 1.0
+    c_axis = multiply(multiply(conjugate(found), z), found)[:, 1:]
+    cosine = np.abs((c_axis * radii).sum(axis=1)) / np.linalg.norm(radii, axis=1)
+    np.testing.assert_allclose(cosine, 1.0, atol=1e-9)
+
+
+@pytest.mark.parametrize("found", [None, False, True])
+def test_variants_count_as_one_as_chosen_or_as_found(found):
+    finding = None if found is None else PseudoSymmetry(1.0, 0.0, found, "")
+    assert counts_as_one(finding, "on")
+    assert not counts_as_one(finding, "off")
+    assert counts_as_one(finding, "auto") == bool(found)
+
+
+def test_a_depth_that_is_no_number_is_told_as_the_pattern_caught_it():
+    depths, (issue,) = depths_of_names(["slice_z=1.2.3um"], r"z=([\d.]+)")
+    assert depths == {}
+    assert issue.found == "'1.2.3'"
+
+
+@pytest.mark.parametrize(("rows", "is_cut"), [(9, False), (10, True), (40, True), (41, False)])
+def test_slices_of_half_to_twice_the_usual_size_are_of_one_area(rows, is_cut):
+    usual = Kind((20, 30), (50.0, 50.0), (), (), "same")
+    kinds = {"a": usual, "b": usual, "c": usual._replace(shape=(rows, 30))}
+    cut, note = describe_cut(kinds)
+    assert (cut["c"].shape == (20, 30)) == is_cut
+    assert bool(note) == is_cut
+
+
+def test_orientations_label_as_many_slices_as_the_paper_labels_by_hand():
+    assert OrientationAnnotationSettings().slice_count == 4
