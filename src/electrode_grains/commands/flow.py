@@ -7,18 +7,13 @@ from pathlib import Path
 
 import click
 
-from electrode_grains.commands import Command
 from electrode_grains.commands.console import echo
 from electrode_grains.commands.project import open_project, project_options
-from electrode_grains.commands.serving import ADVICE, port_option, refuse_taken
+from electrode_grains.commands.serving import PageCommand, port_option, refuse_taken
 from electrode_grains.flow_page import HOST, PORT, serve
 
 
-class _Page(Command):
-    advice = ADVICE
-
-
-@click.command(cls=_Page)
+@click.command(cls=PageCommand)
 @port_option(PORT)
 @project_options
 def command(project: Path | None, env: str | None, port: int) -> None:

@@ -7,9 +7,14 @@ from typing import Any
 
 import click
 
+from electrode_grains.command_line import RefusingCommand
 from electrode_grains.errors import SettingsError
 
-ADVICE = "The page is closed; give the same command to open it again."
+
+class PageCommand(RefusingCommand):
+    """A command that serves a page until a signal ends it."""
+
+    advice = "The page is closed; give the same command to open it again."
 
 
 def port_option(default: int) -> Any:
