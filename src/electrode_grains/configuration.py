@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,8 @@ class RefusingConfigLoader(OmegaConfigLoader):
             If a file cannot be read or grows too large, or a value in it cannot be resolved.
         """
         folders = (self.base_env, self.env or self.default_run_env)
-        refuse_oversized(_files_of(Path(self.conf_source, each) for each in folders))
+        files = _files_of(Path(self.conf_source, each) for each in folders)
+        _refuse_oversized_once(tuple((file, *_state(file)) for file in files))
         try:
             return dict(super().__getitem__(key))
         except (KeyError, MissingConfigException, UserError):
@@ -257,6 +259,17 @@ def _files_of(folders: Iterable[Path]) -> list[Path]:
         for file in sorted(folder.rglob("*"))
         if file.suffix in FORMATS and file.is_file()
     ]
+
+
+def _state(file: Path) -> tuple[int, int]:
+    found = file.stat()
+    return found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=64)
+def _refuse_oversized_once(files: tuple[tuple[Path, int, int], ...]) -> None:
+    """Count files as they stand once: a run asks for its configuration some thirty times."""
+    refuse_oversized(file for file, _, _ in files)
 
 
 def _refusal(key: str, folders: Iterable[Path], error: Exception) -> SettingsError:
