@@ -25,7 +25,7 @@ os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parents[2] / "build" / "mutat
 from benchmarks.mutation.baseline import Baseline, find_baseline
 from benchmarks.mutation.mutants import Mutant, draw, find_mutants
 from benchmarks.mutation.report import report
-from benchmarks.mutation.rooms import ROOMS, compiled_modules
+from benchmarks.mutation.rooms import ROOMS, callers, compiled_modules, interpreted_with
 from benchmarks.mutation.trials import Children, Task, Verdict, run_task
 
 PROJECT = Path(__file__).parents[2]
@@ -78,26 +78,28 @@ def main() -> None:
 
 
 class Watched:
-    """The tests of a room: with numba's compiler, and without it for modules that need it.
+    """The tests of a room: with numba's compiler, and without it for a module that is for numba.
 
     To compile every mutant anew would take half a minute each. Interpreted, some tests of large
     volumes take too long and are left out; an index out of bounds raises, which compiled code
-    would not notice.
+    would not notice. Other modules than the mutated one and those that call its loops stay
+    compiled.
     """
 
     def __init__(self, room: str) -> None:
+        self.room = room
         self.for_numba = compiled_modules(PROJECT, room)
         self.compiled = find_baseline(PROJECT, room, BUILD)
-        if self.for_numba:
-            near = set(self.compiled.reaching(self.for_numba))
-            self.interpreted = find_baseline(PROJECT, room, BUILD, near)
 
     def task(self, mutant: Mutant) -> Task:
         """Tests to run on a mutant."""
-        is_compiled = mutant.file not in self.for_numba
-        baseline = self.compiled if is_compiled else self.interpreted
+        baseline, interpreted = self.compiled, ()
+        if mutant.file in self.for_numba:
+            interpreted = interpreted_with(PROJECT, mutant.module)
+            near = self.compiled.reaching(callers(PROJECT, interpreted))
+            baseline = find_baseline(PROJECT, self.room, BUILD, interpreted, near)
         limits = {test: SLACK + FACTOR * baseline.seconds[test] for test in baseline.tests(mutant)}
-        return Task(mutant.module, mutant.source(PROJECT), limits, is_compiled)
+        return Task(mutant.module, mutant.source(PROJECT), limits, interpreted)
 
 
 def _mutants(room: str, modules: list[str] | None) -> dict[str, list[Mutant]]:

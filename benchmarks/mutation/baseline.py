@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import coverage
 import pytest
 
 from benchmarks.mutation.mutants import Mutant
-from benchmarks.mutation.trials import BROKEN, PASSED, WRAPPING, Children, run_pytest
+from benchmarks.mutation.trials import BROKEN, PASSED, WRAPPING, Children, interpret, run_pytest
 
 LONGEST = 2.0  # seconds; longer tests are left out, so that a survivor costs a minute at most
 IMPORTED = ""  # context of what runs while a module is imported
@@ -61,14 +62,15 @@ class Baseline:
         return reached
 
     def reaching(self, files: set[str]) -> list[str]:
-        """Tests that run a line of some files, other than by importing them."""
+        """Tests that stand in some files, or run a line of them other than by importing them."""
         found = {
             context
             for file in files
             for contexts in self.tests_of.get(file, {}).values()
             for context in contexts
         }
-        return self._known(found - {IMPORTED})
+        within = {test for test in self.seconds if test.split("::")[0] in files}
+        return self._known(found - {IMPORTED} | within)
 
     def _known(self, contexts: set[str] | None) -> list[str]:
         def meets(test: str) -> bool:
@@ -136,8 +138,12 @@ class _Watch:
                         value.cache_clear()
 
 
+class _TooLongError(BaseException):
+    """Not an Exception, of which hypothesis would seek a smaller example, without a limit."""
+
+
 def _too_long(*_: Any) -> None:
-    raise TimeoutError
+    raise _TooLongError
 
 
 class _Only:
@@ -156,18 +162,20 @@ def find_baseline(
     project: Path,
     room: str,
     build: Path,
+    interpreted: tuple[str, ...] = (),
     only: Collection[str] | None = None,
 ) -> Baseline:
     """Run all tests of a room once, or take what the last run on equal files has found.
 
-    Some of them run interpreted: those that reach modules for numba.
+    Where the loops of some modules are interpreted, only those that reach the first of them.
     """
-    mode = "compiled" if only is None else "interpreted"
+    mode = f"without-{interpreted[0].rsplit('.', 1)[1]}" if interpreted else "compiled"
     kept = build / f"baseline-{room}-{mode}-{_digest(project, room)}.json"
     if not kept.exists():
         print(f"watching the tests of {room} ({mode})", flush=True)
         children = Children()
-        children.start(room, lambda scratch: _watch(project, room, kept, only, scratch))
+        work = partial(_watch, project, room, kept, interpreted, only)
+        children.start(room, work)
         ((_, verdict),) = children.last()
         if verdict.outcome != "survived":
             raise SystemExit(f"the tests of {room} do not pass on the unharmed sources")
@@ -184,22 +192,24 @@ def _digest(project: Path, room: str) -> str:
 
 
 def _watch(
-    project: Path, room: str, kept: Path, only: Collection[str] | None, scratch: Path
+    project: Path,
+    room: str,
+    kept: Path,
+    interpreted: tuple[str, ...],
+    only: Collection[str] | None,
+    scratch: Path,
 ) -> int:
     signal.alarm(0)
-    is_compiled = only is None
-    from numba.core import config
-
-    config.DISABLE_JIT = int(not is_compiled)
+    interpret(interpreted)
     sources = project / "src" / "electrode_grains" / room
     tracer = coverage.Coverage(data_file=None, config_file=False, include=[f"{sources}/*"])
-    watch = _Watch(tracer, f"electrode_grains.{room}", None if is_compiled else LONGEST)
+    watch = _Watch(tracer, f"electrode_grains.{room}", LONGEST if interpreted else None)
     tracer.start()
-    options = [] if is_compiled else ["-W", WRAPPING]
+    options = ["-W", WRAPPING] if interpreted else []
     paths = [f"tests/unit/{room}", f"src/electrode_grains/{room}"]
     code = run_pytest(project, paths, [watch, _Only(only)], scratch, *options)
     tracer.stop()
-    if is_compiled and code != PASSED:
+    if not interpreted and code != PASSED:
         return BROKEN  # which shows what pytest says
     data, tests_of = tracer.get_data(), {}
     for file in data.measured_files():

@@ -17,7 +17,7 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,15 +46,15 @@ class Task:
         Its text, in place of that of the file.
     limits : dict
         Seconds of processor time for each test, in the order to run them.
-    is_compiled : bool
-        Whether numba compiles; never where the module itself is for numba, whose cache would not
-        know the mutant from the original.
+    interpreted : tuple of str
+        Modules whose loops numba does not compile: where the mutated one is for numba, its cache
+        would not know the mutant from the original.
     """
 
     module: str
     source: str
     limits: dict[str, float] = field(repr=False)
-    is_compiled: bool = True
+    interpreted: tuple[str, ...] = ()
 
 
 class MutatedModule(importlib.abc.MetaPathFinder, importlib.machinery.SourceFileLoader):
@@ -119,13 +119,26 @@ def run_pytest(
     return int(pytest.main(arguments, plugins=[*plugins, PicturesOption()]))
 
 
+def interpret(modules: Collection[str]) -> None:
+    """Leave the loops of some modules uncompiled; to be called before they are imported."""
+    if not modules:
+        return
+    from electrode_grains import compiling
+
+    compiler = compiling.njit
+
+    def njit(**options: Any) -> Callable[[Any], Any]:
+        compiled = compiler(**options)
+        return lambda loop: loop if loop.__module__ in modules else compiled(loop)
+
+    compiling.njit = njit
+
+
 def run_task(project: Path, task: Task, scratch: Path) -> int:
     """Run the tests of a task in this process, up to the first that fails."""
-    from numba.core import config
-
-    config.DISABLE_JIT = int(not task.is_compiled)
     sources = project / "src"
     sys.path.insert(0, str(sources))
+    interpret(task.interpreted)
     file = sources.joinpath(*task.module.split(".")).with_suffix(".py")
     sys.meta_path.insert(0, MutatedModule(task.module, file, task.source))
     signal.setitimer(signal.ITIMER_PROF, LONGEST_IMPORT)
@@ -134,7 +147,7 @@ def run_task(project: Path, task: Task, scratch: Path) -> int:
     except BaseException:  # whatever a fault may raise
         return FAILED
     files = list(dict.fromkeys(test.split("::")[0] for test in task.limits))
-    options = ["-x"] if task.is_compiled else ["-x", "-W", WRAPPING]
+    options = ["-x", "-W", WRAPPING] if task.interpreted else ["-x"]
     code = run_pytest(project, files, [ChosenTests(task.limits)], scratch, *options)
     # The tests pass on the unharmed source. Codes 4 and 5: pytest found no tests.
     return PASSED if code == 0 else BROKEN if code in (4, 5) else FAILED
