@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from benchmarks.mutation.mutants import draw, find_mutants
-from benchmarks.mutation.rooms import ROOMS, compiled_modules
+from benchmarks.mutation.rooms import ROOMS, callers, compiled_modules, interpreted_with
 
 HALVES = '''"""Halves of 2 or 3 things."""
 
@@ -120,3 +120,31 @@ def test_loops_are_tried_uncompiled_wherever_a_module_takes_its_compiler_from(pr
     }
     assert "src/electrode_grains/morphometry/kernels.py" in found
     assert found == decorated
+
+
+def test_what_calls_the_loops_of_a_mutated_module_is_interpreted_with_it(project):
+    """Compiled loops can call no interpreted one."""
+    kernels = "electrode_grains.morphometry.kernels"
+    assert interpreted_with(project, kernels) == (kernels, "electrode_grains.morphometry.hulls")
+    alone = "electrode_grains.grains.block_kernels"
+    assert interpreted_with(project, alone) == (alone,)
+    found = callers(project, (alone,))
+    assert "src/electrode_grains/grains/block_basins.py" in found
+    assert "src/electrode_grains/grains/basins.py" not in found
+
+
+def test_loops_of_the_modules_named_run_interpreted_and_others_compiled(project):
+    program = """
+from benchmarks.mutation.trials import interpret
+interpret(("electrode_grains.morphometry.hulls",))
+from electrode_grains.morphometry import edges, hulls, kernels
+for module in (hulls, kernels, edges):
+    loops = [each for each in vars(module).values() if hasattr(each, "py_func")]
+    print(sum(each.__module__ == module.__name__ for each in loops))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=project, capture_output=True, text=True, check=True
+    )
+    interpreted, *compiled = map(int, done.stdout.split())
+    assert interpreted == 0
+    assert min(compiled) > 0

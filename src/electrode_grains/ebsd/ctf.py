@@ -213,7 +213,7 @@ def _read_header(file: Path) -> _Header:
             )
         elif key == "Phases":
             phases = int(header_number(key, value, where))
-        elif phases and len(header.phases) < phases:
+        elif len(header.phases) < phases:
             header.phases.append(_read_phase(len(header.phases) + 1, words, where))
         elif key == "Phase":
             header.lines = number

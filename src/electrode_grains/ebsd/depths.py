@@ -53,7 +53,8 @@ def read_depths(table: Path) -> dict[str, float]:
     """
     text = table.read_bytes().decode("utf-8-sig", "replace")
     lines = text.splitlines()
-    delimiter = ";" if lines and ";" in lines[0] else "," if "," in (lines or [""])[0] else "\t"
+    headings = next(iter(lines), "")
+    delimiter = next((sign for sign in (";", ",") if sign in headings), "\t")
     rows = csv.reader(lines, delimiter=delimiter)
     head = [cell.strip().lower() for cell in next(rows, [])]
     units = [cell for cell in head if cell.startswith("z_") and cell[2:] in UNITS]

@@ -100,7 +100,7 @@ def square_grid(
     gaps = int((count == 0).sum())
     if gaps == 0:
         return SquareGrid(rows, columns, dy, dx, position)
-    if rows > 1 and np.ptp((row + column) % 2) == 0:
+    if np.ptp((row + column) % 2) == 0:  # of a single row never: its least gap is a step
         refuse_hexagonal(where, "rows that are shifted by half a step against each other")
     missing = int(np.flatnonzero(count == 0)[0])
     first = (missing // columns, missing % columns)

@@ -275,10 +275,10 @@ def read_numbers(
 
 
 def read_points(
-    parent: h5py.Group, name: str, count: int, components: int = 1
+    parent: h5py.Group, name: str, count: int, components: int | None = None
 ) -> NDArray[np.float64]:
     """One number a point, shape (count,), or several, shape (count, components)."""
-    if components > 1:
+    if components is not None:
         return read_numbers(parent, name, [(count, components)])
     return read_numbers(parent, name, [(count,), (count, 1)]).reshape(count)
 
@@ -340,7 +340,9 @@ def read_text_attribute(parent: h5py.Group, name: str, attribute: str) -> str | 
     """Text in an attribute of a dataset; None if it is missing or no text."""
     with _refusing(place(parent, name)):
         values = np.ravel(_member(parent, name, h5py.Dataset, "dataset").attrs.get(attribute, ()))
-    text = values[0] if values.size == 1 else None
+    if values.size != 1:
+        return None
+    (text,) = values
     return _text(text) if isinstance(text, bytes | str) else None
 
 
@@ -366,7 +368,8 @@ def as_written(values: NDArray[np.generic]) -> list[float]:
 
 def read_number(parent: h5py.Group, name: str) -> float:
     """Single finite number, as `read_few` gives them."""
-    return read_few(parent, name, 1)[0]
+    (number,) = read_few(parent, name, 1)
+    return number
 
 
 def read_count(parent: h5py.Group, name: str) -> int:
@@ -397,7 +400,8 @@ def _impossible(parent: h5py.Group, name: str, number: float, expected: str) -> 
 
 def read_text(parent: h5py.Group, name: str) -> str:
     """Single text, of fixed or variable length."""
-    return read_texts(parent, name, 1)[0]
+    (text,) = read_texts(parent, name, 1)
+    return text
 
 
 def read_texts(parent: h5py.Group, name: str, count: int | None = None) -> list[str]:
@@ -464,15 +468,15 @@ def read_positions(
 def _cells(
     data: h5py.Group, count: int, declared: DeclaredGrid
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    rows, columns = declared.rows or 0, declared.columns or 0
-    if declared.hexagonal or not declared.dx or not declared.dy or rows * columns != count:
+    rows, columns, dy, dx = declared.rows, declared.columns, declared.dy, declared.dx
+    if not (rows and columns and dy and dx) or declared.hexagonal or rows * columns != count:
         raise InputError(
             "the file gives no positions, and rows and columns do not give them either",
             where=place(data),
-            found=f"{count} points, {rows} x {columns} at {declared.dy} x {declared.dx} um (y, x)"
+            found=f"{count} points, {rows} x {columns} at {dy} x {dx} um (y, x)"
             + (", hexagonal" if declared.hexagonal else ""),
             expected="positions, or rows x columns points on a square grid",
             remedy=_REMEDY,
         )
     row, column = np.divmod(np.arange(count), columns)
-    return column * declared.dx, row * declared.dy
+    return column * dx, row * dy

@@ -73,7 +73,7 @@ def fit_header(
 
 def _expected(grid: SquareGrid, header: DeclaredGrid, steps_agree: bool, declared: str) -> str:
     if not steps_agree:
-        rows, columns = _decimated_counts(grid, header)
+        rows, columns = _decimated_counts(grid, header) or (grid.rows, grid.columns)
         return f"{rows * columns} points: {rows} x {columns}, every so many of the header's"
     if header.rows is None or header.columns is None:
         return f"as the header says, {declared}"
@@ -89,17 +89,19 @@ def _steps_of_single_lines(grid: SquareGrid, header: DeclaredGrid) -> SquareGrid
     return grid
 
 
-def _decimated_counts(grid: SquareGrid, header: DeclaredGrid) -> tuple[int, int]:
-    """Rows and columns if every k-th point of the header's grid was kept; 0 where unknown."""
-    counts = []
-    for count, step, seen in (
-        (header.rows, header.dy, grid.dy),
-        (header.columns, header.dx, grid.dx),
-    ):
-        ratio = round(seen / step) if step else 0
-        whole = step is not None and ratio > 1 and abs(ratio * step - seen) <= STEP_TOLERANCE * seen
-        counts.append(-(-count // ratio) if count and whole else 0)
-    return counts[0], counts[1]
+def _decimated_counts(grid: SquareGrid, header: DeclaredGrid) -> tuple[int, int] | None:
+    """Rows and columns if every k-th point of the header's grid was kept; None where unknown."""
+    rows = _every_so_many(header.rows, header.dy, grid.dy)
+    columns = _every_so_many(header.columns, header.dx, grid.dx)
+    return (rows, columns) if rows and columns else None
+
+
+def _every_so_many(count: int | None, step: float | None, seen: float) -> int | None:
+    if not (count and step):
+        return None
+    ratio = round(seen / step)
+    is_whole = abs(ratio * step - seen) <= STEP_TOLERANCE * seen  # never of ratio 0
+    return -(-count // ratio) if is_whole else None
 
 
 def _lost_after_decimation(grid: SquareGrid, header: DeclaredGrid) -> bool:
@@ -108,9 +110,10 @@ def _lost_after_decimation(grid: SquareGrid, header: DeclaredGrid) -> bool:
     Decimation that keeps the header explains another step and fewer points, and says how many
     there must be; where one side fits exactly and the other falls short, the file was cut.
     """
-    rows, columns = _decimated_counts(grid, header)
-    if not (rows and columns):
+    expected = _decimated_counts(grid, header)
+    if expected is None:
         return False
+    rows, columns = expected
     return (grid.columns == columns and grid.rows < rows) or (
         grid.rows == rows and grid.columns < columns
     )

@@ -121,8 +121,6 @@ def _read_grey(file: Path, page: int) -> tuple[NDArray[np.generic], int]:
         kind = f"axes {axes}"
         colourless = True
         turned = tiff.orientation(file, page)
-    if values.size == 0:
-        raise InputError("an image has no pixels", where=file.name, found=f"shape {values.shape}")
     if not colourless or values.ndim != 2:
         raise InputError(
             "an image has more than grey values",

@@ -185,10 +185,7 @@ class OrientationField:
 
     def directions(self, crystal_direction: ArrayLike) -> NDArray[np.float64]:
         """Direction of a crystal axis (x, y, z) in the sample, shape (..., 3)."""
-        axis = np.concatenate([[0.0], np.asarray(crystal_direction, float)])
-        to_crystal = np.asarray(self.quaternions, float)
-        back = crystals.conjugate(to_crystal)
-        return crystals.multiply(crystals.multiply(back, axis), to_crystal)[..., 1:]
+        return crystals.turn(crystal_direction, crystals.conjugate(self.quaternions))
 
     def misorientation(self, other: Self) -> NDArray[np.float64]:
         """Misorientation angle to another field, broadcast, in radians; NaN where unknown.
@@ -257,7 +254,7 @@ class OrientationField:
             )
         plain = np.ascontiguousarray(labels, np.int32)
         # By content: labels are arrays that passes change in place.
-        key = hashlib.blake2b(plain.data, digest_size=16).digest()
+        key = hashlib.blake2b(plain.data).digest()
         if key not in self._means:
             while len(self._means) >= KEPT_MEANS:
                 del self._means[next(iter(self._means))]

@@ -96,6 +96,13 @@ def conjugate(quaternions: ArrayLike) -> Quaternions:
     return inverse
 
 
+def turn(direction: ArrayLike, rotations: ArrayLike) -> NDArray[np.float64]:
+    """What a direction (x, y, z) becomes by rotations, shape (..., 4); shape (..., 3)."""
+    pure = np.pad(np.asarray(direction, float), (1, 0))
+    turned = multiply(multiply(rotations, pure), conjugate(rotations))
+    return turned[..., 1:]
+
+
 def quaternions_from_euler(euler: ArrayLike) -> Quaternions:
     """Turn Bunge angles into quaternions.
 
@@ -400,13 +407,12 @@ def ipf_colors(
     given = np.asarray(quaternions, float)
     rotations = _rotations(laue)
     unit = np.asarray(direction, float) / np.linalg.norm(direction)
-    pole = multiply(multiply(given, np.array([0.0, *unit])), conjugate(given))[..., 1:]
-    colors = _cubic_colors(pole) if len(rotations) >= 12 and _is_cubic(rotations) else None
-    if colors is None:
-        fold = max(1, sum(bool(np.hypot(*rotation[1:3]) < 1e-9) for rotation in rotations))
-        colors = _axial_colors(pole, fold)
-    strongest = np.maximum(colors.max(axis=-1, keepdims=True), 1e-12)
-    shown: NDArray[np.float64] = np.nan_to_num(np.clip(colors / strongest, 0.0, 1.0))
+    pole = turn(unit, given)
+    if _is_cubic(rotations):
+        colors = _cubic_colors(pole)
+    else:  # turns about z, the one by 0 among them
+        colors = _axial_colors(pole, int((np.hypot(*rotations[:, 1:3].T) < 1e-9).sum()))
+    shown: NDArray[np.float64] = np.nan_to_num(colors / colors.max(axis=-1, keepdims=True))
     return shown
 
 
@@ -421,7 +427,7 @@ def _cubic_colors(pole: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _axial_colors(pole: NDArray[np.float64], fold: int) -> NDArray[np.float64]:
-    polar = np.arccos(np.clip(np.abs(pole[..., 2]), 0, 1)) / (np.pi / 2)
+    polar = np.arccos(np.minimum(np.abs(pole[..., 2]), 1)) / (np.pi / 2)
     upper = np.where(pole[..., 2:] < 0, -pole, pole)
     # Inversion times the twofold axis x is the mirror x -> -x: angles count from its plane.
     azimuth = np.arctan2(upper[..., 1], upper[..., 0]) - np.pi / 2

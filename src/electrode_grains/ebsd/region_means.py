@@ -120,7 +120,7 @@ def _modes(points, trust, members, starts, group, candidates, cosine):  # type: 
     for region in range(1, count):
         first, size = starts[region], starts[region + 1] - starts[region]
         tried = min(size, candidates)
-        most = -1.0
+        most = 0.0
         for i in range(tried):
             one = members[first + i * size // tried]
             support = 0.0

@@ -29,7 +29,6 @@ _DECISIVE_TAGS = (
 )
 _NONE = 1  # compression
 ORIENTATION, UPRIGHT = 0x0112, 1
-_LARGEST_HEADER = 2**16 * 12  # bytes
 
 
 def count_pages(file: Path) -> int:
@@ -116,6 +115,7 @@ class _Complaints(logging.Handler):
 
 def _check_headers(file: Path) -> None:
     """Walk from header to header; the library also takes pixels for headers, and goes on."""
+    size = file.stat().st_size
     with file.open("rb") as stream:
 
         def number(kind: str) -> int:
@@ -130,7 +130,7 @@ def _check_headers(file: Path) -> None:
         while at := number(offset):
             stream.seek(at)
             entries = number(count) * struct.calcsize("=" + entry)
-            tags = struct.iter_unpack(order + entry, stream.read(min(entries, _LARGEST_HEADER)))
+            tags = struct.iter_unpack(order + entry, stream.read(min(entries, size)))
             if at in seen or not {256, 257} <= {tag for tag, *_ in tags}:
                 _refuse_header(f"{file}, page {len(seen) + 1}", f"no header at byte {at}")
             seen.add(at)

@@ -1,0 +1,417 @@
+"""Where readers draw a line: digits that are kept, tolerances, sizes, codes of makers."""
+
+import logging
+from types import SimpleNamespace
+
+import h5py
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from electrode_grains.ebsd import (
+    OrientationField,
+    ReadingOptions,
+    annotation_fits,
+    hdf5,
+    hdf5_probe,
+    hdf5_walk,
+    read_scan,
+)
+from electrode_grains.ebsd.ctf import readers as ctf_readers
+from electrode_grains.ebsd.depths import depths_of_names, read_depths
+from electrode_grains.ebsd.frames import FrameChoice, FrameRotations, frame_verdict, turns_over
+from electrode_grains.ebsd.grid import square_grid
+from electrode_grains.ebsd.header_grid import DeclaredGrid, fit_header
+from electrode_grains.ebsd.label_fits import _standard_error, boundaries_are_bright
+from electrode_grains.ebsd.orientations import misorientation_angle
+from electrode_grains.ebsd.placement import check_classes
+from electrode_grains.ebsd.pseudo_cube import flip_excess, is_pseudo_cubic, variants
+from electrode_grains.ebsd.pseudo_group import pseudo_group
+from electrode_grains.ebsd.sizes import plausible_size
+from electrode_grains.ebsd.text_table import header_number
+from electrode_grains.ebsd.tiff import _Complaints, count_pages
+from electrode_grains.errors import InputError, SettingsError
+
+FINE = "0.0123456789"  # um, of which six digits of a nm are kept: 12.345679
+
+
+def write_ctf(file, step=FINE, layers=2):
+    head = ["Channel Text File", "JobMode\tGrid", "XCells\t3", "YCells\t2", f"ZCells\t{layers}",
+            f"XStep\t{step}", f"YStep\t{step}", f"ZStep\t{step}",
+            "Phases\t1", "3;3;3\t90;90;90\tiron\t11\t229",
+            "Phase\tX\tY\tZ\tBands\tError\tEuler1\tEuler2\tEuler3\tMAD\tBC"]  # fmt: skip
+    rows = [
+        f"1\t{x * float(step):.12f}\t{y * float(step):.12f}\t{z}\t8\t0\t10\t20\t30\t0.5\t{x}"
+        for z in range(layers) for y in range(2) for x in range(3)
+    ]  # fmt: skip
+    file.write_text("\n".join([*head, *rows]) + "\n")
+    return file
+
+
+def test_lengths_are_kept_to_a_millionth_of_a_nanometre(tmp_path):
+    (first, _) = ctf_readers(write_ctf(tmp_path / "v.ctf")).values()
+    scan = first()
+    assert scan.attrs["slice_spacing_nm"] == 12.345679
+    assert scan.attrs["step_nm"] == (12.345679, 12.345679)
+    depths, _ = depths_of_names(["z0.0123456789um"], r"z([\d.]+)")
+    assert depths == {"z0.0123456789um": 12.345679}
+
+
+def test_positions_are_kept_to_a_thousandth_of_a_nanometre(tmp_path):
+    with h5py.File(tmp_path / "p.h5", "w") as root:
+        root["x"], root["y"] = [0.1234567, 1.0], [0.0, 0.7654321]
+        declared = DeclaredGrid(rows=1, columns=2, dy=1.0, dx=1.0)
+        x, y = hdf5.read_positions(root, "x", "y", 2, declared)
+    assert (x.tolist(), y.tolist()) == ([0.123457, 1.0], [0.0, 0.765432])
+
+
+@pytest.mark.parametrize("lost", ["rows", "columns", "dy", "dx", "hexagonal"])
+def test_positions_follow_from_rows_and_columns_only_where_all_are_known(tmp_path, lost):
+    known = {"rows": 1, "columns": 1, "dy": 0.5, "dx": 0.25}
+    with h5py.File(tmp_path / "p.h5", "w") as root:
+        assert hdf5.read_positions(root, "x", "y", 1, DeclaredGrid(**known))[0] == [0.0]
+        incomplete = DeclaredGrid(**{**known, lost: lost == "hexagonal" or None})
+        with pytest.raises(InputError, match="no positions"):
+            hdf5.read_positions(root, "x", "y", 1, incomplete)
+
+
+def test_a_table_of_depths_may_be_parted_by_any_of_three_signs(tmp_path):
+    for sign in ";,\t":
+        file = tmp_path / "depths.csv"
+        file.write_text(f"slice{sign}z_nm\nfirst{sign}50\n")
+        assert read_depths(file) == {"first": 50.0}
+    file.write_text("slice\tz_nm\n1,5\t50,5\n")  # the headings decide, not the rows
+    assert read_depths(file) == {"1,5": 50.5}
+
+
+def test_a_file_may_be_as_large_as_deflate_allows_or_64_mib():
+    assert plausible_size(1, 64 * 1024**2)
+    assert not plausible_size(1, 64 * 1024**2 + 1)
+    assert plausible_size(2**20, 1032 * 2**20)
+    assert not plausible_size(2**20, 1032 * 2**20 + 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "is_step", "number"),
+    [("0", True, 0.0), ("0.5", True, 0.5), ("1", False, 1.0), ("12", False, 12.0),
+     ("x", True, None), ("-1", True, None), ("0", False, None), ("x", False, None),
+     ("1.5", False, None), ("1e999", True, None)],
+)  # fmt: skip
+def test_steps_are_at_least_0_and_counts_whole_from_1(value, is_step, number):
+    if number is None:
+        with pytest.raises(InputError, match="impossible KEY"):
+            header_number("KEY", value, "a.ang", is_step=is_step)
+    else:
+        assert header_number("KEY", value, "a.ang", is_step=is_step) == number
+
+
+@pytest.mark.parametrize(("degrees", "over"), [(80, False), (100, True), (260, True), (280, False)])
+def test_frames_turn_over_where_z_comes_to_point_the_other_way(degrees, over):
+    assert turns_over(FrameRotations(euler=(1.0, 0.0, 0.0, degrees))) == over
+    assert turns_over(FrameRotations(sample=(0.0, 1.0, 0.0, degrees))) == over
+    assert not turns_over(FrameRotations(euler=(0.0, 0.0, 1.0, degrees)))
+
+
+@pytest.mark.parametrize(
+    ("votes", "verdict"),
+    [(8.1, ": fits"), (8.0, "cannot be told"), (-8.0, "cannot be told"), (-8.1, "another preset")],
+)
+def test_frames_are_told_by_more_than_the_clear_difference(votes, verdict):
+    choice = FrameChoice.of("edax", None, None)
+    assert verdict in frame_verdict(choice, votes, 8.0, 1.5)
+    assert "no two slices" in frame_verdict(choice, votes, 8.0, np.nan)
+
+
+DECISIVE = (
+    *("ImageWidth", "ImageLength", "BitsPerSample", "Compression", "PhotometricInterpretation"),
+    *("FillOrder", "StripOffsets", "Orientation", "SamplesPerPixel", "RowsPerStrip"),
+    *("StripByteCounts", "PlanarConfiguration", "Predictor", "TileWidth", "TileLength"),
+    *("TileOffsets", "TileByteCounts", "ExtraSamples", "SampleFormat", "ImageDepth", "TileDepth"),
+)
+
+
+def heard(message):
+    complaints = _Complaints()
+    complaints.handle(logging.LogRecord("tifffile", logging.WARNING, "", 0, message, (), None))
+    return bool(complaints.heard)
+
+
+@pytest.mark.parametrize("name", DECISIVE)
+def test_complaints_of_tags_that_decide_pixels_are_heard(name):
+    assert heard(f"<tifffile.TiffTag {tifffile.TIFF.TAGS[name]} @8> corrupted value")
+
+
+def test_complaints_of_titles_and_the_like_are_passed_over():
+    assert heard("invalid page offset")
+    decisive = {tifffile.TIFF.TAGS[name] for name in DECISIVE}
+    others = {code for code, _ in tifffile.TIFF.TAGS.items()} - decisive
+    near = {code + step for code in decisive for step in (-1, 1)} - decisive
+    assert not any(heard(f"TiffTag {code} @8: corrupted value") for code in others | near)
+
+
+@pytest.mark.parametrize("code", [256, 257, 258, 259, 262])
+def test_an_image_without_one_of_the_first_tags_is_refused(tmp_path, code):
+    file = tmp_path / "s_1.tif"
+    tifffile.imwrite(file, np.arange(12, dtype=np.uint8).reshape(3, 4), metadata=None)
+    assert count_pages(file) == 1
+    with tifffile.TiffFile(file) as tiff:
+        at = tiff.pages[0].tags[code].offset
+    content = bytearray(file.read_bytes())
+    content[at : at + 2] = (65000).to_bytes(2, "little")  # a private tag in its place
+    file.write_bytes(content)
+    with pytest.raises(InputError):
+        count_pages(file)
+
+
+def test_a_probe_may_take_half_a_minute_and_a_second_more_for_each_ten_megabytes(
+    tmp_path, monkeypatch
+):
+    asked = []
+    walker = SimpleNamespace(ask=lambda path, seconds: asked.append(seconds) or "end")
+    monkeypatch.setattr(hdf5_probe, "_walker", lambda: walker)
+    for size in (0, 10_000_000, 25_000_000):
+        file = tmp_path / f"{size}.h5"
+        with file.open("wb") as stream:
+            stream.truncate(size)
+        with hdf5_probe.probing_files():
+            assert hdf5_probe.is_readable(file)
+    assert asked == [30.0, 31.0, 32.5]
+
+
+def test_every_field_of_a_record_has_its_number(tmp_path):
+    """Numbers, names and types as in MTEX (loadEBSD_crc) and DefDAP."""
+    names = ["x", "y", "phi1", "Phi", "phi2", "mad", "bc", "bs", "nine", "bands", "error", "index"]
+    types = [*["<f4"] * 6, *["u1"] * 5, "<f4"]
+    records = np.zeros(4, [("phase", "u1"), *zip(names, types, strict=True)])
+    records["phase"], records["phi2"] = 1, [0.1, 0.2, 0.3, 0.4]
+    records["bc"], records["bs"], records["bands"] = [10, 11, 12, 13], 99, [5, 6, 7, 8]
+    records["error"], records["mad"] = [0, 0, 0, 1], [0.5, 0.6, 0.7, 0.8]
+    fields = "\n".join(f"Field{n}={n}" for n in range(1, 13))
+    (tmp_path / "s_1.cpr").write_text(
+        "[General]\nJobMode=RegularGrid\n[Job]\nGridDistX=0.1\nGridDistY=0.1\nxCells=2\nyCells=2\n"
+        f"[Fields]\nCount=12\n{fields}\n[Phases]\nCount=1\n[Phase1]\nStructureName=iron\na=3\nb=3\n"
+        "c=3\nalpha=90\nbeta=90\ngamma=90\nLaueGroup=11\n"
+    )
+    (tmp_path / "s_1.crc").write_bytes(records.tobytes())
+    scan = read_scan(tmp_path / "s_1.cpr", ReadingOptions(frames="same"))
+    assert scan["image_quality"].to_numpy().tolist() == [[10, 11], [12, 13]]
+    assert scan["bands"].to_numpy().tolist() == [[5, 6], [7, 8]]
+    np.testing.assert_allclose(
+        np.degrees(scan["mean_angular_deviation"]), [[0.5, 0.6], [0.7, 0.8]], rtol=1e-6
+    )
+    np.testing.assert_allclose(scan["euler_angles"][..., 2], [[0.1, 0.2], [0.3, np.nan]], rtol=1e-6)
+    assert scan.attrs["notes"] == ()
+
+
+def tilted(*degrees):
+    """A row of crystals whose c axes are turned about x by these angles in turn."""
+    half = np.radians(np.cumsum([0.0, *degrees])) / 2
+    turns = np.column_stack([np.cos(half), np.sin(half), 0 * half, 0 * half])
+    return OrientationField(turns[None, None])
+
+
+@pytest.mark.parametrize(
+    ("degrees", "excess"),
+    [(70.53, 1), (66.6, 1), (74.4, 1), (66.4, 0), (74.6, 0), (62.6, 0), (78.4, 0),
+     (62.4, -0.5), (78.7, -0.5), (54.7, -0.5), (86.4, -0.5), (54.4, 0), (86.6, 0), (5.0, 0)],
+)  # fmt: skip
+def test_flips_count_within_4_degrees_less_half_of_what_lies_8_to_16_beside(degrees, excess):
+    assert flip_excess(tilted(degrees)) == pytest.approx(excess)
+    assert flip_excess(tilted(degrees, 0.0, 0.0)) == pytest.approx(excess / 3)
+
+
+def test_without_neighbours_there_are_no_flips():
+    assert flip_excess(tilted()) == 0.0
+    assert flip_excess(tilted(70.53), np.zeros((1, 1, 2), bool)) == 0.0
+
+
+def test_the_pseudo_cube_is_left_beyond_three_percent():
+    ideal = 2 * np.sqrt(6)
+    for off in (-0.0299, 0.0299):
+        assert is_pseudo_cubic(1.0, ideal * (1 + off))
+    for off in (-0.0301, 0.0301):
+        assert not is_pseudo_cubic(1.0, ideal * (1 + off))
+    with pytest.raises(SettingsError, match="not positive"):
+        is_pseudo_cubic(0.0, 1.0)
+    with pytest.raises(SettingsError, match="not positive"):
+        is_pseudo_cubic(1.0, 0.0)
+
+
+def test_operators_may_be_three_degrees_off_and_no_more():
+    quartz = ((0.0, 0.0, 1.0, 62.9),)
+    assert pseudo_group("-3m", quartz).joint == "6/mmm"
+    for degrees in (2.9, 117.2):  # nearly the identity, nearly a symmetry
+        with pytest.raises(SettingsError, match="already"):
+            pseudo_group("-3m", ((0.0, 0.0, 1.0, degrees),))
+    with pytest.raises(SettingsError, match="make no Laue group"):
+        pseudo_group("-3m", ((0.0, 0.0, 1.0, 63.2),))
+
+
+def test_the_variants_of_the_cube_begin_with_the_identity():
+    first, *others = misorientation_angle(variants(), [1.0, 0, 0, 0], "-3m")
+    assert first < 1e-6
+    assert all(other > np.radians(30) for other in others)
+
+
+def test_fields_have_any_number_of_axes_before_that_of_the_quaternion():
+    assert OrientationField([1.0, 0, 0, 0]).shape == ()
+    assert OrientationField.from_channels(np.zeros((5, 3))).shape == (3,)
+    for wrong in (1.0, [1.0, 0, 0]):
+        with pytest.raises(InputError, match="no quaternions"):
+            OrientationField(wrong)
+    for wrong in (1.0, np.zeros(5), np.zeros((3, 2)), np.zeros((6, 2))):
+        with pytest.raises(InputError, match="holds no orientations"):
+            OrientationField.from_channels(wrong)
+
+
+@pytest.mark.parametrize("name", ["Ni:Co", "Ni Co: 5 3", "5"])
+def test_names_of_phases_keep_their_colons_and_blanks(tmp_path, name):
+    file = tmp_path / "s_1.ang"
+    head = f"# Phase 1\n# MaterialName: {name}\n# Formula\t{name}\n# Symmetry 62\n# GRID: SqrGrid\n"
+    rows = "".join(f"0.1 0.2 0.3 {x} {y} 9 0.5 1\n" for y in range(2) for x in range(2))
+    file.write_text(head + rows)
+    (phase,) = read_scan(file).attrs["phases"]
+    assert (phase["material_name"], phase["formula"], phase["symmetry"]) == (name, name, "62")
+
+
+def test_of_many_unknown_classes_eight_are_told():
+    drawn = np.repeat(np.arange(1, 14, dtype=np.uint8), 2).reshape(2, 13)
+    with pytest.raises(InputError, match="unknown classes") as refusal:
+        check_classes("s_1", drawn)
+    told = ", ".join(f"{value} (2 points)" for value in range(4, 12))
+    assert refusal.value.found == told
+
+
+def test_a_line_of_points_with_a_gap_is_no_hexagon():
+    x = np.array([0.0, 0.1, 0.3, 0.4])
+    with pytest.raises(InputError, match="grid points are missing"):
+        square_grid(x, np.zeros(4), "a.ang")
+    grid = square_grid(x, np.zeros(4), "a.ang", accept_gaps=True)
+    assert (grid.rows, grid.columns, grid.gaps, grid.first) == (1, 5, 1, (0, 2))
+
+
+def test_links_are_followed_as_far_as_the_library_does(tmp_path):
+    with h5py.File(tmp_path / "links.h5", "w") as root:
+        root["link0"] = [2.0]
+        for number in range(1, 18):
+            root[f"link{number}"] = h5py.SoftLink(f"/link{number - 1}")
+        assert root["link16"][0] == hdf5.read_numbers(root, "link16", [(1,)])[0] == 2.0
+        with pytest.raises(RuntimeError, match="too many links"):
+            root["link17"]
+        with pytest.raises(InputError, match="16 links in turn"):
+            hdf5.read_numbers(root, "link17", [(1,)])
+
+
+def test_a_scan_thinned_out_in_one_direction_that_lost_lines_in_the_other_is_refused():
+    def fitted(rows, columns):
+        y, x = (axis.ravel() for axis in np.mgrid[:rows, :columns] * [[[0.05]], [[0.1]]])
+        notes = []
+        declared = DeclaredGrid(rows=4, columns=6, dy=0.05, dx=0.05)
+        fit_header(square_grid(x, y, "a.ang"), x, y, declared, "a.ang", False, notes)
+        return notes
+
+    assert len(fitted(4, 3)) == len(fitted(3, 2)) == 1  # all there is, and a window of it
+    with pytest.raises(InputError, match="points are missing") as refusal:
+        fitted(3, 3)
+    assert refusal.value.expected.startswith("12 points: 4 x 3")
+
+
+def test_pixels_of_a_nanometre_are_no_trouble(tmp_path):
+    Image.fromarray(np.arange(6, dtype=np.uint8).reshape(2, 3)).save(tmp_path / "s_1.png")
+    scan = read_scan(tmp_path / "s_1.png", ReadingOptions(step_nm=1.0))
+    assert scan.attrs["step_nm"] == (1.0, 1.0)
+    assert scan["x"].to_numpy().tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("groups", "ends"), [(1, True), (2, False)])
+def test_a_walk_ends_at_as_many_objects_as_no_file_has(tmp_path, monkeypatch, groups, ends):
+    monkeypatch.setattr(hdf5_walk, "MOST_OBJECTS", 3)
+    with h5py.File(tmp_path / "w.h5", "w") as root:
+        for number in range(groups):
+            root.create_group(f"group{number}")
+    assert hdf5_walk.walk(str(tmp_path / "w.h5")) == ends
+
+
+def labelled_stack():
+    """Random labels of two slices, and images of ten, some of their points unknown."""
+    rng = np.random.default_rng(6)
+    labels = np.zeros((10, 12, 13), np.uint8)
+    labels[[2, 5]] = rng.integers(0, 4, (2, 12, 13))
+    images = rng.normal(5, 2, labels.shape)
+    images[5] += np.where(labels[5] == 1, -3.0, 0.0)
+    images[:, 3:5, 4] = np.nan
+    images[7] = np.nan
+    images[8] = 1e6  # constant
+    return labels, images
+
+
+def contrast_of(classes, image):
+    """Difference of the means over the deviation of all labelled points."""
+    boundary, interior = (image[(classes == value) & np.isfinite(image)] for value in (1, 2))
+    if not boundary.size or np.ptp(both := np.r_[boundary, interior]) == 0:
+        return np.nan
+    return (interior.mean() - boundary.mean()) / both.std()
+
+
+def test_the_contrast_of_a_label_is_that_of_its_definition():
+    labels, images = labelled_stack()
+    fits = annotation_fits(labels, images, images[::-1], "raw")
+    assert [fit["slice"] for fit in fits] == [2, 5]
+    for fit, z in zip(fits, (2, 5), strict=True):
+        contrasts = np.array([contrast_of(labels[z], image) for image in images])
+        assert np.isnan(contrasts[[7, 8]]).all()
+        assert fit["own"] == pytest.approx(contrasts[z])
+        assert fit["best"] == pytest.approx(np.nanmax(contrasts))
+        assert fit["best_slice"] == np.nanargmax(contrasts)
+        other = contrast_of(labels[z], images[9 - z])
+        assert fit["other_frame"] == (None if z == 2 else pytest.approx(other))
+        assert fit["points"] == {
+            name: int((labels[z] == value).sum())
+            for value, name in enumerate(("boundary", "interior", "background"), 1)
+        }
+        assert fit["misorientation"] == {"own": None, "best": None, "best_slice": None}
+    labels[7] = labels[5]
+    (_, _, fit) = annotation_fits(labels, images, images, "raw", misorientation=-images)
+    assert (fit["own"], fit["best"], fit["other_frame"]) == (None, None, None)
+    assert annotation_fits(labels, images, images, "raw", misorientation=-images)[1][
+        "misorientation"
+    ] == pytest.approx({"own": fits[1]["own"], "best": fits[1]["best"], "best_slice": 5})
+
+
+def test_the_error_of_a_difference_is_that_of_its_points():
+    labels, images = labelled_stack()
+    classes, one, other = labels[2], images[2], images[5]
+    known = np.isfinite(one) & np.isfinite(other)
+    parts = [known & (classes == value) for value in (1, 2)]
+    spread = [image[parts[0] | parts[1]].std() for image in (one, other)]
+    squares = 0.0
+    for part in parts:
+        change = other[part] / spread[1] - one[part] / spread[0]
+        squares += ((change - change.mean()) ** 2).mean() / part.sum()
+    assert _standard_error(classes, one, other) == pytest.approx(np.sqrt(squares))
+    assert _standard_error(classes, one, one) == 0
+    assert _standard_error(classes, one, np.full_like(one, 3.0)) == np.inf
+    few = np.zeros_like(classes)
+    few[0, :2], few[0, 2:4] = 1, 2
+    assert np.isfinite(_standard_error(few, one, other))
+    few[0, 1] = 0
+    assert _standard_error(few, one, other) == np.inf
+
+
+@pytest.mark.parametrize(
+    ("count", "bright", "dark", "is_bright"),
+    [(8, 3.0, 0.0, True), (7, 3.0, 0.0, False), (8, 3.0, 4.0, False), (8, 4.0, 3.0, True),
+     (8, 0.8, 0.0, False)],
+)  # fmt: skip
+def test_boundaries_are_bright_where_they_stand_out_so_more_than_as_dark(
+    count, bright, dark, is_bright
+):
+    rng = np.random.default_rng(2)
+    labels = np.full((1, 20, 20), 2, np.uint8)
+    labels[0, ::4] = 1
+    images = rng.normal(0, 1, (count, 20, 20))
+    images[0] += bright * (labels[0] == 1)
+    images[1] -= dark * (labels[0] == 1)
+    assert boundaries_are_bright(labels, images) == is_bright
+    assert not boundaries_are_bright(labels, np.full_like(images, np.nan))
