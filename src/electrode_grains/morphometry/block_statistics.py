@@ -13,7 +13,7 @@ from electrode_grains.errors import InputError
 from electrode_grains.morphometry import kernels
 from electrode_grains.morphometry.checks import check_labels
 from electrode_grains.morphometry.crofton import FACE_CLASSES
-from electrode_grains.morphometry.scanning import BlockScan, scan_block
+from electrode_grains.morphometry.scanning import BlockScan, Counts, count_type, scan_block
 
 Integers = NDArray[np.int64]
 Triple = tuple[int, int, int]
@@ -40,14 +40,15 @@ class BlockStatistics:
         class of direction.
     pairs : ndarray of int64, shape (m, 2)
         Ranks of touching labels, the smaller first, in lexicographic order; 0 included.
-    pair_counts : ndarray of int64, shape (m, 7)
+    pair_counts : ndarray of int32 or int64, shape (m, 7)
         Unordered pairs of neighbouring voxels in each class of `NEIGHBOUR_CLASSES`: the 13
         directions, those that mirror one another together, since they weigh the same.
-    faces : ndarray of int64, shape (f,)
+    faces : ndarray of int32 or int64, shape (f,)
         Faces between a grain and measured label 0, sorted: 3 times the flat index of the voxel in
         front of the face, plus the axis (0 for z) that it is normal to.
-    corners : ndarray of int64, shape (p,)
-        Flat indices of the corners of each grain's flat hull in each plane, by grain.
+    corners : ndarray of int32 or int64, shape (p,)
+        Flat indices of the corners of each grain's flat hull in each plane, by grain. Of 32 bits,
+        like faces and counts of pairs, where the window has less than 2**29 voxels.
     corner_starts : ndarray of int64, shape (n + 1,)
         Where the corners of each grain start, and where the last ones end.
     window : (int, int, int)
@@ -62,9 +63,9 @@ class BlockStatistics:
     upper: Integers
     outside_neighbours: Integers
     pairs: Integers
-    pair_counts: Integers
-    faces: Integers
-    corners: Integers
+    pair_counts: Counts
+    faces: Counts
+    corners: Counts
     corner_starts: Integers
     window: Triple
     hulls: bool = True
@@ -180,7 +181,7 @@ def measure_block(
     first, second = rank[(keys >> np.uint64(32)).astype(np.int64)], rank[keys.astype(np.uint32)]
     ranks = np.stack([np.minimum(first, second), np.maximum(first, second)], axis=1)
     in_order = np.lexsort((ranks[:, 1], ranks[:, 0]))
-    faces.sort()  # in place: a copy would count in the peak of memory
+    faces.sort()
     corners, starts = _corners_by_grain(scan, rank - 1, labels.size - 1)
     return BlockStatistics(
         labels=labels[grains],
@@ -200,13 +201,13 @@ def measure_block(
 
 def _corners_by_grain(
     scan: BlockScan, group: Integers, grain_count: int
-) -> tuple[Integers, Integers]:
+) -> tuple[Counts, Integers]:
     """Corners of each grain in their order, and where those of each grain start; empties `scan`."""
     starts = np.zeros(grain_count + 1, np.int64)
     for owners in scan.owners:
-        starts[1:] += np.bincount(group[owners], minlength=grain_count)
+        np.add.at(starts, group[owners[:, 0]] + 1, owners[:, 1])
     np.cumsum(starts, out=starts)
-    corners, ends = np.empty(starts[-1], np.int64), starts[:-1].copy()
+    corners, ends = np.empty(starts[-1], scan.corners[0].dtype), starts[:-1].copy()
     scan.corners.reverse()
     scan.owners.reverse()
     while scan.corners:
@@ -227,6 +228,7 @@ def _refuse_negative(block: NDArray[Any], origin: Triple) -> None:
 
 def _without_grains(window: Triple, hulls: bool) -> BlockStatistics:
     none = np.zeros(0, np.int64)
+    nowhere = np.zeros(0, count_type(window))
     return BlockStatistics(
         labels=np.zeros(0, np.uint64),
         sums=none.reshape(0, 10),
@@ -234,9 +236,9 @@ def _without_grains(window: Triple, hulls: bool) -> BlockStatistics:
         upper=none.reshape(0, 3),
         outside_neighbours=none.reshape(0, kernels.CLASS_COUNT),
         pairs=none.reshape(0, 2),
-        pair_counts=none.reshape(0, kernels.CLASS_COUNT),
-        faces=none,
-        corners=none,
+        pair_counts=nowhere.reshape(0, kernels.CLASS_COUNT),
+        faces=nowhere,
+        corners=nowhere,
         corner_starts=np.zeros(1, np.int64),
         window=window,
         hulls=hulls,
@@ -277,6 +279,8 @@ def merge_blocks(blocks: Iterable[BlockStatistics]) -> BlockStatistics:
         upper[at] = np.maximum(upper[at], part.upper)
     pairs, pair_counts = _add_pairs(parts, ranks, labels.size + 1)
     corners, starts = _join_corners(parts, ranks, labels.size)
+    faces = np.concatenate([part.faces for part in parts])
+    faces.sort()  # in place: a copy would count in the peak of memory
     return BlockStatistics(
         labels=labels,
         sums=sums,
@@ -285,7 +289,7 @@ def merge_blocks(blocks: Iterable[BlockStatistics]) -> BlockStatistics:
         outside_neighbours=outside,
         pairs=pairs,
         pair_counts=pair_counts,
-        faces=np.sort(np.concatenate([part.faces for part in parts])),
+        faces=faces,
         corners=corners,
         corner_starts=starts,
         window=windows[0],
@@ -295,25 +299,23 @@ def merge_blocks(blocks: Iterable[BlockStatistics]) -> BlockStatistics:
 
 def _add_pairs(
     parts: Sequence[BlockStatistics], ranks: Sequence[Integers], base: int
-) -> tuple[Integers, Integers]:
+) -> tuple[Integers, Counts]:
     """Pairs of all parts in lexicographic order, each once, and their counts."""
     keys = []
     for part, at in zip(parts, ranks, strict=True):
         rank = np.concatenate([[0], at + 1])
         # Order of labels is order of ranks, so the smaller label stays first.
         keys.append(rank[part.pairs[:, 0]] * base + rank[part.pairs[:, 1]])
-    joined = np.concatenate(keys)
-    order = np.argsort(joined, kind="stable")
-    counts = np.concatenate([part.pair_counts for part in parts])[order]
-    unique, first = np.unique(joined[order], return_index=True)
-    if unique.size:
-        counts = np.add.reduceat(counts, first, axis=0)
-    return np.stack(np.divmod(unique, base), axis=1), counts
+    joined = np.unique(np.concatenate(keys))
+    counts = np.zeros((joined.size, kernels.CLASS_COUNT), parts[0].pair_counts.dtype)
+    for part, key in zip(parts, keys, strict=True):
+        counts[np.searchsorted(joined, key)] += part.pair_counts  # a key is once in a part
+    return np.stack(np.divmod(joined, base), axis=1), counts
 
 
 def _join_corners(
     parts: Sequence[BlockStatistics], ranks: Sequence[Integers], grain_count: int
-) -> tuple[Integers, Integers]:
+) -> tuple[Counts, Integers]:
     """Corners of all parts by grain; those of flat hulls that were cut are reduced again."""
     filled = sorted(
         (place for place, part in enumerate(parts) if part.corners.size),
@@ -323,7 +325,7 @@ def _join_corners(
     for place in filled:
         starts[ranks[place] + 1] += np.diff(parts[place].corner_starts)
     np.cumsum(starts, out=starts)
-    corners, reached = np.empty(starts[-1], np.int64), starts[:-1].copy()
+    corners, reached = np.empty(starts[-1], parts[0].corners.dtype), starts[:-1].copy()
     for place in filled:
         kernels.append_corners(
             parts[place].corners, parts[place].corner_starts, ranks[place], corners, reached
@@ -368,7 +370,7 @@ def set_unmeasured_apart(
     pairs = statistics.pairs[~of_it]
     voxels, axes = np.divmod(statistics.faces, 3)
     _, height, width = statistics.window
-    behind = voxels + np.array([height * width, width, 1])[axes]
+    behind = voxels + np.array([height * width, width, 1], voxels.dtype)[axes]
     known = measured.ravel()
     first, last = statistics.corner_starts[rank - 1 : rank + 1]
     starts = np.delete(statistics.corner_starts, rank)

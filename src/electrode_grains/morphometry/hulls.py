@@ -66,7 +66,7 @@ def hull_voxel_counts(
 
     Parameters
     ----------
-    corners : ndarray of int64, shape (p,)
+    corners : ndarray of int, shape (p,)
         Flat indices in the window of voxels that span the hulls, by grain.
     starts : ndarray of int64, shape (n + 1,)
         Where the corners of each grain start, and where the last ones end.
@@ -100,7 +100,7 @@ def hull_voxel_counts(
             )
         )
     for grain in np.flatnonzero(counts < 0):
-        flat = corners[starts[grain] : starts[grain + 1]]
+        flat = corners[starts[grain] : starts[grain + 1]].astype(np.int64)
         rows = flat // width
         points = np.stack([rows // height, rows % height, flat % width], axis=1)
         counts[grain] = _count_one(points - points.min(axis=0))

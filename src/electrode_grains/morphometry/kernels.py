@@ -375,12 +375,14 @@ def collect_corners(
     corners: Integers,
     owners: Ranks,
     filled: int,
-) -> int:
+    hull_count: int,
+) -> tuple[int, int]:
     """Append the corners of the flat hull of every grain in a plane, by rising y and x.
 
     No other voxel of the plane can be a corner of the hull in space. `rows` are records
     (rank, y, first x, last x, previous record of the rank), `last_record` the last one of each
-    rank, which is reset; `origin` the flat index of the plane and the length of a row.
+    rank, which is reset; `origin` the flat index of the plane and the length of a row. `owners`
+    receives rank and number of corners of each hull. Returns the numbers of corners and of hulls.
     """
     ys, low, high, stack = scratch[0], scratch[1], scratch[2], scratch[3]
     keep_low, keep_high = keep[0], keep[1]
@@ -401,15 +403,18 @@ def collect_corners(
         last_record[rank] = EMPTY
         mark_chain(ys, low, n, 1, keep_low, stack)
         mark_chain(ys, high, n, -1, keep_high, stack)
+        before = filled
         for i in range(n):
             row = origin[0] + ys[i] * origin[1]
             if keep_low[i]:
-                corners[filled], owners[filled] = row + low[i], rank
+                corners[filled] = row + low[i]
                 filled += 1
             if keep_high[i] and not (keep_low[i] and low[i] == high[i]):
-                corners[filled], owners[filled] = row + high[i], rank
+                corners[filled] = row + high[i]
                 filled += 1
-    return filled
+        owners[hull_count, 0], owners[hull_count, 1] = rank, filled - before
+        hull_count += 1
+    return filled, hull_count
 
 
 @njit(cache=True, nogil=True)
@@ -417,10 +422,13 @@ def append_by_owner(
     values: Integers, owners: Ranks, group: Integers, sorted_values: Integers, ends: Integers
 ) -> None:
     """Append values to those of the group of their owner, and move the ends of groups."""
-    for i in range(values.size):
-        own = group[owners[i]]
-        sorted_values[ends[own]] = values[i]
-        ends[own] += 1
+    at = 0
+    for hull in range(len(owners)):
+        own = group[owners[hull, 0]]
+        for _ in range(owners[hull, 1]):
+            sorted_values[ends[own]] = values[at]
+            at += 1
+            ends[own] += 1
 
 
 @njit(cache=True, nogil=True)

@@ -177,8 +177,9 @@ def _registered(
 ) -> dict[str, NDArray[np.float64]]:
     """Descriptors that users registered with a function, grain by grain."""
     columns = {}
-    records = grains.to_dict("records")
-    for name, (_, compute) in computed_descriptors().items():
+    computed = computed_descriptors()
+    records = grains.to_dict("records") if computed else []
+    for name, (_, compute) in computed.items():
         values = np.full(len(records), np.nan)
         for row, measured in enumerate(records):
             box = tuple(

@@ -6,71 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
-
-from electrode_grains.compiling import njit
 
 Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 AT_THE_CENTER = 1e-9  # of the particle's extent: no radial direction within it
-
-
-def surface_points(faces: Integers, window: tuple[int, int, int], spacing: ArrayLike) -> Floats:
-    """Centres of the faces between grains and label 0.
-
-    Parameters
-    ----------
-    faces : ndarray of int64, shape (f,)
-        As in `BlockStatistics`.
-    window : (int, int, int)
-        Shape (z, y, x) of the volume.
-    spacing : array_like, shape (3,)
-        (dz, dy, dx) in nm.
-
-    Returns
-    -------
-    ndarray of float64, shape (f, 3)
-        (x, y, z) in nm.
-
-    Examples
-    --------
-    >>> surface_points(np.array([2]), (1, 1, 2), (50, 50, 50)).tolist()  # between x = 0 and 1
-    [[25.0, 0.0, 0.0]]
-    """
-    points: Floats = _face_centers(faces, window[1], window[2], np.array(spacing, float))
-    return points
-
-
-@njit(cache=True, nogil=True)
-def _face_centers(faces: Integers, height: int, width: int, spacing: Floats) -> Floats:
-    points = np.empty((faces.size, 3))
-    for i in range(faces.size):
-        voxel, axis = faces[i] // 3, faces[i] % 3
-        row = voxel // width
-        points[i, 0] = (voxel - row * width + 0.5 * (axis == 2)) * spacing[2]
-        points[i, 1] = (row % height + 0.5 * (axis == 1)) * spacing[1]
-        points[i, 2] = (row // height + 0.5 * (axis == 0)) * spacing[0]
-    return points
-
-
-def distances_to_surface(centroids: Floats, surface: Floats, threads: int = 1) -> Floats:
-    """Distance of each centroid to the nearest face of the particle's surface.
-
-    Parameters
-    ----------
-    centroids, surface : ndarray of float64, shape (n, 3), (f, 3)
-        (x, y, z) in nm.
-    threads : int
-
-    Returns
-    -------
-    ndarray of float64, shape (n,)
-        In nm; NaN where there is no surface.
-    """
-    if len(surface) == 0 or len(centroids) == 0:
-        return np.full(len(centroids), np.nan)
-    distances, _ = cKDTree(surface).query(centroids, workers=threads)
-    return np.asarray(distances, float)
 
 
 def particle_center(centroids: Floats, volumes: Floats) -> Floats:
@@ -138,9 +76,8 @@ def describe_positions(
     centroids: Floats,
     volumes: Floats,
     axes: Floats,
-    surface: Floats,
+    surface_distances: Floats,
     center: ArrayLike | None = None,
-    threads: int = 1,
     *,
     holes_alone: bool = False,
 ) -> dict[str, Any]:
@@ -153,11 +90,10 @@ def describe_positions(
     volumes : ndarray of float64, shape (n,)
     axes : ndarray of float64, shape (n, 3)
         Longest half-axis as unit vector; NaN where there is none.
-    surface : ndarray of float64, shape (f, 3)
-        Points of the particle's surface.
+    surface_distances : ndarray of float64, shape (n,)
+        To the particle's surface in nm; NaN where there is none.
     center : array_like, shape (3,), optional
         The particle's; by default the centroid of all grains in the window.
-    threads : int
     holes_alone : bool
         Whether grains enclose all of label 0, so that the surface is none to the outside.
 
@@ -178,11 +114,11 @@ def describe_positions(
         center = particle_center(centroids, volumes)
     radial = radial_directions(centroids, center)
     return {
-        "surface_distance_nm": distances_to_surface(centroids, surface, threads),
+        "surface_distance_nm": surface_distances,
         "distance_to_center_nm": np.linalg.norm(centroids - np.asarray(center, float), axis=1),
         "radial_angle": axis_angles(axes, radial),
         "place_reason": join_reasons(
-            (np.full(len(volumes), len(surface) == 0), "no surface of the particle in the window"),
+            (np.isnan(surface_distances), "no surface of the particle in the window"),
             (
                 np.full(len(volumes), holes_alone),
                 "the surface in the window is that of holes alone",

@@ -12,7 +12,10 @@ from electrode_grains.morphometry.kernels import CLASS_COUNT, EMPTY
 
 Integers = NDArray[np.int64]
 
-PIECE = 1 << 16  # corners of flat hulls that are kept together
+Counts = NDArray[np.int32 | np.int64]
+
+PIECE = 1 << 14  # corners of flat hulls that are kept together
+HULL_CORNERS = 4  # of a flat hull at least, in the mean, lest a piece ends early
 
 
 class BlockScan(NamedTuple):
@@ -24,10 +27,12 @@ class BlockScan(NamedTuple):
         Labels, their moments, boxes, and pairs outside the window.
     keys, counts : ndarray, shapes (m,) and (m, 7)
         Pairs of ranks in one number, and how often each class of neighbours occurs.
-    faces : ndarray of int64, shape (f,)
+    faces : ndarray, shape (f,)
         Faces to label 0.
-    corners, owners : list of ndarray
-        Corners of flat hulls, and their ranks, piece by piece.
+    corners, owners : list of ndarray, shapes (p,) and (h, 2)
+        Corners of flat hulls, and rank and number of corners of each hull, piece by piece.
+
+    Counts, faces and corners are of the type that `count_type` tells.
     """
 
     labels: NDArray[np.uint64]
@@ -36,10 +41,18 @@ class BlockScan(NamedTuple):
     upper: Integers
     outside: Integers
     keys: NDArray[np.uint64]
-    counts: Integers
-    faces: Integers
-    corners: list[Integers]
+    counts: Counts
+    faces: Counts
+    corners: list[Counts]
     owners: list[NDArray[np.int32]]
+
+
+def count_type(window: tuple[int, int, int]) -> type[np.int32 | np.int64]:
+    """Type that holds places, faces and pairs of neighbours in a window: of 32 bits if it can be.
+
+    A voxel has three faces, and four neighbours of the class that has most.
+    """
+    return np.int32 if 4 * window[0] * window[1] * window[2] < 2**31 else np.int64
 
 
 def scan_block(
@@ -71,11 +84,14 @@ def scan_block(
     lower, upper = np.full((64, 3), max(window), np.int64), np.zeros((64, 3), np.int64)
     last_record = np.full(64, EMPTY, np.int32)
     pair_keys, pair_slots = np.zeros(256, np.uint64), np.full(1024, EMPTY, np.int32)
-    pair_counts, used = np.zeros((256, CLASS_COUNT), np.int64), 0
-    faces, face_count = np.empty(1024, np.int64), 0
-    all_corners: list[Integers] = []  # pieces: one array that grows would need its size again
+    kind = count_type(window)
+    pair_counts, used = np.zeros((256, CLASS_COUNT), kind), 0
+    faces: Counts = np.empty(1024, kind)
+    face_count = 0
+    all_corners: list[Counts] = []  # pieces: one array that grows would need its size again
     all_owners: list[NDArray[np.int32]] = []
-    corners, owners, filled = np.empty(0, np.int64), np.empty(0, np.int32), 0
+    corners, owners = np.empty(0, kind), np.empty((0, 2), np.int32)
+    filled, hull_count = 0, 0
     ends, ranks = np.empty((2, height, width + 1), np.int32), np.empty((2, height, width), np.int32)
     flat_ends, flat_ranks = ends.reshape(2 * height, width + 1), ranks.reshape(2 * height, width)
     run_counts = np.zeros((2, height), np.int64)
@@ -156,14 +172,15 @@ def scan_block(
             row_count = kernels.record_rows(
                 ends[side], ranks[side], run_counts[side], plane_own, origin, last_record, rows
             )
-            if filled + 2 * row_count > corners.size:
+            if filled + 2 * row_count > corners.size or hull_count + row_count > len(owners):
                 all_corners.append(corners[:filled].copy())
-                all_owners.append(owners[:filled].copy())
-                filled = 0
-                if 2 * row_count > corners.size:
+                all_owners.append(owners[:hull_count].copy())
+                filled, hull_count = 0, 0
+                if 2 * row_count > corners.size or row_count > len(owners):
                     size = max(PIECE, _grown(corners.size, 2 * row_count))
-                    corners, owners = np.empty(size, np.int64), np.empty(size, np.int32)
-            filled = kernels.collect_corners(
+                    corners = np.empty(size, kind)
+                    owners = np.empty((max(row_count, size // HULL_CORNERS), 2), np.int32)
+            filled, hull_count = kernels.collect_corners(
                 last_record,
                 rows,
                 row_count,
@@ -173,6 +190,7 @@ def scan_block(
                 corners,
                 owners,
                 filled,
+                hull_count,
             )
     return BlockScan(
         labels[:label_count],
@@ -184,7 +202,7 @@ def scan_block(
         pair_counts[:used].copy(),
         faces[:face_count].copy(),
         [*all_corners, corners[:filled].copy()],
-        [*all_owners, owners[:filled].copy()],
+        [*all_owners, owners[:hull_count].copy()],
     )
 
 

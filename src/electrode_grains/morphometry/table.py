@@ -15,11 +15,8 @@ from electrode_grains.morphometry.crofton import FACE_CLASSES, class_areas
 from electrode_grains.morphometry.edges import inclusion_weights
 from electrode_grains.morphometry.ellipsoids import describe_ellipsoids
 from electrode_grains.morphometry.hulls import hull_voxel_counts
-from electrode_grains.morphometry.radial_position import (
-    describe_positions,
-    directions,
-    surface_points,
-)
+from electrode_grains.morphometry.nearest_faces import distances_to_surface
+from electrode_grains.morphometry.radial_position import describe_positions, directions
 from electrode_grains.morphometry.summary import ParticleSummary
 
 Spacing = tuple[float, float, float]
@@ -62,9 +59,8 @@ def tabulate_grains(
         centroids,
         volume,
         directions(ellipsoids["azimuthal_angle"], ellipsoids["polar_angle"]),
-        surface_points(statistics.faces, statistics.window, steps),
+        distances_to_surface(centroids, statistics.faces, statistics.window, steps, threads),
         center_nm,
-        threads,
         holes_alone=measured is None and _encloses_all_else(statistics),
     )
     return pd.DataFrame(

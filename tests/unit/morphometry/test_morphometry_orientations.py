@@ -30,7 +30,7 @@ from electrode_grains.morphometry import (
     thin_by_weight,
     weighted_means,
 )
-from electrode_grains.morphometry.radial_position import distances_to_surface
+from electrode_grains.morphometry.nearest_faces import distances_to_surface
 from electrode_grains.phantom import ball
 from proofs import agree, proves
 
@@ -53,15 +53,25 @@ def lattice(labels, by_label):
 
 
 @pytest.mark.parametrize("count", [1, 2, 40, 3000])
-@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 0), (0, 0, 1), (1, 0.01, 300)])
-def test_distances_to_the_surface_are_those_of_a_tree_to_the_last_bit(count, shape):
+@pytest.mark.parametrize("spacing", [(50, 50, 50), (1, 20, 300), (7.3, 0.01, 3)])
+@pytest.mark.parametrize("window", [(70, 41, 130), (1, 9, 600), (300, 2, 1)])
+def test_distances_to_the_surface_are_those_of_a_tree_to_the_last_bit(count, spacing, window):
     rng = np.random.default_rng(count)
-    surface = rng.integers(0, 30, (count, 3)) * 50.0 * shape
-    centroids = rng.normal(750, 900, (70, 3)) * shape
+    size = np.array(window)[::-1] * spacing[::-1]
+    voxels, axes = rng.integers(0, np.prod(window), count), rng.integers(0, 3, count)
+    centroids = size * rng.normal(0.5, 0.5, (70, 3))
 
-    found = distances_to_surface(centroids, surface, threads=2)
+    found = distances_to_surface(centroids, 3 * voxels + axes, window, spacing, threads=2)
 
+    z, y, x = np.unravel_index(voxels, window) + 0.5 * np.eye(3)[axes].T
+    surface = np.stack([x * spacing[2], y * spacing[1], z * spacing[0]], axis=1)
     assert np.array_equal(found, cKDTree(surface).query(centroids)[0])
+
+
+def test_the_centre_of_a_sphere_is_its_radius_from_the_surface():
+    labels = ball((64, 64, 64), (31.5, 31.5, 31.5), 30).astype(int)
+    row = characterize_grains(labels, CUBIC).loc[0]
+    assert row["surface_distance_nm"] == pytest.approx(30, abs=0.7)  # half a diagonal of a face
 
 
 @proves("grain_table", "radial_angle", oracle="closed form", by="radial and tangential rods")
