@@ -194,7 +194,7 @@ def radial_orientations(
     unit = radii / np.maximum(np.linalg.norm(radii, axis=1, keepdims=True), 1e-9)
     # The shortest rotation that takes the radius to z, then a turn about z.
     to_z = np.column_stack([1 + unit[:, 2], unit[:, 1], -unit[:, 0], np.zeros(len(unit))])
-    to_z[to_z[:, 0] < 1e-9] = [0, 1, 0, 0]  # along -z
+    to_z[~to_z.any(axis=1)] = [0, 1, 0, 0]  # along -z
     to_z /= np.linalg.norm(to_z, axis=1, keepdims=True)
     half = rng.uniform(0, np.pi, len(unit))
     about_z = np.column_stack([np.cos(half), np.zeros((len(half), 2)), np.sin(half)])
@@ -349,7 +349,7 @@ def mean_orientation(
     """
     given = np.asarray(quaternions, float)
     trust = np.ones(len(given)) if weights is None else np.asarray(weights, float)
-    valid = np.isfinite(given).all(axis=-1) & np.isfinite(trust) & (trust > 0)
+    valid = np.isfinite(given).all(axis=1) & np.isfinite(trust) & (trust > 0)
     given, trust = given[valid], trust[valid]
     if len(given) == 0:
         return np.full(4, np.nan)

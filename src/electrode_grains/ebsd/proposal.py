@@ -61,7 +61,7 @@ def slice_information(
                 found=f"shape {class_probability.shape[1:]}",
                 expected=f"{image_quality.shape}",
             )
-        known = np.clip(class_probability, 1e-12, 1.0)
+        known = np.maximum(class_probability, 1e-12)
         entropy: NDArray[np.float64] = -(known * np.log(known)).sum(axis=0).mean(axis=(1, 2))
         return entropy
     known = np.isfinite(image_quality)

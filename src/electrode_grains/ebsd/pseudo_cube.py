@@ -204,7 +204,7 @@ def _count_axes(one: OrientationField, other: OrientationField) -> NDArray[np.fl
     """Pairs with the c axes of two variants, those expected by chance, and all."""
     axes = (each.directions((0.0, 0.0, 1.0)) for each in (one, other))
     cosine = np.abs(np.multiply(*axes).sum(axis=-1))
-    off = np.abs(np.arccos(np.clip(cosine[np.isfinite(cosine)], 0, 1)) - FLIP[0])
+    off = np.abs(np.arccos(np.minimum(cosine[np.isfinite(cosine)], 1)) - FLIP[0])
     beside = ((off >= 2 * FLIP[1]) & (off < 4 * FLIP[1])).sum()
     return np.array([(off < FLIP[1]).sum(), beside / 2, len(off)])
 

@@ -70,13 +70,13 @@ class PseudoGroup:
 
     @property
     def operators(self) -> tuple[Operator, ...]:
-        """Variants but the identity as axes and degrees, each by its least angle."""
+        """Variants but the identity as axes and (whole) degrees, each by its least angle."""
         least = reduce_to_fundamental_zone(self.variants[1:], self.crystal)
         vectors = Rotation.from_quat(least, scalar_first=True).as_rotvec()
         angles = np.linalg.norm(vectors, axis=1)
         axes = vectors / angles[:, None]
         rounded = [
-            (*(float(round(number, 4)) + 0.0 for number in axis), float(round(degrees, 2)))
+            (*(float(round(number, 4)) + 0.0 for number in axis), float(round(degrees)))
             for axis, degrees in zip(axes, np.degrees(angles), strict=True)
         ]
         return tuple((x, y, z, degrees) for x, y, z, degrees in rounded)

@@ -82,7 +82,6 @@ def cut_by_orientation(
     both = np.where(bodies > 0, regions * (bodies.max() + 1) + bodies, 0)
     pieces, count = connected_pieces(both)
     large = (np.bincount(pieces.ravel(), minlength=count + 1) >= LEAST_LINKED)[pieces]
-    large &= bodies > 0
     divided = np.zeros(bodies.max() + 1, bool)
     divided[bodies[large]] = True
     undivided = (bodies > 0) & ~divided[bodies]
@@ -91,8 +90,7 @@ def cut_by_orientation(
     grown = _fill_regions(grown, regions.astype(np.int64), (bodies == 0) & (regions > 0))
     offset = count + int(bodies.max()) + 1
     cut, _ = compact_labels(np.where(grown > 0, grown, np.where(regions > 0, regions + offset, 0)))
-    inside = regions > 0
-    pairs = np.unique(regions[inside].astype(np.int64) * (cut.max() + 1) + cut[inside])
+    pairs = np.unique(regions.astype(np.int64) * (cut.max() + 1) + cut)
     parts = np.bincount(pairs // (int(cut.max()) + 1))
     return cut, int((parts > 1).sum())
 

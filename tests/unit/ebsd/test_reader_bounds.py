@@ -24,9 +24,15 @@ from electrode_grains.ebsd.frames import FrameChoice, FrameRotations, frame_verd
 from electrode_grains.ebsd.grid import square_grid
 from electrode_grains.ebsd.header_grid import DeclaredGrid, fit_header
 from electrode_grains.ebsd.label_fits import _standard_error, boundaries_are_bright
-from electrode_grains.ebsd.orientations import misorientation_angle
+from electrode_grains.ebsd.orientations import misorientation_angle, radial_orientations, turn
 from electrode_grains.ebsd.placement import check_classes
-from electrode_grains.ebsd.pseudo_cube import flip_excess, is_pseudo_cubic, variants
+from electrode_grains.ebsd.pseudo_cube import (
+    flip_excess,
+    hexagonal_constants,
+    is_pseudo_cubic,
+    pseudo_cube,
+    variants,
+)
 from electrode_grains.ebsd.pseudo_group import pseudo_group
 from electrode_grains.ebsd.sizes import plausible_size
 from electrode_grains.ebsd.text_table import header_number
@@ -415,3 +421,43 @@ def test_boundaries_are_bright_where_they_stand_out_so_more_than_as_dark(
     images[1] -= dark * (labels[0] == 1)
     assert boundaries_are_bright(labels, images) == is_bright
     assert not boundaries_are_bright(labels, np.full_like(images, np.nan))
+
+
+def test_radii_of_no_length_and_against_the_c_axis_have_orientations_too():
+    radii = np.array([[0.0, 0, -2], [0, 0, 3], [0, 0, 0], [1e-9, 0, -1]])
+    found = radial_orientations(radii, 1.0, np.random.default_rng(0))
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1.0)
+    axes = turn([0.0, 0, 1], found * [1, -1, -1, -1])
+    np.testing.assert_allclose(axes[[0, 1, 3]], [[0, 0, -1], [0, 0, 1], [0, 0, -1]], atol=1e-8)
+
+
+def test_a_field_shows_what_it_was_made_of():
+    field = OrientationField([[1.0, 0, 0, 0]])
+    field.means(np.ones(1, int))
+    assert repr(field) == (
+        "OrientationField(quaternions=array([[1., 0., 0., 0.]]), confidence=None, "
+        "laue_group='-3m', frame='map', operators=())"
+    )
+
+
+def test_operators_are_shown_with_four_digits_and_no_negative_zeros():
+    z, y, x = np.round(np.sqrt([1 / 3, 2 / 3, 1 / 2]), 4)
+    half = round(np.sqrt(1 / 6), 4)
+    expected = ((0, y, -z, 90), (0, -y, z, 90), (x, -half, -z, 90))
+    assert pseudo_cube().operators == expected
+    assert str(pseudo_cube().operators[0]).startswith("(0.0, 0.81")
+    (tilted,) = pseudo_group("-1", ((1.0, 2.0, 3.0, 180.0),)).operators
+    assert tilted == (*np.round(np.array([1, 2, 3]) / np.sqrt(14), 4), 180)
+    sixth = pseudo_group("mmm", ((0.0, 0.0, 1.0, 120.0),)).operators
+    assert sixth == ((0, 0, 1, 60), (0, 0, -1, 60))
+
+
+@pytest.mark.parametrize(
+    ("texts", "constants"),
+    [(["2.87 2.87 14.26 90 90 120"], (2.87, 14.26)), (["0.5 9 0.25"], (0.5, 0.25)),
+     (["0 0 14.2", "5 5 13"], (5, 13)), (["2.8 2.8 0", "5 5 13"], (5, 13)),
+     (["inf 1 2", "1 1 inf", "1 x 2", "", "1 1"], None), (["1e9 1 2e9 3"], (1e9, 2e9))],
+)  # fmt: skip
+def test_lattice_constants_are_those_of_the_first_phase_that_has_some(texts, constants):
+    assert hexagonal_constants([{"lattice_constants": text} for text in texts]) == constants
+    assert hexagonal_constants([{}]) is None
