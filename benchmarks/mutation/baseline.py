@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import coverage
@@ -24,6 +25,7 @@ LONGEST = 2.0  # seconds; longer tests are left out, so that a survivor costs a 
 IMPORTED = ""  # context of what runs while a module is imported
 FIXTURE = "fixture of "  # context of what a fixture runs for all tests of a file
 WAITING = 5.0  # times the limit by the clock: a test whose worker was stopped waits for ever
+OWN_FILES_OF_COVERAGE = str(Path(coverage.__file__).parent)
 SPEEDS = (0.03, 0.2, 1.0)  # seconds: tests of a class stay in the order of their files
 
 
@@ -142,7 +144,14 @@ class _TooLongError(BaseException):
     """Not an Exception, of which hypothesis would seek a smaller example, without a limit."""
 
 
-def _too_long(*_: Any) -> None:
+def _too_long(number: int, frame: FrameType | None) -> None:
+    """Stop a test; in the midst of coverage's own work, which would keep its lock, soon after."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(OWN_FILES_OF_COVERAGE):
+            timer = signal.ITIMER_PROF if number == signal.SIGPROF else signal.ITIMER_REAL
+            signal.setitimer(timer, 0.01, LONGEST)
+            return
+        frame = frame.f_back
     raise _TooLongError
 
 
