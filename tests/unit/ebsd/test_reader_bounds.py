@@ -34,6 +34,7 @@ from electrode_grains.ebsd.pseudo_cube import (
     variants,
 )
 from electrode_grains.ebsd.pseudo_group import pseudo_group
+from electrode_grains.ebsd.settings import OrientationAnnotationSettings, StackSettings
 from electrode_grains.ebsd.sizes import plausible_size
 from electrode_grains.ebsd.text_table import header_number
 from electrode_grains.ebsd.tiff import _Complaints, count_pages
@@ -461,3 +462,23 @@ def test_operators_are_shown_with_four_digits_and_no_negative_zeros():
 def test_lattice_constants_are_those_of_the_first_phase_that_has_some(texts, constants):
     assert hexagonal_constants([{"lattice_constants": text} for text in texts]) == constants
     assert hexagonal_constants([{}]) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "taken", "refused"),
+    [
+        (StackSettings, "largest_bad_share", (0, 1), (-0.01, 1.01)),
+        (StackSettings, "slice_spacing_nm", (1.0, 1e5), (0, -1)),
+        (StackSettings, "step_nm", (1.0, 1e5), (0, -1, np.inf, np.nan)),
+        (StackSettings, "pseudo_cubic_tolerance", (0, 0.5), (-0.01,)),
+        (OrientationAnnotationSettings, "slice_count", (1, 9), (0,)),
+        (OrientationAnnotationSettings, "misorientation_degrees", (0.5, 180), (0, 180.5)),
+        (OrientationAnnotationSettings, "minimum_confidence", (-1, 1), (-1.01, 1.01)),
+    ],
+)
+def test_settings_are_taken_within_their_range(model, name, taken, refused):
+    for value in taken:
+        assert getattr(model(**{name: value}), name) == value
+    for value in refused:
+        with pytest.raises(SettingsError, match=name):
+            model.checked(**{name: value})
