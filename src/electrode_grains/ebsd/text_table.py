@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mode
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,7 +144,7 @@ def _read_without_last(
     """Leave out a last row that alone is cut, or say what is wrong."""
     rows = [rewrite(line) for line in _body(file, header_lines)]
     filled = [row for row in rows if row.strip()]
-    is_cut = len(filled) > 1 and len(filled[-1].split()) < len(filled[0].split())
+    is_cut = len(filled[-1].split()) < len(filled[0].split())
     if accept_cut and is_cut and _bad_row(filled[:-1], header_lines, file.name) is None:
         return TextTable(_load(filled[:-1]), file, header_lines, dropped=filled[-1].strip())
     problem = _bad_row(rows, header_lines, file.name)
@@ -154,8 +154,7 @@ def _read_without_last(
 def _bad_row(lines: list[str], header_lines: int, file_name: str) -> InputError | None:
     """Refusal of the first row that is cut or holds something else than numbers."""
     rows = [line.split() for line in lines]
-    counts = Counter(len(words) for words in rows if words)
-    expected = counts.most_common(1)[0][0]
+    expected = mode(len(words) for words in rows if words)
     for number, words in enumerate(rows, header_lines + 1):
         if words and (len(words) != expected or not all(map(_is_number, words))):
             return InputError(

@@ -95,7 +95,7 @@ def _opened(file: Path, shaped: bool | None = _AS_NOTED) -> Iterator[tifffile.Ti
     finally:
         log.removeHandler(complaints)
     if complaints.heard:
-        _refuse_header(str(file), complaints.heard[0][:120])
+        _refuse_header(str(file), complaints.heard[0])
 
 
 class _Complaints(logging.Handler):
@@ -184,7 +184,7 @@ def _needed_bytes(page: tifffile.TiffPage) -> int:
 
 def _refuse_header(where: str, found: str) -> NoReturn:
     raise InputError(
-        "the header of an image is damaged", where=where, found=found, remedy="save it again"
+        "the header of an image is damaged", where=where, found=found[:120], remedy="save it again"
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
+from statistics import mode
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -96,7 +96,7 @@ def describe_cut(kinds: Mapping[str, Kind]) -> tuple[dict[str, Kind], str]:
     Slices of less than half, or more than twice, the usual rows or columns are none of the same
     area: they keep their shape, by which they are refused.
     """
-    usual = Counter(kind.shape for kind in kinds.values()).most_common(1)[0][0]
+    usual = mode(kind.shape for kind in kinds.values())
     near = {
         name: kind
         for name, kind in kinds.items()
@@ -119,9 +119,7 @@ def uniformity_issues(kinds: Mapping[str, Kind]) -> list[Issue]:
     """Slices that differ from what most slices have."""
     if not kinds:
         return []
-    usual = Kind(
-        *(Counter(values).most_common(1)[0][0] for values in zip(*kinds.values(), strict=True))
-    )
+    usual = Kind(*map(mode, zip(*kinds.values(), strict=True)))
     issues = []
     for name, kind in kinds.items():
         if kind.shape != usual.shape:

@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
+import xarray as xr
 from PIL import Image
 
 from electrode_grains.ebsd import (
@@ -17,6 +18,7 @@ from electrode_grains.ebsd import (
     hdf5_probe,
     hdf5_walk,
     read_scan,
+    stack_scans,
 )
 from electrode_grains.ebsd.ctf import readers as ctf_readers
 from electrode_grains.ebsd.depths import depths_of_names, read_depths
@@ -34,10 +36,12 @@ from electrode_grains.ebsd.pseudo_cube import (
     variants,
 )
 from electrode_grains.ebsd.pseudo_group import pseudo_group
+from electrode_grains.ebsd.scan import stack_fingerprint
 from electrode_grains.ebsd.settings import OrientationAnnotationSettings, StackSettings
 from electrode_grains.ebsd.sizes import plausible_size
-from electrode_grains.ebsd.text_table import header_number
-from electrode_grains.ebsd.tiff import _Complaints, count_pages
+from electrode_grains.ebsd.text_table import header_number, read_table
+from electrode_grains.ebsd.tiff import _Complaints, _opened, count_pages, orientation
+from electrode_grains.ebsd.uniformity import Kind, uniformity_issues
 from electrode_grains.errors import InputError, SettingsError
 
 FINE = "0.0123456789"  # um, of which six digits of a nm are kept: 12.345679
@@ -482,3 +486,81 @@ def test_settings_are_taken_within_their_range(model, name, taken, refused):
     for value in refused:
         with pytest.raises(SettingsError, match=name):
             model.checked(**{name: value})
+
+
+@pytest.mark.parametrize(("step", "differs"), [(50.45, False), (50.55, True), (100.0, True)])
+def test_steps_that_differ_by_more_than_a_hundredth_are_others(step, differs):
+    usual = Kind((20, 30), (50.0, 50.0), (), (), "same")
+    kinds = {"a": usual, "b": usual, "c": usual._replace(step=(50.0, step))}
+    assert [(each.slice, each.problem) for each in uniformity_issues(kinds)] == (
+        [("c", "another step")] if differs else []
+    )
+
+
+def test_lines_of_a_table_are_told_by_their_number_in_the_file(tmp_path):
+    file = tmp_path / "t.txt"
+    file.write_text("head\n1 2\n\n3 4\n\n\n5 6\n")
+    table = read_table(file, 1)
+    assert table.values.tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert [table.line_of(row) for row in range(3)] == [2, 4, 7]
+    file.write_text("head\n1 2\n\n3 4\n5 6 7\n8\n")
+    with pytest.raises(InputError, match="cannot be read") as refusal:
+        read_table(file, 1, accept_cut=True)
+    assert (refusal.value.where, refusal.value.expected) == ("t.txt, line 5", "2 numbers")
+    file.write_text("head\n1 2\n3 4\n5\n")
+    assert read_table(file, 1, accept_cut=True).dropped == "5"
+    assert read_table(file, 1, accept_cut=True).values.tolist() == [[1, 2], [3, 4]]
+    with pytest.raises(InputError, match="cannot be read") as refusal:
+        read_table(file, 1)
+    assert refusal.value.where == "t.txt, line 4"
+    file.write_text("head\n7\n")
+    assert read_table(file, 1).values.tolist() == [[7]]
+    for text in ("head\n", "head\nx y\n"):
+        file.write_text(text)
+        with pytest.raises(InputError):
+            read_table(file, 1, accept_cut=True)
+
+
+def image(value):
+    grey = np.arange(6.0).reshape(2, 3) + value if np.ndim(value) == 0 else np.array(value)
+    return xr.Dataset({"image_quality": (("y", "x"), grey)}, attrs={"step_nm": (20.0, 20.0)})
+
+
+def test_a_copy_of_the_slice_before_is_told_unless_it_shows_nothing():
+    lost = np.array([[np.nan, 1, 2], [3, 4, 5]])
+    scans = [image(0), image(lost), image(lost), image(1), image(np.ones((2, 3))),
+             image(np.ones((2, 3))), image(1)]  # fmt: skip
+    stack = stack_scans(scans, 1.0)
+    assert stack.attrs["stack_notes"] == ()
+    copies = [note for note in stack.attrs["notes"] if "same image" in note]
+    assert copies == ["slice_002: the same image as the slice before"]
+    assert stack["z"].to_numpy().tolist() == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_a_stack_is_read_from_the_highest_number_on_request():
+    stack = stack_scans([image(z) for z in range(4)], 50.0, falling=True)
+    assert stack.attrs["slices"] == tuple(f"slice_00{z}" for z in (3, 2, 1, 0))
+    assert stack["image_quality"][:, 0, 0].to_numpy().tolist() == [3, 2, 1, 0]
+    assert stack["z"].to_numpy().tolist() == [0, 50, 100, 150]
+    assert len(stack_fingerprint(stack)) == 16
+
+
+def test_the_first_complaint_and_the_last_page_decide(tmp_path):
+    file = tmp_path / "s_1.tif"
+    with tifffile.TiffWriter(file) as writer:
+        for turned in (1, 3):
+            writer.write(
+                np.zeros((3, 4), np.uint8), contiguous=False, metadata=None,
+                extratags=[(274, "H", 1, turned, True)],
+            )  # fmt: skip
+    assert [orientation(file, page) for page in (0, 1, 2, 9)] == [1, 3, 3, 3]
+    complaints = ["invalid page offset 7", "invalid page offset 8"]
+
+    def read():
+        with _opened(file):
+            for each in complaints:
+                logging.getLogger("tifffile").error(each)
+
+    with pytest.raises(InputError, match="damaged") as refusal:
+        read()
+    assert refusal.value.found == complaints[0]
