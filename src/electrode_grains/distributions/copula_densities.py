@@ -1,9 +1,9 @@
-"""Log-densities of copulas, which have gradients and Hessians where their parameters are jets.
+"""Log-densities of copulas, which are compiled with their gradients and Hessians.
 
 Each takes what does not depend on the parameters, computed once for a sample, and parameters that
-are jets, numbers, or arrays that broadcast against the sample. Notation of Joe, "Dependence
-Modeling with Copulas" (2014): x = -log u, y = -log v, theta t, or kappa t and delta d. Every
-bracket is a sum of terms of one sign, so that nothing cancels.
+are numbers, or arrays that broadcast against the sample; compiled, one observation and jets.
+Notation of Joe, "Dependence Modeling with Copulas" (2014): x = -log u, y = -log v, theta t, or
+kappa t and delta d. Every bracket is a sum of terms of one sign, so that nothing cancels.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from electrode_grains.distributions.jets import (
     Operand,
     choose,
+    compilable,
     exp,
     expm1,
     is_negative,
@@ -47,11 +48,11 @@ def clayton(x: Array, y: Array, t: Operand) -> Operand:
 
 def frank(u: Array, v: Array, t: Operand) -> Operand:
     """Frank, of u and v."""
-    u, t = np.where(is_negative(t), 1 - u, u), magnitude(t)
-    least = np.minimum(u, v)
-    one = exp(t * (least - u)) * expm1(t * -v)
-    other = exp(t * (least - v)) * expm1(t * (v - 1))
-    return log(t) + log(-expm1(-t)) - t * np.abs(u - v) - 2 * log(-(one + other))
+    u, t = choose(is_negative(t), 1 - u, u), magnitude(t)
+    apart, is_below = abs(u - v), u < v
+    near, far = choose(is_below, v, 1 - v), choose(is_below, 1 - v, v)
+    inner = expm1(t * -near) + exp(t * -apart) * expm1(t * -far)
+    return log(t) + log(-expm1(-t)) - t * apart - 2 * log(-inner)
 
 
 def gumbel(one: Logarithms, other: Logarithms, t: Operand) -> Operand:
@@ -107,7 +108,7 @@ def bb3(one: Logarithms, other: Logarithms, t: Operand, d: Operand) -> Operand:
     big_x, big_y = d * exp(t * lx), d * exp(t * ly)
     log_w = log(log_sum_minus_one(big_x, big_y))
     larger = choose(lx > ly, big_x, big_y)
-    apart = larger * -expm1(t * -np.abs(lx - ly))
+    apart = larger * -expm1(t * -abs(lx - ly))
     balance = -2 * log1p(exp(-apart) - exp(-larger)) - apart
     log_g = (log_w - log(d)) * (1 / t)
     g = exp(log_g)
@@ -116,11 +117,11 @@ def bb3(one: Logarithms, other: Logarithms, t: Operand, d: Operand) -> Operand:
     return balance - g + log(t) + 2 * log(d) + power + log_g - log_w + last
 
 
+@compilable
 def _log_share(difference: Operand, soft: Operand, k: Operand) -> Operand:
     """log(1 - (h / X)^(1 + d)), by its first term where it is tiny."""
-    with np.errstate(all="ignore"):
-        tiny = is_negative(difference + 36)
-        return choose(tiny, difference + log(k), log1m_exp(-(k * soft)))
+    tiny = is_negative(difference + 36)
+    return choose(tiny, difference + log(k), log1m_exp(-(k * soft)))
 
 
 def bb5(one: Logarithms, other: Logarithms, t: Operand, d: Operand) -> Operand:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from itertools import product
 
 import numpy as np
@@ -29,7 +29,8 @@ from electrode_grains.errors import InputError
 Array = NDArray[np.float64]
 MINIMUM_SAMPLE = 30
 GRID_POINTS = {1: 13, 2: 9}
-THINNED_SAMPLE = 400  # pairs that tell where on the grid to begin
+# Pairs that tell where on the grid to begin; along one parameter there is one summit.
+THINNED_SAMPLE = {1: 100, 2: 400}
 STARTS, STARTS_BESIDE_KNOWN = 4, 2
 BOUND_TOLERANCE = 1e-4
 # Independence (AIC 0) competes, lest every pair be called dependent; then those of the paper.
@@ -177,19 +178,25 @@ def _maximize(
     lower, upper = likelihood.box
     slopes = likelihood.exact_slopes
     if known is not None:
-        found = maximize(likelihood, [likelihood.coordinates(known)], lower, upper, 1, slopes)
+        begin = [likelihood.coordinates(known)]
+        found = maximize(likelihood.climb, begin, lower, upper, 1, slopes)
         if found is not None and found.is_converged and not found.at_bound.any():
             return found
     # Part of the sample tells where on a grid to begin.
-    thinned = slice(None, None, math.ceil(len(u) / THINNED_SAMPLE))
+    thinned = slice(None, None, math.ceil(len(u) / THINNED_SAMPLE[len(lower)]))
     rough = CopulaLikelihood(declared, u[thinned], v[thinned])
-    number = GRID_POINTS[len(lower)]
-    axes = [_grid_axis(part, number) for part in declared.parameters]
-    grid = np.array(list(product(*axes)))
-    heights = rough.heights(grid)
-    starts = grid[_local_maxima(heights.reshape([number] * len(lower))).ravel()]
+    grid = _grid(declared.parameters)
+    heights = rough.heights(grid).reshape([GRID_POINTS[len(lower)]] * len(lower))
+    starts = grid[_local_maxima(heights).ravel()]
     keep = STARTS if known is None else STARTS_BESIDE_KNOWN
-    return maximize(likelihood, list(starts), lower, upper, keep, slopes)
+    return maximize(likelihood.climb, list(starts), lower, upper, keep, slopes)
+
+
+@cache
+def _grid(parameters: tuple[Parameter, ...]) -> Array:
+    """Points of a grid over the whole range of the parameters."""
+    number = GRID_POINTS[len(parameters)]
+    return np.array(list(product(*(_grid_axis(part, number) for part in parameters))))
 
 
 def _grid_axis(parameter: Parameter, number: int) -> Array:
@@ -202,15 +209,16 @@ def _grid_axis(parameter: Parameter, number: int) -> Array:
 def _local_maxima(values: Array) -> NDArray[np.bool_]:
     """Points of a grid that no neighbour along an axis exceeds, and the best of each edge.
 
-    A parameter at its end is a nested family, whose own maximum may be another optimum.
+    A parameter at its end is a nested family, whose own maximum may be another optimum; along one
+    parameter a maximum may also hide between an end and its neighbour.
     """
     chosen = np.isfinite(values)
-    for axis in range(values.ndim):
-        walls = np.full_like(values.take([0], axis), -math.inf)
-        padded = np.concatenate([walls, values, walls], axis=axis)
-        for first in (0, 2):
-            neighbour = padded.take(range(first, first + values.shape[axis]), axis)
-            chosen &= values >= neighbour
+    for part, is_chosen in ((values, chosen), (values.T, chosen.T))[: values.ndim]:
+        is_chosen[:-1] &= part[:-1] >= part[1:]
+        is_chosen[1:] &= part[1:] >= part[:-1]
+    if values.ndim == 1:
+        chosen[1] |= chosen[0]
+        chosen[-2] |= chosen[-1]
     if values.ndim == 2:
         for edge in (0, -1):
             chosen[edge, values[edge].argmax()] = chosen[values[:, edge].argmax(), edge] = True

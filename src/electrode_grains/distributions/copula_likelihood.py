@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from electrode_grains.distributions import jets
+from electrode_grains.distributions.compiled_densities import compiled_rows, compiled_totals
 from electrode_grains.distributions.family_declaration import CopulaFamily, Parameter
 from electrode_grains.distributions.likelihood_search import derivatives
 
@@ -39,18 +40,18 @@ class CopulaLikelihood:
 
     def __call__(self, point: Array) -> float:
         """Log-likelihood in nats, -inf where it is not finite."""
-        with np.errstate(all="ignore"):
-            total = float(self._density(*self.parameters(point)).sum())
-        return total if math.isfinite(total) else -math.inf
+        return float(self._totals([self.parameters(point)])[0])
 
     def heights(self, points: Array) -> Array:
-        """Log-likelihoods at points of shape (m, k), at once where the family has jets."""
+        """Log-likelihoods at points of shape (m, k)."""
+        return self._totals([self.parameters(point) for point in points])
+
+    def climb(self, point: Array) -> float:
+        """Log-likelihood as a search wants it, which asks for the slopes at most points next."""
         if self.declared.jets is None:
-            return np.array([self(point) for point in points])
-        parameters = np.array([self.parameters(point) for point in points]).T[:, :, None]
-        with np.errstate(all="ignore"):
-            totals = self._density(*parameters).sum(axis=1)
-        return np.where(np.isfinite(totals), totals, -math.inf)
+            return self(point)
+        total = float(self._sums(self.parameters(point))[0])
+        return total if math.isfinite(total) else -math.inf
 
     def parameters(self, point: Array) -> tuple[float, ...]:
         """Parameters at coordinates, kept inside their ranges."""
@@ -81,10 +82,8 @@ class CopulaLikelihood:
         if self.declared.jets is None:
             return derivatives(self, point, self(point), *self.box)
         centre = self._beside_singular(point)
-        with np.errstate(all="ignore"):
-            sums = self._rows(centre).sum(axis=1)
         first, second = self._chain(centre)
-        gradient, hessian = jets.derivatives(sums, len(point))
+        gradient, hessian = jets.derivatives(self._sums(self.parameters(centre)), len(point))
         hessian *= first[:, None] * first
         hessian.flat[:: len(point) + 1] += gradient * second
         return gradient * first + hessian @ (point - centre), hessian
@@ -94,8 +93,7 @@ class CopulaLikelihood:
         size = len(point)
         centre = self._beside_singular(point)
         if self.declared.jets is not None:
-            with np.errstate(all="ignore"):
-                rows = self._rows(centre)[1 : 1 + size]
+            rows = self._rows(self.parameters(centre))[1 : 1 + size]
             return np.asarray(rows * self._chain(centre)[0][:, None])
         density = self.declared.log_density
         slopes = np.array(
@@ -107,19 +105,41 @@ class CopulaLikelihood:
         )
         return np.asarray(slopes / (2 * SCORE_STEP))
 
-    def _density(self, *parameters: Any) -> Array:
-        if self.declared.jets is None:
-            return np.asarray(self.declared.log_density(self.u, self.v, parameters))
-        return np.asarray(self.declared.jets(*self._transformed, *parameters))
-
     @cached_property
     def _transformed(self) -> tuple[Any, Any]:
-        return self.declared.transform(self.u), self.declared.transform(self.v)
+        """What the compiled density takes, in arrays of one layout: each other is compiled anew."""
+        of_u, of_v = (
+            tuple(map(np.array, part)) if isinstance(part, tuple) else np.array(part)
+            for part in map(self.declared.transform, (self.u, self.v))
+        )
+        return of_u, of_v
 
-    def _rows(self, point: Array) -> Array:
+    def _totals(self, points: list[tuple[float, ...]]) -> Array:
+        """Log-likelihoods at parameters."""
+        if self.declared.jets is None:
+            with np.errstate(all="ignore"):
+                densities = [self.declared.log_density(self.u, self.v, point) for point in points]
+            totals = np.array([density.sum() for density in densities])
+        else:
+            evaluate = compiled_totals(self.declared.jets, len(points[0]))
+            totals = evaluate(*self._transformed, np.array(points), self.u.size)
+        return np.where(np.isfinite(totals), totals, -math.inf)
+
+    def _rows(self, parameters: tuple[float, ...]) -> Array:
         assert self.declared.jets is not None
-        parameters = jets.parameters(self.parameters(point))
-        return np.asarray(self.declared.jets(*self._transformed, *parameters).rows)
+        evaluate = compiled_rows(self.declared.jets, len(parameters))
+        return np.asarray(evaluate(*self._transformed, parameters, self.u.size))
+
+    @cached_property
+    def _last_sums(self) -> dict[tuple[float, ...], Array]:
+        return {}
+
+    def _sums(self, parameters: tuple[float, ...]) -> Array:
+        """Sums of the rows, kept until other parameters are asked for."""
+        if parameters not in self._last_sums:
+            self._last_sums.clear()
+            self._last_sums[parameters] = self._rows(parameters).sum(axis=1)
+        return self._last_sums[parameters]
 
     def _chain(self, point: Array) -> Array:
         """First and second derivatives of the parameters by their coordinates."""
@@ -127,21 +147,31 @@ class CopulaLikelihood:
         return np.array([part.slopes(place) for part, place in parts]).T
 
     def _beside_singular(self, point: Array) -> Array:
-        lower, upper = self.box
-        kinds = [part.kind for part in self.declared.parameters]
-        beside = np.array([BESIDE if kind in ("excess", "shape") else 0.0 for kind in kinds])
-        centre = np.clip(point, lower + beside, upper - beside)
-        near = np.array([kind == "signed" for kind in kinds]) & (np.abs(centre) < BESIDE_ZERO)
-        centre[near] = np.copysign(BESIDE_ZERO, centre[near])
-        return np.asarray(centre)
+        centre = []
+        for place, (lower, upper, is_signed) in zip(point.tolist(), self._smooth_box, strict=True):
+            inside = min(max(place, lower), upper)
+            if is_signed and abs(inside) < BESIDE_ZERO:
+                inside = math.copysign(BESIDE_ZERO, inside)
+            centre.append(inside)
+        return np.array(centre)
+
+    @cached_property
+    def _smooth_box(self) -> list[tuple[float, float, bool]]:
+        """Ends between which derivatives are taken, and whether 0 is avoided, by coordinate."""
+        box = []
+        for lower, upper, part in zip(*self.box, self.declared.parameters, strict=True):
+            beside = BESIDE if part.kind in ("excess", "shape") else 0.0
+            box.append((float(lower) + beside, float(upper) - beside, part.kind == "signed"))
+        return box
 
 
 def parameters_at(declared: CopulaFamily, point: Array) -> tuple[float, ...]:
     """Parameters at coordinates, kept inside their ranges."""
-    return tuple(
-        min(max(part.from_coordinate(float(place)), part.search_range[0]), part.search_range[1])
-        for place, part in zip(point, declared.parameters, strict=True)
-    )
+    values = []
+    for place, part in zip(point.tolist(), declared.parameters, strict=True):
+        low, high = part.search_range
+        values.append(min(max(part.from_coordinate(place), low), high))
+    return tuple(values)
 
 
 def coordinate_range(parameter: Parameter) -> tuple[float, float]:

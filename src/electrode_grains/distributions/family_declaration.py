@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -68,7 +69,7 @@ class Parameter:
             return 0.0, 1.0
         return self.lower, self.upper
 
-    @property
+    @cached_property
     def search_range(self) -> tuple[float, float]:
         """Closed range of values that a fit may return."""
         if self.search is not None:
@@ -311,10 +312,10 @@ class CopulaFamily:
         Whether rotations give nothing that other parameters do not give too.
     transform : callable (u) -> array, optional
         What `jets` takes of u and of v.
-    jets : callable (transform(u), transform(v), *parameters) -> Jet or array, optional
-        Log-density in the functions of `jets`, of parameters that are jets, numbers, or arrays
-        that broadcast against the sample: exact derivatives, which a fit takes by finite
-        differences otherwise, and a whole grid of parameters at once.
+    jets : callable (transform(u), transform(v), *parameters) -> array, optional
+        Log-density in the functions of `jets`, of parameters that are numbers, or arrays that
+        broadcast against the sample. It is compiled with its exact derivatives, which a fit takes
+        by finite differences otherwise.
     formula : str
         Distribution function of u and v before rotation for the reader, as SymPy writes it.
     """
@@ -342,7 +343,7 @@ class CopulaFamily:
         """Declare a family whose log-density is that of its jets."""
 
         def log_density(u: Array, v: Array, parameters: Point) -> Array:
-            with np.errstate(divide="ignore"):  # terms of limits, such as log(0)
+            with np.errstate(all="ignore"):  # terms of limits, such as log(0), and unused choices
                 return np.asarray(jets(transform(u), transform(v), *parameters))
 
         return cls(log_density=log_density, transform=transform, jets=jets, **declared)

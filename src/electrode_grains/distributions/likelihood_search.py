@@ -174,13 +174,13 @@ def _newton(
         if gain <= CONVERGED_GAIN:
             break
         if known is not None and abs(value + gain - known.value) < SAME_HEIGHT:
-            target = np.clip(point + move, lower, upper)
+            target = _inside(point + move, lower, upper)
             near = np.abs(target - known.point).max() < SAME_PLACE
             if near and np.array_equal((target <= lower) | (target >= upper), known.at_bound):
                 return known
         step, accepted = 1.0, False
         for _ in range(SHORTENINGS):
-            candidate = np.clip(point + step * move, lower, upper)
+            candidate = _inside(point + step * move, lower, upper)
             reached = objective(candidate)
             if reached > value:
                 point, value, accepted = candidate, reached, True
@@ -191,11 +191,18 @@ def _newton(
     return Optimum(point, value, gain, hessian, held)
 
 
+def _inside(point: Array, lower: Array, upper: Array) -> Array:
+    """Nearest point of the box; NumPy's own clip takes thrice as long for few numbers."""
+    return np.asarray(np.minimum(np.maximum(point, lower), upper))
+
+
 def _ascent(gradient: Array, hessian: Array, free: NDArray[np.bool_]) -> tuple[Array, float]:
     """Newton step on the free coordinates, uphill even where the surface is not concave."""
     move = np.zeros_like(gradient)
     if not free.any():
         return move, 0.0
+    if gradient.size == 1:
+        return _ascent_of_one(float(gradient[0]), float(hessian[0, 0]))
     if not (np.isfinite(gradient).all() and np.isfinite(hessian).all()):
         return move, math.inf
     curvature, axes = np.linalg.eigh(-hessian[np.ix_(free, free)])
@@ -205,6 +212,15 @@ def _ascent(gradient: Array, hessian: Array, free: NDArray[np.bool_]) -> tuple[A
     move[free] = axes @ (slope / curvature)
     longest = float(np.abs(move).max())
     return (move * (LONGEST_MOVE / longest) if longest > LONGEST_MOVE else move), gain
+
+
+def _ascent_of_one(slope: float, bend: float) -> tuple[Array, float]:
+    """Return the same step where there is one coordinate."""
+    if not (math.isfinite(slope) and math.isfinite(bend)):
+        return np.zeros(1), math.inf
+    curvature = max(abs(bend), 1e-12)
+    step = slope / curvature
+    return np.array([min(max(step, -LONGEST_MOVE), LONGEST_MOVE)]), 0.5 * slope * step
 
 
 def derivatives(
@@ -257,11 +273,12 @@ def covariance(optimum: Optimum, values: Callable[[Array], Sequence[float]]) -> 
     size = optimum.point.size
     free = ~optimum.at_bound
     inner = np.full((size, size), math.nan)
-    information = -optimum.hessian[np.ix_(free, free)]
+    block = np.ix_(free, free)
+    information = -optimum.hessian[block]
     holds = bool(free.any()) and bool(np.isfinite(information).all())
     if holds and np.linalg.eigvalsh(information).min() > 0.0:
         inner[:] = 0.0
-        inner[np.ix_(free, free)] = np.linalg.inv(information)
+        inner[block] = np.linalg.inv(information)
     slopes = np.array(
         [
             np.subtract(values(optimum.point + unit), values(optimum.point - unit))
@@ -269,7 +286,7 @@ def covariance(optimum: Optimum, values: Callable[[Array], Sequence[float]]) -> 
             for unit in SLOPE_STEP * np.eye(size)
         ]
     ).reshape(size, size)
-    found = np.einsum("ip,ij,jq->pq", slopes, inner, slopes)
+    found = slopes.T @ inner @ slopes
     found[optimum.at_bound] = found[:, optimum.at_bound] = math.nan
     return np.asarray(found)
 

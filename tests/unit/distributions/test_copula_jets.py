@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,10 +12,10 @@ from electrode_grains.distributions import (
     COPULA_FAMILIES,
     BivariateCopula,
     fit_copula,
-    jets,
     register_family,
     unregister_family,
 )
+from electrode_grains.distributions.compiled_densities import compiled_rows
 from electrode_grains.distributions.copula_likelihood import CopulaLikelihood
 
 CASES = {
@@ -34,8 +35,8 @@ EVERY = [(family, point) for family, points in CASES.items() for point in points
 def _rows(family: str, point: tuple[float, ...], u: np.ndarray, v: np.ndarray) -> np.ndarray:
     declared = COPULA_FAMILIES[family]
     assert declared.jets is not None
-    density = declared.jets(declared.transform(u), declared.transform(v), *jets.parameters(point))
-    return np.asarray(density.rows)
+    rows = compiled_rows(declared.jets, len(point))
+    return np.asarray(rows(declared.transform(u), declared.transform(v), point, u.size))
 
 
 def _points() -> np.ndarray:
@@ -74,15 +75,25 @@ def test_hessians_are_differences_of_gradients(family, point):
         assert second == pytest.approx(slope, rel=2e-4, abs=1e-4)
 
 
+@pytest.mark.parametrize(("family", "point"), EVERY)
+def test_compiled_densities_are_those_of_numpy(family, point):
+    u, v = _points()
+    plain = COPULA_FAMILIES[family].log_density(u, v, point)
+    assert _rows(family, point, u, v)[0] == pytest.approx(plain, rel=1e-12, abs=1e-12)
+
+
 @pytest.mark.parametrize("family", CASES)
 def test_a_grid_of_parameters_has_the_heights_of_its_points(family):
     declared = COPULA_FAMILIES[family]
     likelihood = CopulaLikelihood(declared, *_points())
     axes = [np.linspace(*ends, 5) for ends in zip(*likelihood.box, strict=True)]
     grid = np.array(np.meshgrid(*axes)).reshape(len(axes), -1).T
-    single = [likelihood(point) for point in grid]
-    assert likelihood.heights(grid) == pytest.approx(single, rel=1e-12)
-    assert np.isfinite(single).any()
+    density = partial(declared.log_density, *_points())
+    single = [density(likelihood.parameters(point)).sum() for point in grid]
+    finite = np.isfinite(single)
+    assert finite.any()
+    assert likelihood.heights(grid)[finite] == pytest.approx(np.array(single)[finite], rel=1e-12)
+    assert [likelihood.climb(point) for point in grid] == pytest.approx(likelihood.heights(grid))
 
 
 @pytest.mark.parametrize("family", ["clayton", "bb1", "bb8"])

@@ -66,6 +66,16 @@ def test_a_misspecified_family_reaches_its_own_maximum():
     assert fit.log_likelihood == pytest.approx(best, abs=0.01)
 
 
+def test_a_maximum_close_to_the_end_of_a_range_is_found():
+    true = BivariateCopula("bb8", (4.24, 0.6), 270)
+    u, v = true.sample(239, np.random.default_rng([239, 1]))
+    fit = fit_copula(u, v, "ali_mikhail_haq", 270)
+    grid = np.linspace(-1, 1, 4001)
+    best = max(BivariateCopula("ali_mikhail_haq", (t,), 270).log_pdf(u, v).sum() for t in grid)
+    assert fit.log_likelihood >= best - 1e-9
+    assert 0.9 < fit.parameters[0] < 0.99
+
+
 @pytest.mark.parametrize(
     ("family", "parameters", "rotation"),
     [("bb1", (0.36, 3.13), 180), ("bb8", (4.24, 0.6), 270), ("frank", (-6.0,), 0)],
