@@ -84,8 +84,8 @@ def update_bounds(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def conflicting_vertices(
-    points: Any, quads: Any, bounds: Any, starts: Any, stride: int, shape: Any, changed: Any,
-    all_changed: bool, reach: float, first: int, last: int, back: Any,
+    points: Any, quads: Any, places: Any, bounds: Any, starts: Any, stride: int, shape: Any,
+    changed: Any, all_changed: bool, reach: float, first: int, last: int, back: Any,
 ) -> None:  # fmt: skip
     """Mark the vertices of triangles that conflict with another one, one of them changed.
 
@@ -95,6 +95,7 @@ def conflicting_vertices(
         In steps of the lattice.
     quads : ndarray of int32, shape (m, 4)
         Sorted by the place of their lowest corner.
+    places : ndarray of int32, shape (n, 3)
     bounds : ndarray of uint64, shape (m, 2)
         As from `update_bounds`.
     starts : ndarray of int32, shape (rows * stride + 1,)
@@ -127,8 +128,14 @@ def conflicting_vertices(
             begin[axis] = max(0, int(np.ceil(least - CLEARANCE - 1 - reach)))
             end[axis] = min(shape[2 - axis], int(np.floor(greatest + CLEARANCE + reach)) + 1)
         low, high = bounds[quad, 0], bounds[quad, 1]
+        lowest = quads[quad, 0]
+        if all_changed:
+            begin[2] = max(begin[2], places[lowest, 2])
         for z in range(begin[2], end[2]):
-            for y in range(begin[1], end[1]):
+            y_begin = begin[1]
+            if all_changed and z == places[lowest, 2]:
+                y_begin = max(y_begin, places[lowest, 1])
+            for y in range(y_begin, end[1]):
                 row = (z * shape[1] + y) * stride
                 # of two changed quads, the first one looks at the other
                 begins = max(starts[row + begin[0] // STEP], quad + 1 if all_changed else 0)
@@ -151,7 +158,7 @@ def conflicting_vertices(
                             back[d] = back[e] = back[f] = True
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(inline="always")  # arrays handed to a function have their references counted
 def _lie_apart(own: Any, their: Any, quads: Any, quad: int, other: int) -> Any:
     """Whether a plane with clearance lies between two quads, or holds just what they share.
 
@@ -163,21 +170,22 @@ def _lie_apart(own: Any, their: Any, quads: Any, quad: int, other: int) -> Any:
         g += their[corner, 0] - own[corner, 0]
         h += their[corner, 1] - own[corner, 1]
         k += their[corner, 2] - own[corner, 2]
-    shared = first = last = mine = theirs = 0
-    for one in range(4):
-        for two in range(4):
-            if quads[quad, one] == quads[other, two]:
-                first, last = last if shared else one, one
-                shared += 1
-                mine |= 1 << one
-                theirs |= 1 << two
-    clearance = CLEARANCE
+    mine = theirs = 0  # a bit for each corner that they share
+    for two in range(4):
+        vertex, equal = quads[other, two], 0
+        for one in range(4):
+            equal |= (quads[quad, one] == vertex) << one
+        mine |= equal
+        theirs |= (equal > 0) << two
+    shared = (mine & 1) + (mine >> 1 & 1) + (mine >> 2 & 1) + (mine >> 3)
+    clearance, is_side = CLEARANCE, True
     if shared == 2:
+        first = 0 if mine & 1 else 1 if mine & 2 else 2
+        last = 3 if mine & 8 else 2 if mine & 4 else 1
         u, v = own[last, 0] - own[first, 0], own[last, 1] - own[first, 1]
         w = own[last, 2] - own[first, 2]
         squared = u * u + v * v + w * w
-        if squared < CLEAR_HEIGHT**2:
-            return False
+        is_side = squared >= CLEAR_HEIGHT**2
         share = (g * u + h * v + k * w) / squared
         g, h, k = g - share * u, h - share * v, k - share * w
         clearance = CLEAR_HEIGHT
@@ -185,16 +193,11 @@ def _lie_apart(own: Any, their: Any, quads: Any, quad: int, other: int) -> Any:
     for corner in range(4):
         p = g * own[corner, 0] + h * own[corner, 1] + k * own[corner, 2]
         q = g * their[corner, 0] + h * their[corner, 1] + k * their[corner, 2]
-        if mine >> corner & 1:
-            common = p
-        else:
-            high = max(high, p)
-        if not theirs >> corner & 1:
-            low = min(low, q)
-    gap = low - high
-    if shared:
-        gap = min(low - common, common - high)
-    return gap > 0 and gap**2 > clearance**2 * (g * g + h * h + k * k)
+        high = max(high, -np.inf if mine >> corner & 1 else p)
+        common = p if mine >> corner & 1 else common
+        low = min(low, np.inf if theirs >> corner & 1 else q)
+    gap = min(low - common, common - high) if shared else low - high
+    return is_side and gap > 0 and gap**2 > clearance**2 * (g * g + h * h + k * k)
 
 
 @njit(cache=True, nogil=True)

@@ -255,25 +255,21 @@ def followed_corners(numbers: Any, vertex_of: Any, places: Any) -> Any:
     """
     count = len(places)
     followed = np.full((count, 6), -1, np.int32)
+    around, meeting = np.empty(8, np.int32), np.empty(6, np.int8)
     for vertex in range(count):
         x, y, z = places[vertex]
+        for corner in range(8):
+            around[corner] = numbers[z + (corner >> 2), y + (corner >> 1 & 1), x + (corner & 1)]
         lines = 0
-        meeting = np.zeros(6, np.int8)
         for side in range(6):
-            axis, up = side // 2, side % 2
-            most = 1
             # the four voxels around the edge that leaves the vertex on this side
-            for first in range(4):
-                new = True
-                value = _around(numbers, x, y, z, axis, up, first)
-                for earlier in range(first):
-                    if _around(numbers, x, y, z, axis, up, earlier) == value:
-                        new = False
-                if first and new:
-                    most += 1
+            one, two = 1 << (side // 2 + 1) % 3, 1 << (side // 2 + 2) % 3
+            near = (side % 2) << side // 2
+            a, b = around[near], around[near + one]
+            c, d = around[near + two], around[near + one + two]
+            most = 1 + (b != a) + (c != a and c != b) + (d != a and d != b and d != c)
             meeting[side] = most
-            if most > 2:
-                lines += 1
+            lines += most > 2
         for side in range(6):
             if meeting[side] > (2 if lines else 1):
                 axis, step = side // 2, 2 * (side % 2) - 1
@@ -295,13 +291,3 @@ def least_around(numbers: Any, places: Any, values: Any) -> Any:
             found = min(found, values[number])
         least[vertex] = found
     return least
-
-
-@njit(cache=True, nogil=True)
-def _around(numbers: Any, x: int, y: int, z: int, axis: int, up: int, which: int) -> Any:
-    one, two = which & 1, which >> 1
-    if axis == 0:
-        return numbers[z + two, y + one, x + up]
-    if axis == 1:
-        return numbers[z + two, y + up, x + one]
-    return numbers[z + up, y + two, x + one]

@@ -90,8 +90,7 @@ def held_back(volumes: GrainVolumes, wanted: Points, conflicts: Conflicts) -> Po
         if not lacks.any():
             break
         moved = valid.copy()
-        for _ in range(LAST_CORRECTIONS):
-            volumes.correct(moved, lacks)
+        volumes.mend(moved, lacks)
         valid = _largest_shares(valid, moved, conflicts)
     return valid
 
@@ -113,8 +112,8 @@ def crossing_test(interfaces: Interfaces) -> Conflicts:
 
         def look(first: int, last: int) -> None:
             conflicting_vertices(
-                points, quads, bounds, starts, stride, shape, changed, everything, FARTHEST, first,
-                last, back,
+                points, quads, interfaces.places, bounds, starts, stride, shape, changed,
+                everything, FARTHEST, first, last, back,
             )  # fmt: skip
 
         with ThreadPoolExecutor(available_cores()) as threads:
@@ -181,26 +180,53 @@ class GrainVolumes:
         lacks: NDArray[np.bool_] = np.abs(self.lacking(points)) > CLOSE_ENOUGH * self.wanted
         return lacks
 
-    def correct(self, points: Points, among: NDArray[np.bool_] | None = None) -> None:
+    def correct(self, points: Points) -> None:
         """Move vertices within the window, and never out of the voxels around their place.
 
         Parameters
         ----------
         points : Points
             Changed in place.
-        among : ndarray of bool, shape (n,), optional
-            Grains whose volume is corrected, and in which alone there is pressure; by default all.
         """
-        lacking, pressures = self.lacking(points), np.zeros(len(self.wanted))
-        if among is None:
-            pressures[1:] = self._solve_all(lacking[1:])
-        else:
-            chosen = np.flatnonzero(among)
-            pressures[chosen] = spsolve(self._graph[chosen][:, chosen], lacking[chosen])
+        pressures = np.zeros(len(self.wanted))
+        pressures[1:] = self._solve_all(self.lacking(points)[1:])
         interfaces = self.interfaces
+        self._push(points, interfaces.quads, interfaces.pairs, interfaces.places, pressures)
+
+    def mend(self, points: Points, grains: NDArray[np.bool_]) -> None:
+        """Correct the volumes of some grains, with pressure in these alone.
+
+        Parameters
+        ----------
+        points : Points
+            Changed in place, on the surfaces of these grains alone.
+        grains : ndarray of bool, shape (n,)
+        """
+        interfaces, chosen = self.interfaces, np.flatnonzero(grains)
+        graph = self._graph[chosen][:, chosen]
+        near = grains[interfaces.pairs].any(axis=1)
+        pairs, used = interfaces.pairs[near], np.zeros(len(points), np.bool_)
+        used[interfaces.quads[near]] = True
+        quads = (np.cumsum(used, dtype=np.int32) - 1)[interfaces.quads[near]]
+        own, places = points[used], interfaces.places[used]
+        for _ in range(LAST_CORRECTIONS):
+            lacking = self.wanted - enclosed_volumes(own, quads, pairs, len(self.wanted))
+            pressures = np.zeros(len(self.wanted))
+            pressures[chosen] = spsolve(graph, lacking[chosen])
+            self._push(own, quads, pairs, places, pressures)
+        points[used] = own
+
+    def _push(
+        self,
+        points: Points,
+        quads: NDArray[np.int32],
+        pairs: NDArray[np.int32],
+        places: NDArray[np.int32],
+        pressures: NDArray[np.float64],
+    ) -> None:
         pushes = np.zeros_like(points)
-        add_pushes(points, interfaces.quads, interfaces.pairs, pressures, LEAST_PUSH, pushes)
-        push_vertices(points, pushes, interfaces.places, interfaces.last, FARTHEST)
+        add_pushes(points, quads, pairs, pressures, LEAST_PUSH, pushes)
+        push_vertices(points, pushes, places, self.interfaces.last, FARTHEST)
 
 
 @njit(cache=True, nogil=True)
