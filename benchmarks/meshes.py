@@ -2,13 +2,16 @@
 
 `python -m benchmarks.meshes [GRAIN_MAP ...] [--paper]` prints the table of docs/exports.md and
 draws docs/images/meshes.png. `--areas` prints instead what mesh and Crofton formula make of cells
-whose area is known.
+whose area is known, `--memory 512` what each format of a cube of so many voxels takes.
 """
 
 from __future__ import annotations
 
 import argparse
 import resource
+import subprocess
+import sys
+import tempfile
 import time
 from itertools import product
 from pathlib import Path
@@ -149,6 +152,51 @@ def compare_areas(size: int = 64) -> None:
         print(f"| {diameter:.1f} | {unbounded:.3f} | {crofton:.3f} | {mesh:.3f} |", flush=True)
 
 
+MEMORY = """
+import pathlib, sys, time, numpy as np, pandas as pd
+from electrode_grains.exports import ExportedParticle, write_exports
+def gigabytes(key):
+    lines = pathlib.Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(key)) / 2**20
+def export(labels, name):
+    ids = np.unique(labels[labels > 0])
+    table = pd.DataFrame({"label": ids, "sphericity": np.linspace(0.5, 1, len(ids))})
+    write_exports(ExportedParticle(labels, (50, 50, 50), table), pathlib.Path(sys.argv[2]), [name])
+few = np.zeros((6, 6, 6), np.int32)
+few[1:5, 1:5, 1:5], few[3:5, 1:5, 1:5] = 1, 2
+export(few, sys.argv[3])  # compiled code is not the format's memory
+labels = np.load(sys.argv[1])
+before = gigabytes("VmRSS")
+pathlib.Path("/proc/self/clear_refs").write_text("5")
+start = time.process_time()
+export(labels, sys.argv[3])
+taken = time.process_time() - start
+print(f"{gigabytes('VmHWM') - before:.2f} | {taken:.0f}")
+"""
+
+
+def measure_memory(size: int, formats: list[str]) -> None:
+    """Print peaks of resident memory beside the labels, each in a fresh process (Linux)."""
+    shape = (64, 128, 128)
+    tile = virtual_particle(shape, SPACING, np.random.default_rng(20)).labels
+    labels = np.zeros((size,) * 3, np.int32)
+    corners = product(*(range(0, size, step) for step in shape))
+    for number, (z, y, x) in enumerate(corners):
+        place = labels[z : z + shape[0], y : y + shape[1], x : x + shape[2]]
+        own = tile[: place.shape[0], : place.shape[1], : place.shape[2]]
+        place[:] = np.where(own, own + number * int(tile.max()), 0)
+    print(f"{size}^3 voxels, {labels.nbytes / 2**30:.2f} GB of labels, {labels.max()} grains")
+    print("| format | GB beside the labels | s of processor time |\n| :--- | ---: | ---: |")
+    with tempfile.TemporaryDirectory() as folder:
+        stored = f"{folder}/labels.npy"
+        np.save(stored, labels)
+        del labels
+        for name in formats:
+            command = [sys.executable, "-c", MEMORY, stored, folder, name]
+            found = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+            print(f"| {name} | {found.strip()} |", flush=True)
+
+
 def draw(
     axes: Axes, points: NDArray[Any], faces: NDArray[Any], colours: NDArray[Any], title: str
 ) -> None:
@@ -212,7 +260,14 @@ def main() -> None:
     parser.add_argument("maps", nargs="*", type=Path)
     parser.add_argument("--paper", action="store_true", help="the paper's window as well")
     parser.add_argument("--areas", action="store_true", help="cells whose area is known")
+    parser.add_argument("--memory", type=int, help="voxels along an edge of a cube")
+    parser.add_argument(
+        "--formats", nargs="+", default=["vti", "tif", "dream3d", "vtu", "vtp", "stl"]
+    )
     options = parser.parse_args()
+    if options.memory:
+        measure_memory(options.memory, options.formats)
+        return
     if options.areas:
         compare_areas()
         return

@@ -6,7 +6,8 @@ from .mesh import (
     write_stl,
 )
 from .particle import ExportedParticle
-from .tetrahedra import TetrahedralMesh, mesh_quality, tetrahedral_mesh
+from .tetrahedra import TetrahedralMesh, tetrahedral_mesh
+from .tetrahedra_quality import mesh_quality
 from .tiff import write_tiff_stack
 from .vtk import write_image_data, write_surfaces, write_voxel_mesh
 from .writing import FORMATS, write_exports

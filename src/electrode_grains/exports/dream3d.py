@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
 import h5py
@@ -23,6 +23,23 @@ CONTAINER = "ImageDataContainer"
 CELL, FEATURE, ENSEMBLE = 3, 7, 11
 C_TYPES = {"f4": "float", "f8": "double", "i4": "int32_t", "i8": "int64_t", "u4": "uint32_t",
            "u8": "uint64_t", "u1": "bool"}  # fmt: skip
+
+
+class CellData(NamedTuple):
+    """Data of voxels, which are only ever there a layer at a time.
+
+    Attributes
+    ----------
+    dtype : dtype
+    components : int
+        Numbers of each voxel.
+    layer : callable
+        Values at a z, shape (y, x) or (y, x, components).
+    """
+
+    dtype: np.dtype[Any]
+    components: int
+    layer: Callable[[int], NDArray[Any]]
 
 
 def write_dream3d(particle: ExportedParticle, path: Path) -> None:
@@ -55,7 +72,7 @@ def write_dream3d(particle: ExportedParticle, path: Path) -> None:
         root.create_group("Pipeline")
         container = root.create_group(f"DataContainers/{CONTAINER}")
         _write_geometry(container, (columns, rows, depth), particle.spacing)
-        _write_matrix(container, "CellData", CELL, (columns, rows, depth), _cells(particle))
+        _write_layers(container, (columns, rows, depth), _cells(particle))
         count = len(particle.ids) + 1
         _write_matrix(container, "CellFeatureData", FEATURE, (count,), _features(particle))
         ensembles: dict[str, NDArray[Any]] = {
@@ -78,13 +95,12 @@ def write_xdmf(particle: ExportedParticle, path: Path, data: str) -> None:
     depth, rows, columns = particle.labels.shape
     steps = [step / NM_PER_UM for step in particle.spacing]
     attributes = []
-    for name, values in _cells(particle).items():
-        components = values.shape[3] if values.ndim == 4 else 1
-        kind = {"f": "Float", "i": "Int", "u": "UChar"}[values.dtype.kind]
+    for name, (dtype, components, _) in _cells(particle).items():
+        kind = {"f": "Float", "i": "Int", "u": "UChar"}[dtype.kind]
         attributes.append(
             f'<Attribute Name={quoteattr(name)} Center="Cell" '
             f'AttributeType="{"Vector" if components == 3 else "Scalar"}">'
-            f'<DataItem Format="HDF" NumberType="{kind}" Precision="{values.dtype.itemsize}" '
+            f'<DataItem Format="HDF" NumberType="{kind}" Precision="{dtype.itemsize}" '
             f'Dimensions="{depth} {rows} {columns} {components}">'
             f"{escape(data)}:/DataContainers/{CONTAINER}/CellData/{escape(name)}"
             "</DataItem></Attribute>"
@@ -107,21 +123,30 @@ def write_xdmf(particle: ExportedParticle, path: Path, data: str) -> None:
     )
 
 
-def _cells(particle: ExportedParticle) -> dict[str, NDArray[Any]]:
+def _cells(particle: ExportedParticle) -> dict[str, CellData]:
     """Data of voxels; those of a grain without orientation take its mean, with confidence 0."""
-    inside = particle.feature_ids > 0
-    cells: dict[str, NDArray[Any]] = {
-        "FeatureIds": particle.feature_ids,
-        "Phases": inside.astype(np.int32),
+    numbers, quality = particle.feature_ids, particle.image_quality
+    whole, real = np.dtype(np.int32), np.dtype(np.float32)
+    cells = {
+        "FeatureIds": CellData(whole, 1, lambda z: numbers[z]),
+        "Phases": CellData(whole, 1, lambda z: numbers[z] > 0),
     }
-    if particle.image_quality is not None:
-        cells["Image Quality"] = np.nan_to_num(particle.image_quality).astype(np.float32)
+    if quality is not None:
+        cells["Image Quality"] = CellData(real, 1, lambda z: np.nan_to_num(quality[z]))
     if particle.euler_angles is not None:
-        known = np.isfinite(particle.euler_angles).all(axis=-1)
-        angles = particle.mean_euler_angles[particle.feature_ids]
-        angles[known] = particle.euler_angles[known]
-        cells["EulerAngles"] = np.nan_to_num(angles).astype(np.float32)
-        cells["Confidence Index"] = known.astype(np.float32)
+        measured, means = particle.euler_angles, particle.mean_euler_angles
+
+        def known(z: int) -> NDArray[np.bool_]:
+            finite: NDArray[np.bool_] = np.isfinite(measured[z]).all(axis=-1)
+            return finite
+
+        def angles(z: int) -> NDArray[np.float64]:
+            values = np.where(known(z)[..., None], measured[z], means[numbers[z]])
+            filled: NDArray[np.float64] = np.nan_to_num(values)
+            return filled
+
+        cells["EulerAngles"] = CellData(real, 3, angles)
+        cells["Confidence Index"] = CellData(real, 1, known)
     return cells
 
 
@@ -168,28 +193,49 @@ def _write_geometry(
     geometry["SPACING"] = np.array(steps, np.float32)
 
 
+def _write_layers(
+    container: h5py.Group, tuples: tuple[int, int, int], cells: Mapping[str, CellData]
+) -> None:
+    """Write the attribute matrix of voxels, a layer after another; x is fastest."""
+    group = _create_matrix(container, "CellData", CELL, tuples)
+    columns, rows, depth = tuples
+    for called, (dtype, components, layer) in cells.items():
+        shape = (rows, columns, components)
+        dataset = group.create_dataset(
+            called, (depth, *shape), dtype, chunks=(1, *shape), compression="gzip"
+        )
+        for z in range(depth):
+            dataset[z] = layer(z).astype(dtype, copy=False).reshape(shape)
+        _describe(dataset, f"DataArray<{C_TYPES[dtype.str[1:]]}>", tuples, (components,))
+
+
 def _write_matrix(
     container: h5py.Group,
     name: str,
     kind: int,
-    tuples: tuple[int, ...],
+    tuples: tuple[int],
     arrays: Mapping[str, NDArray[Any]],
-) -> h5py.Group:
-    """Write an attribute matrix whose arrays have one tuple a cell, x fastest."""
-    group = container.create_group(name)
-    group.attrs["AttributeMatrixType"] = np.uint32(kind)
-    group.attrs["TupleDimensions"] = np.array(tuples, np.uint64)
-    shape = tuple(reversed(tuples))
+) -> None:
+    """Write an attribute matrix whose arrays have one tuple a grain or phase."""
+    group = _create_matrix(container, name, kind, tuples)
     for called, values in arrays.items():
-        components = values.shape[len(shape) :] or (1,)
+        components = values.shape[1:] or (1,)
         if values.dtype == object:  # DREAM3D-NX reads strings of variable length alone
             texts = group.create_dataset(called, data=values, dtype=h5py.string_dtype())
             _describe(texts, "StringDataArray", tuples, (1,))
             continue
         dataset = group.create_dataset(
-            called, data=values.reshape(*shape, *components), compression="gzip"
+            called, data=values.reshape(*tuples, *components), compression="gzip"
         )
         _describe(dataset, f"DataArray<{C_TYPES[values.dtype.str[1:]]}>", tuples, components)
+
+
+def _create_matrix(
+    container: h5py.Group, name: str, kind: int, tuples: tuple[int, ...]
+) -> h5py.Group:
+    group = container.create_group(name)
+    group.attrs["AttributeMatrixType"] = np.uint32(kind)
+    group.attrs["TupleDimensions"] = np.array(tuples, np.uint64)
     return group
 
 

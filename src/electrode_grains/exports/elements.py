@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from electrode_grains.errors import InputError
 from electrode_grains.exports.particle import MAP_AXES, ExportedParticle
-from electrode_grains.exports.tetrahedra import TetrahedralMesh, mesh_quality
+from electrode_grains.exports.tetrahedra import TetrahedralMesh
+from electrode_grains.exports.tetrahedra_quality import mesh_quality
 from electrode_grains.exports.vtk import frames_comment, write_unstructured_grid
 from electrode_grains.text import printable
 

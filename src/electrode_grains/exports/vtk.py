@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -105,23 +106,45 @@ def write_voxel_mesh(particle: ExportedParticle, path: Path) -> None:
     Neighbouring voxels share their corners, so that grains share their interfaces; voxels
     that are no grain are left out. Points are in nm.
     """
-    inside = np.argwhere(particle.labels != 0)
-    if not len(inside):
-        raise InputError("there is no grain to mesh", found=f"shape {particle.labels.shape}")
-    lattice = tuple(size + 1 for size in particle.labels.shape)
-    # Corners in the order of VTK: the lower face around, then the upper one.
-    ring = [(0, 0), (0, 1), (1, 1), (1, 0)]
-    steps = np.array([(dz, dy, dx) for dz in (0, 1) for dy, dx in ring])
-    corners = np.ravel_multi_index(tuple(np.moveaxis(inside[:, None] + steps, -1, 0)), lattice)
-    used, compact = np.unique(corners, return_inverse=True)
-    places = (np.stack(np.unravel_index(used, lattice), 1) - 0.5) * np.array(particle.spacing)
     mask = particle.labels != 0
+    if not mask.any():
+        raise InputError("there is no grain to mesh", found=f"shape {particle.labels.shape}")
+    points, hexahedra = _hexahedra(mask, particle.spacing)
     cells: dict[str, NDArray[Any] | Column] = {
         "GrainLabel": particle.labels[mask],
         **_grain_values(particle, mask),
     }
-    blocks = [(HEXAHEDRON, compact.reshape(-1, 8))]
-    write_unstructured_grid(path, places[:, ::-1], blocks, cells, frames_comment(particle))
+    blocks = [(HEXAHEDRON, hexahedra)]
+    write_unstructured_grid(path, points, blocks, cells, frames_comment(particle))
+
+
+def _hexahedra(
+    mask: NDArray[np.bool_], spacing: tuple[float, float, float]
+) -> tuple[NDArray[np.float64], NDArray[np.int32 | np.int64]]:
+    """Points (x, y, z) in nm of all corners of chosen voxels, and the corners of each of these."""
+    depth, rows, columns = mask.shape
+    used = np.zeros((depth + 1, rows + 1, columns + 1), np.bool_)
+    for z, y, x in product((0, 1), repeat=3):
+        used[z : z + depth, y : y + rows, x : x + columns] |= mask
+    kind = np.int32 if used.size < 2**31 else np.int64
+    number: NDArray[Any] = np.cumsum(used, dtype=kind)
+    number -= 1
+    lowest = np.flatnonzero(np.pad(mask, [(0, 1)] * 3))
+    hexahedra = np.empty((len(lowest), 8), kind)
+    # Corners in the order of VTK: the lower face around, then the upper one.
+    ring = [(0, 0), (0, 1), (1, 1), (1, 0)]
+    for corner, (z, (y, x)) in enumerate(product((0, 1), ring)):
+        hexahedra[:, corner] = number[lowest + ((z * (rows + 1) + y) * (columns + 1) + x)]
+    points = np.empty((int(number[-1]) + 1, 3))
+    at = 0
+    for z, layer in enumerate(used):
+        corners = np.argwhere(layer)
+        own = points[at : at + len(corners)]
+        own[:, 0], own[:, 1], own[:, 2] = corners[:, 1], corners[:, 0], z
+        at += len(corners)
+    points -= 0.5
+    points *= np.array(spacing[::-1], float)
+    return points, hexahedra
 
 
 def write_unstructured_grid(
@@ -136,11 +159,13 @@ def write_unstructured_grid(
     `comment` is XML.
     """
     ends = np.concatenate([np.full(len(block), block.shape[1], np.int64) for _, block in blocks])
+    np.cumsum(ends, out=ends)
+    corners = [block.reshape(-1) for _, block in blocks]
     connected: Arrays = {
         "connectivity": Column(
-            np.concatenate([block.reshape(-1) for _, block in blocks]), dtype=np.int64
+            corners[0] if len(corners) == 1 else np.concatenate(corners), dtype=np.int64
         ),
-        "offsets": np.cumsum(ends),
+        "offsets": ends,
         "types": np.concatenate([np.full(len(block), kind, np.uint8) for kind, block in blocks]),
     }
     head = (
