@@ -401,8 +401,8 @@ def collect_corners(
             i -= 1
             at = rows[at, 4]
         last_record[rank] = EMPTY
-        mark_chain(ys, low, n, 1, keep_low, stack)
-        mark_chain(ys, high, n, -1, keep_high, stack)
+        for side in range(2):  # not two calls: each would be compiled
+            mark_chain(ys, scratch[1 + side], n, 1 - 2 * side, keep[side], stack)
         before = filled
         for i in range(n):
             row = origin[0] + ys[i] * origin[1]

@@ -29,22 +29,22 @@ class SortedFaces(NamedTuple):
         Place (z, y, x) of each centre in its cell.
     first : ndarray of int64, shape (c + 1,)
         Where the faces of each cell start, and where the last ones end.
-    origins, lower, upper : ndarray of int32, shape (c, 3)
+    origins, lower, upper : ndarray of int64, shape (c, 3)
         First place of each cell that has faces; least and greatest ones of its faces.
     blocks : ndarray of int64, shape (b + 1,)
         Where the cells of each block start, and where the last ones end.
-    block_lower, block_upper : ndarray of int32, shape (b, 3)
+    block_lower, block_upper : ndarray of int64, shape (b, 3)
         Least and greatest places of the faces of each block.
     """
 
     places: NDArray[np.uint8]
     first: NDArray[np.int64]
-    origins: NDArray[np.int32]
-    lower: NDArray[np.int32]
-    upper: NDArray[np.int32]
+    origins: NDArray[np.int64]
+    lower: NDArray[np.int64]
+    upper: NDArray[np.int64]
     blocks: NDArray[np.int64]
-    block_lower: NDArray[np.int32]
-    block_upper: NDArray[np.int32]
+    block_lower: NDArray[np.int64]
+    block_upper: NDArray[np.int64]
 
 
 def distances_to_surface(
@@ -84,10 +84,10 @@ def distances_to_surface(
     if len(faces) == 0 or len(centroids) == 0:
         return nearest
     depth, rows, columns = (((2 * size - 1) >> BLOCK) + 1 for size in window)
-    counts = np.zeros(depth * rows * columns * CELLS + 1, np.int64)
+    ends = np.zeros(depth * rows * columns * CELLS + 1, np.int64)
     places = np.empty((len(faces), 3), np.uint8)
-    cells, blocks = _sort_faces(faces, window[1], window[2], rows, columns, counts, places)
-    found = SortedFaces(places, *_bound_cells(places, counts, rows, columns, cells, blocks))
+    _sort_faces(faces, window[1], window[2], rows, columns, ends, places)
+    found = _bound_cells(places, ends[:-1], (depth, rows, columns))
     halves = np.array(spacing, float) / 2
 
     def search(first: int) -> None:
@@ -103,15 +103,9 @@ def distances_to_surface(
 
 @njit(cache=True, nogil=True)
 def _sort_faces(
-    faces: Any, height: int, width: int, rows: int, columns: int, counts: Any, places: Any
-) -> Any:
-    """Sort faces by cell; `counts` gets where each cell ends, but for the first entry.
-
-    Returns
-    -------
-    cells, blocks : int
-        Numbers of those that have faces.
-    """
+    faces: Any, height: int, width: int, rows: int, columns: int, ends: Any, places: Any
+) -> None:
+    """Sort faces by cell; `ends` gets where each of these ends, and one entry more."""
     keys = np.empty(len(faces), np.int32)
     for turn in range(2):
         for face in range(len(faces)):
@@ -125,59 +119,40 @@ def _sort_faces(
                 for place in (z, y, x):
                     cell = cell << BLOCK - CELL | (place >> CELL & (1 << BLOCK - CELL) - 1)
                 keys[face] = block * CELLS + cell
-                counts[keys[face] + 1] += 1
+                ends[keys[face] + 1] += 1
             else:
-                at = counts[keys[face]]
-                counts[keys[face]] += 1
+                at = ends[keys[face]]
+                ends[keys[face]] += 1
                 mask = (1 << CELL) - 1
                 places[at, 0], places[at, 1], places[at, 2] = z & mask, y & mask, x & mask
         if turn == 0:
-            cells = blocks = 0
-            for block in range(len(counts) // CELLS):
-                before = cells
-                for key in range(block * CELLS, (block + 1) * CELLS):
-                    cells += counts[key + 1] > 0
-                    counts[key + 1] += counts[key]
-                blocks += cells > before
-    return cells, blocks
+            for key in range(len(ends) - 1):
+                ends[key + 1] += ends[key]
 
 
-@njit(cache=True, nogil=True)
-def _bound_cells(places: Any, ends: Any, rows: int, columns: int, cells: int, blocks: int) -> Any:
-    """Cells and blocks that have faces; `ends` says where the faces of any cell end."""
-    first, origins = np.zeros(cells + 1, np.int64), np.empty((cells, 3), np.int32)
-    lower, upper = np.empty((cells, 3), np.int32), np.empty((cells, 3), np.int32)
-    starts = np.zeros(blocks + 1, np.int64)
-    block_lower, block_upper = np.empty((blocks, 3), np.int32), np.empty((blocks, 3), np.int32)
-    cell = block = begin = 0
-    for key in range(len(ends) - 1):
-        if ends[key] > begin:
-            whole, part = key // CELLS, key % CELLS
-            origins[cell, 0] = whole // (rows * columns) << BLOCK
-            origins[cell, 1] = whole // columns % rows << BLOCK
-            origins[cell, 2] = whole % columns << BLOCK
-            for axis in range(3):
-                shift = (2 - axis) * (BLOCK - CELL)
-                origins[cell, axis] += (part >> shift & (1 << BLOCK - CELL) - 1) << CELL
-                least = greatest = np.int64(places[begin, axis])
-                for face in range(begin + 1, ends[key]):
-                    place = np.int64(places[face, axis])
-                    least, greatest = min(least, place), max(greatest, place)
-                lower[cell, axis] = origins[cell, axis] + least
-                upper[cell, axis] = origins[cell, axis] + greatest
-            begin = ends[key]
-            cell += 1
-            first[cell] = begin
-        if key % CELLS == CELLS - 1 and cell > starts[block]:
-            for axis in range(3):
-                low, high = lower[starts[block], axis], upper[starts[block], axis]
-                for other in range(starts[block] + 1, cell):
-                    low = min(low, lower[other, axis])
-                    high = max(high, upper[other, axis])
-                block_lower[block, axis], block_upper[block, axis] = low, high
-            block += 1
-            starts[block] = cell
-    return first, origins, lower, upper, starts, block_lower, block_upper
+def _bound_cells(
+    places: NDArray[np.uint8], ends: NDArray[np.int64], shape: tuple[int, int, int]
+) -> SortedFaces:
+    """Cells and blocks that have faces, of `shape` blocks along each axis."""
+    keys = np.flatnonzero(np.diff(ends, prepend=0))
+    first = np.concatenate([[0], ends[keys]])
+    whole, part = np.divmod(keys, CELLS)
+    split = (1 << BLOCK - CELL,) * 3
+    origins = np.stack(np.unravel_index(whole, shape), axis=1) << BLOCK
+    origins += np.stack(np.unravel_index(part, split), axis=1) << CELL
+    lower = origins + np.minimum.reduceat(places, first[:-1], axis=0)
+    upper = origins + np.maximum.reduceat(places, first[:-1], axis=0)
+    blocks = np.append(np.flatnonzero(np.diff(whole, prepend=-1)), len(keys))
+    return SortedFaces(
+        places,
+        first,
+        origins,
+        lower,
+        upper,
+        blocks,
+        np.minimum.reduceat(lower, blocks[:-1], axis=0),
+        np.maximum.reduceat(upper, blocks[:-1], axis=0),
+    )
 
 
 @njit(cache=True, nogil=True)
