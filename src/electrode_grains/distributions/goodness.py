@@ -12,7 +12,7 @@ from scipy.stats import chi2
 
 from electrode_grains.distributions.marginal_fitting import fit_marginal, inside_support
 from electrode_grains.distributions.marginals import Marginal
-from electrode_grains.distributions.records import AxisUniformity, GoodnessOfFit
+from electrode_grains.distributions.records import AxisUniformity, GoodnessOfFit, Interval
 from electrode_grains.distributions.registry import family_named
 from electrode_grains.distributions.rounding import Grid
 from electrode_grains.errors import InputError, SettingsError
@@ -119,7 +119,7 @@ def goodness_of_fit(
             continue
         refits.append(list(refit.model.parameters.values()))
         drawn_statistics.append(list(edf_statistics(refit.model, drawn).values()))
-    used = len(refits)
+    used, names = len(refits), list(marginal.parameters)
     if not used:
         return GoodnessOfFit(
             statistics=observed, p_values=dict.fromkeys(STATISTICS, math.nan), replicates=0
@@ -127,12 +127,14 @@ def goodness_of_fit(
     table = np.array([list(observed.values()), *drawn_statistics])
     shares = np.array([(table >= row).mean(axis=0) for row in table])
     smallest = shares.min(axis=1)
+    around = _around(marginal, refits)
     return GoodnessOfFit(
         statistics=observed,
         p_values=dict(zip(STATISTICS, shares[0].tolist(), strict=True)),
         combined_p_value=float((smallest <= smallest[0]).mean()),
         replicates=used,
-        bootstrap_errors=_spread(marginal, refits),
+        bootstrap_errors=_spread(names, around),
+        bootstrap_intervals=_percentiles(names, around),
     )
 
 
@@ -173,18 +175,30 @@ def checked_replicates(replicates: int) -> None:
         )
 
 
-def _spread(marginal: Marginal, refits: list[list[float]]) -> dict[str, float]:
-    """Standard deviation of each parameter over refits; angles are compared on the circle."""
-    names = list(marginal.parameters)
+def _around(marginal: Marginal, refits: list[list[float]]) -> Array:
+    """Parameters of refits, angles on the circle about those of the distribution."""
+    values = np.array(refits)
+    for index, parameter in enumerate(family_named(marginal.family).parameters):
+        if parameter.kind == "angle":
+            centre = marginal.parameters[parameter.name]
+            turned = (values[:, index] - centre + math.pi) % (2 * math.pi) - math.pi
+            values[:, index] = centre + turned
+    return values
+
+
+def _spread(names: list[str], refits: Array) -> dict[str, float]:
+    """Standard deviation of each parameter over refits."""
     if len(refits) < 2:
         return dict.fromkeys(names, math.nan)
-    values = np.array(refits)
-    for parameter in family_named(marginal.family).parameters:
-        if parameter.kind == "angle":
-            column = values[:, names.index(parameter.name)]
-            centre = marginal.parameters[parameter.name]
-            column[:] = (column - centre + math.pi) % (2 * math.pi) - math.pi
-    return dict(zip(names, values.std(axis=0, ddof=1).tolist(), strict=True))
+    return dict(zip(names, refits.std(axis=0, ddof=1).tolist(), strict=True))
+
+
+def _percentiles(names: list[str], refits: Array) -> dict[str, Interval]:
+    """Ends between which 95 % of the refits lie, by parameter."""
+    ends = np.quantile(refits, [0.025, 0.975], axis=0).T.tolist() if names else []
+    return {
+        name: Interval(low=low, high=high) for name, (low, high) in zip(names, ends, strict=True)
+    }
 
 
 def axis_uniformity(azimuthal_angle: ArrayLike, polar_angle: ArrayLike) -> AxisUniformity:

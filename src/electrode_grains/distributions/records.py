@@ -47,6 +47,13 @@ class Record(BaseModel):
         return cls.model_validate(content)
 
 
+class Interval(Record):
+    """An interval of 95 %."""
+
+    low: float
+    high: float
+
+
 class Candidate(Record):
     """One family that competed.
 
@@ -128,6 +135,9 @@ class GoodnessOfFit(Record):
     bootstrap_errors : dict of str to float
         Standard deviations of the refitted parameters: standard errors that hold where the
         observed information does not, as at the end of a range.
+    bootstrap_intervals : dict of str to Interval
+        Between which 95 % of the refitted parameters lie; of mixtures they go before standard
+        errors, which are too small where the populations overlap.
     """
 
     statistics: dict[str, Number]
@@ -135,6 +145,7 @@ class GoodnessOfFit(Record):
     combined_p_value: Number = math.nan
     replicates: int
     bootstrap_errors: dict[str, Number] = {}
+    bootstrap_intervals: dict[str, Interval] = {}
 
 
 class Population(Record):
@@ -389,13 +400,6 @@ class CredibleRegion(Record):
     probability: float
     level: float
     sample_share: float
-
-
-class Interval(Record):
-    """An interval of 95 %."""
-
-    low: float
-    high: float
 
 
 class PairFit(Record):

@@ -11,7 +11,8 @@ from electrode_grains.figures.parameters import parameter_list
 from electrode_grains.figures.style import CHARACTERISTICS, family_name
 
 TABLE_CAPTIONS: Mapping[str, str] = {
-    "1": "Best family of each characteristic by AIC; parameters with standard errors.",
+    "1": "Best family of each characteristic by AIC; parameters with standard errors, of mixtures "
+    "in brackets with intervals of 95 % by bootstrap.",
     "2": "Mean and standard deviation: sample and fit.",
     "3": "Correlation of pairs: sample and fitted density.",
     "4": "Best copula of each pair by AIC; parameters with standard errors, in brackets intervals "
@@ -51,7 +52,7 @@ def table_1(marginal_fits: Mapping[str, Any]) -> pd.DataFrame:
                 "characteristic": name,
                 "unit": unit_of(name, fits),
                 "family": best.get("family"),
-                "parameters": parameter_list(_in_order(best).items(), best.get("standard_errors")),
+                "parameters": _marginal_parameters(best, fits),
                 "sample_size": fits.get("sample_size"),
                 "akaike_weight": _number(best.get("akaike_weight")),
                 "undecided": _families(fits.get("undecided")),
@@ -61,6 +62,13 @@ def table_1(marginal_fits: Mapping[str, Any]) -> pd.DataFrame:
     columns = ["characteristic", "unit", "family", "parameters", "sample_size", "akaike_weight",
                "undecided", "p_value"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
+
+
+def _marginal_parameters(best: Mapping[str, Any], fits: Mapping[str, Any]) -> str:
+    """Parameters with standard errors, of mixtures with intervals by bootstrap."""
+    tested = fits.get("goodness_of_fit") or {}
+    intervals = tested.get("bootstrap_intervals") if fits.get("populations") else None
+    return parameter_list(_in_order(best).items(), best.get("standard_errors"), intervals)
 
 
 def table_2(marginal_fits: Mapping[str, Any]) -> pd.DataFrame:

@@ -58,8 +58,10 @@ def test_the_bootstrap_is_what_it_says():
         count = sum(one[name] >= value for one in farther)
         assert result.p_values[name] == pytest.approx((1 + count) / 20)
     for name in ("mu", "sigma"):
-        spread = np.std([one.parameters[name] for one in refits], ddof=1)
-        assert result.bootstrap_errors[name] == pytest.approx(spread)
+        values = [one.parameters[name] for one in refits]
+        assert result.bootstrap_errors[name] == pytest.approx(np.std(values, ddof=1))
+        ends = result.bootstrap_intervals[name]
+        assert (ends.low, ends.high) == pytest.approx(np.quantile(values, [0.025, 0.975]))
 
 
 def test_p_values_of_axes_are_those_of_chi_squared():
@@ -163,6 +165,8 @@ def test_a_mean_direction_at_the_end_of_the_circle_has_a_small_error():
         fit_marginal(sample, "von_mises").model, sample, replicates=39, rng=rng
     )
     assert tested.bootstrap_errors["mu"] < 0.06
+    ends = tested.bootstrap_intervals["mu"]
+    assert ends.high - ends.low < 0.3
 
 
 def test_bootstrap_samples_are_the_draws_in_their_order(monkeypatch):

@@ -172,3 +172,22 @@ def test_every_family_has_a_name_for_readers():
 def test_a_tiny_p_value_is_a_bound_and_other_tiny_numbers_are_not():
     table = pd.DataFrame({"independence_p_value": [6.4e-60, 0.0307, None], "x": [6.4e-60, 1, 2]})
     assert display_rows(table) == [["< 0.001", "6.4e-60"], ["0.0307", "1"], ["-", "2"]]
+
+
+def test_parameters_of_mixtures_stand_with_intervals_by_bootstrap():
+    names = ("mu1", "mu2", "sigma1", "sigma2", "lambda")
+    best = {
+        "family": "normal_mixture",
+        "parameters": dict(zip(names, (0.6, 0.8, 0.05, 0.04, 0.25), strict=True)),
+        "standard_errors": dict.fromkeys(names, 0.01),
+    }
+    ends = {name: {"low": 0.1, "high": 0.9} for name in names}
+    fits = {
+        "best": "normal_mixture",
+        "candidates": [best],
+        "goodness_of_fit": {"p_values": {}, "replicates": 99, "bootstrap_intervals": ends},
+    }
+    two = [{"share": 0.25, "mean": 0.6, "std": 0.05}, {"share": 0.75, "mean": 0.8, "std": 0.04}]
+    for populations, text in ((two, "μ₁ = 0.6 (0.1 to 0.9)"), ([], "μ₁ = 0.6000 ± 0.0100")):
+        given = {"characteristics": {"sphericity": {**fits, "populations": populations}}}
+        assert table_1(given).loc[0, "parameters"].startswith(text)
