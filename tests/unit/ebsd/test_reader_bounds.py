@@ -1,19 +1,16 @@
 """Where readers draw a line: digits that are kept, tolerances, sizes, codes of makers."""
 
-import logging
 from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
-import tifffile
 import xarray as xr
 from PIL import Image
 
 from electrode_grains.ebsd import (
     OrientationField,
     ReadingOptions,
-    annotation_fits,
     hdf5,
     hdf5_probe,
     hdf5_walk,
@@ -25,7 +22,6 @@ from electrode_grains.ebsd.depths import depths_of_names, read_depths
 from electrode_grains.ebsd.frames import FrameChoice, FrameRotations, frame_verdict, turns_over
 from electrode_grains.ebsd.grid import square_grid
 from electrode_grains.ebsd.header_grid import DeclaredGrid, fit_header
-from electrode_grains.ebsd.label_fits import _standard_error, boundaries_are_bright
 from electrode_grains.ebsd.orientations import misorientation_angle, radial_orientations, turn
 from electrode_grains.ebsd.placement import check_classes
 from electrode_grains.ebsd.pseudo_cube import (
@@ -40,7 +36,6 @@ from electrode_grains.ebsd.scan import stack_fingerprint
 from electrode_grains.ebsd.settings import OrientationAnnotationSettings, StackSettings
 from electrode_grains.ebsd.sizes import plausible_size
 from electrode_grains.ebsd.text_table import header_number, read_table
-from electrode_grains.ebsd.tiff import _Complaints, _opened, count_pages, orientation
 from electrode_grains.ebsd.uniformity import Kind, uniformity_issues
 from electrode_grains.errors import InputError, SettingsError
 
@@ -132,47 +127,6 @@ def test_frames_are_told_by_more_than_the_clear_difference(votes, verdict):
     choice = FrameChoice.of("edax", None, None)
     assert verdict in frame_verdict(choice, votes, 8.0, 1.5)
     assert "no two slices" in frame_verdict(choice, votes, 8.0, np.nan)
-
-
-DECISIVE = (
-    *("ImageWidth", "ImageLength", "BitsPerSample", "Compression", "PhotometricInterpretation"),
-    *("FillOrder", "StripOffsets", "Orientation", "SamplesPerPixel", "RowsPerStrip"),
-    *("StripByteCounts", "PlanarConfiguration", "Predictor", "TileWidth", "TileLength"),
-    *("TileOffsets", "TileByteCounts", "ExtraSamples", "SampleFormat", "ImageDepth", "TileDepth"),
-)
-
-
-def heard(message):
-    complaints = _Complaints()
-    complaints.handle(logging.LogRecord("tifffile", logging.WARNING, "", 0, message, (), None))
-    return bool(complaints.heard)
-
-
-@pytest.mark.parametrize("name", DECISIVE)
-def test_complaints_of_tags_that_decide_pixels_are_heard(name):
-    assert heard(f"<tifffile.TiffTag {tifffile.TIFF.TAGS[name]} @8> corrupted value")
-
-
-def test_complaints_of_titles_and_the_like_are_passed_over():
-    assert heard("invalid page offset")
-    decisive = {tifffile.TIFF.TAGS[name] for name in DECISIVE}
-    others = {code for code, _ in tifffile.TIFF.TAGS.items()} - decisive
-    near = {code + step for code in decisive for step in (-1, 1)} - decisive
-    assert not any(heard(f"TiffTag {code} @8: corrupted value") for code in others | near)
-
-
-@pytest.mark.parametrize("code", [256, 257, 258, 259, 262])
-def test_an_image_without_one_of_the_first_tags_is_refused(tmp_path, code):
-    file = tmp_path / "s_1.tif"
-    tifffile.imwrite(file, np.arange(12, dtype=np.uint8).reshape(3, 4), metadata=None)
-    assert count_pages(file) == 1
-    with tifffile.TiffFile(file) as tiff:
-        at = tiff.pages[0].tags[code].offset
-    content = bytearray(file.read_bytes())
-    content[at : at + 2] = (65000).to_bytes(2, "little")  # a private tag in its place
-    file.write_bytes(content)
-    with pytest.raises(InputError):
-        count_pages(file)
 
 
 def test_a_probe_may_take_half_a_minute_and_a_second_more_for_each_ten_megabytes(
@@ -344,90 +298,6 @@ def test_a_walk_ends_at_as_many_objects_as_no_file_has(tmp_path, monkeypatch, gr
     assert hdf5_walk.walk(str(tmp_path / "w.h5")) == ends
 
 
-def labelled_stack():
-    """Random labels of two slices, and images of ten, some of their points unknown."""
-    rng = np.random.default_rng(6)
-    labels = np.zeros((10, 12, 13), np.uint8)
-    labels[[2, 5]] = rng.integers(0, 4, (2, 12, 13))
-    images = rng.normal(5, 2, labels.shape)
-    images[5] += np.where(labels[5] == 1, -3.0, 0.0)
-    images[:, 3:5, 4] = np.nan
-    images[7] = np.nan
-    images[8] = 1e6  # constant
-    return labels, images
-
-
-def contrast_of(classes, image):
-    """Difference of the means over the deviation of all labelled points."""
-    boundary, interior = (image[(classes == value) & np.isfinite(image)] for value in (1, 2))
-    if not boundary.size or np.ptp(both := np.r_[boundary, interior]) == 0:
-        return np.nan
-    return (interior.mean() - boundary.mean()) / both.std()
-
-
-def test_the_contrast_of_a_label_is_that_of_its_definition():
-    labels, images = labelled_stack()
-    fits = annotation_fits(labels, images, images[::-1], "raw")
-    assert [fit["slice"] for fit in fits] == [2, 5]
-    for fit, z in zip(fits, (2, 5), strict=True):
-        contrasts = np.array([contrast_of(labels[z], image) for image in images])
-        assert np.isnan(contrasts[[7, 8]]).all()
-        assert fit["own"] == pytest.approx(contrasts[z])
-        assert fit["best"] == pytest.approx(np.nanmax(contrasts))
-        assert fit["best_slice"] == np.nanargmax(contrasts)
-        other = contrast_of(labels[z], images[9 - z])
-        assert fit["other_frame"] == (None if z == 2 else pytest.approx(other))
-        assert fit["points"] == {
-            name: int((labels[z] == value).sum())
-            for value, name in enumerate(("boundary", "interior", "background"), 1)
-        }
-        assert fit["misorientation"] == {"own": None, "best": None, "best_slice": None}
-    labels[7] = labels[5]
-    (_, _, fit) = annotation_fits(labels, images, images, "raw", misorientation=-images)
-    assert (fit["own"], fit["best"], fit["other_frame"]) == (None, None, None)
-    assert annotation_fits(labels, images, images, "raw", misorientation=-images)[1][
-        "misorientation"
-    ] == pytest.approx({"own": fits[1]["own"], "best": fits[1]["best"], "best_slice": 5})
-
-
-def test_the_error_of_a_difference_is_that_of_its_points():
-    labels, images = labelled_stack()
-    classes, one, other = labels[2], images[2], images[5]
-    known = np.isfinite(one) & np.isfinite(other)
-    parts = [known & (classes == value) for value in (1, 2)]
-    spread = [image[parts[0] | parts[1]].std() for image in (one, other)]
-    squares = 0.0
-    for part in parts:
-        change = other[part] / spread[1] - one[part] / spread[0]
-        squares += ((change - change.mean()) ** 2).mean() / part.sum()
-    assert _standard_error(classes, one, other) == pytest.approx(np.sqrt(squares))
-    assert _standard_error(classes, one, one) == 0
-    assert _standard_error(classes, one, np.full_like(one, 3.0)) == np.inf
-    few = np.zeros_like(classes)
-    few[0, :2], few[0, 2:4] = 1, 2
-    assert np.isfinite(_standard_error(few, one, other))
-    few[0, 1] = 0
-    assert _standard_error(few, one, other) == np.inf
-
-
-@pytest.mark.parametrize(
-    ("count", "bright", "dark", "is_bright"),
-    [(8, 3.0, 0.0, True), (7, 3.0, 0.0, False), (8, 3.0, 4.0, False), (8, 4.0, 3.0, True),
-     (8, 0.8, 0.0, False)],
-)  # fmt: skip
-def test_boundaries_are_bright_where_they_stand_out_so_more_than_as_dark(
-    count, bright, dark, is_bright
-):
-    rng = np.random.default_rng(2)
-    labels = np.full((1, 20, 20), 2, np.uint8)
-    labels[0, ::4] = 1
-    images = rng.normal(0, 1, (count, 20, 20))
-    images[0] += bright * (labels[0] == 1)
-    images[1] -= dark * (labels[0] == 1)
-    assert boundaries_are_bright(labels, images) == is_bright
-    assert not boundaries_are_bright(labels, np.full_like(images, np.nan))
-
-
 def test_radii_of_no_length_and_against_the_c_axis_have_orientations_too():
     radii = np.array([[0.0, 0, -2], [0, 0, 3], [0, 0, 0], [1e-9, 0, -1]])
     found = radial_orientations(radii, 1.0, np.random.default_rng(0))
@@ -543,24 +413,3 @@ def test_a_stack_is_read_from_the_highest_number_on_request():
     assert stack["image_quality"][:, 0, 0].to_numpy().tolist() == [3, 2, 1, 0]
     assert stack["z"].to_numpy().tolist() == [0, 50, 100, 150]
     assert len(stack_fingerprint(stack)) == 16
-
-
-def test_the_first_complaint_and_the_last_page_decide(tmp_path):
-    file = tmp_path / "s_1.tif"
-    with tifffile.TiffWriter(file) as writer:
-        for turned in (1, 3):
-            writer.write(
-                np.zeros((3, 4), np.uint8), contiguous=False, metadata=None,
-                extratags=[(274, "H", 1, turned, True)],
-            )  # fmt: skip
-    assert [orientation(file, page) for page in (0, 1, 2, 9)] == [1, 3, 3, 3]
-    complaints = ["invalid page offset 7", "invalid page offset 8"]
-
-    def read():
-        with _opened(file):
-            for each in complaints:
-                logging.getLogger("tifffile").error(each)
-
-    with pytest.raises(InputError, match="damaged") as refusal:
-        read()
-    assert refusal.value.found == complaints[0]
