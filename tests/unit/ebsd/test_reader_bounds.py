@@ -18,7 +18,7 @@ from electrode_grains.ebsd import (
     stack_scans,
 )
 from electrode_grains.ebsd.ctf import readers as ctf_readers
-from electrode_grains.ebsd.depths import depths_of_names, read_depths
+from electrode_grains.ebsd.depths import depths_of_names, read_depths, spacing_of_depths
 from electrode_grains.ebsd.frames import FrameChoice, FrameRotations, frame_verdict, turns_over
 from electrode_grains.ebsd.grid import square_grid
 from electrode_grains.ebsd.header_grid import DeclaredGrid, fit_header
@@ -413,3 +413,22 @@ def test_a_stack_is_read_from_the_highest_number_on_request():
     assert stack["image_quality"][:, 0, 0].to_numpy().tolist() == [3, 2, 1, 0]
     assert stack["z"].to_numpy().tolist() == [0, 50, 100, 150]
     assert len(stack_fingerprint(stack)) == 16
+
+
+@pytest.mark.parametrize("given", ["euler", "sample"])
+def test_the_frame_that_is_not_turned_is_told_as_turned_by_0_about_z(given):
+    turned = {"euler": (0.0, 0.0, 1.0, 0.0), "sample": (0.0, 0.0, 1.0, 0.0)}
+    turned[given] = (0.0, 1.0, 0.0, 180.0)
+    choice = FrameChoice.of("edax", FrameRotations(**{given: turned[given]}), None)
+    expected = f"Euler {turned['euler']}, sample {turned['sample']} (as set)"
+    assert choice.describe() == expected
+
+
+@pytest.mark.parametrize(("given", "refused"), [(52.6, True), (52.4, False), (47.6, False),
+                                                (47.4, True), (None, False)])  # fmt: skip
+def test_a_spacing_may_differ_from_the_depths_by_a_twentieth(given, refused):
+    if refused:
+        with pytest.raises(SettingsError, match="depths of the slices"):
+            spacing_of_depths(50.0, given)
+    else:
+        assert spacing_of_depths(50.0, given) == 50.0
