@@ -432,3 +432,46 @@ def test_a_spacing_may_differ_from_the_depths_by_a_twentieth(given, refused):
             spacing_of_depths(50.0, given)
     else:
         assert spacing_of_depths(50.0, given) == 50.0
+
+
+def test_lost_positions_are_counted_from_the_origin_of_the_file(tmp_path):
+    with h5py.File(tmp_path / "p.h5", "w") as root:
+        root["x"] = [np.nan, 10.25, 10.5, 10.0, np.nan, 10.5]
+        root["y"] = [np.nan, 7.0, 7.0, 7.5, 7.5, 7.5]
+        declared = DeclaredGrid(rows=2, columns=3, dy=0.5, dx=0.25)
+        x, y = hdf5.read_positions(root, "x", "y", 6, declared)
+        assert x.tolist() == [10.0, 10.25, 10.5] * 2
+        assert y.tolist() == [7.0] * 3 + [7.5] * 3
+        root["lost"] = np.full(6, np.nan)
+        x, y = hdf5.read_positions(root, "lost", "y", 6, declared)
+        assert (x.tolist(), y.tolist()) == ([0, 0.25, 0.5] * 2, [0] * 3 + [0.5] * 3)
+
+
+def test_counts_have_31_bits_and_are_whole(tmp_path):
+    with h5py.File(tmp_path / "c.h5", "w") as root:
+        root["largest"], root["larger"] = 2.0**31 - 1, 2.0**31
+        root["least"], root["less"], root["half"] = 1, 0, 1.5
+        assert hdf5.read_count(root, "largest") == 2**31 - 1
+        assert hdf5.read_count(root, "least") == 1
+        for name in ("larger", "less", "half"):
+            with pytest.raises(InputError, match=f"impossible {name}"):
+                hdf5.read_count(root, name)
+
+
+def test_a_phase_of_a_ctf_needs_no_more_than_its_laue_group(tmp_path):
+    file = write_ctf(tmp_path / "v.ctf")
+    text = file.read_text()
+    file.write_text(text.replace("iron\t11\t229", "iron\t11"))
+    (phase,) = next(iter(ctf_readers(file).values()))().attrs["phases"]
+    assert (phase["material_name"], phase["symmetry"]) == ("iron", "43")
+    file.write_text(text.replace("iron\t11\t229", "iron"))
+    with pytest.raises(InputError, match="no Laue group"):
+        next(iter(ctf_readers(file).values()))()
+
+
+def test_an_unknown_file_is_told_by_its_first_24_bytes(tmp_path):
+    file = tmp_path / "s_1.ang"
+    file.write_bytes(bytes(range(65, 90)) * 2)
+    with pytest.raises(InputError, match="not of its kind") as refusal:
+        read_scan(file)
+    assert refusal.value.found == repr(bytes(range(65, 89)))
