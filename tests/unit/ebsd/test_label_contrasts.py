@@ -89,3 +89,13 @@ def test_boundaries_are_bright_where_they_stand_out_so_more_than_as_dark(
     images[1] -= dark * (labels[0] == 1)
     assert boundaries_are_bright(labels, images) == is_bright
     assert not boundaries_are_bright(labels, np.full_like(images, np.nan))
+
+
+@pytest.mark.parametrize(("count", "doubts"), [(8, True), (7, False)])
+def test_eight_slices_can_tell_that_a_label_fits_none(count, doubts):
+    rng = np.random.default_rng(4)
+    labels = np.zeros((count, 40, 40), np.uint8)
+    labels[3] = rng.integers(1, 3, (40, 40))
+    images = rng.normal(size=labels.shape)
+    (fit,) = annotation_fits(labels, images, images, "raw")
+    assert ("fits no slice" in (fit["doubt"] or "")) == doubts
