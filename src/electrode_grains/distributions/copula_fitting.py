@@ -88,7 +88,7 @@ def fit_copula(
     if len(first) < MINIMUM_SAMPLE:
         reason = f"{len(first)} pairs, at least {MINIMUM_SAMPLE} are needed"
         return fit(outcome="insufficient", reason=reason)
-    if np.ptp(first) == 0 or np.ptp(second) == 0:
+    if first.min() == first.max() or second.min() == second.max():
         return fit(outcome="degenerate", reason="one characteristic is constant")
     known = None if start is None else start.parameters
     optimum = _maximize(declared, *unrotated(first, second, rotation), known)
@@ -155,6 +155,8 @@ def _checked(u: ArrayLike, v: ArrayLike) -> tuple[Array, Array]:
             "pairs need two lists of equal length", found=f"{first.shape} and {second.shape}"
         )
     for name, values in (("u", first), ("v", second)):
+        if not len(values) or (values.min() > 0 and values.max() < 1):
+            continue
         outside = ~((values > 0) & (values < 1))
         if outside.any():
             raise InputError(

@@ -271,14 +271,7 @@ def covariance(optimum: Optimum, values: Callable[[Array], Sequence[float]]) -> 
         at a bound, for all of them where the likelihood is not concave.
     """
     size = optimum.point.size
-    free = ~optimum.at_bound
-    inner = np.full((size, size), math.nan)
-    block = np.ix_(free, free)
-    information = -optimum.hessian[block]
-    holds = bool(free.any()) and bool(np.isfinite(information).all())
-    if holds and np.linalg.eigvalsh(information).min() > 0.0:
-        inner[:] = 0.0
-        inner[block] = np.linalg.inv(information)
+    inner = _inverse_information(optimum)
     slopes = np.array(
         [
             np.subtract(values(optimum.point + unit), values(optimum.point - unit))
@@ -289,6 +282,22 @@ def covariance(optimum: Optimum, values: Callable[[Array], Sequence[float]]) -> 
     found = slopes.T @ inner @ slopes
     found[optimum.at_bound] = found[:, optimum.at_bound] = math.nan
     return np.asarray(found)
+
+
+def _inverse_information(optimum: Optimum) -> Array:
+    """Covariance of the coordinates, 0 for those at a bound; NaN where there is none."""
+    free = ~optimum.at_bound
+    inner = np.full(optimum.hessian.shape, math.nan)
+    if free.size == 1:  # as most copulas have
+        bend = float(optimum.hessian[0, 0])
+        return np.array([[-1.0 / bend]]) if free[0] and -math.inf < bend < 0.0 else inner
+    block = np.ix_(free, free)
+    information = -optimum.hessian[block]
+    holds = bool(free.any()) and bool(np.isfinite(information).all())
+    if holds and np.linalg.eigvalsh(information).min() > 0.0:
+        inner[:] = 0.0
+        inner[block] = np.linalg.inv(information)
+    return inner
 
 
 def standard_errors(optimum: Optimum, values: Callable[[Array], Sequence[float]]) -> list[float]:
