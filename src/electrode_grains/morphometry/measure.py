@@ -82,7 +82,7 @@ def measure_particle(
     threads : int, optional
         By default the processors that this process may use. The result does not depend on it.
     hulls : bool
-        Without them there is no `convexity`, and it takes half the time.
+        Without them there is no `convexity`, and it takes less than half the time.
 
     Returns
     -------
