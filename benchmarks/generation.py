@@ -13,10 +13,10 @@ import numpy as np
 
 from electrode_grains.generation import (
     PUBLISHED,
-    ArchitectureModel,
     calibrate,
     simulated_moments,
 )
+from electrode_grains.tessellation import ArchitectureModel
 
 SPACING = (50.0, 50.0, 50.0)
 GRAINS = 1500

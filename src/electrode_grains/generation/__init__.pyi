@@ -1,10 +1,10 @@
-from .architecture import ArchitectureModel, fill_domain
 from .calibration import Calibration, calibrate
 from .comparison import compare_generation
 from .moments import PUBLISHED, ShapeMoments
 from .particles import (
     CalibratedModel,
     calibrate_model,
+    fill_window,
     fitted_moments,
     generate,
     simulated_moments,
@@ -12,7 +12,6 @@ from .particles import (
 from .settings import GenerationSettings
 
 __all__ = [
-    "ArchitectureModel",
     "CalibratedModel",
     "Calibration",
     "GenerationSettings",
@@ -21,7 +20,7 @@ __all__ = [
     "calibrate",
     "calibrate_model",
     "compare_generation",
-    "fill_domain",
+    "fill_window",
     "fitted_moments",
     "generate",
     "simulated_moments",

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from electrode_grains.generation.architecture import ArchitectureModel
 from electrode_grains.generation.moments import ShapeMoments
+from electrode_grains.tessellation import ArchitectureModel
 
 Floats = NDArray[np.float64]
+Measured = TypeVar("Measured")
 DAMPING = 0.1  # of the first step; it falls by 3 with a success and grows by 4 without
 MOST_CHANGE = 2.0  # steps of difference that one iteration may move a parameter
 
@@ -72,6 +74,27 @@ class Calibration:
     simulations: int
 
 
+@dataclass(frozen=True)
+class Found(Generic[Measured]):
+    """The best model that a search has seen.
+
+    Attributes
+    ----------
+    model : ArchitectureModel
+    measured : object
+        What its grains measure.
+    deviation : ndarray of float64, shape (m,)
+        What is left, in the units of the search.
+    simulations : int
+        How many architectures were made.
+    """
+
+    model: ArchitectureModel
+    measured: Measured
+    deviation: Floats
+    simulations: int
+
+
 def calibrate(
     target: ShapeMoments,
     simulate: Callable[[ArchitectureModel], ShapeMoments],
@@ -107,58 +130,118 @@ def calibrate(
     Notes
     -----
     Simulated method of moments: the sum of squared deviations (14, in units of what counts as
-    met) is minimised over 11 parameters by Levenberg-Marquardt steps. The derivatives are
-    differences of simulations with common random numbers once, then updated by Broyden's
-    formula, which costs no simulation.
+    met) is minimised over 11 parameters by `search`.
     """
     target.checked()
-    names = tuple(RANGES)
 
-    def model_at(units: Floats) -> ArchitectureModel:
-        values = {n: RANGES[n].back(float(u)) for n, u in zip(names, units, strict=True)}
-        return start.replace(**values)
+    def evaluate(models: Sequence[ArchitectureModel]) -> list[tuple[ShapeMoments, Floats]]:
+        moments = [simulate(model) for model in models]
+        return [(each, each.deviations(target)) for each in moments]
 
-    def clipped(units: Floats) -> Floats:
-        model = model_at(units)
-        return np.array([RANGES[name].forward(getattr(model, name)) for name in names])
+    found = search(start, evaluate, simulations=simulations, report=report)
+    loss = float(found.deviation @ found.deviation)
+    return Calibration(found.model, found.measured, loss, found.simulations)
 
-    made = 0
 
-    def evaluate(units: Floats) -> tuple[ShapeMoments, Floats]:
-        nonlocal made
-        made += 1
-        moments = simulate(model_at(units))
-        return moments, moments.deviations(target)
+def units_of(model: ArchitectureModel) -> Floats:
+    """Parameters of a model in units of their steps, in the order of `RANGES`, shape (11,)."""
+    return np.array([ranges.forward(getattr(model, name)) for name, ranges in RANGES.items()])
 
-    best = clipped(np.array([RANGES[name].forward(getattr(start, name)) for name in names]))
-    moments, deviation = evaluate(best)
-    report(f"start: loss {deviation @ deviation:.1f}")
-    slopes = np.zeros((len(deviation), len(names)))
-    for place in range(min(len(names), simulations - made)):
-        for sign in (1.0, -1.0):
-            moved = best.copy()
-            moved[place] += sign
-            moved = clipped(moved)
-            if moved[place] != best[place]:
-                break
-        other, away = evaluate(moved)
-        slopes[:, place] = (away - deviation) / (moved[place] - best[place])
+
+def model_at(units: Floats, like: ArchitectureModel) -> ArchitectureModel:
+    """Model of such parameters, within their ranges; the rest as in another model."""
+    values = {n: r.back(float(u)) for (n, r), u in zip(RANGES.items(), units, strict=True)}
+    return like.replace(**values)
+
+
+def stepped(model: ArchitectureModel) -> list[ArchitectureModel]:
+    """The model with each parameter a step further, or back where its range ends."""
+    units = units_of(model)
+    models = []
+    for place in range(len(units)):
+        moved = units.copy()
+        moved[place] += 1
+        other = model_at(moved, model)
+        if units_of(other)[place] == units[place]:
+            moved[place] -= 2
+            other = model_at(moved, model)
+        models.append(other)
+    return models
+
+
+def slopes_of(
+    values: Sequence[Floats], base: Floats, models: Sequence[ArchitectureModel], at: Floats
+) -> Floats:
+    """Derivatives (m, 11) from the values of the models of `stepped`; 0 for those left out."""
+    slopes = np.zeros((len(base), len(at)))
+    for place, (value, model) in enumerate(zip(values, models, strict=False)):
+        slopes[:, place] = (value - base) / (units_of(model)[place] - at[place])
+    return slopes
+
+
+def search(
+    start: ArchitectureModel,
+    evaluate: Callable[[Sequence[ArchitectureModel]], Sequence[tuple[Measured, Floats]]],
+    *,
+    simulations: int,
+    prior: Floats | None = None,
+    report: Callable[[str], None] = lambda text: None,
+) -> Found[Measured]:
+    """Minimise the sum of squares of simulated deviations over the parameters of a model.
+
+    Parameters
+    ----------
+    start : ArchitectureModel
+    evaluate : callable (models) -> sequence of (object, ndarray of float64)
+        Simulates each model from the same random numbers; what it measures and its deviations.
+    simulations : int
+        Architectures that may be made.
+    prior : ndarray of float64, shape (11,), optional
+        Standard deviations, in steps, by which each parameter may leave the start; infinity
+        leaves it free. By default all are free.
+    report : callable (str) -> None
+        Gets a line for each improvement.
+
+    Returns
+    -------
+    Found
+
+    Notes
+    -----
+    Levenberg-Marquardt steps. The derivatives are differences of simulations with common random
+    numbers once, then updated by Broyden's formula, which costs no simulation.
+    """
+    best = units_of(model_at(units_of(start), start))
+    origin = best
+    precision = np.zeros(len(best)) if prior is None else 1 / prior**2
+    ((measured, deviation),) = evaluate([model_at(best, start)])
+
+    def loss(values: Floats, units: Floats) -> float:
+        return float(values @ values + precision @ (units - origin) ** 2)
+
+    report(f"start: loss {loss(deviation, best):.1f}")
+    models = stepped(model_at(best, start))[: max(simulations - 1, 0)]
+    tried = evaluate(models) if models else []
+    slopes = slopes_of([away for _, away in tried], deviation, models, best)
+    made = 1 + len(models)
     damping = DAMPING
     while made < simulations:
-        normal = slopes.T @ slopes
+        normal = slopes.T @ slopes + np.diag(precision)
+        fall = slopes.T @ deviation + precision * (best - origin)
         step = -np.linalg.solve(
-            normal + damping * (np.diag(np.diag(normal)) + np.eye(len(best))), slopes.T @ deviation
+            normal + damping * (np.diag(np.diag(normal)) + np.eye(len(best))), fall
         )
-        moved = clipped(best + np.clip(step, -MOST_CHANGE, MOST_CHANGE))
+        moved = units_of(model_at(best + np.clip(step, -MOST_CHANGE, MOST_CHANGE), start))
         step = moved - best
         if not np.any(step):
             break
-        other, away = evaluate(moved)
+        ((other, away),) = evaluate([model_at(moved, start)])
+        made += 1
         slopes += np.outer(away - deviation - slopes @ step, step) / (step @ step)
-        if away @ away < deviation @ deviation:
-            best, moments, deviation = moved, other, away
+        if loss(away, moved) < loss(deviation, best):
+            best, measured, deviation = moved, other, away
             damping /= 3
-            report(f"{made} simulations: loss {deviation @ deviation:.1f}")
+            report(f"{made} simulations: loss {loss(deviation, best):.1f}")
         else:
             damping = min(4 * damping, 1e4)
-    return Calibration(model_at(best), moments, float(deviation @ deviation), made)
+    return Found(model_at(best, start), measured, deviation, made)

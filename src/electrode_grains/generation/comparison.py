@@ -59,7 +59,7 @@ def compare_generation(
         ]
     )
     lower, upper = drawn.quantile(BAND[0]), drawn.quantile(BAND[1])
-    implied = _named(fit)
+    implied = fit.named()
     mean = made.mean()
     table = pd.DataFrame(
         {
@@ -82,19 +82,10 @@ def _whole(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _quantities(grains: pd.DataFrame, data: pd.DataFrame) -> dict[str, float]:
-    values = _named(ShapeMoments.of_grains(grains))
+    values = ShapeMoments.of_grains(grains).named()
     values["mean neighbour_count"] = float(grains["neighbour_count"].mean())
     surface = grains["surface_area_nm2"].sum() / grains["volume_nm3"].sum()
     values["grain surface per volume per_um"] = 1e3 * float(surface)
     for name in CHARACTERISTICS:
         values[f"distance {name}"] = float(wasserstein_distance(grains[name], data[name]))
     return values
-
-
-def _named(moments: ShapeMoments) -> dict[str, float]:
-    """Moments by the names of their rows."""
-    values: dict[str, float] = {}
-    for name in CHARACTERISTICS:
-        values[f"mean {name}"] = moments.means[name]
-        values[f"std {name}"] = moments.stds[name]
-    return values | {f"correlation {pair}": r for pair, r in moments.correlations.items()}

@@ -124,6 +124,16 @@ class ShapeMoments:
             ]
         )
 
+    def named(self) -> dict[str, float]:
+        """Moments by the names of their rows in a table."""
+        values: dict[str, float] = {}
+        for name in CHARACTERISTICS:
+            values[f"mean {name}"] = self.means[name]
+            values[f"std {name}"] = self.stds[name]
+        for x, y in PAIRS:
+            values[f"correlation {x} ~ {y}"] = self.correlations[f"{x} ~ {y}"]
+        return values
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values by name."""
         return {name: dict(v) if isinstance(v, Mapping) else v for name, v in vars(self).items()}

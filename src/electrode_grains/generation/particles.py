@@ -14,12 +14,17 @@ from numpy.typing import NDArray
 from electrode_grains.distributions import CopulaFits, MarginalFits, joint_density_of
 from electrode_grains.ebsd.orientations import radial_orientations
 from electrode_grains.errors import ComputationError
-from electrode_grains.generation.architecture import ArchitectureModel, fill_domain
 from electrode_grains.generation.calibration import calibrate
 from electrode_grains.generation.moments import CHARACTERISTICS, PAIRS, PUBLISHED, ShapeMoments
 from electrode_grains.generation.settings import GenerationSettings
 from electrode_grains.morphometry import characterize_grains
-from electrode_grains.tessellation import ShellModel, voxel_points
+from electrode_grains.tessellation import (
+    ArchitectureModel,
+    Shell,
+    ShellModel,
+    fill_domain,
+    voxel_points,
+)
 
 Labels = NDArray[np.int32]
 MARGIN = 1.0  # mean diameters that are simulated around a window, so that it cuts grains
@@ -51,7 +56,7 @@ class CalibratedModel:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values by name."""
-        return asdict(self)
+        return {**asdict(self), "architecture": self.architecture.to_dict()}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Self:
@@ -98,7 +103,7 @@ def simulated_moments(
     ComputationError
         If the window cuts nearly all of them.
     """
-    shape, margin = _window(model, spacing, grains)
+    shape, margin = window_of(model, spacing, grains)
     box = tuple(size + 2 * edge for size, edge in zip(shape, margin, strict=True))
     labels = fill_domain(model, np.ones(box, bool), spacing, np.random.default_rng(seed))
     cut = tuple(slice(edge, edge + size) for size, edge in zip(shape, margin, strict=True))
@@ -115,7 +120,7 @@ def simulated_moments(
         ) from None
 
 
-def _window(
+def window_of(
     model: ArchitectureModel, spacing: Sequence[float], grains: int
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Voxels of a window and of the margin on each side of it, for so many grains in both."""
@@ -187,11 +192,39 @@ def generate(
         from sample to crystal.
     """
     body = model.shell.sample(rng)
-    margin = [math.ceil(MARGIN * model.architecture.mean_diameter_nm / step) for step in spacing]
+    return fill_window(model.architecture, shape, spacing, rng, radial_texture, body)
+
+
+def fill_window(
+    architecture: ArchitectureModel,
+    shape: tuple[int, int, int],
+    spacing: tuple[float, float, float],
+    rng: np.random.Generator,
+    radial_texture: float = 0.0,
+    body: Shell | None = None,
+) -> tuple[Labels, pd.DataFrame]:
+    """Fill a window with grains, some of which it cuts.
+
+    Parameters
+    ----------
+    architecture : ArchitectureModel
+    shape, spacing, rng, radial_texture
+        As for `generate`.
+    body : Shell, optional
+        Outer shell around the middle of the window; without it the grains fill all of it.
+
+    Returns
+    -------
+    labels, grains
+        As from `generate`.
+    """
+    margin = [math.ceil(MARGIN * architecture.mean_diameter_nm / step) for step in spacing]
     box = tuple(size + 2 * edge for size, edge in zip(shape, margin, strict=True))
-    points = voxel_points((box[0], box[1], box[2]), spacing)
-    domain = body.contains(points - points[-1] / 2).reshape(box)
-    labels = fill_domain(model.architecture, domain, spacing, rng)
+    domain = np.ones(box, bool)
+    if body is not None:
+        points = voxel_points((box[0], box[1], box[2]), spacing)
+        domain = body.contains(points - points[-1] / 2).reshape(box)
+    labels = fill_domain(architecture, domain, spacing, rng)
     cut = tuple(slice(edge, edge + size) for size, edge in zip(shape, margin, strict=True))
     inside = np.ascontiguousarray(labels[cut])
     grains = characterize_grains(inside, spacing)

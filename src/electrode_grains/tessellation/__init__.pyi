@@ -1,3 +1,10 @@
+from .architecture import (
+    ArchitectureModel,
+    GrainLattice,
+    draw_architecture,
+    fill_domain,
+    grow_lattice,
+)
 from .inversion import FittedTessellation, fit_tessellation
 from .laguerre import (
     CellArchitecture,
@@ -17,11 +24,15 @@ from .volumes import VolumeFit, cell_shapes, fit_volumes
 
 __all__ = [
     "CellArchitecture",
+    "ArchitectureModel",
     "ArchitectureSettings",
     "FittedShells",
     "FittedTessellation",
+    "GrainLattice",
     "Shell",
     "ShellModel",
+    "draw_architecture",
+    "fill_domain",
     "fit_shells",
     "harmonics",
     "fit_tessellation",
@@ -32,6 +43,7 @@ __all__ = [
     "fit_volumes",
     "generate_particle",
     "grow_architecture",
+    "grow_lattice",
     "join_fragments",
     "laguerre_labels",
     "nearest_cell",

@@ -49,6 +49,12 @@ class CellArchitecture:
         """Grain that each point (x, y, z) in nm lies in, shape (n,)."""
         return self.grain_of_cell[self.cell_at(points)]
 
+    def grain_centers(self) -> Points:
+        """Middle (x, y, z) in nm of each grain's seeds, shape (n + 1, 3); row 0 is not used."""
+        count = np.bincount(self.grain_of_cell)
+        sums = [np.bincount(self.grain_of_cell, axis) for axis in self.seeds.T]
+        return np.column_stack(sums) / np.maximum(count, 1)[:, None]
+
     def _displacement(self, points: Points) -> Points:
         node = (points - np.array(self.origin)).T[::-1] / self.warp_step
         return np.column_stack(

@@ -3,9 +3,8 @@ import pytest
 from scipy import ndimage
 
 from electrode_grains.errors import SettingsError
-from electrode_grains.generation import ArchitectureModel, fill_domain
 from electrode_grains.morphometry import characterize_grains
-from electrode_grains.tessellation import voxel_points
+from electrode_grains.tessellation import ArchitectureModel, fill_domain, voxel_points
 
 SPACING = (60.0, 50.0, 50.0)
 SMOOTH = ArchitectureModel(roughness_nm=0.1, relaxation=5)

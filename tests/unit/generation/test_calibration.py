@@ -4,8 +4,9 @@ from dataclasses import replace
 import pytest
 
 from electrode_grains.errors import SettingsError
-from electrode_grains.generation import PUBLISHED, ArchitectureModel, calibrate
+from electrode_grains.generation import PUBLISHED, calibrate
 from electrode_grains.generation.moments import CHARACTERISTICS
+from electrode_grains.tessellation import ArchitectureModel
 
 DIAMETER, SPHERICITY, CONVEXITY, ELONGATION = CHARACTERISTICS
 START = ArchitectureModel(mean_diameter_nm=600, std_diameter_nm=150, elongation=0.7)

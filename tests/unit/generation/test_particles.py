@@ -6,14 +6,13 @@ from electrode_grains.ebsd.orientations import conjugate, multiply, radial_orien
 from electrode_grains.errors import ComputationError
 from electrode_grains.generation import (
     PUBLISHED,
-    ArchitectureModel,
     CalibratedModel,
     compare_generation,
     generate,
     simulated_moments,
 )
 from electrode_grains.morphometry import characterize_grains
-from electrode_grains.tessellation import ShellModel
+from electrode_grains.tessellation import ArchitectureModel, ShellModel
 
 SPACING = (60.0, 60.0, 60.0)
 MODEL = CalibratedModel(

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from electrode_grains.base import Length, Settings, setting
 from electrode_grains.errors import SettingsError
-from electrode_grains.tessellation import (
-    PowerDiagram,
-    Roughness,
-    cell_shapes,
-    fit_volumes,
-    join_fragments,
-)
+from electrode_grains.tessellation.laguerre import Points
+from electrode_grains.tessellation.particle import join_fragments
+from electrode_grains.tessellation.power_diagram import PowerDiagram, Roughness
+from electrode_grains.tessellation.volumes import VolumeFit, cell_shapes, fit_volumes
 
 Floats = NDArray[np.float64]
 Domain = NDArray[np.bool_]
@@ -27,60 +25,61 @@ SHAPE_VOXELS = 5.0  # of a cell whose shape is trusted by half
 LEAK = 0.95  # of a stretch that a step keeps, so that what cannot be reached does not add up
 MOST_STRETCH = 0.8  # logarithm to which a metric may be stretched: shapes can be out of reach
 ELONGATIONS = (0.3, 0.97)  # that a cell may be given
+ROUGH_STEPS = 3  # last ones, in which cells are rough already: those take three times as long
 
 
-@dataclass(frozen=True)
-class ArchitectureModel:
+class ArchitectureModel(Settings):
     r"""Parameters of a random architecture of grains.
 
-    The defaults are those of a calibration by Tables 2 and 3 of Furat et al. 2021.
-
-    Attributes
-    ----------
-    mean_diameter_nm, std_diameter_nm : float
-        Of the inverse Gaussian volume-equivalent diameters of all grains. Those that a window
-        does not cut are smaller.
-    curvature : float
-        Exponent k of a grain's metric, :math:`d^{-2k}`: 0 makes planes between grains of
-        unlike size, 1 lets small grains bulge into large ones.
-    elongation, elongation_spread : float
-        Mean and standard deviation of the elongation that cells are given.
-    elongation_slope : float
-        Its change for each doubling of the diameter.
-    roughness_nm : float
-        Median displacement (rms) that a grain of mean size gives its interfaces.
-    roughness_exponent : float
-        Power of the diameter that the displacement follows.
-    roughness_spread : float
-        Standard deviation of its logarithm among grains of one size.
-    roughness_length_nm : float
-        Range of the displacements along an interface.
-    shape_correlation : float
-        Correlation of smoothness and elongation among grains of one size, in (-1, 1).
-    relaxation : int
-        Steps in which seeds move to the centroids of their cells and metrics to their shapes.
+    Notes
+    -----
+    The defaults are those of a calibration by Tables 2 and 3 of Furat et al. 2021;
+    `docs/generation.md` says how near they come.
     """
 
-    mean_diameter_nm: float = 570.0
-    std_diameter_nm: float = 190.0
-    curvature: float = 0.25
-    elongation: float = 0.77
-    elongation_spread: float = 0.11
-    elongation_slope: float = -0.095
-    roughness_nm: float = 28.0
-    roughness_exponent: float = 0.8
-    roughness_spread: float = 0.4
-    roughness_length_nm: float = 147.0
-    shape_correlation: float = 0.95
-    relaxation: int = 10
-
-    def replace(self, **changes: float) -> ArchitectureModel:
-        """The same model but for some values."""
-        return replace(self, **changes)  # type: ignore[arg-type]
+    mean_diameter_nm: Length = setting(
+        528.0,
+        "mean of the inverse Gaussian volume-equivalent diameters of all grains; those that a "
+        "window does not cut are smaller",
+        unit="nm",
+        gt=0,
+    )
+    std_diameter_nm: float = setting(184.0, "their standard deviation", unit="nm", gt=0)
+    curvature: float = setting(
+        0.25,
+        "exponent k of a grain's metric d^(-2 k): 0 makes planes between grains of unlike size, 1 "
+        "lets small grains bulge into large ones",
+        ge=-0.5,
+        le=1.5,
+    )
+    elongation: float = setting(0.8, "mean elongation that cells are given", gt=0, lt=1)
+    elongation_spread: float = setting(0.105, "its standard deviation", ge=0, lt=1)
+    elongation_slope: float = setting(-0.095, "its change for each doubling of the diameter")
+    roughness_nm: float = setting(
+        26.0,
+        "median displacement (rms) that a grain of mean size gives its interfaces",
+        unit="nm",
+        ge=0,
+    )
+    roughness_exponent: float = setting(0.8, "power of the diameter that the displacement follows")
+    roughness_spread: float = setting(
+        0.4, "standard deviation of its logarithm among grains of one size", ge=0
+    )
+    roughness_length_nm: float = setting(
+        137.0, "range of the displacements along an interface", unit="nm", gt=0
+    )
+    shape_correlation: float = setting(
+        0.95, "correlation of smoothness and elongation among grains of one size", gt=-1, lt=1
+    )
+    relaxation: int = setting(
+        10,
+        "steps in which seeds move to the centroids of their cells and metrics to their shapes",
+        ge=0,
+    )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values by name."""
-        return asdict(self)
+        return dict(self)
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Self:
@@ -114,18 +113,31 @@ def fill_domain(
     Returns
     -------
     ndarray of int32, shape (z, y, x)
-        Connected grains, from 1; 0 outside the domain.
+        Connected grains, from 1; 0 outside the domain. Chips that roughness cuts off a grain go
+        to a neighbour.
 
     Raises
     ------
     SettingsError
         If the domain has no room for two grains.
+    """
+    return join_fragments(draw_architecture(model, domain, spacing, rng).labels)
+
+
+def draw_architecture(
+    model: ArchitectureModel,
+    domain: Domain,
+    spacing: Sequence[float],
+    rng: np.random.Generator,
+) -> VolumeFit:
+    """Draw the grains of a model in a domain, as a power diagram.
+
+    Parameters, errors : as for `fill_domain`.
 
     Notes
     -----
     Seeds lie at random in the domain and settle in the centroids of cells that have their
-    volumes already, while metrics give the cells their elongation. Chips that roughness cuts
-    off a grain go to a neighbour.
+    volumes already, while metrics give the cells their elongation.
     """
     room = float(domain.sum() * np.prod(spacing))
     count = round(room / model.mean_volume_nm3)
@@ -140,13 +152,79 @@ def fill_domain(
     scale = (2 * radii / model.mean_diameter_nm) ** (-2 * model.curvature)
     seeds = _scatter(domain, spacing, count, rng)
     heights = _roughness(model, radii, scale, smoothness, rng)
-    start = PowerDiagram.of(seeds, None, scale[:, None, None] * np.eye(3), heights)
+    start = PowerDiagram.of(seeds, None, scale[:, None, None] * np.eye(3))
     shapes = _draw_shapes(model, radii, smoothness, other, rng)
-    settled = _settle(start, volumes, shapes, domain, spacing, model.relaxation)
-    fitted = fit_volumes(
-        settled, volumes, domain.shape, spacing, domain=domain, tolerance=TOLERANCE
-    )
-    return join_fragments(fitted.labels)
+    smooth_steps = max(model.relaxation - ROUGH_STEPS, 0)
+    settled = _settle(start, volumes, shapes, domain, spacing, smooth_steps)
+    settled = replace(settled, roughness=heights)
+    settled = _settle(settled, volumes, shapes, domain, spacing, model.relaxation - smooth_steps)
+    return fit_volumes(settled, volumes, domain.shape, spacing, domain=domain, tolerance=TOLERANCE)
+
+
+@dataclass(frozen=True)
+class GrainLattice:
+    """Grains on a lattice that is finer than the voxels of a window, to be sampled anywhere.
+
+    Attributes
+    ----------
+    labels : ndarray of int32, shape (z, y, x)
+        Connected grains, from 1.
+    spacing : tuple of 3 float
+        (dz, dy, dx) in nm.
+    origin : tuple of 3 float
+        Position (x, y, z) of the first point in nm.
+    """
+
+    labels: NDArray[np.int32]
+    spacing: tuple[float, float, float]
+    origin: tuple[float, float, float]
+
+    def grain_at(self, points: Points) -> NDArray[np.int32]:
+        """Grain of the nearest point of the lattice, for points (x, y, z) in nm, shape (n,)."""
+        shape = self.labels.shape
+        place = np.zeros(len(points), np.int64)
+        for axis in range(3):
+            away = points[:, 2 - axis] - self.origin[2 - axis]
+            index = np.rint(away / self.spacing[axis]).astype(np.int64)
+            place = place * shape[axis] + np.clip(index, 0, shape[axis] - 1)
+        return self.labels.ravel()[place]
+
+    def grain_centers(self) -> Points:
+        """Centroid (x, y, z) of each grain in nm, shape (n + 1, 3); row 0 is not used."""
+        _, middles, _, _ = cell_shapes(self.labels, self.spacing, int(self.labels.max()))
+        return np.vstack([np.zeros(3), middles + np.array(self.origin)])
+
+
+def grow_lattice(
+    model: ArchitectureModel,
+    shape: Sequence[int],
+    spacing: tuple[float, float, float],
+    margin_nm: float,
+    rng: np.random.Generator,
+) -> GrainLattice:
+    """Fill a window, and a margin around it, with the grains of a model.
+
+    Parameters
+    ----------
+    model : ArchitectureModel
+    shape, spacing : (int, int, int), (float, float, float)
+        Voxels (z, y, x) of the window and their spacing (dz, dy, dx) in nm. The centre of the
+        first one is the origin of the lattice's positions.
+    margin_nm : float
+    rng : Generator
+
+    Returns
+    -------
+    GrainLattice
+        With half the spacing of the window, whose voxel centres are points of it.
+    """
+    edges = [math.ceil(margin_nm / step) for step in spacing]
+    box = [size + 2 * edge for size, edge in zip(shape, edges, strict=True)]
+    diagram = draw_architecture(model, np.ones(box, bool), spacing, rng).diagram
+    half = (spacing[0] / 2, spacing[1] / 2, spacing[2] / 2)
+    fine = diagram.rasterize([2 * size - 1 for size in box], half)
+    corner = [-edge * step for edge, step in zip(edges, spacing, strict=True)]
+    return GrainLattice(join_fragments(fine), half, (corner[2], corner[1], corner[0]))
 
 
 def _draw_sizes(
