@@ -125,9 +125,12 @@ def residual_turn(orientations: xr.DataArray) -> float:
     return float("nan") if turn is None else float(np.degrees(np.linalg.norm(turn.turn)))
 
 
+CELLS = {"mean_diameter_nm": 500.0, "diameter_shape_nm": 4500.0}
+
+
 def measure_frames() -> None:
     truth = grow_particle(
-        ParticleSettings(shape=FRAME_SHAPE, mean_diameter_nm=500.0, diameter_shape_nm=4500.0,
+        ParticleSettings(shape=FRAME_SHAPE, joined_cells=CELLS,
                          radial_texture=1.0, seed=3)
     )[0]  # fmt: skip
     print("preset, read as it | c-axis/radius | left of 1, 2, 3 degrees | rotation rms | verdict")

@@ -106,7 +106,7 @@ def make_specimen(
         SHAPE,
         SPACING,
         np.random.default_rng(seed),
-        grown,
+        grown.architecture,
         low_angle_share=grown.low_angle_share,
         special_share=grown.special_share,
     )

@@ -27,10 +27,25 @@ from electrode_grains.boundary import (
 )
 from electrode_grains.datasets.checkpoints import FolderStates
 from electrode_grains.phantom import ParticleSettings
+from electrode_grains.tessellation import ArchitectureModel
 
 SEEDS = range(70, 82)
 MARGIN = 8  # slices at both ends of a particle that teach nothing: the next particle is near
 CHANNELS = ContrastSettings().channels
+
+
+def of_grains(diameter: float) -> ParticleSettings:
+    """Grains of another mean size, as rough and unlike as those of the paper."""
+    usual = ArchitectureModel()
+    size = diameter / usual.mean_diameter_nm
+    lengths = [name for name in ArchitectureModel.model_fields if name.endswith("_nm")]
+    return ParticleSettings(grains=usual.replace(**{n: size * getattr(usual, n) for n in lengths}))
+
+
+def of_cells(diameter: float) -> ParticleSettings:
+    """Joined Laguerre cells of another mean size."""
+    cells = {"mean_diameter_nm": diameter, "diameter_shape_nm": 9 * diameter}
+    return ParticleSettings(joined_cells=cells)
 
 
 def teacher(seed: int, folder: Path) -> Specimen:
@@ -43,7 +58,7 @@ def teacher(seed: int, folder: Path) -> Specimen:
     made = make_specimen(
         seed,
         range(SHAPE[0]),
-        ParticleSettings(mean_diameter_nm=diameter, diameter_shape_nm=9 * diameter),
+        of_grains(diameter) if seed % 2 else of_cells(diameter),
         noise=float(rng.uniform(0.5, 2)),
         curtaining=float(rng.uniform(0, 0.12)),
         brightness_drift=float(rng.uniform(0, 0.12)),

@@ -13,10 +13,10 @@ from benchmarks.measurements.records import Row
 from benchmarks.segmentation import measured_parts, sweep_indexing
 
 DEMO = Chain(seed=20)
-OTHER_CELLS = {
+OTHER_CELLS = {"joined_cells": {
     "relaxation": 0, "hardness": 0.0, "union_share": 0.0, "warp_amplitude_nm": 0.0,
     "size_contrast": 1.0, "diameter_shape_nm": 2300.0,
-}  # fmt: skip
+}}  # fmt: skip
 ROUGH = {
     "noise": 1.5, "curtaining": 0.1, "brightness_drift": 0.12, "wander_px": 0.35,
     "annotation_error": 0.3, "information_depth_nm": 70.0, "misindexed_share": 0.1,

@@ -18,12 +18,16 @@ from electrode_grains.pipelines.preprocessing.nodes import (
 from electrode_grains.pipelines.preprocessing.settings import AlignmentSettings
 
 SHAPE = (14, 64, 64)
+CELLS = {"mean_diameter_nm": 500.0, "diameter_shape_nm": 4500.0}
 
 
 @pytest.fixture(scope="module")
 def particle():
     settings = ParticleSettings(
-        shape=SHAPE, mean_diameter_nm=500.0, diameter_shape_nm=4500.0, radial_texture=1.0, seed=3
+        shape=SHAPE,
+        joined_cells=CELLS,
+        radial_texture=1.0,
+        seed=3,
     )
     return grow_particle(settings)
 
@@ -101,7 +105,7 @@ def quick_verdict(dataset, frames):
                                         for n in range(1, 20))])  # fmt: skip
 def test_two_slices_turned_by_half_a_degree_name_a_wrong_preset(tmp_path, trial):
     particle = grow_particle(
-        ParticleSettings(shape=(16, 64, 64), mean_diameter_nm=500.0, diameter_shape_nm=4500.0,
+        ParticleSettings(shape=(16, 64, 64), joined_cells=CELLS,
                          seed=trial)
     )  # fmt: skip
     wrong, written = ("same", "edax_2") if trial % 2 == 0 else ("edax_1", "same")

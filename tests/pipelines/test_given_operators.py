@@ -28,6 +28,7 @@ from electrode_grains.volumes import as_volume
 
 QUARTZ = ((0.0, 0.0, 1.0, 60.0),)
 SHAPE = (8, 40, 40)
+CELLS = {"mean_diameter_nm": 500.0, "diameter_shape_nm": 4500.0}
 PATCH = np.s_[8:26, 5:18]
 
 
@@ -35,7 +36,11 @@ PATCH = np.s_[8:26, 5:18]
 def folders(tmp_path_factory):
     """Scans without and with a patch of Dauphiné twins in each slice, and true labels."""
     particle, _ = grow_particle(
-        ParticleSettings(shape=SHAPE, mean_diameter_nm=500.0, diameter_shape_nm=4500.0, seed=7)
+        ParticleSettings(
+            shape=SHAPE,
+            joined_cells=CELLS,
+            seed=7,
+        )
     )
     scans, _, labels, _ = scan_particle(
         particle,

@@ -43,8 +43,8 @@ def make_scans(folder: Path, seed: int, mean_diameter_nm: float) -> None:
     """Write `scans` and `labels` of one virtual particle."""
     particle, _ = grow_particle(
         ParticleSettings(
-            shape=(12, 40, 40), spacing_nm=(50.0, 50.0, 50.0), mean_diameter_nm=mean_diameter_nm,
-            diameter_shape_nm=2700.0, seed=seed,
+            shape=(12, 40, 40), spacing_nm=(50.0, 50.0, 50.0), seed=seed,
+            joined_cells={"mean_diameter_nm": mean_diameter_nm, "diameter_shape_nm": 2700.0},
         )
     )  # fmt: skip
     scans, labels, _, _ = scan_particle(

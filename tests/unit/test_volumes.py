@@ -5,6 +5,7 @@ from electrode_grains.ebsd import StackSettings
 from electrode_grains.errors import SettingsError
 from electrode_grains.grain_maps.settings import GrainMapSettings
 from electrode_grains.phantom.settings import ParticleSettings
+from electrode_grains.tessellation import ArchitectureModel, ArchitectureSettings
 from electrode_grains.volumes import spacing_notes
 
 
@@ -45,8 +46,8 @@ def test_every_spacing_up_to_the_root_of_a_thousand_is_refused_in_the_wrong_unit
         (StackSettings, {"slice_spacing_nm": 0.05}),
         (StackSettings, {"step_nm": 0.9}),
         (GrainMapSettings, {"spacing_nm": (50, 50, 0.05)}),
-        (ParticleSettings, {"warp_length_nm": 0.1}),
-        (ParticleSettings, {"mean_diameter_nm": 0.5138}),
+        (ArchitectureSettings, {"warp_length_nm": 0.1}),
+        (ArchitectureModel, {"mean_diameter_nm": 0.5138}),
         (ParticleSettings, {"spacing_nm": [0.1] * 3}),
     ],
 )

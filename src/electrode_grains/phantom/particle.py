@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,10 @@ from scipy.spatial import cKDTree
 from electrode_grains.ebsd.orientations import multiply, radial_orientations, random_orientations
 from electrode_grains.phantom.related import relate_to_neighbours
 from electrode_grains.tessellation import (
+    ArchitectureModel,
     ArchitectureSettings,
-    CellArchitecture,
     grow_architecture,
+    grow_lattice,
     join_fragments,
     voxel_points,
 )
@@ -21,6 +23,16 @@ from electrode_grains.tessellation import (
 # Rotation of the lattice along a grain, from the misorientation seen inside NMC grains.
 GRADIENT_DEGREES_PER_UM = 0.8
 ROUGHNESS_DIRECTIONS = 40
+
+
+class Architecture(Protocol):
+    """Grains beyond the voxel grid."""
+
+    def grain_at(self, points: NDArray[np.float64]) -> NDArray[np.int32]:
+        """Grain at each point (x, y, z) in nm, shape (n,)."""
+
+    def grain_centers(self) -> NDArray[np.float64]:
+        """Middle (x, y, z) of each grain in nm, shape (n + 1, 3); row 0 is not used."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,7 @@ class VirtualParticle:
         (x, y, z) in nm.
     main_grain_count : int
         Labels up to this number belong to the particle under study.
-    architecture : CellArchitecture
+    architecture : GrainLattice or CellArchitecture
         Grains beyond the voxel grid, to be sampled anywhere.
     label_of_grain : ndarray of int32, shape (grains + 1,)
         Label of each grain of the architecture, 0 outside both particles.
@@ -83,7 +95,7 @@ class VirtualParticle:
     gradients: NDArray[np.float64]
     centroids: NDArray[np.float64]
     main_grain_count: int
-    architecture: CellArchitecture
+    architecture: Architecture
     label_of_grain: NDArray[np.int32]
 
     def label_at(self, points: NDArray[np.float64]) -> NDArray[np.int32]:
@@ -105,7 +117,7 @@ def virtual_particle(
     shape: tuple[int, int, int],
     spacing: tuple[float, float, float],
     rng: np.random.Generator,
-    settings: ArchitectureSettings | None = None,
+    grains: ArchitectureModel | ArchitectureSettings | None = None,
     radial_texture: float = 0.0,
     low_angle_share: float = 0.0,
     special_share: float = 0.0,
@@ -117,8 +129,9 @@ def virtual_particle(
     shape, spacing : (int, int, int), (float, float, float)
         Voxels (z, y, x) and their spacing (dz, dy, dx) in nm.
     rng : Generator
-    settings : ArchitectureSettings, optional
-        Sizes and shapes of the grains; those of the paper by default.
+    grains : ArchitectureModel or ArchitectureSettings, optional
+        Sizes and shapes of the grains: those of a power diagram, by default as in the paper, or
+        of joined Laguerre cells.
     radial_texture : float
         Share of the grains whose c axis lies exactly along the radius from the particle's
         centre; 0 draws all orientations at random.
@@ -135,18 +148,22 @@ def virtual_particle(
     A particle consists of whole grains, those whose middle lies in its body: its surface is
     as rough as its grains are large, and no grain is cut to a sliver.
     """
-    settings = settings or ArchitectureSettings()
+    grains = grains or ArchitectureModel()
     extent = np.array(shape[::-1]) * np.array(spacing[::-1])
-    margin = settings.mean_diameter_nm
-    architecture = grow_architecture(-margin * np.ones(3), extent + margin, settings, rng)
-    body_of_grain = _choose_body(_grain_centers(architecture), _bodies(extent, rng), 2 * margin)
+    margin = grains.mean_diameter_nm
+    architecture: Architecture = (
+        grow_lattice(grains, shape, spacing, margin, rng)
+        if isinstance(grains, ArchitectureModel)
+        else grow_architecture(-margin * np.ones(3), extent + margin, grains, rng)
+    )
+    body_of_grain = _choose_body(architecture.grain_centers(), _bodies(extent, rng), 2 * margin)
     points = voxel_points(shape, spacing)
-    grains = architecture.grain_at(points).reshape(shape)
+    found = architecture.grain_at(points).reshape(shape)
     # Grains of the second particle are numbered after those of the first.
     raw_of_grain = np.arange(len(body_of_grain)) + (body_of_grain - 1) * len(body_of_grain)
     raw_of_grain = np.where(body_of_grain > 0, raw_of_grain, 0).astype(np.int32)
-    labels = join_fragments(raw_of_grain[grains])
-    label_of_grain = _follow(grains, labels, len(body_of_grain))
+    labels = join_fragments(raw_of_grain[found])
+    label_of_grain = _follow(found, labels, len(body_of_grain))
     count = int(labels.max())
     gradients = rng.standard_normal((count + 1, 3, 3)) * np.radians(GRADIENT_DEGREES_PER_UM) / 1e3
     centroids = _centroids(labels, points)
@@ -201,13 +218,6 @@ def _bodies(
     main = rough(extent * [0.47, 0.5, 0.5], extent * [0.4, 0.42, 0.75])
     second = rough(extent * [1.02, 0.03, 0.4], extent * [0.2, 0.22, 0.5])
     return main, second
-
-
-def _grain_centers(architecture: CellArchitecture) -> NDArray[np.float64]:
-    """Middle (x, y, z) in nm of the seeds of each grain; row 0 is not used."""
-    count = np.bincount(architecture.grain_of_cell)
-    sums = [np.bincount(architecture.grain_of_cell, axis) for axis in architecture.seeds.T]
-    return np.column_stack(sums) / np.maximum(count, 1)[:, None]
 
 
 def _choose_body(

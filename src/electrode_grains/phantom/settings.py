@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from electrode_grains.base import Length, Settings, setting
 from electrode_grains.ebsd.frames import FramePreset
-from electrode_grains.tessellation import ArchitectureSettings
+from electrode_grains.tessellation import ArchitectureModel, ArchitectureSettings
 
 
-class ParticleSettings(ArchitectureSettings):
+class ParticleSettings(Settings):
     """Window and grains of a virtual particle."""
+
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {
+        name: f"joined_cells.{name}" for name in ArchitectureSettings.model_fields
+    }
 
     shape: tuple[int, int, int] = setting((64, 128, 128), "voxels (z, y, x) of the window")
     spacing_nm: tuple[Length, Length, Length] = setting(
         (50.0, 50.0, 50.0), "voxel size (dz, dy, dx), the step of the paper", unit="nm"
+    )
+    grains: ArchitectureModel = ArchitectureModel()
+    joined_cells: ArchitectureSettings | None = setting(
+        None, "joined Laguerre cells instead of these grains, with their own settings"
     )
     radial_texture: float = setting(
         0.0, "share of the grains whose c axis points to the centre of the particle", ge=0, le=1
@@ -27,6 +38,11 @@ class ParticleSettings(ArchitectureSettings):
         le=0.5,
     )
     seed: int = setting(20, "of the particle", ge=0)
+
+    @property
+    def architecture(self) -> ArchitectureModel | ArchitectureSettings:
+        """What the grains are made by."""
+        return self.joined_cells or self.grains
 
 
 class AcquisitionSettings(Settings):

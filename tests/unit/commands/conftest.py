@@ -19,8 +19,7 @@ def acquired(tmp_path_factory):
         ParticleSettings(
             shape=(8, 24, 28),
             spacing_nm=(50.0, 50.0, 50.0),
-            mean_diameter_nm=300.0,
-            diameter_shape_nm=2700.0,
+            joined_cells={"mean_diameter_nm": 300.0, "diameter_shape_nm": 2700.0},
             seed=20,
         )
     )

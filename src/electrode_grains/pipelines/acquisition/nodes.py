@@ -33,7 +33,7 @@ def grow_particle(settings: ParticleSettings) -> tuple[VirtualParticle, xr.DataA
         settings.shape,
         settings.spacing_nm,
         np.random.default_rng(settings.seed),
-        settings,
+        settings.architecture,
         settings.radial_texture,
         settings.low_angle_share,
         settings.special_share,
