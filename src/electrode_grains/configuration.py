@@ -37,8 +37,8 @@ FORMATS = (".yml", ".yaml", ".json")
 OWN_KEYS = ("particle",)
 # Of pipelines that only some projects have; conf/base explains their settings in all.
 OPTIONAL_KEYS = (
-    *("acquisition", "grain_map", "orientation_annotation", "preprocessing", "boundary_model"),
-    *("segmentation", "compute"),
+    *("acquisition", "grain_map", "sections", "orientation_annotation", "preprocessing"),
+    *("boundary_model", "segmentation", "compute", "characterization", "modelling", "generation"),
 )
 
 

@@ -22,6 +22,7 @@ from electrode_grains.pipelines import (
     orientation_annotation,
     preprocessing,
     reporting,
+    sections,
     segmentation,
 )
 
@@ -58,10 +59,14 @@ def register_pipelines() -> dict[str, Pipeline]:
         virtual_particle = true
         starts_from = "grain_map"
 
+    A project that starts from plane sections ("sections") has the pipeline of that name alone.
     A project that `electrode-grains init` made from a user's scans declares neither, so that no
     pipeline there writes scans.
     """
     declared = declared_in(PROJECT or Path.cwd())
+    if declared.get("starts_from") == "sections":
+        from_sections = sections.create_pipeline()
+        return {"__default__": from_sections, "sections": from_sections}
     if declared.get("starts_from") == "grain_map":
         steps = {name: step.create_pipeline() for name, step in FROM_GRAIN_MAP.items()}
         beside = {"export": export.create_pipeline(), "generation": generation.create_pipeline()}

@@ -65,6 +65,20 @@ def generation_comparison(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def section_profile_table(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per profile of a grain in a section."""
+    columns = ("section_name", "equivalent_diameter_nm", "circularity", "aspect_ratio")
+    _require("the table of profiles", table.columns, columns)
+    return table
+
+
+def section_comparison(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per quantity in sections and in space."""
+    columns = ("quantity", "where", "data", "model", "deviation", "lower", "upper")
+    _require("the comparison of sections", table.columns, columns)
+    return table
+
+
 def contact_table(table: pd.DataFrame) -> pd.DataFrame:
     """One row per pair of touching labels, the smaller label first."""
     _require("the contact table", table.columns, ("label_a", "label_b", "interface_area_nm2"))

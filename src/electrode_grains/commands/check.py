@@ -18,6 +18,7 @@ from electrode_grains.commands.project import Project, open_project
 from electrode_grains.crystal import LaueGroup
 from electrode_grains.ebsd.pseudo_cube import find_pseudo_symmetry, hexagonal_constants
 from electrode_grains.errors import InputError, UserError
+from electrode_grains.pipeline_registry import declared_in
 from electrode_grains.shipped import renewing_command
 from electrode_grains.volumes import spacing_notes
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 
 MADE = "orientation_annotations"
+STARTS = {"grain_map": "grain_map", "sections": "grain_sections"}
 COLUMNS = ("where", "problem", "what to do")
 
 
@@ -73,6 +75,9 @@ def inspect_project(project: Project) -> tuple[list[ebsd.Issue], list[str], list
     issues = settings_issues(project)
     warnings: list[str] = []
     facts: list[str] = []
+    if (start := declared_in(project.path).get("starts_from")) in STARTS:
+        found, facts = _inspect_start(project, STARTS[start])
+        return issues + found, warnings, facts
     try:
         stack_settings = project.settings("preprocessing.stack", ebsd.StackSettings)
         annotation = project.settings("preprocessing.annotation", ebsd.AnnotationSettings)
@@ -110,6 +115,19 @@ def inspect_project(project: Project) -> tuple[list[ebsd.Issue], list[str], list
         facts.append(f"{edits} recorded edits")
     # Last, since they may be many.
     return issues, [*warnings, *stack.attrs.get("notes", ())], facts
+
+
+def _inspect_start(project: Project, dataset: str) -> tuple[list[ebsd.Issue], list[str]]:
+    """Read the grain map or the sections that a project starts from."""
+    try:
+        with ebsd.probing_files():
+            project.catalog.load(dataset)
+    except Exception as error:  # Kedro wraps what the dataset refuses
+        problem = next((link for link in causes(error) if isinstance(link, UserError)), None)
+        if problem is None:
+            raise
+        return [ebsd.issue_from(dataset, problem)], []
+    return [], [f"{project.file_of(dataset)} can be read"]
 
 
 def settings_issues(project: Project) -> list[ebsd.Issue]:

@@ -17,6 +17,7 @@ from electrode_grains.command_line import same_command
 from electrode_grains.commands import Command
 from electrode_grains.commands.console import echo, progress
 from electrode_grains.commands.init_labels import create_from_labels
+from electrode_grains.commands.init_sections import create_from_sections
 from electrode_grains.commands.new_project import (
     ANNOTATIONS,
     SCANS,
@@ -68,9 +69,14 @@ STEPS = (
     help="Start from a grain map instead of slices: .tif, .ome.zarr, .nrrd, .mha, .dream3d, "
     ".h5 (GrainMapper3D), .npy, .vti.",
 )
+@click.option(
+    "--sections",
+    type=click.Path(path_type=Path, exists=True),
+    help="Start from plane sections alone: a file or a folder of label images or EBSD maps.",
+)
 @click.option("--spacing", metavar="DZ,DY,DX", help="With --labels: voxel size in nm.")
 @click.option("--slice-spacing-nm", type=float, help="Thickness milled away between two scans.")
-@click.option("--step-nm", type=float, help="Distance of pixels, for plain images.")
+@click.option("--step-nm", type=float, help="Distance of pixels, for plain images and sections.")
 @click.option(
     "--set",
     "given",
@@ -88,6 +94,7 @@ def command(
     scans: Path | None,
     annotations: Path | None,
     labels: Path | None,
+    sections: Path | None,
     spacing: str | None,
     slice_spacing_nm: float | None,
     step_nm: float | None,
@@ -97,7 +104,7 @@ def command(
     material: str | None,
     copy: bool,
 ) -> None:
-    """Make a project folder DIR from your own slices, or from a grain map.
+    """Make a project folder DIR from your own slices, a grain map, or plane sections.
 
     All slices are read and must agree. Step, phases, Laue group and, for volumes, the distance
     of the slices are read from the files; init asks only for the rest.
@@ -106,8 +113,20 @@ def command(
     electrode-grains init nmc_07 --scans /data/nmc_07/ang --slice-spacing-nm 50
     electrode-grains init nmc_07 --scans /data/nmc_07 --set 'slice_pattern=NMC_(\\d+)_'
     electrode-grains init nmc_08 --labels grains.tif --spacing 50,50,50
+    electrode-grains init nmc_09 --sections polished/ --step-nm 40
     """
     refuse_occupied(folder)
+    if sections is not None:
+        if scans or annotations or labels or spacing or slice_spacing_nm or given:
+            raise SettingsError(
+                "a project starts from sections, from slices or from a grain map",
+                found="--sections together with an option of the others",
+                expected="--sections with --step-nm, --laue-group, --name, --material, --copy",
+            )
+        create_from_sections(
+            folder, sections.resolve(), step_nm, laue_group, name, material, copy=copy
+        )
+        return
     if labels is not None:
         if scans or annotations or slice_spacing_nm or step_nm or given:
             raise SettingsError(

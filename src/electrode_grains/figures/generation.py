@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -26,6 +27,11 @@ from electrode_grains.figures.style import (
     styled,
 )
 
+PROFILES = {
+    "equivalent_diameter_nm": "diameter of the profile / nm",
+    "circularity": "circularity",
+    "aspect_ratio": "aspect ratio",
+}
 SHOWN = ("equivalent_diameter_nm", "sphericity", "convexity", "elongation")
 
 
@@ -60,11 +66,7 @@ def virtual_particles(
     panels = []
     for column, (title, labels) in enumerate((("data", data_labels), ("virtual", virtual_labels))):
         axes = figure.add_subplot(grid[0, 2 * column : 2 * column + 2])
-        section = labels[len(labels) // 2]
-        colours = label_colours(section)
-        colours[outlines(section)] = (0.0, 0.0, 0.0, 1.0)
-        show_section(axes, colours, spacing[1:])
-        axes.set_title(title)
+        _show_grains(axes, labels[len(labels) // 2], spacing[1:], title)
         panels.append(axes)
     whole = virtual.loc[~virtual["touches_window"].astype(bool)]
     for column, name in enumerate(SHOWN):
@@ -83,3 +85,71 @@ def virtual_particles(
     panels[2].legend()
     letter_panels(panels)
     return figure
+
+
+@styled
+def sections(
+    data_plane: NDArray[Any],
+    data_pixel_nm: float,
+    virtual_labels: NDArray[Any],
+    virtual_pixel_nm: float,
+    data: pd.DataFrame,
+    virtual: pd.DataFrame,
+    grains: pd.DataFrame,
+) -> Figure:
+    """Draw a section and one of the virtual grains, distributions of profiles, and grains in space.
+
+    Parameters
+    ----------
+    data_plane : ndarray of integer, shape (y, x)
+        Grains of a section.
+    data_pixel_nm, virtual_pixel_nm : float
+    virtual_labels : ndarray of integer, shape (z, y, x)
+    data, virtual : DataFrame
+        Profiles of the sections, and of planes through the virtual grains.
+    grains : DataFrame
+        The virtual grains.
+
+    Returns
+    -------
+    Figure
+    """
+    figure = new_figure(DOUBLE_COLUMN, 5.4)
+    grid = figure.add_gridspec(3, 12, height_ratios=[1.6, 1, 1])
+    panels = [figure.add_subplot(grid[0, 6 * n : 6 * n + 6]) for n in range(2)]
+    middle = virtual_labels[len(virtual_labels) // 2]
+    _show_grains(panels[0], data_plane, (data_pixel_nm,) * 2, "section")
+    _show_grains(panels[1], middle, (virtual_pixel_nm,) * 2, "section of the virtual grains")
+    for column, (name, label) in enumerate(PROFILES.items()):
+        axes = figure.add_subplot(grid[1, 4 * column : 4 * column + 4])
+        measured, made = (
+            table.loc[~table["touches_window"].astype(bool), name].to_numpy(float)
+            for table in (data, virtual)
+        )
+        edges = np.histogram_bin_edges(np.concatenate([measured, made]), 24)
+        axes.hist(measured, list(edges), density=True, color=SKY, label="profiles, data")
+        axes.hist(made, list(edges), density=True, histtype="step", color=BLACK, label="virtual")
+        axes.set_xlabel(label)
+        axes.set_yticks([])
+        panels.append(axes)
+    panels[2].legend()
+    whole = grains.loc[~grains["touches_window"].astype(bool)]
+    for column, name in enumerate(SHOWN):
+        axes = figure.add_subplot(grid[2, 3 * column : 3 * column + 3])
+        values = whole[name].dropna().to_numpy(float)
+        axes.hist(values, 24, density=True, histtype="step", color=BLACK)
+        axes.set_xlabel(axis_label(name))
+        axes.set_yticks([])
+        panels.append(axes)
+    letter_panels(panels)
+    return figure
+
+
+def _show_grains(
+    axes: Axes, section: NDArray[Any], spacing: tuple[float, float], title: str
+) -> None:
+    """Show grains in colours, with their boundaries in black."""
+    colours = label_colours(section)
+    colours[outlines(section)] = (0.0, 0.0, 0.0, 1.0)
+    show_section(axes, colours, spacing)
+    axes.set_title(title)

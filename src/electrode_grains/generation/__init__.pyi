@@ -9,19 +9,39 @@ from .particles import (
     generate,
     simulated_moments,
 )
-from .settings import GenerationSettings
+from .section_moments import Profiles, SectionMoments
+from .section_source import Sections, fill_enclosed, square_pixel
+from .sections import (
+    SectionModel,
+    SimulatedSections,
+    fit_sections,
+    simulate_sections,
+    tabulate_sections,
+)
+from .settings import GenerationSettings, SectionSettings
 
 __all__ = [
     "CalibratedModel",
     "Calibration",
     "GenerationSettings",
     "PUBLISHED",
+    "Profiles",
+    "SectionModel",
+    "SectionMoments",
+    "SectionSettings",
+    "Sections",
     "ShapeMoments",
+    "SimulatedSections",
     "calibrate",
     "calibrate_model",
     "compare_generation",
+    "fill_enclosed",
     "fill_window",
+    "fit_sections",
     "fitted_moments",
     "generate",
+    "simulate_sections",
     "simulated_moments",
+    "square_pixel",
+    "tabulate_sections",
 ]

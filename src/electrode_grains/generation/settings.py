@@ -24,3 +24,19 @@ class GenerationSettings(Settings):
     )
     bootstrap: int = setting(200, "resamples of the data's grains for each band", ge=20)
     seed: int = setting(23, "of all random draws", ge=0)
+
+
+class SectionSettings(Settings):
+    """How plane sections become an architecture in space."""
+
+    simulations: int = setting(
+        30, "architectures that the search may simulate, besides those for intervals", ge=1
+    )
+    simulated_grains: int = setting(
+        800, "grains of a simulated architecture, those at the border included", ge=400
+    )
+    bootstrap: int = setting(400, "resamples of the profiles, for errors and intervals", ge=50)
+    shape: tuple[int, int, int] = setting(
+        (64, 128, 128), "voxels (z, y, x) of the virtual particle that is made of the result"
+    )
+    seed: int = setting(29, "of all random draws", ge=0)

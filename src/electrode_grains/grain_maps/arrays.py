@@ -10,11 +10,13 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from electrode_grains.ebsd.image_files import opened_image
 from electrode_grains.ebsd.tiff import count_pages, read_page
 from electrode_grains.errors import InputError
 from electrode_grains.grain_maps.grain_map import GrainMap, Spacing, check_shape, checked_labels
 from electrode_grains.grain_maps.zarr_chunks import check_chunks
 
+PLAIN_MODES = ("L", "P", "1", "I;16", "I")
 NM_PER = {
     "nm": 1.0, "nanometer": 1.0, "nanometre": 1.0, "um": 1e3, "µm": 1e3, "μm": 1e3,
     "micron": 1e3, "microns": 1e3, "micrometer": 1e3, "micrometre": 1e3, "mm": 1e6,
@@ -53,8 +55,24 @@ def _imagej_spacing(metadata: Mapping[str, Any], resolution: list[Any]) -> Spaci
     return float(metadata["spacing"]) * scale, dy * scale, dx * scale
 
 
+def read_png(path: Path) -> GrainMap:
+    """Read one plane of labels, of 8 or 16 bits."""
+    with opened_image(path) as image:
+        if image.mode not in PLAIN_MODES:
+            raise InputError(
+                "an image of labels must hold one number per pixel",
+                where=str(path),
+                found=f"colour mode {image.mode}",
+                expected="grey values of 8 or 16 bits, or a palette",
+                remedy="save the labels, not the picture of them",
+            )
+        check_shape((1, image.height, image.width), 2, str(path))
+        values = np.asarray(image)
+    return GrainMap(checked_labels(values[None], str(path)))
+
+
 def read_npy(path: Path) -> GrainMap:
-    """Read an array that NumPy saved, never a pickle."""
+    """Read an array that NumPy saved, never a pickle; two dimensions are one plane."""
     with path.open("rb") as stream:
         values = np.load(stream, allow_pickle=False)
         behind = len(stream.read())
@@ -65,7 +83,7 @@ def read_npy(path: Path) -> GrainMap:
             found=f"{behind} bytes behind an array of shape {values.shape}",
             remedy="save it again",
         )
-    return GrainMap(checked_labels(values, str(path)))
+    return GrainMap(checked_labels(values[None] if values.ndim == 2 else values, str(path)))
 
 
 def read_zarr(path: Path) -> GrainMap:

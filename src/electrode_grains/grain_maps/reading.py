@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from electrode_grains.errors import InputError
-from electrode_grains.grain_maps.arrays import read_npy, read_tiff, read_zarr
+from electrode_grains.grain_maps.arrays import read_npy, read_png, read_tiff, read_zarr
 from electrode_grains.grain_maps.grain_map import GrainMap, check_memory, piece_notes
 from electrode_grains.grain_maps.hdf5 import read_hdf5
 from electrode_grains.grain_maps.headers import read_meta_image, read_nrrd
@@ -16,6 +16,7 @@ from electrode_grains.grain_maps.vti import read_vti
 KINDS: dict[str, Callable[[Path], GrainMap]] = {
     ".tif": read_tiff,
     ".tiff": read_tiff,
+    ".png": read_png,
     ".npy": read_npy,
     ".zarr": read_zarr,
     ".nrrd": read_nrrd,

@@ -11,6 +11,7 @@ from .measure import (
     summarize_particle,
 )
 from .orientations import disorientations, without_c_axes
+from .profiles import measure_profiles
 from .resolution import correct_resolution, resolution_limits, voxelization_error
 from .settings import MeasureSettings
 from .summary import ParticleSummary
@@ -31,6 +32,7 @@ __all__ = [
     "inclusion_weights",
     "measure_contacts",
     "measure_particle",
+    "measure_profiles",
     "measure_volume",
     "merge_blocks",
     "resolution_limits",

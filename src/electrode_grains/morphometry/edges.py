@@ -15,7 +15,7 @@ MOST_TRIALS = 4e9  # boxes times places: some seconds
 def inclusion_weights(
     lower: Integers,
     upper: Integers,
-    window: tuple[int, int, int],
+    window: tuple[int, ...],
     whole: NDArray[np.bool_] | None = None,
     measured: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.float64]:
@@ -24,9 +24,9 @@ def inclusion_weights(
     Parameters
     ----------
     lower, upper : ndarray of int64, shape (n, 3)
-        Bounding boxes (z, y, x) in voxels, upper end excluded.
-    window : (int, int, int)
-        Shape of the volume.
+        Bounding boxes (z, y, x) in voxels, upper end excluded; (y, x) in a section.
+    window : tuple of int
+        Shape of the volume, or of the section.
     whole : ndarray of bool, shape (n,), optional
         Grains that are not cut; by default those whose box stays off the border.
     measured : ndarray of bool, shape (z, y, x), optional

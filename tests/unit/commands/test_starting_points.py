@@ -185,6 +185,35 @@ def test_a_grain_map_and_slices_do_not_go_together(command, grain_map, acquired,
     assert "--slice-spacing-nm" in done.output
 
 
+def test_a_project_starts_from_plane_sections(command, tmp_path):
+    sections, project = tmp_path / "polished", tmp_path / "own"
+    sections.mkdir()
+    for number in range(2):
+        plane = np.kron(np.arange(12).reshape(3, 4), np.ones((8, 8), int))
+        Image.fromarray(plane.astype(np.uint8)).save(sections / f"section_{number}.png")
+    words = ("init", project, "--sections", sections)
+    refused = command(*words)
+    assert refused.exit_code == 2
+    assert "--step-nm" in refused.output
+    assert "--sections together" in command(*words, "--spacing", "1,1,1").output
+    assert not project.exists()
+    done = command(*words, "--step-nm", "40")
+    assert done.exit_code == 0, done.output
+    assert "2 sections with pixels of 40 nm" in done.output
+    assert "22 labels in 2 files" in done.output
+    configured = yaml.safe_load((project / "conf" / "local" / "globals.yml").read_text())
+    assert configured["grain_sections"] == str(sections)
+    declared = tomllib.loads((project / "pyproject.toml").read_text())
+    assert declared["tool"]["electrode_grains"] == {"starts_from": "sections"}
+
+
+def test_a_folder_without_sections_is_refused(command, tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = command("init", tmp_path / "own", "--sections", tmp_path / "empty", "--step-nm", "40")
+    assert done.exit_code == 2
+    assert "there are no sections" in done.output
+
+
 def test_a_flow_of_own_scans_compares_with_no_truth(tmp_path, monkeypatch):
     """Nothing of a virtual particle stands in it; in every other step it is that of the demo."""
 
