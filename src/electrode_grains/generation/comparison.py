@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import wasserstein_distance
 
+from electrode_grains.distributions.energy import energy_distance
 from electrode_grains.generation.moments import CHARACTERISTICS, ShapeMoments
 
 BAND = (0.025, 0.975)
@@ -44,21 +45,25 @@ def compare_generation(
 
     Notes
     -----
-    Distances (Wasserstein, in units of the quantity) are those of a particle's grains from all
-    grains of the data; their band says how far samples of the data are.
+    Distances are those of a particle's grains from all grains of the data: Wasserstein's for
+    each characteristic, in its unit, and the energy distance of all four together, each in its
+    standard deviation. Their band is of two samples drawn from the data, and only what lies
+    above it is outside.
     """
     whole = _whole(data)
     particles = [_whole(table) for table in virtual]
     size = max(2, round(float(np.mean([len(table) for table in particles]))))
     measured = _quantities(whole, whole)
     made = pd.DataFrame([_quantities(table, whole) for table in particles])
+
+    def resampled(count: int) -> pd.DataFrame:
+        return whole.iloc[rng.integers(0, len(whole), count)]
+
     drawn = pd.DataFrame(
-        [
-            _quantities(whole.iloc[rng.integers(0, len(whole), size)], whole)
-            for _ in range(resamples)
-        ]
+        [_quantities(resampled(size), resampled(len(whole))) for _ in range(resamples)]
     )
     lower, upper = drawn.quantile(BAND[0]), drawn.quantile(BAND[1])
+    lower[lower.index.str.contains("distance")] = -np.inf
     implied = fit.named()
     mean = made.mean()
     table = pd.DataFrame(
@@ -67,7 +72,7 @@ def compare_generation(
             "fit": pd.Series({name: implied.get(name, np.nan) for name in measured}),
             "virtual": mean,
             "virtual_std": made.std().fillna(0.0),
-            "lower": lower,
+            "lower": lower.replace(-np.inf, np.nan),
             "upper": upper,
             "inside": (mean >= lower) & (mean <= upper),
         }
@@ -88,4 +93,7 @@ def _quantities(grains: pd.DataFrame, data: pd.DataFrame) -> dict[str, float]:
     values["grain surface per volume per_um"] = 1e3 * float(surface)
     for name in CHARACTERISTICS:
         values[f"distance {name}"] = float(wasserstein_distance(grains[name], data[name]))
+    scale = data[list(CHARACTERISTICS)].std().to_numpy()
+    first, second = (table[list(CHARACTERISTICS)].to_numpy() / scale for table in (grains, data))
+    values["energy distance of all four"] = energy_distance(first, second)
     return values

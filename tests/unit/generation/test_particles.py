@@ -71,11 +71,13 @@ def test_the_data_lie_inside_their_own_bands_and_others_outside():
     moments = same["quantity"].str.match("mean|std|correlation")
     assert same.loc[moments, "inside"].mean() > 0.9
     assert (same.loc[same["quantity"].str.startswith("distance"), "virtual"] == 0).all()
+    assert same.loc[same["quantity"].str.contains("distance"), "inside"].all()
     assert np.isfinite(same.loc[same["quantity"] == "mean convexity", "fit"]).all()
     larger = data.assign(equivalent_diameter_nm=1.5 * data["equivalent_diameter_nm"])
     other = compare_generation(data, [larger, larger], fit, resamples=60, rng=rng)
     other = other.set_index("quantity")
     assert not other.loc["mean equivalent_diameter_nm", "inside"]
     assert not other.loc["distance equivalent_diameter_nm", "inside"]
+    assert not other.loc["energy distance of all four", "inside"]
     assert other.loc["mean convexity", "inside"]
     assert other["virtual_std"].max() == 0
