@@ -116,7 +116,7 @@ def test_loops_are_tried_uncompiled_wherever_a_module_takes_its_compiler_from(pr
         file.relative_to(project).as_posix()
         for room in ROOMS.values()
         for file in (package / room).glob("*.py")
-        if "@njit" in file.read_text(encoding="utf-8")
+        if "njit(" in file.read_text(encoding="utf-8")
     }
     assert "src/electrode_grains/morphometry/kernels.py" in found
     assert found == decorated

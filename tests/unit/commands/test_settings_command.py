@@ -18,9 +18,16 @@ def models():
     return settings_models()
 
 
+def fields_of(group, model):
+    """Names of the fields of a model, and of the models in it."""
+    for name, field in model.model_fields.items():
+        within = getattr(field.annotation, "model_fields", None)
+        yield from fields_of(f"{group}.{name}", field.annotation) if within else [f"{group}.{name}"]
+
+
 def test_every_setting_of_every_model_stands_in_the_table_once(models):
     names = [row.name for row in tabulate(models)]
-    fields = [f"{group}.{name}" for group, model in models.items() for name in model.model_fields]
+    fields = [name for group, model in models.items() for name in fields_of(group, model)]
     assert names == fields
     assert len(set(names)) == len(names) > 100
 
