@@ -10,6 +10,7 @@ from electrode_grains.grains.contact_evidence import (
     contact_features,
     embedded_contact_model,
     expand,
+    quantile_of,
 )
 from electrode_grains.grains.linkage import Linkage, RegionGraph
 
@@ -94,3 +95,32 @@ def test_merging_by_contacts_finds_the_gap_that_a_mean_hides():
     assert merged.max() == 2
     assert report.merged_by_boundary == 1
     assert merged[0, 0, 0] == merged[0, 0, 15] != merged[0, 0, 16]
+
+
+def test_what_lies_beyond_eight_deviations_counts_as_eight():
+    count = len(FEATURES)
+    center, scale = np.full(count, 2.0), np.full(count, 0.5)
+    weights = np.zeros(1 + count + count * (count + 1) // 2)
+    weights[1] = 0.1
+    model = ContactModel(center, scale, weights)
+    for feature, deviation in ((100.0, 8.0), (-100.0, -8.0), (5.9, 7.8), (-1.9, -7.8)):
+        terms = expand(np.full((1, count), feature), model)[0]
+        assert terms[1 : 1 + count] == pytest.approx(np.full(count, deviation))
+        assert terms[1 + count :] == pytest.approx(np.full(terms.size - 1 - count, deviation**2))
+        found = model.probability(np.full(count, feature))
+        assert found == pytest.approx(1 / (1 + np.exp(-0.1 * deviation)))
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    counts=st.lists(st.integers(0, 5), min_size=1, max_size=12).filter(any),
+    share=st.floats(0.01, 1.0),
+)
+def test_a_quantile_inverts_the_cumulative_counts(counts, share):
+    edges = np.arange(len(counts) + 1) / len(counts)
+    summed = np.concatenate([[0], np.cumsum(counts)])
+    rank = share * summed[-1]
+    found = quantile_of(np.array(counts, np.int64), share)
+    level = next(k for k, each in enumerate(counts) if each and summed[k + 1] >= rank)
+    expected = np.interp(rank, summed[level : level + 2], edges[level : level + 2])
+    assert found == pytest.approx(expected)
