@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
-from electrode_grains.grains import boundary_agreement
+from electrode_grains.grains import boundary_agreement, matched_grain_scores
 from electrode_grains.grains.block_kernels import least_edges, spanning_edges
+from electrode_grains.grains.labelling import centre_distance, touching_other_grains
+from electrode_grains.grains.particle_graph import find_other_bodies
+from electrode_grains.grains.voids import _beside_outside
 
 
 def ranked(seed, shape=(5, 6, 7)):
@@ -74,3 +77,48 @@ def test_a_drawn_line_is_met_within_the_tolerance_along_both_axes_of_its_slice_a
         assert found["boundary_recall"] == recall
     shifted = boundary_agreement(labels, np.where(drawn == 1, 2, drawn), tolerance=1)
     assert shifted["boundary_f1"] is None
+
+
+def test_grains_touch_other_grains_and_not_the_background():
+    labels = np.array([[1, 0, 2, 2, 3, 0]])
+    expected = [[False, False, False, True, True, False]]
+    assert touching_other_grains(labels).tolist() == expected
+    assert touching_other_grains(labels[:, ::-1].T).T.tolist() == [expected[0][::-1]]
+
+
+def test_bodies_lie_as_far_from_the_centre_as_their_centroids():
+    labels = np.zeros((3, 5, 9), np.int32)
+    labels[1, 2, 3], labels[1, 2, 5], labels[0, 0, 8] = 1, 2, 3
+    found = centre_distance(labels, np.array([0, 0, 0, 1], np.int32))
+    assert found == pytest.approx([0.0, np.sqrt(1 + 4 + 16)])
+    alone = centre_distance(np.where(labels == 3, 1, 0), np.array([0, 1], np.int32))
+    assert alone.tolist() == [np.inf, pytest.approx(np.sqrt(21))]
+
+
+@pytest.mark.parametrize(("least", "chosen"), [(9, 2), (10, 1), (11, 1)])
+def test_the_most_central_body_has_a_tenth_of_the_largest_at_least(least, chosen):
+    groups, sizes = np.array([0, 1, 2], np.int32), np.array([0, least, 100])
+    counts = {}
+    removed = find_other_bodies(
+        groups, sizes, "most_central", counts, lambda: np.array([0.5, 1.0, 5.0])
+    )
+    assert removed.tolist() == [False, chosen != 1, chosen != 2]
+    assert counts["other_particle_voxels"] == sizes[removed].sum()
+
+
+def test_no_grain_found_has_no_precision():
+    truth = np.array([[[1, 1, 2, 2]]])
+    none = matched_grain_scores(0 * truth, truth)
+    assert (none["precision"], none["recall"], none["f1"]) == (0, 0, 0)
+    assert matched_grain_scores(truth, 0 * truth)["recall"] == 0
+
+
+@pytest.mark.parametrize("corner", [(0, 0, 0), (2, 2, 2), (0, 1, 2)])
+def test_what_touches_the_outside_over_a_corner_is_beside_it(corner):
+    outside = np.zeros((5, 5, 5), bool)
+    outside[tuple(1 + np.array(corner))] = True
+    found = _beside_outside(outside)
+    place = np.stack(np.mgrid[:5, :5, :5], -1)
+    near = np.abs(place - (1 + np.array(corner))).max(-1) <= 1
+    border = ((place == 0) | (place == 4)).any(-1)  # of the window
+    assert np.array_equal(found, near | border)
