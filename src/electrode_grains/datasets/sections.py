@@ -10,9 +10,9 @@ from kedro.io import DatasetError
 from electrode_grains.datasets.atomic import FileDataset
 from electrode_grains.ebsd import IMAGE_SUFFIXES, SUFFIXES, scan_readers
 from electrode_grains.errors import InputError
-from electrode_grains.grain_maps import KINDS, GrainMap, read_grain_map
+from electrode_grains.grain_maps import PLANE_KINDS, GrainMap, read_grain_map
 
-SCANNED = tuple(suffix for suffix in SUFFIXES if suffix not in (*IMAGE_SUFFIXES, *KINDS))
+SCANNED = tuple(suffix for suffix in SUFFIXES if suffix not in (*IMAGE_SUFFIXES, *PLANE_KINDS))
 
 
 class SectionsDataset(FileDataset[None, dict[str, "GrainMap | xr.Dataset"]]):
@@ -42,8 +42,8 @@ def read_sections(path: Path) -> dict[str, GrainMap | xr.Dataset]:
     InputError
         If there is none, or one cannot be read.
     """
-    kinds = (*KINDS, *SCANNED)
-    if path.is_dir() and path.suffix.lower() not in KINDS:
+    kinds = (*PLANE_KINDS, *SCANNED)
+    if path.is_dir() and path.suffix.lower() not in PLANE_KINDS:
         found = sorted(each for each in path.iterdir() if each.suffix.lower() in kinds)
     else:
         found = [path]
@@ -55,8 +55,8 @@ def read_sections(path: Path) -> dict[str, GrainMap | xr.Dataset]:
         )
     sections: dict[str, GrainMap | xr.Dataset] = {}
     for file in found:
-        if file.suffix.lower() in KINDS:
-            sections[file.name] = read_grain_map(file)
+        if file.suffix.lower() in PLANE_KINDS:
+            sections[file.name] = read_grain_map(file, PLANE_KINDS)
         else:
             readers = scan_readers(file)
             for name, read in readers.items():

@@ -71,10 +71,21 @@ def read_png(path: Path) -> GrainMap:
     return GrainMap(checked_labels(values[None], str(path)))
 
 
+def read_npy_planes(path: Path) -> GrainMap:
+    """Read an array that NumPy saved, of which two dimensions are one plane."""
+    values = _saved_array(path)
+    return GrainMap(checked_labels(values[None] if values.ndim == 2 else values, str(path)))
+
+
 def read_npy(path: Path) -> GrainMap:
-    """Read an array that NumPy saved, never a pickle; two dimensions are one plane."""
+    """Read an array that NumPy saved."""
+    return GrainMap(checked_labels(_saved_array(path), str(path)))
+
+
+def _saved_array(path: Path) -> NDArray[Any]:
+    """What NumPy saved, never a pickle."""
     with path.open("rb") as stream:
-        values = np.load(stream, allow_pickle=False)
+        values: NDArray[Any] = np.load(stream, allow_pickle=False)
         behind = len(stream.read())
     if behind:
         raise InputError(
@@ -83,7 +94,7 @@ def read_npy(path: Path) -> GrainMap:
             found=f"{behind} bytes behind an array of shape {values.shape}",
             remedy="save it again",
         )
-    return GrainMap(checked_labels(values[None] if values.ndim == 2 else values, str(path)))
+    return values
 
 
 def read_zarr(path: Path) -> GrainMap:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from electrode_grains.errors import InputError
-from electrode_grains.grain_maps.arrays import read_npy, read_png, read_tiff, read_zarr
+from electrode_grains.grain_maps.arrays import (
+    read_npy,
+    read_npy_planes,
+    read_png,
+    read_tiff,
+    read_zarr,
+)
 from electrode_grains.grain_maps.grain_map import GrainMap, check_memory, piece_notes
 from electrode_grains.grain_maps.hdf5 import read_hdf5
 from electrode_grains.grain_maps.headers import read_meta_image, read_nrrd
@@ -16,7 +22,6 @@ from electrode_grains.grain_maps.vti import read_vti
 KINDS: dict[str, Callable[[Path], GrainMap]] = {
     ".tif": read_tiff,
     ".tiff": read_tiff,
-    ".png": read_png,
     ".npy": read_npy,
     ".zarr": read_zarr,
     ".nrrd": read_nrrd,
@@ -26,28 +31,32 @@ KINDS: dict[str, Callable[[Path], GrainMap]] = {
     ".hdf5": read_hdf5,
     ".vti": read_vti,
 }
+# A volume may be one plane only where sections are asked for.
+PLANE_KINDS = {**KINDS, ".npy": read_npy_planes, ".png": read_png}
 
 
-def read_grain_map(path: Path) -> GrainMap:
+def read_grain_map(path: Path, kinds: Mapping[str, Callable[[Path], GrainMap]] = KINDS) -> GrainMap:
     """Read a grain map.
 
     Parameters
     ----------
     path : Path
         A file, or the folder of an OME-Zarr; its suffix says its kind.
+    kinds : mapping of str to callable
+        Readers by suffix; `PLANE_KINDS` takes images of single planes, too.
 
     Raises
     ------
     InputError
         If there is none, its kind is unknown, or it is damaged or something else.
     """
-    read = KINDS.get(path.suffix.lower())
+    read = kinds.get(path.suffix.lower())
     if not path.exists() or read is None:
         raise InputError(
             "there is no grain map" if read else "unknown kind of grain map",
             where=str(path),
             found=None if read else path.suffix or "no suffix",
-            expected=", ".join(KINDS),
+            expected=", ".join(kinds),
             remedy="save the labels as a TIFF stack",
         )
     try:

@@ -14,13 +14,14 @@ import tifffile
 import zarr
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from scipy import ndimage
 
 from electrode_grains.ebsd import ipf_colors
 from electrode_grains.ebsd.orientations import quaternions_from_euler
 from electrode_grains.errors import InputError
 from electrode_grains.exports import ExportedParticle, write_exports
-from electrode_grains.grain_maps import read_grain_map
+from electrode_grains.grain_maps import PLANE_KINDS, read_grain_map
 from electrode_grains.grain_maps.grain_map import piece_notes
 from electrode_grains.grain_maps.hdf5 import laue_group_of_space_group
 
@@ -280,3 +281,14 @@ def test_pages_of_a_tiff_are_slices(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", LABELS.astype(np.uint8), photometric="minisblack")
     assert (read_grain_map(tmp_path / "a.tif").labels == LABELS).all()
     assert read_grain_map(tmp_path / "a.tif").spacing_nm is None
+
+
+def test_single_planes_are_read_where_sections_are_asked_for(tmp_path):
+    plane = np.arange(600, dtype=np.uint16).reshape(20, 30)
+    Image.fromarray(plane).save(tmp_path / "a.png")
+    np.save(tmp_path / "a.npy", plane)
+    for file in tmp_path.iterdir():
+        np.testing.assert_array_equal(read_grain_map(file, PLANE_KINDS).labels, plane[None])
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / "colours.png")
+    with pytest.raises(InputError, match="one number per pixel"):
+        read_grain_map(tmp_path / "colours.png", PLANE_KINDS)
