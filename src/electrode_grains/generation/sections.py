@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 
 from electrode_grains.errors import InputError
 from electrode_grains.generation.calibration import (
-    MOST_CHANGE,
     RANGES,
-    model_at,
     search,
     slopes_of,
     stepped,
@@ -34,7 +32,8 @@ PIXELS_PER_PROFILE = 10.0  # in a mean diameter of profiles, to which finer sect
 LEAST_PIXELS = 4.0  # below which profiles have no shape
 SPACE_PER_PROFILE = 1.2  # mean diameter of grains over that of their profiles, as in the paper
 PLANES_PER_DIAMETER = 2.0
-SEEDS = 4  # simulations of the result, each with random numbers of its own
+SEARCH_SEEDS = 2  # simulations of each architecture that the search tries,
+SEEDS = 4  # and of the result
 CHANCE_SAMPLES = 100
 # Standard deviations, in steps of the search, by which parameters leave those of the paper's
 # particle where sections say nothing; sizes are free.
@@ -220,30 +219,35 @@ def fit_sections(
     simulate = partial(_simulated, voxel=voxel, grains=settings.simulated_grains)
     start = _start(target)
     chance = _chance(simulate_sections(start, voxel, settings.simulated_grains, settings.seed))
-    errors = np.hypot(resamples.std(axis=0), chance)
+    errors = np.hypot(resamples.std(axis=0), chance / SEARCH_SEEDS**0.5)
 
     def evaluate(
         models: Sequence[ArchitectureModel],
     ) -> list[tuple[SectionMoments, Floats]]:
-        values = simulate([(model, settings.seed) for model in models])
-        return [
-            (sections, (sections.vector() - target.vector()) / errors) for sections, _ in values
-        ]
+        goal = target.vector()
+        made = simulate(models, range(settings.seed, settings.seed + SEARCH_SEEDS))
+        return [(sections, (sections.vector() - goal) / errors) for sections, _ in made]
 
     found = search(start, evaluate, simulations=settings.simulations, prior=PRIOR, report=report)
-    return _concluded(found.model, start, target, resamples, errors, voxel, simulate, settings, rng)
+    return _concluded(found.model, target, resamples, errors, voxel, simulate, settings, rng)
 
 
 Simulate = Callable[
-    [Sequence[tuple[ArchitectureModel, int]]], list[tuple[SectionMoments, ShapeMoments]]
+    [Sequence[ArchitectureModel], Sequence[int]], list[tuple[SectionMoments, ShapeMoments]]
 ]
 
 
 def _simulated(
-    asked: Sequence[tuple[ArchitectureModel, int]], voxel: float, grains: int
+    models: Sequence[ArchitectureModel], seeds: Sequence[int], voxel: float, grains: int
 ) -> list[tuple[SectionMoments, ShapeMoments]]:
-    """Moments of several architectures, as many at a time as there are threads."""
-    return list(in_processes(_values, [(model, voxel, grains, seed) for model, seed in asked]))
+    """Mean moments of each architecture over seeds, as many at a time as there are threads."""
+    tasks = [(model, voxel, grains, seed) for model in models for seed in seeds]
+    values = list(in_processes(_values, tasks))
+    each = [values[n : n + len(seeds)] for n in range(0, len(values), len(seeds))]
+    return [
+        (_mean_sections([one for one, _ in made]), _mean_shapes([other for _, other in made]))
+        for made in each
+    ]
 
 
 def _values(
@@ -273,8 +277,7 @@ def _chance(made: SimulatedSections) -> Floats:
 
 
 def _concluded(
-    found: ArchitectureModel,
-    start: ArchitectureModel,
+    model: ArchitectureModel,
     target: SectionMoments,
     resamples: Floats,
     errors: Floats,
@@ -283,42 +286,35 @@ def _concluded(
     settings: SectionSettings,
     rng: np.random.Generator,
 ) -> SectionModel:
-    """Take the chance of one simulation out of what was found, and give moments in space."""
-    beside = stepped(found)
+    """Moments in space of the model that was found, with their intervals."""
     seeds = range(settings.seed, settings.seed + SEEDS)
-    made = simulate([(other, settings.seed) for other in beside] + [(found, s) for s in seeds])
-    moved, tried = made[: len(beside)], made[len(beside) :]
-    sections, shapes = tried[0]
-    at = units_of(found)
+    beside = stepped(model)
+    (sections, shapes), *moved = simulate([model, *beside], seeds[:SEARCH_SEEDS])
+    at = units_of(model)
     in_plane = slopes_of(
         [other.vector() / errors for other, _ in moved], sections.vector() / errors, beside, at
     )
     in_space = slopes_of([_numbers(other) for _, other in moved], _numbers(shapes), beside, at)
     normal = in_plane.T @ in_plane + np.diag(1 / PRIOR**2)
-    # One simulation's profiles are a sample as well: a last step goes by the mean of several.
-    away = (_mean_sections([each for each, _ in tried]).vector() - target.vector()) / errors
-    step = np.linalg.solve(normal, in_plane.T @ away + (at - units_of(start)) / PRIOR**2)
-    model = model_at(at - np.clip(step, -MOST_CHANGE, MOST_CHANGE), found)
-    reached = simulate([(model, s) for s in seeds])
     noise = (resamples - resamples.mean(axis=0)) / resamples.std(axis=0)
     drawn = noise @ in_plane + rng.standard_normal((len(noise), len(at))) / PRIOR
     shifts = np.linalg.solve(normal, drawn.T).T
-    center = np.mean([_numbers(other) for _, other in reached], axis=0)
-    names = list(shapes.named())
-    low, high = np.percentile(_plain(center + shifts @ in_space.T, names), INTERVAL, axis=0)
-    profiles = _mean_sections([each for each, _ in reached])
-    deviation = (profiles.vector() - target.vector()) / errors
+    ((reached, result),) = simulate([model], seeds)
+    names = list(result.named())
+    numbers = _plain(_numbers(result) + shifts @ in_space.T, names)
+    low, high = np.percentile(numbers, INTERVAL, axis=0)
+    deviation = (reached.vector() - target.vector()) / errors
     bounds = zip(names, map(float, low), map(float, high), strict=True)
     return SectionModel(
         architecture=model,
         target=target,
-        reached=profiles,
+        reached=reached,
         errors=dict(zip(target.named(), map(float, errors), strict=True)),
-        shapes=_mean_shapes([other for _, other in reached]),
+        shapes=result,
         intervals={name: (a, b) for name, a, b in bounds},
         voxel_nm=voxel,
         loss=float(deviation @ deviation),
-        simulations=settings.simulations + len(made) + len(reached),
+        simulations=SEARCH_SEEDS * (settings.simulations + 1 + len(beside)) + SEEDS,
     )
 
 
