@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from electrode_grains.alignment import alignment_error, estimate_transforms
 from electrode_grains.phantom import AcquisitionSettings, acquire, virtual_particle
+from electrode_grains.tessellation import ArchitectureSettings
 
 SHAPE, SPACING = (64, 128, 128), (50.0, 50.0, 50.0)
 SEEDS = (30, 31, 32)
@@ -58,7 +59,9 @@ def main() -> None:
     for stage, wander in (("jitters", 0.0), ("wanders", 0.35)):
         scans = []
         for seed in SEEDS:
-            particle = virtual_particle(SHAPE, SPACING, np.random.default_rng(seed))
+            particle = virtual_particle(
+                SHAPE, SPACING, np.random.default_rng(seed), ArchitectureSettings()
+            )
             settings = AcquisitionSettings(annotated_slices=(), wander_px=wander)
             scans.append(acquire(particle, np.random.default_rng(seed + 100), settings))
         for damage in DAMAGES:

@@ -20,6 +20,7 @@ from electrode_grains.alignment import SliceTransforms, alignment_error, estimat
 from electrode_grains.alignment.symmetries import SYMMETRIES, set_upright
 from electrode_grains.alignment.transforms import rigid_matrix
 from electrode_grains.phantom import AcquisitionSettings, VirtualParticle, acquire, virtual_particle
+from electrode_grains.tessellation import ArchitectureSettings
 
 SHAPE, PARTICLE = (20, 64, 64), (32, 80, 80)
 SEAM = 15
@@ -60,7 +61,9 @@ def drifting() -> Iterator[tuple[str, NDArray[np.float64], NDArray[np.float64]]]
 
 @cache
 def particle(seed: int) -> VirtualParticle:
-    return virtual_particle(PARTICLE, (50.0, 50.0, 50.0), np.random.default_rng(seed))
+    return virtual_particle(
+        PARTICLE, (50.0, 50.0, 50.0), np.random.default_rng(seed), ArchitectureSettings()
+    )
 
 
 def scan(seed: int, **imperfections: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -30,6 +30,7 @@ from electrode_grains.grain_maps import read_grain_map
 from electrode_grains.morphometry import measure_contacts, transition_areas
 from electrode_grains.morphometry.crofton import DIRECTIONS
 from electrode_grains.phantom import virtual_particle
+from electrode_grains.tessellation import ArchitectureSettings
 
 SPACING = (50.0, 50.0, 50.0)
 SMALL = 34  # voxels
@@ -179,7 +180,9 @@ print(f"{gigabytes('VmHWM') - before:.2f} | {taken:.0f}")
 def measure_memory(size: int, formats: list[str]) -> None:
     """Print peaks of resident memory beside the labels, each in a fresh process (Linux)."""
     shape = (64, 128, 128)
-    tile = virtual_particle(shape, SPACING, np.random.default_rng(20)).labels
+    tile = virtual_particle(
+        shape, SPACING, np.random.default_rng(20), ArchitectureSettings()
+    ).labels
     labels = np.zeros((size,) * 3, np.int32)
     corners = product(*(range(0, size, step) for step in shape))
     for number, (z, y, x) in enumerate(corners):
