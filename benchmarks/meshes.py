@@ -280,7 +280,8 @@ def main() -> None:
     if options.paper:
         shapes["91 x 221 x 235"] = (91, 221, 235)
     for name, shape in shapes.items():
-        particle = virtual_particle(shape, SPACING, np.random.default_rng(20))
+        rng = np.random.default_rng(20)
+        particle = virtual_particle(shape, SPACING, rng, ArchitectureSettings())
         report(f"virtual, {name}", particle.labels, SPACING)
         rough = roughened(particle.labels)
         report("roughened", rough, SPACING)
