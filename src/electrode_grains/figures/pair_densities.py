@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from electrode_grains.errors import InputError
 from electrode_grains.figures.style import (
@@ -113,10 +114,13 @@ def _draw_density(figure: Figure, axes: Axes, panel: Mapping[str, Any]) -> None:
     bar: Any = figure.colorbar(filled, ax=axes, pad=0.02, aspect=28)
     bar.ax.tick_params(labelsize=5.5)
     bar.locator = MaxNLocator(5)
+    # A power of ten above the bar would lie on the title.
+    power = math.floor(math.log10(top))
+    power = 0 if -2 < power < 3 else power
+    bar.formatter = FuncFormatter(lambda value, _: f"{value / 10**power:g}")
     bar.update_ticks()
-    bar.formatter.set_powerlimits((-2, 3))
-    bar.ax.yaxis.get_offset_text().set_fontsize(5.5)
-    bar.set_label("probability density", fontsize=6)
+    unit = f" / $10^{{{power}}}$" if power else ""
+    bar.set_label(f"probability density{unit}", fontsize=6)
 
 
 def _draw_sample(axes: Axes, panel: Mapping[str, Any]) -> None:
