@@ -123,11 +123,16 @@ def _inspect_start(project: Project, dataset: str) -> tuple[list[ebsd.Issue], li
         with ebsd.probing_files():
             project.catalog.load(dataset)
     except Exception as error:  # Kedro wraps what the dataset refuses
-        problem = next((link for link in causes(error) if isinstance(link, UserError)), None)
-        if problem is None:
-            raise
-        return [ebsd.issue_from(dataset, problem)], []
+        return [ebsd.issue_from(dataset, _refusal_behind(error))], []
     return [], [f"{project.file_of(dataset)} can be read"]
+
+
+def _refusal_behind(error: Exception) -> UserError:
+    """What was refused, below what Kedro wraps it in; any other error goes on."""
+    for link in causes(error):
+        if isinstance(link, UserError):
+            return link
+    raise error
 
 
 def settings_issues(project: Project) -> list[ebsd.Issue]:
@@ -226,10 +231,7 @@ def _inspect_edits(project: Project, shape: tuple[int, ...]) -> tuple[int, list[
     try:
         edits = project.catalog.load("segmentation_edits")
     except Exception as error:  # Kedro wraps what the dataset refuses
-        problem = next((link for link in causes(error) if isinstance(link, UserError)), None)
-        if problem is None:
-            raise
-        return 0, [ebsd.issue_from(name, problem)]
+        return 0, [ebsd.issue_from(name, _refusal_behind(error))]
     edits = [*project.config["parameters"]["segmentation"]["manual"]["edits"], *edits]
     nowhere = np.broadcast_to(np.zeros(1, np.uint8), shape)
 

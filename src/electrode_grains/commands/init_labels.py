@@ -10,7 +10,7 @@ import numpy as np
 from electrode_grains import grain_maps
 from electrode_grains.commands.console import echo
 from electrode_grains.commands.new_project import NewProject, refuse_unnameable
-from electrode_grains.commands.outputs import copy_files, plan_copies
+from electrode_grains.commands.outputs import copied_raw
 from electrode_grains.crystal import LAUE_GROUPS, LaueGroup, check_laue_group
 from electrode_grains.errors import SettingsError
 
@@ -43,7 +43,7 @@ def create_from_labels(
         f"{dz:g} x {dy:g} x {dx:g} nm, "
         f"{'with' if grain_map.orientations is not None else 'without'} orientations"
     )
-    place = _copied(folder, source) if copy else source.as_posix()
+    place = copied_raw(folder, source, source.name) if copy else source.as_posix()
     NewProject(
         folder=folder,
         name=name or folder.resolve().name,
@@ -97,10 +97,3 @@ def _origin(grain_map: grain_maps.GrainMap, given: str | None) -> str:
     if given is not None:
         return "given"
     return "from the file" if grain_map.laue_group else "no symmetry: there are no orientations"
-
-
-def _copied(folder: Path, source: Path) -> str:
-    """Copy a grain map into a project; return its place there."""
-    target = folder / "data" / "01_raw" / source.name
-    copy_files(plan_copies(source, target))
-    return target.relative_to(folder).as_posix()

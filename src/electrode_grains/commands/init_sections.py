@@ -11,7 +11,7 @@ import xarray as xr
 
 from electrode_grains.commands.console import echo
 from electrode_grains.commands.new_project import NewProject, refuse_unnameable
-from electrode_grains.commands.outputs import copy_files, plan_copies
+from electrode_grains.commands.outputs import copied_raw
 from electrode_grains.crystal import LaueGroup, check_laue_group, laue_group_of_tsl_symmetry
 from electrode_grains.datasets.sections import read_sections
 from electrode_grains.generation import square_pixel
@@ -48,7 +48,11 @@ def create_from_sections(
     planes = [plane for each in maps.values() for plane in each.labels]
     labelled = sum(len(np.unique(plane[plane > 0])) for plane in planes)
     facts = f"{count} section{'s' if count > 1 else ''} with pixels of {pixel:g} nm"
-    place = _copied(folder, source) if copy else source.as_posix()
+    place = (
+        copied_raw(folder, source, "sections" if source.is_dir() else source.name)
+        if copy
+        else source.as_posix()
+    )
     parameters = {"sections": {"pixel_nm": pixel_nm}} if pixel_nm else {}
     NewProject(
         folder=folder,
@@ -75,10 +79,3 @@ def _laue_group(scans: Mapping[str, xr.Dataset]) -> LaueGroup | None:
         if phases := scan.attrs.get("phases"):
             return laue_group_of_tsl_symmetry(phases[0]["symmetry"])
     return None
-
-
-def _copied(folder: Path, source: Path) -> str:
-    """Copy sections into a project; return their place there."""
-    target = folder / "data" / "01_raw" / ("sections" if source.is_dir() else source.name)
-    copy_files(plan_copies(source, target))
-    return target.relative_to(folder).as_posix()

@@ -178,3 +178,10 @@ def _read(folder: Path) -> dict[str, str]:
     except (OSError, ValueError, TypeError):
         return record
     return record
+
+
+def copied_raw(folder: Path, source: Path, name: str) -> str:
+    """Copy raw data into a project under a name; return their place there."""
+    target = folder / "data" / "01_raw" / name
+    copy_files(plan_copies(source, target))
+    return target.relative_to(folder).as_posix()

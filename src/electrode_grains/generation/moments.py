@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Self
@@ -20,8 +20,35 @@ LEAST_GRAINS = 20
 MEAN_TOLERANCE, STD_TOLERANCE, CORRELATION_TOLERANCE = 0.05, 0.05, 0.1
 
 
+class PlainMoments:
+    """Moments that a file keeps: mappings by name, and numbers."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values by name."""
+        return {name: dict(v) if isinstance(v, Mapping) else v for name, v in vars(self).items()}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Self:
+        """Moments from what `to_dict` returned."""
+        return cls(**content)
+
+
+def name_moments(
+    means: Mapping[str, float], stds: Mapping[str, float], correlations: Mapping[str, float],
+    names: Sequence[str], pairs: Sequence[tuple[str, str]],
+) -> dict[str, float]:  # fmt: skip
+    """Moments by the names of their rows, in an order of their own: a file sorts what it keeps."""
+    values: dict[str, float] = {}
+    for name in names:
+        values[f"mean {name}"] = means[name]
+        values[f"std {name}"] = stds[name]
+    for x, y in pairs:
+        values[f"correlation {x} ~ {y}"] = correlations[f"{x} ~ {y}"]
+    return values
+
+
 @dataclass(frozen=True)
-class ShapeMoments:
+class ShapeMoments(PlainMoments):
     """Moments of diameter, sphericity, convexity and elongation over whole grains.
 
     Attributes
@@ -126,22 +153,7 @@ class ShapeMoments:
 
     def named(self) -> dict[str, float]:
         """Moments by the names of their rows in a table."""
-        values: dict[str, float] = {}
-        for name in CHARACTERISTICS:
-            values[f"mean {name}"] = self.means[name]
-            values[f"std {name}"] = self.stds[name]
-        for x, y in PAIRS:
-            values[f"correlation {x} ~ {y}"] = self.correlations[f"{x} ~ {y}"]
-        return values
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values by name."""
-        return {name: dict(v) if isinstance(v, Mapping) else v for name, v in vars(self).items()}
-
-    @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> Self:
-        """Moments from what `to_dict` returned."""
-        return cls(**content)
+        return name_moments(self.means, self.stds, self.correlations, CHARACTERISTICS, PAIRS)
 
 
 # Tables 2 and 3 of Furat et al., J. Power Sources 483 (2021) 229148; the pair that is not among

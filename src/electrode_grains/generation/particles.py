@@ -104,9 +104,7 @@ def simulated_moments(
         If the window cuts nearly all of them.
     """
     shape, margin = window_of(model, spacing, grains)
-    box = tuple(size + 2 * edge for size, edge in zip(shape, margin, strict=True))
-    labels = fill_domain(model, np.ones(box, bool), spacing, np.random.default_rng(seed))
-    cut = tuple(slice(edge, edge + size) for size, edge in zip(shape, margin, strict=True))
+    labels, cut = fill_around(model, shape, margin, spacing, np.random.default_rng(seed))
     measured = characterize_grains(labels[cut], spacing)
     try:
         return ShapeMoments.of_table(measured)
@@ -118,6 +116,28 @@ def simulated_moments(
             expected=error.expected,
             remedy="raise generation.calibration_grains",
         ) from None
+
+
+def fill_around(
+    model: ArchitectureModel,
+    shape: Sequence[int],
+    margin: Sequence[int],
+    spacing: Sequence[float],
+    rng: np.random.Generator,
+    body: Shell | None = None,
+) -> tuple[Labels, tuple[slice, ...]]:
+    """Fill a window and a margin of voxels on each side of it; also where the window lies.
+
+    A shell around the middle bounds the grains.
+    """
+    depth, height, width = (size + 2 * edge for size, edge in zip(shape, margin, strict=True))
+    domain = np.ones((depth, height, width), bool)
+    if body is not None:
+        steps = (float(spacing[0]), float(spacing[1]), float(spacing[2]))
+        points = voxel_points((depth, height, width), steps)
+        domain = body.contains(points - points[-1] / 2).reshape(domain.shape)
+    cut = tuple(slice(edge, edge + size) for size, edge in zip(shape, margin, strict=True))
+    return fill_domain(model, domain, spacing, rng), cut
 
 
 def window_of(
@@ -219,13 +239,7 @@ def fill_window(
         As from `generate`.
     """
     margin = [math.ceil(MARGIN * architecture.mean_diameter_nm / step) for step in spacing]
-    box = tuple(size + 2 * edge for size, edge in zip(shape, margin, strict=True))
-    domain = np.ones(box, bool)
-    if body is not None:
-        points = voxel_points((box[0], box[1], box[2]), spacing)
-        domain = body.contains(points - points[-1] / 2).reshape(box)
-    labels = fill_domain(architecture, domain, spacing, rng)
-    cut = tuple(slice(edge, edge + size) for size, edge in zip(shape, margin, strict=True))
+    labels, cut = fill_around(architecture, shape, margin, spacing, rng, body)
     inside = np.ascontiguousarray(labels[cut])
     grains = characterize_grains(inside, spacing)
     centers = grains[[f"centroid_{axis}_nm" for axis in "xyz"]].to_numpy()

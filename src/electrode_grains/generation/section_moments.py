@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from electrode_grains.errors import ComputationError
+from electrode_grains.generation.moments import PlainMoments, name_moments
 from electrode_grains.morphometry import measure_profiles
 
 Floats = NDArray[np.float64]
@@ -63,7 +64,7 @@ class Profiles:
 
 
 @dataclass(frozen=True)
-class SectionMoments:
+class SectionMoments(PlainMoments):
     """Moments of diameter, circularity and aspect ratio of profiles, and the boundary density.
 
     Attributes
@@ -141,13 +142,7 @@ class SectionMoments:
 
     def named(self) -> dict[str, float]:
         """Moments by the names of their rows in a table."""
-        values: dict[str, float] = {}
-        for name in PROFILE:
-            values[f"mean {name}"] = self.means[name]
-            values[f"std {name}"] = self.stds[name]
-        # In an order of their own: a file sorts what it keeps.
-        for x, y in PROFILE_PAIRS:
-            values[f"correlation {x} ~ {y}"] = self.correlations[f"{x} ~ {y}"]
+        values = name_moments(self.means, self.stds, self.correlations, PROFILE, PROFILE_PAIRS)
         return values | {DENSITY: self.boundary_density_per_nm}
 
     def vector(self) -> Floats:
@@ -158,12 +153,3 @@ class SectionMoments:
                 for name, value in self.named().items()
             ]
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values by name."""
-        return {name: dict(v) if isinstance(v, Mapping) else v for name, v in vars(self).items()}
-
-    @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> Self:
-        """Moments from what `to_dict` returned."""
-        return cls(**content)

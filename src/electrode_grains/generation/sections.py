@@ -20,11 +20,11 @@ from electrode_grains.generation.calibration import (
     units_of,
 )
 from electrode_grains.generation.moments import ShapeMoments
-from electrode_grains.generation.particles import window_of
+from electrode_grains.generation.particles import fill_around, window_of
 from electrode_grains.generation.section_moments import PROFILE, Profiles, SectionMoments
 from electrode_grains.generation.settings import SectionSettings
 from electrode_grains.morphometry import characterize_grains
-from electrode_grains.tessellation import ArchitectureModel, fill_domain
+from electrode_grains.tessellation import ArchitectureModel
 from electrode_grains.workers import in_processes
 
 Floats = NDArray[np.float64]
@@ -126,12 +126,10 @@ def simulate_sections(
     """
     spacing = (voxel_nm,) * 3
     shape, margin = window_of(model, spacing, grains)
-    box = tuple(size + 2 * edge for size, edge in zip(shape, margin, strict=True))
-    labels = fill_domain(model, np.ones(box, bool), spacing, np.random.default_rng(seed))
+    labels, cut = fill_around(model, shape, margin, spacing, np.random.default_rng(seed))
     table = characterize_grains(labels, spacing)
     centers = table[[f"centroid_{axis}_nm" for axis in "zyx"]].to_numpy() / voxel_nm
     inside = ((centers > margin) & (centers < np.array(margin) + shape)).all(axis=1)
-    cut = tuple(slice(edge, edge + size) for size, edge in zip(shape, margin, strict=True))
     window = labels[cut]
     step = max(1, round(model.mean_diameter_nm / PLANES_PER_DIAMETER / voxel_nm))
     planes = [
