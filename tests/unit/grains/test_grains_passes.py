@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -88,9 +89,7 @@ def test_what_annotated_slices_should_choose_is_warned_of_without_any():
 
 def test_the_default_passes_are_all_that_are_named_in_the_order_of_the_docs():
     text = (CONFIGURATION.parents[2] / "docs/segmentation.md").read_text(encoding="utf-8")
-    headed = [
-        line.split("`")[1] for line in text.splitlines() if line[:1].isdigit() and "`" in line
-    ]
+    headed = re.findall(r"^\d+\. [^`\n]*`(\w+)`", text, flags=re.MULTILINE)
 
     assert headed == list(SegmentationSettings().passes)
     assert set(headed) == set(NAMED_PASSES)
