@@ -9,18 +9,21 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
-import zarr
 
 from electrode_grains.blocks import ExecutorSettings
+from electrode_grains.by_block.volumes import (
+    FINEST,
+    SCRATCH,
+    begin_volume,
+    finish_volume,
+    keeping,
+    open_channels,
+)
 from electrode_grains.classes import CHANNEL_NAMES
-from electrode_grains.datasets.pyramid import FINEST, write_pyramid
-from electrode_grains.datasets.volume import volume_attributes
 from electrode_grains.errors import InputError
 from electrode_grains.executors import (
-    KeepingExecutor,
     StoredVolume,
     create_stored,
     digest_stored,
@@ -34,10 +37,9 @@ from electrode_grains.grains import (
 )
 from electrode_grains.grains.placement import COLOURS
 from electrode_grains.morphometry import MeasureSettings, ParticleMeasurement, measure_by_block
-from electrode_grains.runs.sources import ProjectCode
+from electrode_grains.volumes import Spacing
 
 LABELS = "grain_label_volume.ome.zarr"
-LIBRARIES = ("numpy", "scipy", "numba")
 
 
 @dataclass(frozen=True)
@@ -103,53 +105,45 @@ def find_grains_by_block(
     compute, folder = compute or ExecutorSettings(), folder.absolute()
     segmentation = segmentation or SegmentationSettings()
     compute.check_memory(halo=2 * COLOURS)  # of placement, the largest
-    volumes, spacing = _open(class_probability.absolute())
+    volumes, spacing = _open(class_probability)
     edge, shape = compute.block_edge, volumes[0].shape
-    code = ProjectCode.of("electrode_grains", LIBRARIES)
-    version = code.digest([__name__]) + json.dumps(code.library_versions(), sort_keys=True)
     with open_executor(compute) as executor:
-        keeping = KeepingExecutor(executor, folder / "kept", version)
+        kept = keeping(executor, folder, __name__)
         boundary, interior, background = (digest_stored(v, executor, edge) for v in volumes)
-        group = zarr.open_group(folder / LABELS, mode="a", zarr_format=3)
-        group.attrs.clear()  # until every block is written it is no volume
+        group = begin_volume(folder / LABELS)
         labels = create_stored(folder / LABELS / FINEST, shape, np.int32, edge)
         found = segment_by_block(
             BlockProbabilities(boundary, interior, background),
             labels,
             settings=segmentation,
-            executor=keeping,
+            executor=kept,
             block_edge=edge,
-            scratch=lambda name: create_stored(folder / "scratch" / name, shape, np.int32, edge),
+            scratch=lambda name: create_stored(folder / SCRATCH / name, shape, np.int32, edge),
         )
         measurement = measure_by_block(
             labels.with_content(found.digest),
             spacing,
-            executor=keeping,
+            executor=kept,
             block_edge=edge,
             settings=measure or MeasureSettings(),
         )
-    group.attrs.update(
-        volume_attributes("grain_label_volume", spacing, levels=write_pyramid(group))
-    )
+    finish_volume(group, "grain_label_volume", spacing)
     measurement.grains.to_parquet(folder / "grain_table.parquet")
     measurement.contacts.to_parquet(folder / "contact_table.parquet")
     summary = json.dumps(measurement.particle.to_dict(), indent=1, sort_keys=True)
     (folder / "particle_summary.json").write_text(summary, encoding="utf-8")
-    return GrainsByBlock(folder / LABELS, found, measurement, keeping.computed, keeping.kept)
+    return GrainsByBlock(folder / LABELS, found, measurement, kept.computed, kept.kept)
 
 
-def _open(path: Path) -> tuple[list[StoredVolume], tuple[float, float, float]]:
+def _open(path: Path) -> tuple[list[StoredVolume], Spacing]:
     """Channels of a volume in the order of `CHANNEL_NAMES`, and its spacing."""
-    try:
-        own = cast("dict[str, Any]", zarr.open_group(path, mode="r").attrs["electrode_grains"])
-        channels, (dz, dy, dx) = list(own["channels"]), own["spacing_nm"]
-        places = [channels.index(name) for name in CHANNEL_NAMES]
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    volume, described = open_channels(path, "class probabilities")
+    if set(described.channels) != set(CHANNEL_NAMES):
         raise InputError(
-            "these are no class probabilities",
+            "this is no volume of class probabilities",
             where=str(path),
-            found=f"{type(error).__name__}: {error}".splitlines()[0],
-            expected=f"an OME-Zarr volume of the pipeline with channels {', '.join(CHANNEL_NAMES)}",
-        ) from None
-    volumes = [StoredVolume.open(path / FINEST, channel=place) for place in places]
-    return volumes, (float(dz), float(dy), float(dx))
+            found=", ".join(described.channels),
+            expected=", ".join(CHANNEL_NAMES),
+        )
+    places = [described.channels.index(name) for name in CHANNEL_NAMES]
+    return [volume.one(place) for place in places], described.spacing

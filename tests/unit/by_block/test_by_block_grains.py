@@ -88,5 +88,5 @@ def test_a_call_that_was_refused_leaves_no_volume_of_grains(stored, tmp_path):
 
 
 def test_what_is_no_class_probability_is_refused(tmp_path):
-    with pytest.raises(InputError, match="no class probabilities"):
+    with pytest.raises(InputError, match="no volume of class probabilities"):
         find_grains_by_block(tmp_path / "nothing.ome.zarr", tmp_path / "out")

@@ -1,0 +1,17 @@
+"""One particle larger than memory, block by block, with the numbers of a run."""
+
+from electrode_grains.by_block.alignment import AlignedByBlock, align_by_block
+from electrode_grains.by_block.contrast import ContrastByBlock, build_contrast_by_block
+from electrode_grains.by_block.grains import GrainsByBlock, find_grains_by_block
+from electrode_grains.by_block.probability import ProbabilityByBlock, predict_by_block
+
+__all__ = [
+    "AlignedByBlock",
+    "ContrastByBlock",
+    "GrainsByBlock",
+    "ProbabilityByBlock",
+    "align_by_block",
+    "build_contrast_by_block",
+    "find_grains_by_block",
+    "predict_by_block",
+]

@@ -1,0 +1,220 @@
+"""Volumes of several channels that are written block by block, and what stands beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar, cast
+
+import numpy as np
+import zarr
+from numpy.typing import DTypeLike, NDArray
+from zarr.codecs import BloscCodec, BloscShuffle, Crc32cCodec
+
+from electrode_grains.blocks import BlockExecutor
+from electrode_grains.blocks.boxes import Box, Shape
+from electrode_grains.datasets.pyramid import FINEST, write_pyramid
+from electrode_grains.datasets.volume import volume_attributes
+from electrode_grains.errors import InputError
+from electrode_grains.executors import KeepingExecutor, StoredVolume, digest_stored
+from electrode_grains.executors.stored import chunk_edge
+from electrode_grains.runs.sources import ProjectCode
+from electrode_grains.volumes import AXES, Spacing
+
+LIBRARIES = ("numpy", "scipy", "numba")
+KEPT, SCRATCH = "kept", "scratch"
+
+Volume = TypeVar("Volume", bound=StoredVolume)
+
+
+@dataclass(frozen=True)
+class StoredChannels(StoredVolume):
+    """All channels of a stored volume at once; its shape is that of one."""
+
+    @classmethod
+    def open(cls, path: Path | str, channel: int | None = None) -> Self:
+        """Find an array (channel, z, y, x) on disk; refused as by `StoredVolume`."""
+        first = StoredVolume.open(path, channel=channel or 0)
+        return cls(first.path, first.shape, first.dtype)
+
+    def __getitem__(self, box: Box) -> NDArray[Any]:
+        return np.asarray(zarr.open_array(self.path, mode="r")[(slice(None), *box)])
+
+    def __setitem__(self, box: Box, values: NDArray[Any]) -> None:
+        array = zarr.open_array(self.path, mode="r+")
+        # An array that is opened again would leave out chunks of zeros, which then count as lost.
+        array.with_config({"write_empty_chunks": True})[(slice(None), *box)] = values
+
+    def one(self, channel: int) -> StoredVolume:
+        """A channel, whose content is known where that of all is."""
+        return StoredVolume(self.path, self.shape, self.dtype, channel, self.content)
+
+
+@dataclass(frozen=True)
+class Described:
+    """What stands beside a volume of the pipeline.
+
+    Attributes
+    ----------
+    channels : tuple of str
+        Empty for a volume (z, y, x).
+    spacing : (float, float, float)
+        In nm.
+    """
+
+    channels: tuple[str, ...]
+    spacing: Spacing
+
+    @classmethod
+    def of(cls, path: Path, problem: str, expected: str) -> Self:
+        """Of an OME-Zarr volume of the pipeline.
+
+        Raises
+        ------
+        InputError
+            With the problem and what is expected, if there is none.
+        """
+        try:
+            own = cast("dict[str, Any]", zarr.open_group(path, mode="r").attrs["electrode_grains"])
+            dz, dy, dx = (float(step) for step in own["spacing_nm"])
+            return cls(tuple(own.get("channels") or ()), (dz, dy, dx))
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            raise InputError(
+                problem, where=str(path), found=f"{type(error).__name__}: {error}".splitlines()[0],
+                expected=expected,
+            ) from None  # fmt: skip
+
+
+def keeping(
+    executor: BlockExecutor, folder: Path, module: str, libraries: Sequence[str] = LIBRARIES
+) -> KeepingExecutor:
+    """Executor that keeps results of the code that a module reaches, in a folder of results."""
+    code = ProjectCode.of("electrode_grains", libraries)
+    version = code.digest([module]) + json.dumps(code.library_versions(), sort_keys=True)
+    return KeepingExecutor(executor, folder / KEPT, version)
+
+
+def begin_volume(path: Path) -> zarr.Group:
+    """Group that is no volume until `finish_volume`, when every block is written."""
+    group = zarr.open_group(path, mode="a", zarr_format=3)
+    group.attrs.clear()
+    return group
+
+
+def finish_volume(
+    group: zarr.Group, name: str, spacing: Spacing, channels: Sequence[str] | None = None
+) -> None:
+    """Add coarser levels, and tell what the volume is."""
+    group.attrs.update(volume_attributes(name, spacing, channels, levels=write_pyramid(group)))
+
+
+def create_volume(
+    path: Path, shape: Shape, dtype: DTypeLike, block: Shape, n_channels: int
+) -> StoredVolume:
+    """Make an empty volume for blocks of a shape; one of the same kind that is there stays.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of the array.
+    shape : (int, int, int)
+    dtype : data-type
+    block : (int, int, int)
+        Voxels that will be written at once, of all channels.
+    n_channels : int
+        0 for a volume (z, y, x).
+    """
+    front = (n_channels,) if n_channels else ()
+    sides = zip(block, shape, strict=True)
+    chunks = (*(1 for _ in front), *(min(chunk_edge(edge), size) for edge, size in sides))
+    names = ["channel", *AXES] if front else list(AXES)
+    try:
+        array = zarr.open_array(path, mode="r")
+        kind = (array.shape, array.dtype, array.chunks)
+        is_same = kind == ((*front, *shape), np.dtype(dtype), chunks)
+    except Exception:  # none, a damaged one, or another thing
+        is_same = False
+    if not is_same:
+        zarr.create_array(
+            str(path), shape=(*front, *shape), dtype=np.dtype(dtype), chunks=chunks,
+            overwrite=True, dimension_names=names,
+            compressors=[
+                BloscCodec(cname="zstd", clevel=1, shuffle=BloscShuffle.shuffle), Crc32cCodec(),
+            ],
+            config={"write_empty_chunks": True},  # so that a lost chunk shows
+        )  # fmt: skip
+    return StoredChannels.open(path) if front else StoredVolume.open(path)
+
+
+def open_volume(path: Path, what: str) -> tuple[StoredVolume, Described]:
+    """A volume (z, y, x) of the pipeline, and what stands beside it.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it has channels.
+    """
+    described = _described(path, what, "a volume (z, y, x) without channels")
+    if described.channels:
+        raise _other(path, what, described, "a volume (z, y, x) without channels")
+    return StoredVolume.open(path.absolute() / FINEST), described
+
+
+def open_channels(
+    path: Path, what: str, channels: Sequence[str] = ()
+) -> tuple[StoredChannels, Described]:
+    """A volume (channel, z, y, x) of the pipeline, and what stands beside it.
+
+    Parameters
+    ----------
+    path : Path
+    what : str
+        It must hold, for what is told.
+    channels : sequence of str, optional
+        It must have, in their order; any by default.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it has others.
+    """
+    expected = ", ".join(channels) or "channels"
+    described = _described(path, what, expected)
+    if not described.channels or (channels and described.channels != tuple(channels)):
+        raise _other(path, what, described, expected)
+    return StoredChannels.open(path.absolute() / FINEST), described
+
+
+def _described(path: Path, what: str, expected: str) -> Described:
+    return Described.of(path, f"this is no volume of {what}", f"an OME-Zarr volume of {expected}")
+
+
+def _other(path: Path, what: str, described: Described, expected: str) -> InputError:
+    found = ", ".join(described.channels) or "a volume (z, y, x) without channels"
+    return InputError(
+        f"this is no volume of {what}", where=str(path), found=found, expected=expected
+    )
+
+
+def digested(volume: Volume, executor: BlockExecutor, block_edge: int) -> Volume:
+    """The same volume with the digest of its content, which takes one reading of all."""
+    return volume.with_content(digest_stored(volume, executor, block_edge).content)
+
+
+__all__ = [
+    "FINEST",
+    "KEPT",
+    "LIBRARIES",
+    "SCRATCH",
+    "Described",
+    "StoredChannels",
+    "begin_volume",
+    "create_volume",
+    "digested",
+    "finish_volume",
+    "keeping",
+    "open_channels",
+    "open_volume",
+]
