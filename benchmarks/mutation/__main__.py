@@ -25,12 +25,20 @@ os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parents[2] / "build" / "mutat
 from benchmarks.mutation.baseline import Baseline, find_baseline
 from benchmarks.mutation.mutants import Mutant, draw, find_mutants
 from benchmarks.mutation.report import report
-from benchmarks.mutation.rooms import ROOMS, callers, compiled_modules, interpreted_with
+from benchmarks.mutation.rooms import (
+    ROOMS,
+    callers,
+    compiled_modules,
+    inlined_modules,
+    interpreted_with,
+    naming_tests,
+)
 from benchmarks.mutation.trials import Children, Task, Verdict, run_task
 
 PROJECT = Path(__file__).parents[2]
 BUILD = PROJECT / "build" / "mutation"
 SLACK, FACTOR = 5.0, 10.0  # a test may take so many seconds, and times its time, more than it did
+COMPILING = 60.0  # seconds more where loops are compiled anew
 
 
 def main() -> None:
@@ -83,17 +91,30 @@ class Watched:
     To compile every mutant anew would take half a minute each. Interpreted, some tests of large
     volumes take too long and are left out; an index out of bounds raises, which compiled code
     would not notice. Other modules than the mutated one and those that call its loops stay
-    compiled.
+    compiled. What compiled loops take in is compiled with the mutant, for the tests that name it.
     """
 
     def __init__(self, room: str) -> None:
         self.room = room
         self.for_numba = compiled_modules(PROJECT, room)
+        self.inlined = inlined_modules(PROJECT, room)
         self.compiled = find_baseline(PROJECT, room, BUILD)
 
     def task(self, mutant: Mutant) -> Task:
         """Tests to run on a mutant."""
         baseline, interpreted = self.compiled, ()
+        if mutant.file in self.inlined:
+            own = naming_tests(PROJECT, {mutant.file})
+            naming = own | naming_tests(PROJECT, self.inlined)
+            limits = {
+                test: COMPILING + FACTOR * spent
+                for test, spent in baseline.seconds.items()
+                if test.split("::")[0] in naming
+            }
+            limits = dict(sorted(limits.items(), key=lambda it: it[0].split("::")[0] not in own))
+            for test in baseline.tests(mutant):  # by lines that ran for arrays, uncompiled
+                limits.setdefault(test, COMPILING + FACTOR * baseline.seconds[test])
+            return Task(mutant.module, mutant.source(PROJECT), limits, compiles_anew=True)
         if mutant.file in self.for_numba:
             interpreted = interpreted_with(PROJECT, mutant.module)
             near = self.compiled.reaching(callers(PROJECT, interpreted))

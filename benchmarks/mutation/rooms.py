@@ -1,4 +1,4 @@
-"""Which rooms are mutated, and which of their modules are for numba."""
+"""Which rooms are mutated, which of their modules are for numba, and which it takes in."""
 
 from __future__ import annotations
 
@@ -50,6 +50,37 @@ def callers(project: Path, modules: tuple[str, ...]) -> set[str]:
         for file in (*sources, *tests)
         if sources.get(file) in modules
         or any(_imports((project / file).read_text(encoding="utf-8"), each) for each in modules)
+    }
+
+
+def inlined_modules(project: Path, room: str) -> set[str]:
+    """Files of a room whose functions compiled loops of other files take in, as paths.
+
+    Numba keeps machine code by the file of a loop: that of a mutant would be that of the unharmed
+    source. Nor can they run interpreted, since their operations are generated for compiled code.
+    """
+    texts = {
+        name: text
+        for name, text in _texts(project).items()
+        if name.startswith(f"electrode_grains.{room}.")
+    }
+    extending = [name for name, text in texts.items() if _imports(text, "numba.extending")]
+    found = {
+        name
+        for name, text in texts.items()
+        if name in extending or any(_imports(text, each) for each in extending)
+    }
+    return {f"src/{name.replace('.', '/')}.py" for name in found}
+
+
+def naming_tests(project: Path, files: set[str]) -> set[str]:
+    """Files of tests that import one of some modules by its name."""
+    names = "|".join(Path(file).stem for file in files)
+    pattern = re.compile(rf"^(from|import) .*\b({names})\b", re.MULTILINE)
+    return {
+        file.relative_to(project).as_posix()
+        for file in project.glob("tests/unit/*/*.py")
+        if pattern.search(file.read_text(encoding="utf-8"))
     }
 
 

@@ -49,12 +49,15 @@ class Task:
     interpreted : tuple of str
         Modules whose loops numba does not compile: where the mutated one is for numba, its cache
         would not know the mutant from the original.
+    compiles_anew : bool
+        Whether numba's cache is left alone, since it keeps code that holds the unharmed source.
     """
 
     module: str
     source: str
     limits: dict[str, float] = field(repr=False)
     interpreted: tuple[str, ...] = ()
+    compiles_anew: bool = False
 
 
 class MutatedModule(importlib.abc.MetaPathFinder, importlib.machinery.SourceFileLoader):
@@ -139,6 +142,10 @@ def run_task(project: Path, task: Task, scratch: Path) -> int:
     sources = project / "src"
     sys.path.insert(0, str(sources))
     interpret(task.interpreted)
+    if task.compiles_anew:
+        import numba
+
+        numba.config.CACHE_DIR = str(scratch / "numba")
     file = sources.joinpath(*task.module.split(".")).with_suffix(".py")
     sys.meta_path.insert(0, MutatedModule(task.module, file, task.source))
     signal.setitimer(signal.ITIMER_PROF, LONGEST_IMPORT)

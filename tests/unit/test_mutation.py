@@ -6,7 +6,14 @@ import sys
 
 import pytest
 from benchmarks.mutation.mutants import draw, find_mutants
-from benchmarks.mutation.rooms import ROOMS, callers, compiled_modules, interpreted_with
+from benchmarks.mutation.rooms import (
+    ROOMS,
+    callers,
+    compiled_modules,
+    inlined_modules,
+    interpreted_with,
+    naming_tests,
+)
 
 HALVES = '''"""Halves of 2 or 3 things."""
 
@@ -148,3 +155,16 @@ for module in (hulls, kernels, edges):
     interpreted, *compiled = map(int, done.stdout.split())
     assert interpreted == 0
     assert min(compiled) > 0
+
+
+def test_what_compiled_loops_take_in_is_compiled_anew_for_the_tests_that_name_it(project):
+    """The machine code that is kept of a loop of another file holds the unharmed source."""
+    room = "src/electrode_grains/distributions"
+    found = inlined_modules(project, "distributions")
+    names = ("compiled_densities", "copula_densities", "elementary", "jets")
+    assert found == {f"{room}/{name}.py" for name in names}
+    assert inlined_modules(project, "grains") == set()
+    tests = naming_tests(project, found)
+    assert "tests/unit/distributions/test_elementary.py" in tests
+    assert "tests/unit/distributions/test_copula_jets.py" in tests
+    assert "tests/unit/distributions/test_vines.py" not in tests
