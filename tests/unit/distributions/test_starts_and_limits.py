@@ -1,0 +1,197 @@
+"""Where searches begin, what lies beyond a support, and what errors of studies mean."""
+
+from __future__ import annotations
+
+import math
+
+import mpmath
+import numpy as np
+import pytest
+from scipy import stats
+
+from electrode_grains.distributions import (
+    COPULA_FAMILIES,
+    MARGINAL_FAMILIES,
+    BivariateCopula,
+    JointDensity,
+    Marginal,
+    departures,
+    fit_copula,
+    fit_marginal,
+    likelihood_intervals,
+    pool_marginals,
+    random_effects,
+)
+from electrode_grains.distributions.compiled_densities import _fingerprint
+from electrode_grains.distributions.copula_densities import clayton
+
+# Starts of a search come from moments or quantiles of the sample: of one that follows its
+# distribution evenly they are its parameters, to the accuracy of the formula they are from.
+EXACT = {
+    "weibull": (2.2, 3.0),
+    "log_logistic": (4.5, 2.0),
+    "lognormal": (1.2, 0.4),
+    "inverse_gaussian": (5.0, 9.0),
+    "normal": (2.0, 0.7),
+    "logistic": (2.0, 0.7),
+    "gumbel_maximum": (2.0, 0.7),
+    "gumbel_minimum": (2.0, 0.7),
+}
+
+
+def even_sample(family, values, n=20_000):
+    return np.asarray(Marginal(family, values).quantile((np.arange(n) + 0.5) / n))
+
+
+@pytest.mark.parametrize("family", EXACT)
+def test_a_search_begins_at_the_parameters_of_a_sample_that_follows_them(family):
+    starts = MARGINAL_FAMILIES[family].starts(even_sample(family, EXACT[family]))
+    assert starts[0] == pytest.approx(EXACT[family], rel=0.01)
+
+
+@pytest.mark.parametrize("shape", [0.3, 1.0, 2.5, 40.0])
+def test_the_search_of_a_gamma_distribution_begins_where_minka_says_and_at_the_moments(shape):
+    sample = even_sample("gamma", (shape, 1.5))
+    first, second = MARGINAL_FAMILIES["gamma"].starts(sample)
+    # Minka, "Estimating a Gamma distribution" (2002): within 1.5 % of the maximum.
+    best = fit_marginal(sample, "gamma").parameters
+    assert first == pytest.approx((best["shape"], best["scale"]), rel=0.015)
+    assert first[0] * first[1] == pytest.approx(sample.mean())
+    assert second[0] * second[1] == pytest.approx(sample.mean())
+    assert second[0] * second[1] ** 2 == pytest.approx(sample.var())
+
+
+@pytest.mark.parametrize("family", ["generalized_gamma", "inverse_generalized_gamma"])
+def test_each_start_of_a_generalised_gamma_search_has_centre_and_width_of_the_logarithm(family):
+    """All lie on the ridge to the lognormal limit: power times root of the shape is 1 / sigma."""
+    sample = even_sample("lognormal", (0.7, 0.4))
+    starts = MARGINAL_FAMILIES[family].starts(sample)
+    assert [shape for shape, _, _ in starts] == [0.5, 2.0, 20.0, 1e3]
+    for shape, power, scale in starts:
+        assert power * math.sqrt(shape) == pytest.approx(1 / 0.4, rel=0.01)
+        sign = -1 if family.startswith("inverse") else 1
+        assert math.log(scale) + sign * math.log(shape) / power == pytest.approx(0.7, abs=1e-3)
+    far = MARGINAL_FAMILIES[family].log_density(sample, *starts[-1])
+    near = MARGINAL_FAMILIES["lognormal"].log_density(sample, 0.7, 0.4)
+    assert far.mean() == pytest.approx(near.mean(), abs=2e-3)
+
+
+def test_the_last_start_of_a_burr_search_is_nearly_the_weibull_law():
+    sample = even_sample("weibull", (2.2, 3.0))
+    starts = MARGINAL_FAMILIES["burr_xii"].starts(sample)
+    assert [d for _, d, _ in starts] == [1e4, 10.0, 2.0]
+    shape, scale = MARGINAL_FAMILIES["weibull"].starts(sample)[0]
+    np.testing.assert_allclose(
+        MARGINAL_FAMILIES["burr_xii"].log_density(sample, *starts[0]),
+        MARGINAL_FAMILIES["weibull"].log_density(sample, shape, scale),
+        rtol=2e-3, atol=2e-3,
+    )  # fmt: skip
+    for c, d, middle in starts:
+        assert c == shape
+        assert middle * d ** (-1 / c) == pytest.approx(scale)
+
+
+# Probabilities between two ends, where one of them lies in a tail
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper"), [(9.0, 10.0), (-10.0, -9.0), (-1.0, 2.0), (0.2, 30.0), (-30.0, -0.2)]
+)
+def test_the_mass_of_a_far_interval_keeps_its_digits(lower, upper):
+    with mpmath.workdps(60):
+        exact = float(mpmath.ncdf(upper) - mpmath.ncdf(lower))
+    family = MARGINAL_FAMILIES["normal"]
+    assert family.mass_between((0.0, 1.0), lower, upper) == pytest.approx(exact, rel=1e-12)
+
+
+@pytest.mark.parametrize("theta", [-60.0, -2.5, 0.4, 3.0, 25.0, 80.0])
+def test_the_frank_copula_is_its_formula_in_high_precision(theta):
+    """Where its logarithm is taken in one way, in the other, and at the bound between them."""
+    levels = [1e-9, 0.003, 0.1, 0.25, 0.5, 0.7, 0.9, 0.999]
+    u, v = (part.ravel() for part in np.meshgrid(levels, levels))
+    found = COPULA_FAMILIES["frank"].cdf(u, v, (theta,))
+    with mpmath.workdps(80):
+        t = mpmath.mpf(theta)
+        exact = [
+            float(-mpmath.log1p(mpmath.expm1(-t * a) * mpmath.expm1(-t * b) / mpmath.expm1(-t)) / t)
+            for a, b in zip(map(mpmath.mpf, u), map(mpmath.mpf, v), strict=True)
+        ]
+    # Negative dependence by reflection: the difference of two levels keeps 16 digits of them.
+    np.testing.assert_allclose(found, exact, rtol=1e-11, atol=3e-16)
+
+
+@pytest.mark.parametrize("family", ["log_logistic", "burr_xii", "inverse_generalized_gamma"])
+def test_moments_of_power_tails_are_their_closed_forms(family):
+    scale = 2.0
+    if family == "log_logistic":
+        values, b = (3.1, scale), math.pi / 3.1
+        mean = scale * b / math.sin(b)
+        square = scale**2 * 2 * b / math.sin(2 * b)
+    elif family == "burr_xii":
+        c, d = 2.4, 1.6
+        values = (c, d, scale)
+        mean, square = (
+            scale**k * math.gamma(1 + k / c) * math.gamma(d - k / c) / math.gamma(d) for k in (1, 2)
+        )
+    else:
+        shape, power = 1.7, 1.4
+        values = (shape, power, scale)
+        mean, square = (
+            scale**k * math.gamma(shape - k / power) / math.gamma(shape) for k in (1, 2)
+        )
+    marginal = Marginal(family, values)
+    assert marginal.mean() == pytest.approx(mean, rel=1e-7)
+    assert marginal.std() == pytest.approx(math.sqrt(square - mean**2), rel=1e-4)
+
+
+# Errors of particles
+
+
+def test_departures_are_deviations_in_units_of_their_errors():
+    values, errors = np.array([1.0, 1.4, 0.7, 1.1, 3.0]), np.array([0.2, 0.3, 0.25, 0.4, 0.5])
+    found = departures(values, errors)
+    for index in range(5):
+        rest = np.arange(5) != index
+        others = random_effects(values[rest], errors[rest])
+        mean_variance = 1 / np.sum(1 / (errors[rest] ** 2 + others.between**2))
+        assert found.others[index] == pytest.approx(others.mean)
+        assert found.difference[index] == pytest.approx(values[index] - others.mean)
+        noise = math.sqrt(errors[index] ** 2 + mean_variance)
+        scatter = math.sqrt(noise**2 + others.between**2)
+        away = abs(values[index] - others.mean)
+        assert found.p_value[index] == pytest.approx(2 * stats.t.sf(away / scatter, 3))
+        assert found.grain_p_value[index] == pytest.approx(2 * stats.norm.sf(away / noise))
+
+
+def test_directions_of_particles_are_averaged_over_the_seam_of_the_circle():
+    """Means of 170 and -170 degrees lie around 180, not around 0."""
+    rng = np.random.default_rng(3)
+    centres = np.radians([170.0, -170.0, 175.0, -175.0])
+    names = np.repeat(np.arange(4), 150)
+    values = (rng.vonmises(centres[names], 40.0) + math.pi) % (2 * math.pi) - math.pi
+    support = (-math.pi, math.pi)
+
+    (pooled,) = pool_marginals(values, names, ["von_mises"], support)
+
+    angle = next(p.name for p in MARGINAL_FAMILIES["von_mises"].parameters if p.kind == "angle")
+    effect = pooled.effects[angle]
+    assert abs(math.remainder(effect.centre - math.pi, 2 * math.pi)) < math.radians(5)
+    assert effect.between < math.radians(20)
+
+
+def test_a_parameter_at_its_limit_within_four_fifths_is_weakly_identified():
+    """BB8 of delta 1 is Joe's copula; its likelihood hardly changes below the limit."""
+    u, v = BivariateCopula("joe", (3.0,)).sample(150, np.random.default_rng(5))
+    uniform = Marginal("uniform", (), (0.0, 1.0))
+    at_limit = fit_copula(u, v, "bb8").model
+    assert at_limit.parameters[1] > 0.99
+    _, is_weak = likelihood_intervals(JointDensity(uniform, uniform, at_limit), u, v)
+    assert is_weak
+
+
+def test_code_of_a_prompt_is_told_by_the_files_of_the_package_alone():
+    namespace: dict[str, object] = {}
+    exec("def density(u, v, t):\n    return t", namespace)
+    typed = namespace["density"]
+    assert _fingerprint(typed) == _fingerprint(len)  # neither has a file
+    assert _fingerprint(typed) != _fingerprint(clayton)
