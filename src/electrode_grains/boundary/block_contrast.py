@@ -1,8 +1,8 @@
 """The contrast of a volume larger than memory, equal to that of the volume in core bit for bit.
 
 Slices tell the drift one after another. Quantiles are found exactly by histograms of the bits of
-the values, and means by the tree of partial sums that numpy builds; so nothing but a slab of slices
-is held, and the results do not depend on its thickness.
+the values, and means by the tree of partial sums that numpy builds; so nothing but a block or a
+slab of slices is held, and the results do not depend on their size.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from electrode_grains.blocks import BlockExecutor, BlockSource
-from electrode_grains.blocks.boxes import Box, shape_of
+from electrode_grains.blocks import BlockExecutor, BlockSource, Box, divide
+from electrode_grains.blocks.boxes import shape_of
 from electrode_grains.boundary.contrast import _drift  # its steps, by the same arithmetic
 from electrode_grains.errors import InputError
 
@@ -23,6 +23,9 @@ QUANTILES = (0.05, 0.95)  # of `normalize_contrast`, as is the next
 CLIP = 4.0
 DIGITS = 12  # bits of a value that one reading of the volume decides
 LEAF = 1 << 20  # values that are summed at once
+# Voxels of a slab, which is held as it is stored, for one of a block, on which more is computed.
+SLAB_VOXELS = 6
+CHUNK = 64  # slices that a file holds together, and that are best read together
 
 Planes = tuple[int, int]
 
@@ -45,7 +48,7 @@ class ContrastScale:
 
     def apply(self, values: NDArray[np.floating[Any]], first: int) -> NDArray[np.float32]:
         """Normalised contrast of slices from the first on; NaN where a voxel has no source."""
-        even = _even(values, self.gain[first : first + len(values)])
+        even = _even(values, self.gain[first : first + len(values), None, None])
         return np.clip((even - self.center) / self.scale, -CLIP, CLIP).astype(np.float32)
 
 
@@ -84,11 +87,13 @@ def planes_of(shape: tuple[int, ...], voxels: int) -> list[Planes]:
     """
     depth = int(shape[0])
     thickness = max(1, voxels // int(shape[1] * shape[2]))
+    if thickness > CHUNK:
+        thickness -= thickness % CHUNK
     return [(start, min(start + thickness, depth)) for start in range(0, depth, thickness)]
 
 
 def scale_contrast(
-    image_quality: BlockSource, *, executor: BlockExecutor, voxels: int
+    image_quality: BlockSource, *, executor: BlockExecutor, block_edge: int
 ) -> ContrastScale:
     """Find what `normalize_contrast` would of the whole volume.
 
@@ -97,9 +102,9 @@ def scale_contrast(
     image_quality : BlockSource of float, shape (z, y, x)
         Aligned; NaN where a voxel has no source. May be larger than memory.
     executor : BlockExecutor
-        Gets slabs of whole slices.
-    voxels : int
-        Of a slab at most, but for a single slice.
+        Gets blocks, and slabs of whole slices.
+    block_edge : int
+        Voxels of a block along each axis. The result does not depend on it.
 
     Returns
     -------
@@ -115,18 +120,18 @@ def scale_contrast(
     >>> from electrode_grains.blocks import SerialExecutor
     >>> from electrode_grains.boundary import normalize_contrast
     >>> volume = np.random.default_rng(1).uniform(1, 2, (4, 8, 8))
-    >>> scale = scale_contrast(volume, executor=SerialExecutor(), voxels=64)
+    >>> scale = scale_contrast(volume, executor=SerialExecutor(), block_edge=5)
     >>> bool((scale.apply(volume, 0) == normalize_contrast(volume)).all())
     True
     """
-    slabs = planes_of(image_quality.shape, voxels)
+    slabs = planes_of(image_quality.shape, SLAB_VOXELS * block_edge**3)
     steps = executor.map(drift_steps, ((image_quality, slab) for slab in slabs))
     gain = np.exp(np.cumsum(np.concatenate(list(steps))))
+    boxes = divide(shape_of(image_quality), block_edge)
 
     def count(prefixes: NDArray[np.uint64], decided: int) -> NDArray[np.int64]:
         parts = executor.map(
-            count_digits,
-            ((image_quality, slab, gain[slice(*slab)], prefixes, decided) for slab in slabs),
+            count_digits, ((image_quality, box, gain[box[0]], prefixes, decided) for box in boxes)
         )
         return sum(parts, np.zeros((len(prefixes), 1 << DIGITS), np.int64))
 
@@ -142,7 +147,7 @@ def scale_contrast(
 
 
 def scale_channel(
-    values: BlockSource, image_quality: BlockSource, *, executor: BlockExecutor, voxels: int
+    values: BlockSource, image_quality: BlockSource, *, executor: BlockExecutor, block_edge: int
 ) -> ChannelScale:
     """Find what `standardize_channel` would of the whole volume.
 
@@ -151,28 +156,29 @@ def scale_channel(
     values : BlockSource of float, shape (z, y, x)
     image_quality : BlockSource of float, shape (z, y, x)
         NaN where nothing was measured.
-    executor, voxels
+    executor, block_edge
         As in `scale_contrast`; the sums are one task, since their order counts.
 
     Returns
     -------
     ChannelScale
     """
-    (found,) = executor.map(moments, [(values, image_quality, voxels)])
+    (found,) = executor.map(moments, [(values, image_quality, SLAB_VOXELS * block_edge**3)])
     return found
 
 
 def drift_steps(image_quality: BlockSource, slab: Planes) -> NDArray[np.float64]:
     """Logarithm of the gain of each slice by that of the last one before it that holds anything."""
     start, stop = slab
-    logarithms = _logarithm(_planes(image_quality, (start, stop)))
-    before = logarithms[0]
+    planes = _planes(image_quality, slab)
+    before = _logarithm(planes[0])
     for z in range(start - 1, -1, -1):
-        before = _logarithm(_planes(image_quality, (z, z + 1)))[0]
+        before = _logarithm(_planes(image_quality, (z, z + 1))[0])
         if np.isfinite(before).any():
             break
-    steps = np.zeros(len(logarithms))
-    for place, after in enumerate(logarithms):
+    steps = np.zeros(stop - start)
+    for place, plane in enumerate(planes):
+        after = _logarithm(plane)
         if start + place > 0:
             steps[place] = _drift(np.stack([before, after]))[1]
         if start + place == 0 or np.isfinite(after).any():
@@ -182,20 +188,19 @@ def drift_steps(image_quality: BlockSource, slab: Planes) -> NDArray[np.float64]
 
 def count_digits(
     image_quality: BlockSource,
-    slab: Planes,
+    box: Box,
     gain: NDArray[np.float64],
     prefixes: NDArray[np.uint64],
     decided: int,
 ) -> NDArray[np.int64]:
-    """Count the next bits, twelve at most, of the values of a slab that begin with given bits.
+    """Count the next bits, twelve at most, of the values of a block that begin with given bits.
 
     Parameters
     ----------
     image_quality : BlockSource
-    slab : (int, int)
-        Its slices.
+    box : (slice, slice, slice)
     gain : NDArray of float64
-        Of these slices.
+        Of its slices.
     prefixes : NDArray of uint64, shape (n,)
         First bits of values, see `ordered_bits`.
     decided : int
@@ -206,9 +211,8 @@ def count_digits(
     NDArray of int64, shape (n, 4096)
     """
     counts = np.zeros((len(prefixes), 1 << DIGITS), np.int64)
-    for place in range(slab[1] - slab[0]):
-        z = slab[0] + place
-        even = _even(_planes(image_quality, (z, z + 1)), gain[place : place + 1])
+    for plane, own_gain in zip(np.asarray(image_quality[box]), gain, strict=True):
+        even = _even(plane, own_gain)
         bits = ordered_bits(even[np.isfinite(even)])
         digits = (bits << np.uint64(decided)) >> np.uint64(64 - _digits(decided))
         for prefix, own in zip(prefixes, counts, strict=True):
@@ -365,8 +369,8 @@ def _logarithm(image_quality: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
 
 
 def _even(
-    image_quality: NDArray[np.floating[Any]], gain: NDArray[np.float64]
+    image_quality: NDArray[np.floating[Any]], gain: NDArray[np.float64] | np.float64
 ) -> NDArray[np.float64]:
     values = image_quality.astype(np.float64)
-    even: NDArray[np.float64] = np.where(np.isfinite(values), values, np.nan)
-    return even / gain[:, None, None]
+    even: NDArray[np.float64] = np.where(np.isfinite(values), values, np.nan) / gain
+    return even

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from electrode_grains.blocks import BlockExecutor, Box, ExecutorSettings, divide, write_blocks
 from electrode_grains.blocks.boxes import inside, widened
 from electrode_grains.boundary.block_contrast import (
+    SLAB_VOXELS,
     ChannelScale,
     ContrastScale,
     planes_of,
@@ -26,6 +27,7 @@ from electrode_grains.by_block.volumes import (
     SCRATCH,
     StoredChannels,
     begin_volume,
+    check_shape,
     create_volume,
     digested,
     finish_volume,
@@ -37,7 +39,6 @@ from electrode_grains.ebsd.label_fits import boundaries_are_bright
 from electrode_grains.ebsd.orientation_field import ORIENTATION_CHANNELS, OrientationField
 from electrode_grains.ebsd.pseudo_cube import variants_as_one
 from electrode_grains.ebsd.scan_index import ScanIndex
-from electrode_grains.errors import InputError
 from electrode_grains.executors import StoredVolume, create_stored, open_executor
 
 CONTRAST = "contrast_volume.ome.zarr"
@@ -130,22 +131,22 @@ def build_contrast_by_block(
 
     Notes
     -----
-    A task holds a block, or as many slices as have its voxels, one at least. Misorientations
-    of a block are computed with the voxels beside it.
+    A task holds a block, or as many slices as have six times its voxels, one at least.
+    Misorientations of a block are computed with the voxels beside it.
     """
     compute, contrast = compute or ExecutorSettings(), contrast or ContrastSettings()
     folder, edge = folder.absolute(), compute.block_edge
     quality, described = open_volume(image_quality, "image quality")
-    shape, voxels = quality.shape, edge**3
+    shape = quality.shape
     crystals = None
     if set(OF_ORIENTATIONS) & set(contrast.channels):
         crystals, _ = open_channels(orientations, "orientations", ORIENTATION_CHANNELS)
-        _check_shape(orientations, crystals.shape, shape)
+        check_shape(orientations, crystals.shape, shape)
     is_bright = contrast.boundaries == "bright"
     if contrast.boundaries == "auto" and annotation is not None:
         classes, _ = open_volume(annotation, "labels")
-        _check_shape(annotation, classes.shape, shape)
-        is_bright = _boundaries_are_bright(classes, quality, voxels)
+        check_shape(annotation, classes.shape, shape)
+        is_bright = _boundaries_are_bright(classes, quality, edge)
     with open_executor(compute) as executor:
         kept = keeping(executor, folder, __name__, LIBRARIES)
         quality = digested(quality, executor, edge)
@@ -162,12 +163,12 @@ def build_contrast_by_block(
             angles = angles.with_content(digest)
         channels = Channels(
             contrast.channels,
-            scale_contrast(quality, executor=kept, voxels=voxels)
+            scale_contrast(quality, executor=kept, block_edge=edge)
             if "image_quality" in contrast.channels
             else None,
             is_bright,
-            _scale("confidence_index", contrast, confidence, quality, kept, voxels),
-            _scale("misorientation", contrast, angles, quality, kept, voxels),
+            _scale("confidence_index", contrast, confidence, quality, kept, edge),
+            _scale("misorientation", contrast, angles, quality, kept, edge),
         )
         group = begin_volume(folder / CONTRAST)
         target = create_volume(
@@ -236,40 +237,33 @@ def _scale(
     values: StoredVolume | None,
     quality: StoredVolume,
     executor: BlockExecutor,
-    voxels: int,
+    block_edge: int,
 ) -> ChannelScale | None:
     if name not in contrast.channels or values is None:
         return None
-    scale = scale_channel(values, quality, executor=executor, voxels=voxels)
+    scale = scale_channel(values, quality, executor=executor, block_edge=block_edge)
     if not scale.is_known:
         warnings.warn(f"no slice has a {name}: the network sees zeros instead", stacklevel=3)
     return scale
 
 
-def _boundaries_are_bright(classes: StoredVolume, quality: StoredVolume, voxels: int) -> bool:
-    labelled = [plane for plane in _Slices(classes, voxels) if plane.any()]
-    images = cast("NDArray[Any]", _Slices(quality, voxels))  # is gone through slice by slice
+def _boundaries_are_bright(classes: StoredVolume, quality: StoredVolume, block_edge: int) -> bool:
+    labelled = [plane for plane in _Slices(classes, block_edge) if plane.any()]
+    images = cast("NDArray[Any]", _Slices(quality, block_edge))  # is gone through slice by slice
     return bool(labelled) and boundaries_are_bright(np.stack(labelled), images)
 
 
 class _Slices:
     """Slices of a volume, of which a slab is held."""
 
-    def __init__(self, volume: StoredVolume, voxels: int) -> None:
-        self._volume, self._voxels = volume, voxels
+    def __init__(self, volume: StoredVolume, block_edge: int) -> None:
+        self._volume = volume
+        self._slabs = planes_of(volume.shape, SLAB_VOXELS * block_edge**3)
 
     def __len__(self) -> int:
         return self._volume.shape[0]
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
         _, height, width = self._volume.shape
-        for start, stop in planes_of(self._volume.shape, self._voxels):
+        for start, stop in self._slabs:
             yield from self._volume[slice(start, stop), slice(0, height), slice(0, width)]
-
-
-def _check_shape(path: Path, found: tuple[int, ...], expected: tuple[int, ...]) -> None:
-    if found != expected:
-        raise InputError(
-            "two volumes do not fit each other", where=str(path), found=f"shape {found}",
-            expected=f"{expected}, as image quality",
-        )  # fmt: skip

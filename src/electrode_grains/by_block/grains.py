@@ -1,7 +1,7 @@
 """From stored class probabilities to grains and their table, block by block.
 
-The chain of `segment_grains` and `measure_particle` without orientations, for volumes larger than
-memory: nothing but tables is held as a whole, and what is finished is not computed again.
+The chain of `segment_grains` without orientations and of `measure_particle`, for volumes larger
+than memory: nothing but tables is held as a whole, and what is finished is not computed again.
 """
 
 from __future__ import annotations
@@ -16,17 +16,21 @@ from electrode_grains.blocks import ExecutorSettings
 from electrode_grains.by_block.volumes import (
     FINEST,
     SCRATCH,
+    MeasuredVoxels,
     begin_volume,
+    check_shape,
+    digested,
     finish_volume,
     keeping,
     open_channels,
+    open_volume,
 )
 from electrode_grains.classes import CHANNEL_NAMES
+from electrode_grains.ebsd.orientation_field import ORIENTATION_CHANNELS
 from electrode_grains.errors import InputError
 from electrode_grains.executors import (
     StoredVolume,
     create_stored,
-    digest_stored,
     open_executor,
 )
 from electrode_grains.grains import (
@@ -36,7 +40,8 @@ from electrode_grains.grains import (
     segment_by_block,
 )
 from electrode_grains.grains.placement import COLOURS
-from electrode_grains.morphometry import MeasureSettings, ParticleMeasurement, measure_by_block
+from electrode_grains.morphometry import MeasureSettings, ParticleMeasurement
+from electrode_grains.morphometry.block_description import measure_particle_by_block
 from electrode_grains.volumes import Spacing
 
 LABELS = "grain_label_volume.ome.zarr"
@@ -70,6 +75,8 @@ def find_grains_by_block(
     compute: ExecutorSettings | None = None,
     segmentation: SegmentationSettings | None = None,
     measure: MeasureSettings | None = None,
+    image_quality: Path | None = None,
+    orientations: Path | None = None,
 ) -> GrainsByBlock:
     """Segment and measure a particle whose class probabilities lie on disk.
 
@@ -86,6 +93,12 @@ def find_grains_by_block(
     segmentation : SegmentationSettings, optional
         As for `segment_by_block`.
     measure : MeasureSettings, optional
+    image_quality : Path, optional
+        Aligned OME-Zarr volume. Voxels without a value are no grain, and the grain table gets
+        means.
+    orientations : Path, optional
+        Aligned OME-Zarr volume, from which the tables get lattices and misorientations; the grains
+        do not depend on it.
 
     Returns
     -------
@@ -107,25 +120,37 @@ def find_grains_by_block(
     compute.check_memory(halo=2 * COLOURS)  # of placement, the largest
     volumes, spacing = _open(class_probability)
     edge, shape = compute.block_edge, volumes[0].shape
+    quality = crystals = None
+    if image_quality is not None:
+        quality, _ = open_volume(image_quality, "image quality")
+        check_shape(image_quality, quality.shape, shape)
+    if orientations is not None:
+        crystals, _ = open_channels(orientations, "orientations", ORIENTATION_CHANNELS)
+        check_shape(orientations, crystals.shape, shape)
     with open_executor(compute) as executor:
         kept = keeping(executor, folder, __name__)
-        boundary, interior, background = (digest_stored(v, executor, edge) for v in volumes)
+        boundary, interior, background = (digested(v, executor, edge) for v in volumes)
+        quality = quality and digested(quality, executor, edge)
+        crystals = crystals and digested(crystals, executor, edge)
+        measured = quality and MeasuredVoxels.of(quality)
         group = begin_volume(folder / LABELS)
         labels = create_stored(folder / LABELS / FINEST, shape, np.int32, edge)
         found = segment_by_block(
-            BlockProbabilities(boundary, interior, background),
+            BlockProbabilities(boundary, interior, background, measured),
             labels,
             settings=segmentation,
             executor=kept,
             block_edge=edge,
             scratch=lambda name: create_stored(folder / SCRATCH / name, shape, np.int32, edge),
         )
-        measurement = measure_by_block(
+        measurement = measure_particle_by_block(
             labels.with_content(found.digest),
             spacing,
             executor=kept,
             block_edge=edge,
             settings=measure or MeasureSettings(),
+            image_quality=quality,
+            orientations=None if crystals is None else crystals.each(len(ORIENTATION_CHANNELS)),
         )
     finish_volume(group, "grain_label_volume", spacing)
     measurement.grains.to_parquet(folder / "grain_table.parquet")

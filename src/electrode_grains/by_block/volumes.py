@@ -51,6 +51,24 @@ class StoredChannels(StoredVolume):
         """A channel, whose content is known where that of all is."""
         return StoredVolume(self.path, self.shape, self.dtype, channel, self.content)
 
+    def each(self, count: int) -> list[StoredVolume]:
+        """The first channels."""
+        return [self.one(channel) for channel in range(count)]
+
+
+@dataclass(frozen=True)
+class MeasuredVoxels(StoredVolume):
+    """Where a stored volume has a value."""
+
+    @classmethod
+    def of(cls, volume: StoredVolume) -> Self:
+        """Of a volume whose content is known, or not."""
+        return cls(volume.path, volume.shape, np.dtype(bool), volume.channel, volume.content)
+
+    def __getitem__(self, box: Box) -> NDArray[Any]:
+        measured: NDArray[np.bool_] = np.isfinite(super().__getitem__(box))
+        return measured
+
 
 @dataclass(frozen=True)
 class Described:
@@ -187,6 +205,21 @@ def open_channels(
     return StoredChannels.open(path.absolute() / FINEST), described
 
 
+def check_shape(path: Path, found: Shape, expected: Shape) -> None:
+    """Refuse a volume of another shape.
+
+    Raises
+    ------
+    InputError
+        Naming it.
+    """
+    if found != expected:
+        raise InputError(
+            "two volumes do not fit each other", where=str(path), found=f"shape {found}",
+            expected=f"shape {expected}",
+        )  # fmt: skip
+
+
 def _described(path: Path, what: str, expected: str) -> Described:
     return Described.of(path, f"this is no volume of {what}", f"an OME-Zarr volume of {expected}")
 
@@ -209,8 +242,10 @@ __all__ = [
     "LIBRARIES",
     "SCRATCH",
     "Described",
+    "MeasuredVoxels",
     "StoredChannels",
     "begin_volume",
+    "check_shape",
     "create_volume",
     "digested",
     "finish_volume",

@@ -8,6 +8,7 @@ from scipy import ndimage
 from electrode_grains.blocks import ExecutorSettings
 from electrode_grains.by_block import find_grains_by_block
 from electrode_grains.datasets.volume import VolumeDataset, read_volume
+from electrode_grains.ebsd import ORIENTATION_CHANNELS
 from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.grains import SegmentationSettings, segment_grains
 from electrode_grains.morphometry import measure_particle
@@ -61,6 +62,43 @@ def test_labels_and_tables_on_disk_are_those_in_core(probability, stored, tmp_pa
             pd.read_parquet(tmp_path / "out" / f"{name}_table.parquet"), table, check_exact=True
         )
     assert found.measurement.particle == measured.particle
+
+
+def test_image_quality_and_orientations_enter_the_tables(probability, stored, tmp_path):
+    rng, shape = np.random.default_rng(6), probability.shape[1:]
+    quality = rng.gamma(4, 20, shape).astype(np.float32)
+    quality[:, :, :2] = quality[15] = np.nan
+    crystals = rng.normal(size=(4, *shape)) + np.array([9, 0, 0, 0])[:, None, None, None]
+    channels = np.float32([*(crystals / np.linalg.norm(crystals, axis=0)), rng.random(shape)])
+    paths = {name: tmp_path / f"{name}.ome.zarr" for name in ("image_quality", "orientations")}
+    for name, values, names in (
+        ("image_quality", quality, None), ("orientations", channels, ORIENTATION_CHANNELS)
+    ):  # fmt: skip
+        VolumeDataset(filepath=str(paths[name])).save(as_volume(values, SPACING, name, names))
+
+    found = find_grains_by_block(
+        stored, tmp_path / "out", compute=ExecutorSettings(block_edge=20), segmentation=SETTINGS,
+        **paths,
+    )  # fmt: skip
+
+    labels = segment_grains(probability, settings=SETTINGS, measured=np.isfinite(quality))
+    measured = measure_particle(labels, SPACING, image_quality=quality, orientations=channels)
+    np.testing.assert_array_equal(read_volume(found.labels).to_numpy(), labels)
+    for name, table in (("grain", measured.grains), ("contact", measured.contacts)):
+        pd.testing.assert_frame_equal(
+            pd.read_parquet(tmp_path / "out" / f"{name}_table.parquet"), table, check_exact=True
+        )
+    assert found.measurement.particle == measured.particle
+    assert not labels[15].any()
+    assert measured.grains["mean_image_quality"].notna().all()
+
+
+def test_volumes_of_another_shape_are_refused_at_the_start(stored, tmp_path):
+    other = as_volume(np.ones((2, 3, 4), np.float32), SPACING, "image_quality")
+    VolumeDataset(filepath=str(tmp_path / "quality.ome.zarr")).save(other)
+
+    with pytest.raises(InputError, match="do not fit each other"):
+        find_grains_by_block(stored, tmp_path / "out", image_quality=tmp_path / "quality.ome.zarr")
 
 
 def test_a_second_call_computes_what_is_missing_alone(stored, tmp_path):
