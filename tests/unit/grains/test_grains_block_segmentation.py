@@ -201,3 +201,24 @@ def test_volumes_that_do_not_fit_or_are_empty_are_refused():
     damaged[2, 30, 0, 0] = np.nan
     with pytest.raises(InputError, match="background probability is not finite"):
         by_block(damaged, 16)
+
+
+@pytest.mark.parametrize("edge", [2, 3, 5])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_particle_of_a_few_voxels_is_the_same_in_blocks_of_any_edge(seed, edge):
+    rng = np.random.default_rng(seed)
+    background = np.where(rng.random((6, 7, 9)) < 0.15, 0.9, 0.05)
+    background[:, 0] = background[:, :, -1] = 0.95
+    boundary = rng.random(background.shape) * (1 - background)
+    probability = np.float32(np.stack([boundary, 1 - background - boundary, background]))
+    settings = SETTINGS.replace(
+        minimum_voxels=3, place_sweeps=1, background_share=0.4, merge_evidence="score",
+        merge_size_weight=0.0,
+    )  # fmt: skip
+
+    labels, found = by_block(probability, edge, settings)
+
+    in_core, report = segment_grains_with_report(probability, settings=settings)
+    np.testing.assert_array_equal(labels, in_core)
+    assert found.passes == tuple(each for each in report.passes if each[0] in REPORTED)
+    assert found.grains > 3

@@ -2,10 +2,21 @@
 
 import numpy as np
 import pytest
+from skimage import measure
 
-from electrode_grains.grains import boundary_agreement, matched_grain_scores
+from electrode_grains.grains import (
+    boundary_agreement,
+    equal_up_to_relabelling,
+    matched_grain_scores,
+)
 from electrode_grains.grains.block_kernels import least_edges, spanning_edges
-from electrode_grains.grains.labelling import centre_distance, touching_other_grains
+from electrode_grains.grains.labelling import (
+    LEVELS,
+    centre_distance,
+    connected_pieces,
+    measure_faces,
+    touching_other_grains,
+)
 from electrode_grains.grains.particle_graph import find_other_bodies
 from electrode_grains.grains.voids import _beside_outside
 
@@ -122,3 +133,42 @@ def test_what_touches_the_outside_over_a_corner_is_beside_it(corner):
     near = np.abs(place - (1 + np.array(corner))).max(-1) <= 1
     border = ((place == 0) | (place == 4)).any(-1)  # of the window
     assert np.array_equal(found, near | border)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("own", [None, (3, 2, 4), (2, 4, 5)])
+def test_faces_are_counted_by_pair_level_and_direction(seed, own):
+    """Of the first voxels along each axis to their next neighbours, against a loop."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 5, (3, 4, 5)).astype(np.int32)
+    values = rng.integers(0, 11, labels.shape) / 10  # at the ends of bins and at 0 and 1
+    found = measure_faces(labels, values, own)
+    pairs = {}
+    for voxel in np.ndindex(*(own or labels.shape)):
+        for axis in range(3):
+            beside = tuple(place + (axis == k) for k, place in enumerate(voxel))
+            if beside[axis] >= labels.shape[axis]:
+                continue
+            pair = tuple(sorted((int(labels[voxel]), int(labels[beside]))))
+            if pair[0] > 0 and pair[0] != pair[1]:
+                greater = max(values[voxel], values[beside])
+                pairs.setdefault(pair, []).append((greater, axis == 0))
+    assert list(zip(found.first.tolist(), found.second.tolist(), strict=True)) == sorted(pairs)
+    for place, pair in enumerate(sorted(pairs)):
+        faces = pairs[pair]
+        assert found.faces[place] == len(faces) == found.levels[place].sum()
+        assert found.between_slices[place] == sum(is_between for _, is_between in faces)
+        assert found.total[place] == pytest.approx(sum(value for value, _ in faces), abs=1e-6)
+        mean = (found.levels[place] * (np.arange(LEVELS) + 0.5)).sum() / LEVELS
+        assert mean == pytest.approx(sum(v for v, _ in faces), abs=len(faces) * 0.51 / LEVELS)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pieces_are_those_of_scikit_image_in_the_order_of_their_first_voxels(seed):
+    labels = np.random.default_rng(seed).integers(0, 3, (4, 5, 6))
+    pieces, count = connected_pieces(labels)
+    expected = measure.label(labels, background=0, connectivity=1)
+    assert equal_up_to_relabelling(pieces, expected)
+    assert count == expected.max() == pieces.max()
+    firsts = [np.flatnonzero(pieces == piece)[0] for piece in range(1, count + 1)]
+    assert firsts == sorted(firsts)

@@ -5,7 +5,12 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from electrode_grains.errors import InputError
-from electrode_grains.grains import SegmentationSettings, adapted_rand_error, place_interfaces
+from electrode_grains.grains import (
+    SegmentationSettings,
+    adapted_rand_error,
+    equal_up_to_relabelling,
+    place_interfaces,
+)
 from electrode_grains.grains.placement import COLOURS, LEAST_PROBABILITY
 
 
@@ -137,3 +142,42 @@ def test_faces_between_slices_have_a_cost_of_their_own():
 
     assert kept[4, 4, 4] == kept[3, 4, 4]
     assert flat[4, 4, 4] == flat[5, 4, 4]
+
+
+def swept_by_definition(labels, probability, costs, stay):
+    """Give each voxel of a colour to the neighbour that lowers the whole energy most."""
+    faces = [(-1, 0, 0), (1, 0, 0), (0, -1, 0), (0, 1, 0), (0, 0, -1), (0, 0, 1)]
+    for colour in range(COLOURS):
+        before = labels.copy()
+        for z, y, x in np.argwhere((before > 0) & ~stay):
+            if (x + 2 * y + z) % COLOURS != colour:
+                continue
+            tried = {int(before[z, y, x]): energy(before, probability, *costs)}
+            for place_ in np.array([z, y, x]) + faces:
+                if (place_ >= 0).all() and (place_ < before.shape).all() and before[*place_]:
+                    changed = before.copy()
+                    changed[z, y, x] = before[*place_]
+                    tried[int(before[*place_])] = energy(changed, probability, *costs)
+            labels[z, y, x] = min(tried, key=lambda one: tried[one])
+    return labels
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_sweep_takes_each_voxel_where_the_whole_energy_is_least(seed):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 4, (3, 4, 6)).astype(np.int32)
+    labels.flat[:3] = 1, 2, 3
+    probability = rng.dirichlet(np.ones(3), labels.shape).transpose(3, 0, 1, 2)
+    stay = rng.random(labels.shape) < 0.2
+    costs = (0.15, 0.4)
+
+    placed, moved = place_interfaces(
+        labels, probability, fixed=stay,
+        settings=SegmentationSettings(
+            place_sweeps=1, slice_interface_cost=costs[0], interface_cost=costs[1]
+        ),
+    )  # fmt: skip
+
+    expected = swept_by_definition(labels.copy(), probability, costs, stay)
+    assert moved == (expected != labels).sum() > 0
+    assert equal_up_to_relabelling(placed, expected)
