@@ -19,12 +19,23 @@ import coverage
 import pytest
 
 from benchmarks.mutation.mutants import Mutant
-from benchmarks.mutation.trials import BROKEN, PASSED, WRAPPING, Children, interpret, run_pytest
+from benchmarks.mutation.trials import (
+    BROKEN,
+    FAILED,
+    PASSED,
+    WRAPPING,
+    Children,
+    interpret,
+    run_pytest,
+)
 
 LONGEST = 2.0  # seconds; longer tests are left out, so that a survivor costs a minute at most
+LONGEST_WATCHED = 6.0  # seconds under coverage, which makes a test of the former take longer
 IMPORTED = ""  # context of what runs while a module is imported
 FIXTURE = "fixture of "  # context of what a fixture runs for all tests of a file
-WAITING = 5.0  # times the limit by the clock: a test whose worker was stopped waits for ever
+# Times the limit by the clock, of which others may take most: a test whose worker was stopped waits
+# for ever.
+WAITING = 20.0
 OWN_FILES_OF_COVERAGE = str(Path(coverage.__file__).parent)
 SPEEDS = (0.03, 0.2, 1.0)  # seconds: tests of a class stay in the order of their files
 
@@ -38,7 +49,7 @@ class Baseline:
     seconds : dict
         Processor time of each test that passes.
     failed : list of str
-        Tests that do not pass: interpreted, those that take too long or need a compiler.
+        Tests that do not pass: those that take too long or, interpreted, need a compiler.
     tests_of : dict
         For each file and line (as text) the tests that run it, `IMPORTED`, or a fixture.
     imports : list of str
@@ -93,10 +104,11 @@ def _without(tests: list[str], others: list[str]) -> list[str]:
 class _Watch:
     """Plugin of pytest: tells coverage which test runs, and keeps its time and outcome."""
 
-    def __init__(self, tracer: coverage.Coverage, package: str, limit: float | None) -> None:
+    def __init__(self, tracer: coverage.Coverage, package: str, limit: float) -> None:
         self.tracer, self.package, self.limit = tracer, package, limit
         self.seconds: dict[str, float] = {}
         self.failed: list[str] = []
+        self.stopped: set[str] = set()
 
     def pytest_collection_finish(self) -> None:
         for number in (signal.SIGPROF, signal.SIGALRM):
@@ -107,9 +119,8 @@ class _Watch:
         self._forget_results()
         self.tracer.switch_context(item.nodeid)
         start = time.process_time()
-        if self.limit:
-            signal.setitimer(signal.ITIMER_PROF, self.limit)
-            signal.setitimer(signal.ITIMER_REAL, WAITING * self.limit, WAITING * self.limit)
+        signal.setitimer(signal.ITIMER_PROF, self.limit)
+        signal.setitimer(signal.ITIMER_REAL, WAITING * self.limit, WAITING * self.limit)
         try:
             return (yield)
         finally:
@@ -126,6 +137,12 @@ class _Watch:
             return (yield)
         finally:
             self.tracer.switch_context(request._pyfuncitem.nodeid)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Iterator[Any]:
+        if call.excinfo is not None and call.excinfo.errisinstance(_TooLongError):
+            self.stopped.add(item.nodeid)
+        return (yield)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
@@ -183,8 +200,9 @@ def find_baseline(
     if not kept.exists():
         print(f"watching the tests of {room} ({mode})", flush=True)
         children = Children()
-        if not interpreted:  # first without a look at it, so that no test's time is that of numba
-            children.start(room, partial(_compile, project, room))
+        compiled = build / f"numba-{room}-{_digest(project, room, ['src'])}"
+        if not compiled.exists():  # so that no test's time is that of numba
+            children.start(room, partial(_compile, project, room, compiled))
             list(children.last())
         work = partial(_watch, project, room, kept, interpreted, only)
         children.start(room, work)
@@ -194,18 +212,22 @@ def find_baseline(
     return Baseline(**json.loads(kept.read_text(encoding="utf-8")))
 
 
-def _compile(project: Path, room: str, scratch: Path) -> int:
+def _compile(project: Path, room: str, done: Path, scratch: Path) -> int:
+    """Run all tests of a room without a look at them, and leave a mark."""
     signal.alarm(0)
-    return run_pytest(project, _paths(room), [], scratch)
+    code = run_pytest(project, _paths(room), [], scratch)
+    done.parent.mkdir(parents=True, exist_ok=True)
+    done.touch()
+    return code
 
 
 def _paths(room: str) -> list[str]:
     return [f"tests/unit/{room}", f"src/electrode_grains/{room}"]
 
 
-def _digest(project: Path, room: str) -> str:
+def _digest(project: Path, room: str, within: Collection[str] = ("src", "tests")) -> str:
     digest = hashlib.blake2b(digest_size=8)
-    for folder in _paths(room):
+    for folder in (path for path in _paths(room) if path.split("/")[0] in within):
         for file in sorted((project / folder).rglob("*.py")):
             # By times too, as numba's cache: a test that compiles would seem to hang.
             digest.update(f"{file.name} {file.stat().st_mtime_ns} ".encode() + file.read_bytes())
@@ -224,12 +246,13 @@ def _watch(
     interpret(interpreted)
     sources = project / "src" / "electrode_grains" / room
     tracer = coverage.Coverage(data_file=None, config_file=False, include=[f"{sources}/*"])
-    watch = _Watch(tracer, f"electrode_grains.{room}", LONGEST if interpreted else None)
+    limit = LONGEST if interpreted else LONGEST_WATCHED
+    watch = _Watch(tracer, f"electrode_grains.{room}", limit)
     tracer.start()
     options = ["-W", WRAPPING] if interpreted else []
     code = run_pytest(project, _paths(room), [watch, _Only(only)], scratch, *options)
     tracer.stop()
-    if not interpreted and code != PASSED:
+    if not interpreted and (code > FAILED or not set(watch.failed) <= watch.stopped):
         return BROKEN  # which shows what pytest says
     data, tests_of = tracer.get_data(), {}
     for file in data.measured_files():
