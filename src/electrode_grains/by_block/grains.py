@@ -94,8 +94,8 @@ def find_grains_by_block(
         As for `segment_by_block`.
     measure : MeasureSettings, optional
     image_quality : Path, optional
-        Aligned OME-Zarr volume. Voxels without a value are no grain, and the grain table gets
-        means.
+        Aligned OME-Zarr volume. Voxels without a value are no grain and bound the particle, and
+        the grain table gets means.
     orientations : Path, optional
         Aligned OME-Zarr volume, from which the tables get lattices and misorientations; the grains
         do not depend on it.
@@ -146,6 +146,7 @@ def find_grains_by_block(
         measurement = measure_particle_by_block(
             labels.with_content(found.digest),
             spacing,
+            measured,
             executor=kept,
             block_edge=edge,
             settings=measure or MeasureSettings(),

@@ -6,6 +6,7 @@ together by the place of their first corner, and a task holds the points of its 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +20,11 @@ from electrode_grains.blocks.boxes import shape_of
 from electrode_grains.blocks.executor import check_reach
 from electrode_grains.errors import InputError
 from electrode_grains.morphometry.block_measure import measure_box
+from electrode_grains.morphometry.block_region import (
+    MaskedLabels,
+    inclusion_weights_by_block,
+    measure_region,
+)
 from electrode_grains.morphometry.block_statistics import merge_blocks
 from electrode_grains.morphometry.checks import check_spacing
 from electrode_grains.morphometry.measure import ParticleMeasurement, complete_grains
@@ -38,6 +44,7 @@ from electrode_grains.morphometry.table import (
 REASON = "orientation_reason"
 CELLS = 4  # along each axis of a block, whose grains are one task
 READ_AT_ONCE = 2**21  # voxels
+ANY_REGION = np.ones((1, 1, 1), bool)  # tells the table that there is one; its weights are ours
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,7 @@ class GrainDescription:
 def measure_particle_by_block(
     labels: BlockSource,
     spacing: Sequence[float],
+    measured: BlockSource | None = None,
     *,
     executor: BlockExecutor,
     block_edge: int,
@@ -76,6 +84,8 @@ def measure_particle_by_block(
         May be larger than memory, as may be the others.
     spacing : sequence of 3 float
         (dz, dy, dx) in nm.
+    measured : BlockSource of bool, shape (z, y, x), optional
+        False where nothing was measured, see `measure_particle`.
     executor : BlockExecutor
     block_edge : int
         Voxels of a block along each axis. No number depends on it.
@@ -88,12 +98,13 @@ def measure_particle_by_block(
     Returns
     -------
     ParticleMeasurement
-        That of `measure_particle` without a measured region.
+        That of `measure_particle`.
 
     Raises
     ------
     InputError
-        If labels or spacing are impossible, or shapes differ.
+        If labels or spacing are impossible, or shapes differ; of a measured region if labels have
+        more than 32 bits.
     SettingsError
         If workers cannot reach a volume.
 
@@ -108,7 +119,9 @@ def measure_particle_by_block(
     [2.0, 2.0]
     """
     steps, shape, channels = check_spacing(spacing), shape_of(labels), tuple(orientations or ())
-    for volume in (*channels, *(() if image_quality is None else (image_quality,))):
+    for volume in (*channels, image_quality, measured):
+        if volume is None:
+            continue
         if tuple(volume.shape) != shape:
             raise InputError(
                 "labels and what is measured differ in shape",
@@ -117,11 +130,20 @@ def measure_particle_by_block(
             )
         check_reach(executor, volume)
     check_reach(executor, labels)
-    boxes = [(labels, box) for box in divide(shape, block_edge)]
-    statistics = merge_blocks(executor.map(measure_box, boxes))
-    grains = tabulate_grains(statistics, steps, center_nm=settings.center_nm)
+    share, region = 1.0, None
+    if measured is None:
+        boxes = [(labels, box) for box in divide(shape, block_edge)]
+        statistics = merge_blocks(executor.map(measure_box, boxes))
+    else:
+        labels = MaskedLabels(labels, measured)
+        statistics, count = measure_region(labels, executor, block_edge)
+        share, region = count / math.prod(shape), ANY_REGION
+    grains = tabulate_grains(statistics, steps, center_nm=settings.center_nm, measured=region)
+    if measured is not None:
+        weights = inclusion_weights_by_block(statistics, measured, count, executor, block_edge)
+        grains = grains.assign(edge_weight=weights)
     contacts = tabulate_contacts(statistics, steps)
-    particle = summarize_statistics(statistics, steps)
+    particle = summarize_statistics(statistics, steps, share)
     columns = _describe(grains, labels, image_quality, channels, executor, block_edge, settings)
     grains = grains.assign(**columns)
     if channels:

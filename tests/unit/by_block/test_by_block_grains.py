@@ -82,7 +82,9 @@ def test_image_quality_and_orientations_enter_the_tables(probability, stored, tm
     )  # fmt: skip
 
     labels = segment_grains(probability, settings=SETTINGS, measured=np.isfinite(quality))
-    measured = measure_particle(labels, SPACING, image_quality=quality, orientations=channels)
+    measured = measure_particle(
+        labels, SPACING, np.isfinite(quality), image_quality=quality, orientations=channels
+    )
     np.testing.assert_array_equal(read_volume(found.labels).to_numpy(), labels)
     for name, table in (("grain", measured.grains), ("contact", measured.contacts)):
         pd.testing.assert_frame_equal(

@@ -99,6 +99,35 @@ def test_what_is_not_given_adds_no_column(volumes, given):
     assert_same(found, measure_particle(labels, SPACING, settings=center, **in_core))
 
 
+@pytest.mark.parametrize("edge", [4, 9, 40])
+@pytest.mark.parametrize("trials", [4e9, 2e4], ids=["all-places", "some-rows"])
+def test_a_measured_region_bounds_grains_as_in_core(volumes, edge, trials, monkeypatch):
+    labels, quality, channels = volumes
+    for module in ("edges", "block_region"):
+        monkeypatch.setattr(f"electrode_grains.morphometry.{module}.MOST_TRIALS", trials)
+    measured = np.ones(SHAPE, bool)
+    measured[:, :3] = measured[13:, 18:] = measured[4, 15, 15] = False
+
+    found = measure_particle_by_block(
+        labels, SPACING, measured, executor=SerialExecutor(), block_edge=edge,
+        image_quality=quality, orientations=list(channels),
+    )  # fmt: skip
+
+    expected = measure_particle(
+        labels, SPACING, measured, image_quality=quality, orientations=channels
+    )
+    assert_same(found, expected)
+    assert expected.grains["edge_weight"].nunique() > 3
+
+
+@pytest.mark.parametrize("labels", [np.zeros(SHAPE, np.int64), np.full(SHAPE, -1, np.int32)])
+def test_labels_that_a_region_cannot_have_are_refused(labels):
+    with pytest.raises(InputError, match="labels"):
+        measure_particle_by_block(
+            labels, SPACING, np.ones(SHAPE, bool), executor=SerialExecutor(), block_edge=9
+        )
+
+
 def test_no_grain_has_no_rows_but_all_columns(volumes):
     labels, quality, channels = np.zeros(SHAPE, np.int32), *volumes[1:]
 
