@@ -123,14 +123,17 @@ def find_mutants(file: Path, module: str, project: Path) -> list[Mutant]:
 def draw(
     mutants_of: dict[str, list[Mutant]], size: int | None, seed: int, project: Path
 ) -> list[Mutant]:
-    """Draw mutants at random, from each module in proportion to how many it has; all if no size."""
+    """Draw mutants at random, from each module in proportion to how many it has; all if no size.
+
+    They come in an order that is drawn too, so that what is cut off is a sample as well.
+    """
     total = sum(map(len, mutants_of.values()))
     share = 1.0 if size is None else min(1.0, size / max(total, 1))
     drawn = []
     for module, mutants in mutants_of.items():
         shuffled = random.Random(f"{seed} {module}").sample(mutants, len(mutants))
         drawn += _first_sound(shuffled, round(share * len(mutants)), project)
-    return drawn
+    return random.Random(seed).sample(drawn, len(drawn))
 
 
 def _first_sound(mutants: Iterable[Mutant], count: int, project: Path) -> Iterator[Mutant]:
