@@ -1,11 +1,15 @@
 """Class probabilities of a volume on disk: the bytes of a prediction in core."""
 
 import hashlib
+import signal
+import threading
+import time
 
 import numpy as np
 import pytest
 import torch
 
+from dask_processes import scheduler
 from electrode_grains.blocks import ExecutorSettings
 from electrode_grains.boundary import UNet3D, network_state, predict_class_probabilities
 from electrode_grains.boundary.settings import PredictionSettings
@@ -74,6 +78,34 @@ def test_the_bytes_are_those_in_core_whoever_computes(
 
     expected = predict_class_probabilities(network, contrast.to_numpy(), settings=settings)
     assert digest(read_volume(made.probability).to_numpy()) == digest(expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_the_bytes_are_the_same_where_a_worker_is_killed(
+    network, contrast, stored, tmp_path, share
+):
+    settings = PredictionSettings(window_shape=(8, 8, 12), threads=1)
+    written = tmp_path / "out" / "kept"
+    with scheduler() as (address, workers):
+
+        def kill():
+            while len(list(written.rglob("*.npz"))) < share * 64:
+                time.sleep(0.002)
+            workers[0].send_signal(signal.SIGKILL)
+
+        killing = threading.Thread(target=kill)
+        killing.start()
+        made = predict_by_block(
+            *stored, tmp_path / "out", prediction=settings,
+            compute=ExecutorSettings(executor="dask", scheduler_address=address),
+        )  # fmt: skip
+        killing.join()
+        assert workers[0].wait(10) == -signal.SIGKILL
+
+    expected = predict_class_probabilities(network, contrast.to_numpy(), settings=settings)
+    assert digest(read_volume(made.probability).to_numpy()) == digest(expected)
+    assert made.windows == made.computed + made.kept == 64
 
 
 def test_a_window_of_many_tiles_is_that_in_core(tmp_path):

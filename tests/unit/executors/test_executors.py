@@ -1,19 +1,17 @@
 """Executors: what is kept, what is refused, and workers of dask that are killed."""
 
-import os
-import re
 import signal
 import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
 import zarr
 from scipy import ndimage
 
+from dask_processes import scheduler
 from electrode_grains.blocks import ExecutorSettings, SerialExecutor, divide
 from electrode_grains.errors import InputError, RunError, SettingsError
 from electrode_grains.executors import (
@@ -46,40 +44,6 @@ def flood(image, folder, executor, name="labels"):
     labels = create_stored(folder / name, image.shape, np.int32, EDGE)
     flood_by_block(image, 0.05, labels, executor=executor, block_edge=EDGE)
     return labels[:, :, :]
-
-
-@contextmanager
-def scheduler(workers=2):
-    """Address of a scheduler with workers that are processes, and the workers."""
-    quiet = {**os.environ, "OMP_NUM_THREADS": "1", "DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "info"}
-    base = [sys.executable, "-m"]
-    local = ["--host", "127.0.0.1", "--no-dashboard"]
-    first = subprocess.Popen(
-        [*base, "distributed.cli.dask_scheduler", *local, "--port", "0"],
-        env=quiet, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    others = []
-    try:
-        address = next(
-            found.group()
-            for line in first.stderr
-            if (found := re.search(r"tcp://127\.0\.0\.1:\d+", line))
-        )
-        threading.Thread(target=first.stderr.read, daemon=True).start()
-        others += [
-            subprocess.Popen(
-                [*base, "distributed.cli.dask_worker", address, *local, "--no-nanny",
-                 "--nthreads", "1"],
-                env=quiet, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            )
-            for _ in range(workers)
-        ]  # fmt: skip
-        yield address, others
-    finally:
-        for process in [*others, first]:
-            process.kill()
-            process.wait()
-        first.stderr.close()
 
 
 def test_kept_results_are_not_computed_again(tmp_path):
