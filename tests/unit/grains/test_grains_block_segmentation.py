@@ -222,3 +222,29 @@ def test_a_particle_of_a_few_voxels_is_the_same_in_blocks_of_any_edge(seed, edge
     np.testing.assert_array_equal(labels, in_core)
     assert found.passes == tuple(each for each in report.passes if each[0] in REPORTED)
     assert found.grains > 3
+
+
+@pytest.mark.parametrize("edge", [2, 3, 4])
+def test_two_bodies_hang_together_across_slices_of_which_nothing_is_known(edge):
+    """Not where one voxel in between is measured, nor where they do not face each other."""
+    background = np.full((8, 5, 6), 0.95)
+    background[:3, 1:4, 1:3] = background[5:, 1:4, 1:3] = background[5:, 1:4, 4] = 0.02
+    boundary = np.where(background < 0.5, 0.01, 0.04)
+    probability = np.float32(np.stack([boundary, 1 - background - boundary, background]))
+    measured = np.ones(background.shape, bool)
+    measured[3:5] = False
+    settings = SETTINGS.replace(
+        minimum_voxels=1, place_sweeps=0, rim_voxels=0, background_share=1.0
+    )
+
+    labels, _ = by_block(probability, edge, settings, measured)
+
+    assert (labels[:3, 1:4, 1:3] > 0).all()
+    assert (labels[5:, 1:4, 1:3] > 0).all()
+    assert not labels[5:, 1:4, 4].any()  # beside the particle
+    np.testing.assert_array_equal(
+        labels, segment_grains_with_report(probability, settings=settings, measured=measured)[0]
+    )
+    measured[3, 0, 5] = measured[4, 0, 5] = True
+    labels, _ = by_block(probability, edge, settings, measured)
+    assert not (labels[:3].any() and labels[5:].any())

@@ -191,3 +191,17 @@ def test_on_a_graph_without_rings_the_choices_are_as_probable_as_all_ways_say(se
     found = variant_choice._propagate(own, first, second, shared, own.argmax(axis=1))
 
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("start", [0, 1])
+def test_cooling_leads_to_the_more_probable_of_two_choices_wherever_it_starts(start):
+    """A torus of grains that all favour variant 0 a little, and to agree with each other a lot."""
+    place = np.arange(36).reshape(6, 6)
+    first = np.tile(place.ravel(), 2)
+    second = np.concatenate([np.roll(place, -1, axis).ravel() for axis in (0, 1)])
+    own = np.tile([0.3, 0.0, 0.0, 0.0], (36, 1))
+    shared = np.tile(3.0 * np.eye(4), (72, 1, 1))
+
+    found = variant_choice._propagate(own, first, second, shared, np.full(36, start))
+
+    assert (found.argmax(axis=1) == 0).all()
