@@ -116,7 +116,7 @@ def align_by_block(
     slabs = planes_of(shape, compute.block_edge**3)
     parts = list(_parts(transforms, shape, slabs))
     with open_executor(compute) as executor:
-        kept = keeping(executor, folder, __name__, LIBRARIES)
+        kept = keeping(executor, folder, LIBRARIES)
 
         def write(name: str, channels: tuple[str, ...], function: Any, *arguments: Any) -> str:
             group = begin_volume(folder / name)

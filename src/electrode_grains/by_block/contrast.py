@@ -148,7 +148,7 @@ def build_contrast_by_block(
         check_shape(annotation, classes.shape, shape)
         is_bright = _boundaries_are_bright(classes, quality, edge)
     with open_executor(compute) as executor:
-        kept = keeping(executor, folder, __name__, LIBRARIES)
+        kept = keeping(executor, folder, LIBRARIES)
         quality = digested(quality, executor, edge)
         confidence = angles = None
         if crystals is not None:

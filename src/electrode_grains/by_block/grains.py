@@ -128,7 +128,7 @@ def find_grains_by_block(
         crystals, _ = open_channels(orientations, "orientations", ORIENTATION_CHANNELS)
         check_shape(orientations, crystals.shape, shape)
     with open_executor(compute) as executor:
-        kept = keeping(executor, folder, __name__)
+        kept = keeping(executor, folder)
         boundary, interior, background = (digested(v, executor, edge) for v in volumes)
         quality = quality and digested(quality, executor, edge)
         crystals = crystals and digested(crystals, executor, edge)

@@ -151,7 +151,7 @@ def predict_by_block(
     first = windows[0][1]
     core = (first[0].stop, first[1].stop, first[2].stop)
     with open_executor(compute) as executor:
-        kept = keeping(executor, folder, __name__, LIBRARIES)
+        kept = keeping(executor, folder, LIBRARIES)
         source = digested(source, executor, compute.block_edge)
         group = begin_volume(folder / PROBABILITY)
         target = create_volume(

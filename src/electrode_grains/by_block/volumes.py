@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,11 +21,12 @@ from electrode_grains.datasets.volume import volume_attributes
 from electrode_grains.errors import InputError
 from electrode_grains.executors import KeepingExecutor, StoredVolume, digest_stored
 from electrode_grains.executors.stored import chunk_edge
-from electrode_grains.runs.sources import ProjectCode
+from electrode_grains.runs.sources import BESIDE, ProjectCode
 from electrode_grains.volumes import AXES, Spacing
 
 LIBRARIES = ("numpy", "scipy", "numba")
 KEPT, SCRATCH = "kept", "scratch"
+SOURCES = (".py", *BESIDE)
 
 Volume = TypeVar("Volume", bound=StoredVolume)
 
@@ -106,11 +108,17 @@ class Described:
 
 
 def keeping(
-    executor: BlockExecutor, folder: Path, module: str, libraries: Sequence[str] = LIBRARIES
+    executor: BlockExecutor, folder: Path, libraries: Sequence[str] = LIBRARIES
 ) -> KeepingExecutor:
-    """Executor that keeps results of the code that a module reaches, in a folder of results."""
-    code = ProjectCode.of("electrode_grains", libraries)
-    version = code.digest([module]) + json.dumps(code.library_versions(), sort_keys=True)
+    """Executor that keeps results of this version of the package in a folder of results.
+
+    All of the package counts: which modules a task reaches takes longer to find than small blocks.
+    """
+    code, total = ProjectCode.of("electrode_grains", libraries), hashlib.sha256()
+    for file in sorted(each for each in code.root.rglob("*") if each.suffix in SOURCES):
+        total.update(file.relative_to(code.root).as_posix().encode() + b"\0")
+        total.update(file.read_bytes())
+    version = total.hexdigest() + json.dumps(code.library_versions(), sort_keys=True)
     return KeepingExecutor(executor, folder / KEPT, version)
 
 
