@@ -49,13 +49,16 @@ def test_a_search_begins_at_the_parameters_of_a_sample_that_follows_them(family)
     assert starts[0] == pytest.approx(EXACT[family], rel=0.01)
 
 
-@pytest.mark.parametrize("shape", [0.3, 1.0, 2.5, 40.0])
-def test_the_search_of_a_gamma_distribution_begins_where_minka_says_and_at_the_moments(shape):
+@pytest.mark.parametrize(("shape", "error"), [(0.3, 0.015), (1, 0.015), (2.5, 4e-3), (40, 1e-4)])
+def test_the_search_of_a_gamma_distribution_begins_where_minka_says_and_at_the_moments(
+    shape, error
+):
     sample = even_sample("gamma", (shape, 1.5))
     first, second = MARGINAL_FAMILIES["gamma"].starts(sample)
-    # Minka, "Estimating a Gamma distribution" (2002): within 1.5 % of the maximum.
+    # Minka, "Estimating a Gamma distribution" (2002): within 1.5 % of the maximum, which its
+    # expansion approaches as the shape grows.
     best = fit_marginal(sample, "gamma").parameters
-    assert first == pytest.approx((best["shape"], best["scale"]), rel=0.015)
+    assert first == pytest.approx((best["shape"], best["scale"]), rel=error)
     assert first[0] * first[1] == pytest.approx(sample.mean())
     assert second[0] * second[1] == pytest.approx(sample.mean())
     assert second[0] * second[1] ** 2 == pytest.approx(sample.var())
@@ -101,7 +104,7 @@ def test_the_mass_of_a_far_interval_keeps_its_digits(lower, upper):
     with mpmath.workdps(60):
         exact = float(mpmath.ncdf(upper) - mpmath.ncdf(lower))
     family = MARGINAL_FAMILIES["normal"]
-    assert family.mass_between((0.0, 1.0), lower, upper) == pytest.approx(exact, rel=1e-12)
+    assert family.mass_between((0.0, 1.0), lower, upper) == pytest.approx(exact, rel=1e-12, abs=0)
 
 
 @pytest.mark.parametrize("theta", [-60.0, -2.5, 0.4, 3.0, 25.0, 80.0])

@@ -248,3 +248,10 @@ def test_two_bodies_hang_together_across_slices_of_which_nothing_is_known(edge):
     measured[3, 0, 5] = measured[4, 0, 5] = True
     labels, _ = by_block(probability, edge, settings, measured)
     assert not (labels[:3].any() and labels[5:].any())
+
+
+def test_the_first_voxel_of_its_block_that_is_not_finite_is_named():
+    probability = np.full((3, 6, 7, 9), 1 / 3, np.float32)
+    probability[0, 4, 5, 7] = probability[0, 4, 5, 8] = np.nan
+    with pytest.raises(InputError, match=r"(?s)voxel \(4, 5, 7\) \(z, y, x\).*2 such voxels"):
+        by_block(probability, 3)
