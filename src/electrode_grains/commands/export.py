@@ -22,7 +22,7 @@ STEPS = {
     "corrected_orientation_volume": "segmentation",
     "scan_index": "preprocessing",
 }
-NAMES = ("vti", "tif", "dream3d", "xdmf", "csv", "vtp", "msh", "stl", "vtu", "tet")
+NAMES = ("vti", "tif", "dream3d", "xdmf", "tesr", "csv", "vtp", "msh", "stl", "vtu", "tet")
 
 
 @click.command(cls=Command)
@@ -49,6 +49,7 @@ def command(
     tif      label stack with voxel size, for ImageJ
     dream3d  voxels, orientations, grain values, for DREAM.3D 6
     xdmf     beside dream3d, so that ParaView opens it
+    tesr     voxels and mean orientations, for Neper
     csv      grain table
     vtp      interfaces between grains, for ParaView
     msh      interfaces between grains, for Gmsh and meshio
@@ -57,7 +58,7 @@ def command(
     tet      tetrahedra that follow the grains, for VTK, Gmsh and Abaqus (large)
 
     Volumes are kept as OME-Zarr already, which napari and Fiji open. Lengths are nm, but um in
-    tif and dream3d. Without -o it is kedro run --pipelines export with other formats.
+    tif, dream3d and tesr. Without -o it is kedro run --pipelines export with other formats.
     """
     opened = open_project(project, env)
     options = dict(opened.config["catalog"][DATASET])

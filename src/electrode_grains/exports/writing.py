@@ -10,6 +10,7 @@ from electrode_grains.errors import SettingsError
 from electrode_grains.exports.dream3d import write_dream3d, write_xdmf
 from electrode_grains.exports.elements import write_gmsh, write_tetrahedra
 from electrode_grains.exports.mesh import InterfaceMesh, interface_mesh, write_stl
+from electrode_grains.exports.neper import write_tesr
 from electrode_grains.exports.particle import ExportedParticle
 from electrode_grains.exports.tetrahedra import TetrahedralMesh, tetrahedral_mesh, without_cells
 from electrode_grains.exports.tiff import write_label_stack
@@ -22,6 +23,7 @@ FORMATS = {
     "tif": ("label stack, for ImageJ", "grains.tif"),
     "dream3d": ("voxels, orientations and grain values, for DREAM.3D", "grains.dream3d"),
     "xdmf": ("beside grains.dream3d, so that ParaView opens it", "grains.xdmf"),
+    "tesr": ("voxels and mean orientations, for Neper", "grains.tesr"),
     "csv": ("grain table", "grain_table.csv"),
     "vtp": ("interfaces with the values of both grains, for ParaView", "interfaces.vtp"),
     "msh": ("interfaces, for Gmsh and meshio", "interfaces.msh"),
@@ -84,6 +86,7 @@ def write_exports(
         "tif": lambda path: write_label_stack(particle, path),
         "dream3d": lambda path: write_dream3d(particle, path),
         "xdmf": lambda path: write_xdmf(particle, path, FORMATS["dream3d"][1]),
+        "tesr": lambda path: write_tesr(particle, path),
         "csv": lambda path: particle.grains.to_csv(path, index=False),
         "vtp": lambda path: write_surfaces(mesh(), particle, path),
         "msh": lambda path: write_gmsh(without_cells(mesh()), path, particle.orientations),

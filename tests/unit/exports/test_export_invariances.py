@@ -225,7 +225,7 @@ def test_the_order_of_the_grain_table_does_not_matter(rng):
 def test_a_window_without_grains_is_kept_as_voxels_and_refused_as_mesh(tmp_path):
     table = pd.DataFrame({"label": [], "sphericity": []})
     particle = ExportedParticle(np.zeros((2, 3, 4), int), SPACING, table)
-    written = write_exports(particle, tmp_path, ["vti", "tif", "dream3d", "xdmf", "csv"])
+    written = write_exports(particle, tmp_path, ["vti", "tif", "dream3d", "xdmf", "tesr", "csv"])
     assert not vtk_array(written["vti"], "GrainLabel").any()
     assert np.isnan(vtk_array(written["vti"], "sphericity")).all()
     assert not tifffile.imread(written["tif"]).any()
@@ -233,6 +233,7 @@ def test_a_window_without_grains_is_kept_as_voxels_and_refused_as_mesh(tmp_path)
         features = root["DataContainers/ImageDataContainer/CellFeatureData"]
         assert {each.shape for each in features.values()} == {(1, 1)}
     assert pd.read_csv(written["csv"]).empty
+    assert " **cell\n   0\n  *id\n  *crysym" in written["tesr"].read_text()
     for name in sorted(set(FORMATS) - set(written)):
         with pytest.raises(InputError, match="no grain"):
             write_exports(particle, tmp_path, [name])

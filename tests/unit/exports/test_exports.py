@@ -1,6 +1,7 @@
 """What other programs find in exported files; VTK and ImageJ formats are parsed here anew."""
 
 import dataclasses
+import re
 import struct
 import xml.etree.ElementTree as ElementTree
 
@@ -362,7 +363,7 @@ def test_every_format_is_written(particle, tmp_path):
 
 def test_each_file_names_the_preset_and_the_order_of_slices(particle, tmp_path):
     told = "edax_3 (as set); slice numbers falling along milling"
-    formats = [name for name in FORMATS if name not in ("csv", "stl")]
+    formats = [name for name in FORMATS if name not in ("csv", "stl", "tesr")]
     written = write_exports(dataclasses.replace(particle, read_as=told), tmp_path / "a", formats)
     files = [*(tmp_path / "a").glob("*.*"), *written["tet"].iterdir()]
     for file in files:
@@ -382,3 +383,40 @@ def test_each_file_names_the_preset_and_the_order_of_slices(particle, tmp_path):
     for file in (tmp_path / "b").rglob("*.*"):
         if file.is_file():
             assert b"rientations: " not in file.read_bytes(), file.name
+
+
+def test_a_raster_tessellation_is_what_neper_s_format_says(particle, tmp_path):
+    angles = {
+        "bunge_phi1": [0.5, 6.0, 1.0],
+        "bunge_Phi": [0.0, np.pi, 1.0],
+        "bunge_phi2": [0, 1, 2],
+    }
+    grains = pd.DataFrame({"label": [70_000, 3, 12], **angles})
+    known = dataclasses.replace(particle, grains=grains)
+    path = write_exports(known, tmp_path, ["tesr"])["tesr"]
+    text = path.read_text()
+    body = dict(zip(
+        re.findall(r"^ *(\*+\w+)$", text, re.MULTILINE),
+        [part.split() for part in re.split(r"^ *\*+\w+$", text, flags=re.MULTILINE)[1:]],
+        strict=True,
+    ))  # fmt: skip
+    assert list(body) == [
+        "***tesr", "**format", "**general", "*origin", "**cell", "*id", "*ori", "*crysym", "**data",
+        "***end",
+    ]  # fmt: skip
+    assert body["**general"] == ["3", "8", "7", "6", "0.01", "0.02", "0.03"]
+    assert body["*origin"] == ["-0.005", "-0.01", "-0.015"]
+    assert body["**cell"] == ["3"]
+    ids = np.array(body["*id"], int)
+    assert ids.tolist() == [3, 12, 70_000]
+    assert body["*ori"][0] == "euler-bunge:passive"
+    turned = np.array(body["*ori"][1:], float).reshape(3, 3)
+    np.testing.assert_allclose(turned, np.degrees(grains.set_index("label").loc[ids]), atol=1e-8)
+    assert body["*crysym"] == ["-3m"]
+    assert body["**data"][0] == "ascii"
+    cells = np.array(body["**data"][1:], int).reshape(6, 7, 8)  # x first, then y, then z
+    assert (np.append(0, ids)[cells] == particle.labels).all()
+
+
+def test_a_raster_tessellation_has_no_orientations_where_a_grain_has_none(particle, tmp_path):
+    assert "*ori\n" not in write_exports(particle, tmp_path, ["tesr"])["tesr"].read_text()
