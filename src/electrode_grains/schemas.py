@@ -56,6 +56,12 @@ def virtual_grain_table(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def virtual_contact_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Contact tables of virtual particles below each other, each named in `particle`."""
+    _require("the table of virtual contacts", table.columns, ("particle", "misorientation_angle"))
+    return contact_table(table)
+
+
 def generation_comparison(table: pd.DataFrame) -> pd.DataFrame:
     """One row per quantity, with the data, the fit, the virtual particles and the data's band."""
     columns = ("quantity", "data", "fit", "virtual", "lower", "upper", "inside")

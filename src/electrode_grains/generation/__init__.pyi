@@ -1,8 +1,10 @@
 from .calibration import Calibration, calibrate
 from .comparison import compare_generation
 from .moments import PUBLISHED, ShapeMoments
+from .orientations import OrientationStatistics, assign_orientations
 from .particles import (
     CalibratedModel,
+    VirtualParticle,
     calibrate_model,
     fill_window,
     fitted_moments,
@@ -24,6 +26,7 @@ __all__ = [
     "CalibratedModel",
     "Calibration",
     "GenerationSettings",
+    "OrientationStatistics",
     "PUBLISHED",
     "Profiles",
     "SectionModel",
@@ -32,6 +35,8 @@ __all__ = [
     "Sections",
     "ShapeMoments",
     "SimulatedSections",
+    "VirtualParticle",
+    "assign_orientations",
     "calibrate",
     "calibrate_model",
     "compare_generation",

@@ -2,55 +2,31 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import least_squares
 
 from electrode_grains.generation.moments import ShapeMoments
+from electrode_grains.generation.response import (
+    ResponseSurface,
+    embedded_response,
+    free_numbers,
+)
 from electrode_grains.tessellation import ArchitectureModel
 
 Floats = NDArray[np.float64]
 Measured = TypeVar("Measured")
-DAMPING = 0.1  # of the first step; it falls by 3 with a success and grows by 4 without
-MOST_CHANGE = 2.0  # steps of difference that one iteration may move a parameter
-
-
-@dataclass(frozen=True)
-class Range:
-    """Values that a parameter may take, and the step of its finite difference."""
-
-    lower: float
-    upper: float
-    step: float
-    logarithmic: bool = False
-
-    def forward(self, value: float) -> float:
-        """Value in units of the step."""
-        return math.log(value) / self.step if self.logarithmic else value / self.step
-
-    def back(self, unit: float) -> float:
-        """Value from units of the step, within the range."""
-        value = math.exp(unit * self.step) if self.logarithmic else unit * self.step
-        return min(max(value, self.lower), self.upper)
-
-
-RANGES: Mapping[str, Range] = {
-    "mean_diameter_nm": Range(1.0, 1e6, 0.08, logarithmic=True),
-    "std_diameter_nm": Range(0.5, 1e6, 0.1, logarithmic=True),
-    "curvature": Range(-0.3, 1.2, 0.15),
-    "elongation": Range(0.4, 0.95, 0.04),
-    "elongation_spread": Range(0.01, 0.25, 0.3, logarithmic=True),
-    "elongation_slope": Range(-0.3, 0.3, 0.06),
-    "roughness_nm": Range(0.1, 1e5, 0.2, logarithmic=True),
-    "roughness_exponent": Range(-1.5, 3.0, 0.3),
-    "roughness_spread": Range(0.01, 1.2, 0.3, logarithmic=True),
-    "roughness_length_nm": Range(1.0, 1e6, 0.2, logarithmic=True),
-    "shape_correlation": Range(-0.98, 0.98, 0.2),
-}
+STARTS = 12  # points from which the first minimum is looked for
+MOST_CHANGE = 0.6  # of a place, from one simulation to the next one
+NEAR = 0.5  # distance at which a simulation counts .6 as much as one at the point itself
+CHANCE = 0.6  # distance below which differences of simulations are mostly chance
+SETTLED = 0.01  # change of all places with which a search ends, ...
+LEAST = 4  # ... after so many simulations
+OPEN = 3.0  # spread of the places of parameters that moments of grains leave open
 
 
 @dataclass(frozen=True)
@@ -75,32 +51,173 @@ class Calibration:
 
 
 @dataclass(frozen=True)
-class Found(Generic[Measured]):
-    """The best model that a search has seen.
+class Goal:
+    """What a search is to reach, in the numbers of `free_numbers`.
 
     Attributes
     ----------
-    model : ArchitectureModel
-    measured : object
-        What its grains measure.
-    deviation : ndarray of float64, shape (m,)
-        What is left, in the units of the search.
-    simulations : int
-        How many architectures were made.
+    numbers, errors : ndarray of float64, shape (m,)
+        Moments, and what counts as 1 in each.
+    usual : ndarray of float64, shape (11,)
+        Point near which parameters are expected that the moments leave open.
+    spread : ndarray of float64, shape (11,)
+        Standard deviation of that expectation; infinity where there is none.
     """
 
-    model: ArchitectureModel
-    measured: Measured
-    deviation: Floats
-    simulations: int
+    numbers: Floats
+    errors: Floats
+    usual: Floats
+    spread: Floats
+
+
+@dataclass
+class CorrectedSurface:
+    """A response surface, and what simulations say of its error.
+
+    Its error is taken as linear near the simulations: their mean, by nearness, and a slope that
+    each new one updates by Broyden's formula.
+    """
+
+    surface: ResponseSurface
+    voxel_nm: float
+    points: list[Floats] = field(default_factory=list)
+    errors: list[Floats] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Begin with a constant error."""
+        names = len(self.surface.names)
+        self.tilt = np.zeros((names, 1 + len(self.surface.space.parameters)))
+
+    def add(self, point: Floats, numbers: Floats) -> None:
+        """Learn from a simulation."""
+        error = numbers - self.surface.at(point, self.voxel_nm)[0]
+        if self.points:
+            step = point - self.points[-1]
+            change = error - self.errors[-1] - self.tilt @ step
+            self.tilt += np.outer(change, step) / (step @ step + CHANCE**2)
+        self.points.append(point)
+        self.errors.append(error)
+
+    def at(self, point: Floats) -> tuple[Floats, Floats]:
+        """Numbers at a point, and their slopes (the weights of simulations taken as constant)."""
+        numbers, slopes = self.surface.at(point, self.voxel_nm)
+        if not self.points:
+            return numbers, slopes
+        away = point - np.array(self.points)
+        weight = np.exp(-((away**2).sum(axis=1)) / (2 * NEAR**2)) + 1e-12
+        weight /= weight.sum()
+        error = weight @ (np.array(self.errors) + away @ self.tilt.T)
+        return numbers + error, slopes + self.tilt
+
+    def closest(self, goal: Goal, start: Floats, room: float = np.inf) -> Floats:
+        """Point of least deviation from a goal, not farther from the start than there is room."""
+        known = np.isfinite(goal.spread)
+
+        def residuals(point: Floats) -> Floats:
+            away = (self.at(point)[0] - goal.numbers) / goal.errors
+            return np.concatenate([away, ((point - goal.usual) / goal.spread)[known]])
+
+        def slopes(point: Floats) -> Floats:
+            each = self.at(point)[1] / goal.errors[:, None]
+            return np.concatenate([each, np.diag(1 / goal.spread)[known]])
+
+        places = np.r_[np.inf, np.ones(len(start) - 1)]
+        low, high = np.maximum(start - room, -places), np.minimum(start + room, places)
+        inside = np.clip(start, low + 1e-9, high - 1e-9)
+        found = least_squares(residuals, inside, slopes, bounds=(low, high), max_nfev=100)
+        point: Floats = found.x
+        return point
+
+    def loss(self, goal: Goal, point: Floats) -> float:
+        """Sum of squares of the deviations from a goal, expectations among them."""
+        away = (self.at(point)[0] - goal.numbers) / goal.errors
+        return float(away @ away + (((point - goal.usual) / goal.spread) ** 2).sum())
+
+
+@dataclass(frozen=True)
+class Found(Generic[Measured]):
+    """Where a search ends.
+
+    Attributes
+    ----------
+    point : ndarray of float64, shape (11,)
+        Of least deviation, by the surface and all simulations.
+    corrected : CorrectedSurface
+    tried : list of (ndarray, object)
+        Points that were simulated, and what was measured.
+    """
+
+    point: Floats
+    corrected: CorrectedSurface
+    tried: Sequence[tuple[Floats, Measured]]
+
+
+def search(
+    surface: ResponseSurface,
+    goal: Goal,
+    simulate: Callable[[Floats], tuple[Measured, Floats]],
+    voxel_nm: float,
+    *,
+    simulations: int,
+    report: Callable[[str], None] = lambda text: None,
+) -> Found[Measured]:
+    """Find the parameters with which simulated grains, or their profiles, come nearest to a goal.
+
+    Parameters
+    ----------
+    surface : ResponseSurface
+        Foretells the moments.
+    goal : Goal
+    simulate : callable (point) -> (object, ndarray of float64)
+        What is measured in the architecture of a point, and its moments as `free_numbers`.
+    voxel_nm : float
+        At which it is measured.
+    simulations : int
+        Points that may be simulated.
+    report : callable (str) -> None
+        Gets a line for each of them.
+
+    Returns
+    -------
+    Found
+
+    Notes
+    -----
+    The surface is minimised from several starts. Each simulation at the minimum corrects it, and
+    the next minimum is that of the corrected surface, until it stays where it is: a simulation
+    costs seconds, the surface nothing, and since errors of several simulations are averaged, their
+    chance does too little to lead astray.
+    """
+    corrected = CorrectedSurface(surface, voxel_nm)
+    rng = np.random.default_rng(0)
+    scattered = rng.uniform(-0.8, 0.8, (STARTS - 1, len(goal.usual)))
+    scattered[:, 0] += goal.usual[0]
+    point = min(
+        (corrected.closest(goal, start) for start in [goal.usual, *scattered]),
+        key=lambda at: corrected.loss(goal, at),
+    )
+    tried: list[tuple[Floats, Measured]] = []
+    while len(tried) < simulations:
+        measured, numbers = simulate(point)
+        tried.append((point, measured))
+        corrected.add(point, numbers)
+        away = (numbers - goal.numbers) / goal.errors
+        report(f"{len(tried)}. simulation: deviations {away @ away:.1f} (sum of squares)")
+        moved = corrected.closest(goal, point, MOST_CHANGE)
+        settled = float(np.abs(moved - point).max()) < SETTLED
+        point = moved
+        if settled and len(tried) >= LEAST:
+            break
+    return Found(point, corrected, tried)
 
 
 def calibrate(
     target: ShapeMoments,
     simulate: Callable[[ArchitectureModel], ShapeMoments],
-    start: ArchitectureModel,
+    like: ArchitectureModel,
+    voxel_nm: float,
     *,
-    simulations: int = 40,
+    simulations: int = 16,
     report: Callable[[str], None] = lambda text: None,
 ) -> Calibration:
     r"""Find the parameters with which simulated grains have the moments of a target.
@@ -111,11 +228,14 @@ def calibrate(
     simulate : callable (model) -> ShapeMoments
         Makes an architecture and measures it as the target was measured, from the same random
         numbers each time.
-    start : ArchitectureModel
+    like : ArchitectureModel
+        Usual parameters, and those that are not looked for.
+    voxel_nm : float
+        Edge of a cubic voxel as large as those of the target.
     simulations : int
         Architectures that may be made.
     report : callable (str) -> None
-        Gets a line for each improvement.
+        Gets a line for each.
 
     Returns
     -------
@@ -133,115 +253,21 @@ def calibrate(
     met) is minimised over 11 parameters by `search`.
     """
     target.checked()
+    surface = embedded_response("shapes")
+    space = surface.space
 
-    def evaluate(models: Sequence[ArchitectureModel]) -> list[tuple[ShapeMoments, Floats]]:
-        moments = [simulate(model) for model in models]
-        return [(each, each.deviations(target)) for each in moments]
+    def measured(point: Floats) -> tuple[ShapeMoments, Floats]:
+        moments = simulate(space.model_at(point, like))
+        return moments, free_numbers(moments.named())
 
-    found = search(start, evaluate, simulations=simulations, report=report)
-    loss = float(found.deviation @ found.deviation)
-    return Calibration(found.model, found.measured, loss, found.simulations)
-
-
-def units_of(model: ArchitectureModel) -> Floats:
-    """Parameters of a model in units of their steps, in the order of `RANGES`, shape (11,)."""
-    return np.array([ranges.forward(getattr(model, name)) for name, ranges in RANGES.items()])
-
-
-def model_at(units: Floats, like: ArchitectureModel) -> ArchitectureModel:
-    """Model of such parameters, within their ranges; the rest as in another model."""
-    values = {n: r.back(float(u)) for (n, r), u in zip(RANGES.items(), units, strict=True)}
-    return like.replace(**values)
-
-
-def stepped(model: ArchitectureModel) -> list[ArchitectureModel]:
-    """The model with each parameter a step further, or back where its range ends."""
-    units = units_of(model)
-    models = []
-    for place in range(len(units)):
-        moved = units.copy()
-        moved[place] += 1
-        other = model_at(moved, model)
-        if units_of(other)[place] == units[place]:
-            moved[place] -= 2
-            other = model_at(moved, model)
-        models.append(other)
-    return models
-
-
-def slopes_of(
-    values: Sequence[Floats], base: Floats, models: Sequence[ArchitectureModel], at: Floats
-) -> Floats:
-    """Derivatives (m, 11) from the values of the models of `stepped`; 0 for those left out."""
-    slopes = np.zeros((len(base), len(at)))
-    for place, (value, model) in enumerate(zip(values, models, strict=False)):
-        slopes[:, place] = (value - base) / (units_of(model)[place] - at[place])
-    return slopes
-
-
-def search(
-    start: ArchitectureModel,
-    evaluate: Callable[[Sequence[ArchitectureModel]], Sequence[tuple[Measured, Floats]]],
-    *,
-    simulations: int,
-    prior: Floats | None = None,
-    report: Callable[[str], None] = lambda text: None,
-) -> Found[Measured]:
-    """Minimise the sum of squares of simulated deviations over the parameters of a model.
-
-    Parameters
-    ----------
-    start : ArchitectureModel
-    evaluate : callable (models) -> sequence of (object, ndarray of float64)
-        Simulates each model from the same random numbers; what it measures and its deviations.
-    simulations : int
-        Architectures that may be made.
-    prior : ndarray of float64, shape (11,), optional
-        Standard deviations, in steps, by which each parameter may leave the start; infinity
-        leaves it free. By default all are free.
-    report : callable (str) -> None
-        Gets a line for each improvement.
-
-    Returns
-    -------
-    Found
-
-    Notes
-    -----
-    Levenberg-Marquardt steps. The derivatives are differences of simulations with common random
-    numbers once, then updated by Broyden's formula, which costs no simulation.
-    """
-    best = units_of(model_at(units_of(start), start))
-    origin = best
-    precision = np.zeros(len(best)) if prior is None else 1 / prior**2
-    ((measured, deviation),) = evaluate([model_at(best, start)])
-
-    def loss(values: Floats, units: Floats) -> float:
-        return float(values @ values + precision @ (units - origin) ** 2)
-
-    report(f"start: loss {loss(deviation, best):.1f}")
-    models = stepped(model_at(best, start))[: max(simulations - 1, 0)]
-    tried = evaluate(models) if models else []
-    slopes = slopes_of([away for _, away in tried], deviation, models, best)
-    made = 1 + len(models)
-    damping = DAMPING
-    while made < simulations:
-        normal = slopes.T @ slopes + np.diag(precision)
-        fall = slopes.T @ deviation + precision * (best - origin)
-        step = -np.linalg.solve(
-            normal + damping * (np.diag(np.diag(normal)) + np.eye(len(best))), fall
-        )
-        moved = units_of(model_at(best + np.clip(step, -MOST_CHANGE, MOST_CHANGE), start))
-        step = moved - best
-        if not np.any(step):
-            break
-        ((other, away),) = evaluate([model_at(moved, start)])
-        made += 1
-        slopes += np.outer(away - deviation - slopes @ step, step) / (step @ step)
-        if loss(away, moved) < loss(deviation, best):
-            best, measured, deviation = moved, other, away
-            damping /= 3
-            report(f"{made} simulations: loss {loss(deviation, best):.1f}")
-        else:
-            damping = min(4 * damping, 1e4)
-    return Found(model_at(best, start), measured, deviation, made)
+    goal = Goal(
+        free_numbers(target.named()),
+        target.tolerances(),
+        usual=space.point_of(like),
+        spread=np.r_[np.inf, np.full(len(space.parameters), OPEN)],
+    )
+    found = search(surface, goal, measured, voxel_nm, simulations=simulations, report=report)
+    losses = [float(np.sum(moments.deviations(target) ** 2)) for _, moments in found.tried]
+    best = int(np.argmin(losses))
+    point, moments = found.tried[best]
+    return Calibration(space.model_at(point, like), moments, losses[best], len(losses))

@@ -151,6 +151,19 @@ class ShapeMoments(PlainMoments):
             ]
         )
 
+    def tolerances(self) -> NDArray[np.float64]:
+        """What counts as met in each of the moments as `free_numbers`, shape (14,)."""
+        return np.array(
+            [
+                CORRELATION_TOLERANCE / (1 - min(value**2, 0.99))
+                if name.startswith("correlation")
+                else MEAN_TOLERANCE
+                if name.startswith("mean")
+                else STD_TOLERANCE
+                for name, value in self.named().items()
+            ]
+        )
+
     def named(self) -> dict[str, float]:
         """Moments by the names of their rows in a table."""
         return name_moments(self.means, self.stds, self.correlations, CHARACTERISTICS, PAIRS)

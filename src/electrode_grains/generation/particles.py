@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -16,8 +16,14 @@ from electrode_grains.ebsd.orientations import radial_orientations
 from electrode_grains.errors import ComputationError
 from electrode_grains.generation.calibration import calibrate
 from electrode_grains.generation.moments import CHARACTERISTICS, PAIRS, PUBLISHED, ShapeMoments
+from electrode_grains.generation.orientations import (
+    OrientationStatistics,
+    assign_orientations,
+    describe_contacts,
+    describe_lattice,
+)
 from electrode_grains.generation.settings import GenerationSettings
-from electrode_grains.morphometry import characterize_grains
+from electrode_grains.morphometry import characterize_grains, measure_particle
 from electrode_grains.tessellation import (
     ArchitectureModel,
     Shell,
@@ -179,10 +185,30 @@ def calibrate_model(
         target,
         lambda model: simulated_moments(model, spacing, settings.calibration_grains, settings.seed),
         start,
+        float(np.prod(spacing)) ** (1 / 3),
         simulations=settings.simulations,
         report=report,
     )
     return CalibratedModel(found.model, shell, target, found.moments, found.loss, found.simulations)
+
+
+class VirtualParticle(NamedTuple):
+    """A virtual particle in a window.
+
+    Attributes
+    ----------
+    labels : ndarray of int32, shape (z, y, x)
+    grains : DataFrame
+        As from `measure_particle`, with `quaternion_w` ... `quaternion_z`, the orientation from
+        sample to crystal, and what follows from it: Bunge angles, angle of the c axis to the
+        radius.
+    contacts : DataFrame
+        As from `measure_particle`, with misorientations.
+    """
+
+    labels: Labels
+    grains: pd.DataFrame
+    contacts: pd.DataFrame
 
 
 def generate(
@@ -190,8 +216,9 @@ def generate(
     shape: tuple[int, int, int],
     spacing: tuple[float, float, float],
     rng: np.random.Generator,
-    radial_texture: float = 0.0,
-) -> tuple[Labels, pd.DataFrame]:
+    orientations: OrientationStatistics | float = 0.0,
+    laue: str = "-3m",
+) -> VirtualParticle:
     """Make a virtual particle in the middle of a window.
 
     Parameters
@@ -201,18 +228,18 @@ def generate(
         Voxels (z, y, x) of the window and their spacing (dz, dy, dx) in nm; it cuts the
         particle where it is smaller.
     rng : Generator
-    radial_texture : float
-        Share of the grains whose c axis lies along the radius.
+    orientations : OrientationStatistics or float
+        Statistics that orientations are to have, or the share of grains whose c axis lies along
+        the radius, the others being at random.
+    laue : str
+        Laue group of the grains.
 
     Returns
     -------
-    labels : ndarray of int32, shape (z, y, x)
-    grains : DataFrame
-        As from `characterize_grains`, with `quaternion_w` ... `quaternion_z`, the orientation
-        from sample to crystal.
+    VirtualParticle
     """
     body = model.shell.sample(rng)
-    return fill_window(model.architecture, shape, spacing, rng, radial_texture, body)
+    return fill_window(model.architecture, shape, spacing, rng, orientations, laue, body)
 
 
 def fill_window(
@@ -220,31 +247,52 @@ def fill_window(
     shape: tuple[int, int, int],
     spacing: tuple[float, float, float],
     rng: np.random.Generator,
-    radial_texture: float = 0.0,
+    orientations: OrientationStatistics | float = 0.0,
+    laue: str = "-3m",
     body: Shell | None = None,
-) -> tuple[Labels, pd.DataFrame]:
+) -> VirtualParticle:
     """Fill a window with grains, some of which it cuts.
 
     Parameters
     ----------
     architecture : ArchitectureModel
-    shape, spacing, rng, radial_texture
+    shape, spacing, rng, orientations, laue
         As for `generate`.
     body : Shell, optional
         Outer shell around the middle of the window; without it the grains fill all of it.
 
     Returns
     -------
-    labels, grains
-        As from `generate`.
+    VirtualParticle
     """
     margin = [math.ceil(MARGIN * architecture.mean_diameter_nm / step) for step in spacing]
     labels, cut = fill_around(architecture, shape, margin, spacing, rng, body)
-    inside = np.ascontiguousarray(labels[cut])
-    grains = characterize_grains(inside, spacing)
+    return oriented(np.ascontiguousarray(labels[cut]), spacing, rng, orientations, laue)
+
+
+def oriented(
+    labels: Labels,
+    spacing: tuple[float, float, float],
+    rng: np.random.Generator,
+    orientations: OrientationStatistics | float,
+    laue: str,
+) -> VirtualParticle:
+    """Measure grains and give them orientations.
+
+    Parameters, returns : as for `generate`.
+    """
+    measured = measure_particle(labels, spacing)
+    grains = measured.grains
     centers = grains[[f"centroid_{axis}_nm" for axis in "xyz"]].to_numpy()
-    middle = (np.array(shape[::-1]) - 1) / 2 * np.array(spacing[::-1])
-    lattice = radial_orientations(centers - middle, radial_texture, rng)
-    return inside, grains.assign(
-        **{f"quaternion_{part}": lattice[:, n] for n, part in enumerate("wxyz")}
+    middle = (np.array(labels.shape[::-1]) - 1) / 2 * np.array(spacing[::-1])
+    if isinstance(orientations, OrientationStatistics):
+        lattice = assign_orientations(
+            orientations, measured.contacts, grains["label"].to_numpy(), centers - middle, rng
+        )
+    else:
+        lattice = radial_orientations(centers - middle, orientations, rng)
+    return VirtualParticle(
+        labels,
+        grains.assign(**describe_lattice(lattice, centers - middle, laue)),
+        describe_contacts(measured.contacts, grains["label"].to_numpy(), lattice, laue),
     )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from electrode_grains.errors import ComputationError
 from electrode_grains.generation.moments import PlainMoments, name_moments
+from electrode_grains.generation.response import free_numbers
 from electrode_grains.morphometry import measure_profiles
 
 Floats = NDArray[np.float64]
@@ -146,10 +147,5 @@ class SectionMoments(PlainMoments):
         return values | {DENSITY: self.boundary_density_per_nm}
 
     def vector(self) -> Floats:
-        """The same as numbers in a row, shape (10,): logarithms of what has a unit."""
-        return np.array(
-            [
-                np.log(value) if name.endswith("_nm") else value
-                for name, value in self.named().items()
-            ]
-        )
+        """The same as `free_numbers`, shape (10,)."""
+        return free_numbers(self.named())

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, replace
+from itertools import count
 from typing import Any, Self
 
 import numpy as np
@@ -12,15 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from electrode_grains.errors import InputError
-from electrode_grains.generation.calibration import (
-    RANGES,
-    search,
-    slopes_of,
-    stepped,
-    units_of,
-)
+from electrode_grains.generation.calibration import CorrectedSurface, Found, Goal, search
 from electrode_grains.generation.moments import ShapeMoments
 from electrode_grains.generation.particles import fill_around, window_of
+from electrode_grains.generation.response import embedded_response, free_numbers, plain_numbers
 from electrode_grains.generation.section_moments import PROFILE, Profiles, SectionMoments
 from electrode_grains.generation.settings import SectionSettings
 from electrode_grains.morphometry import characterize_grains
@@ -28,16 +23,16 @@ from electrode_grains.tessellation import ArchitectureModel
 from electrode_grains.workers import in_processes
 
 Floats = NDArray[np.float64]
-PIXELS_PER_PROFILE = 10.0  # in a mean diameter of profiles, to which finer sections are thinned
+PIXELS_PER_PROFILE = 8.0  # in a mean diameter of profiles, to which finer sections are thinned
 LEAST_PIXELS = 4.0  # below which profiles have no shape
 SPACE_PER_PROFILE = 1.2  # mean diameter of grains over that of their profiles, as in the paper
 PLANES_PER_DIAMETER = 2.0
 SEARCH_SEEDS = 2  # simulations of each architecture that the search tries,
 SEEDS = 4  # and of the result
 CHANCE_SAMPLES = 100
-# Standard deviations, in steps of the search, by which parameters leave those of the paper's
-# particle where sections say nothing; sizes are free.
-PRIOR = np.array([np.inf if name.endswith("diameter_nm") else 2.0 for name in RANGES])
+# Standard deviation of the place of parameters, about those of the paper's particle, where
+# sections say nothing.
+SPREAD = 1.0
 INTERVAL = (2.5, 97.5)
 
 
@@ -51,7 +46,7 @@ class SectionModel:
     target, reached : SectionMoments
         Of the profiles of the sections, and of those of simulated grains.
     errors : mapping of str to float
-        Standard errors of the target, logarithmic where it has a unit.
+        Standard errors of the target, as `free_numbers`.
     shapes : ShapeMoments
         Of the simulated grains in space.
     intervals : mapping of str to (float, float)
@@ -202,10 +197,10 @@ def fit_sections(
     -----
     Simulated method of moments: means, standard deviations and correlations of diameter,
     circularity and aspect ratio of profiles, and the length of boundary for each area, all in
-    standard errors of the sections (with those of the simulation). Ten numbers do not settle
-    eleven parameters: those that say nothing about size have a prior around the architecture of
-    Furat et al. 2021. Intervals are of bootstrap samples of the profiles and draws from the
-    prior, carried to the moments in space by the derivatives of simulations.
+    standard errors of the sections (with those of the simulation), by `search`. Ten numbers do
+    not settle eleven parameters: those that say nothing about size have a prior around the
+    architecture of Furat et al. 2021. Intervals are of bootstrap samples of the profiles and
+    draws from the prior.
     """
     settings = settings or SectionSettings()
     planes, voxel = thin_sections(sections, pixel_nm)
@@ -214,47 +209,54 @@ def fit_sections(
     rng = np.random.default_rng(settings.seed)
     drawn = SectionMoments.resampled(profiles, settings.bootstrap, rng)
     resamples = np.array([moments.vector() for moments in drawn])
-    simulate = partial(_simulated, voxel=voxel, grains=settings.simulated_grains)
-    start = _start(target)
-    chance = _chance(simulate_sections(start, voxel, settings.simulated_grains, settings.seed))
-    errors = np.hypot(resamples.std(axis=0), chance / SEARCH_SEEDS**0.5)
+    usual = _usual(target)
+    chance = _chance(simulate_sections(usual, voxel, settings.simulated_grains, settings.seed))
+    surface = embedded_response("sections")
+    space = surface.space
+    goal = Goal(
+        target.vector(),
+        np.hypot(resamples.std(axis=0), chance / SEARCH_SEEDS**0.5),
+        space.point_of(usual),
+        np.r_[np.inf, np.full(len(space.parameters), SPREAD)],
+    )
+    seeds = count(settings.seed + 1)
 
-    def evaluate(
-        models: Sequence[ArchitectureModel],
-    ) -> list[tuple[SectionMoments, Floats]]:
-        goal = target.vector()
-        made = simulate(models, range(settings.seed, settings.seed + SEARCH_SEEDS))
-        return [(sections, (sections.vector() - goal) / errors) for sections, _ in made]
+    def simulated(point: Floats, number: int = SEARCH_SEEDS) -> list[Both]:
+        model = space.model_at(point, usual)
+        tasks = [(model, voxel, settings.simulated_grains, next(seeds)) for _ in range(number)]
+        return list(in_processes(_values, tasks))
 
-    found = search(start, evaluate, simulations=settings.simulations, prior=PRIOR, report=report)
-    return _concluded(found.model, target, resamples, errors, voxel, simulate, settings, rng)
+    def simulate(point: Floats) -> tuple[list[Both], Floats]:
+        made = simulated(point)
+        return made, _mean_sections([one for one, _ in made]).vector()
+
+    found = search(surface, goal, simulate, voxel, simulations=settings.simulations, report=report)
+    made = simulated(found.point, SEEDS)
+    reached = _mean_sections([one for one, _ in made])
+    shapes = _mean_shapes([other for _, other in made])
+    errors = np.hypot(resamples.std(axis=0), chance / SEEDS**0.5)
+    away = (reached.vector() - target.vector()) / errors
+    return SectionModel(
+        architecture=space.model_at(found.point, usual),
+        target=target,
+        reached=reached,
+        errors=dict(zip(target.named(), map(float, errors), strict=True)),
+        shapes=shapes,
+        intervals=_intervals(found, goal, shapes, resamples, voxel, rng),
+        voxel_nm=voxel,
+        loss=float(away @ away),
+        simulations=SEARCH_SEEDS * len(found.tried) + SEEDS,
+    )
 
 
-Simulate = Callable[
-    [Sequence[ArchitectureModel], Sequence[int]], list[tuple[SectionMoments, ShapeMoments]]
-]
+Both = tuple[SectionMoments, ShapeMoments]
 
 
-def _simulated(
-    models: Sequence[ArchitectureModel], seeds: Sequence[int], voxel: float, grains: int
-) -> list[tuple[SectionMoments, ShapeMoments]]:
-    """Mean moments of each architecture over seeds, as many at a time as there are threads."""
-    tasks = [(model, voxel, grains, seed) for model in models for seed in seeds]
-    values = list(in_processes(_values, tasks))
-    each = [values[n : n + len(seeds)] for n in range(0, len(values), len(seeds))]
-    return [
-        (_mean_sections([one for one, _ in made]), _mean_shapes([other for _, other in made]))
-        for made in each
-    ]
-
-
-def _values(
-    model: ArchitectureModel, voxel: float, grains: int, seed: int
-) -> tuple[SectionMoments, ShapeMoments]:
+def _values(model: ArchitectureModel, voxel: float, grains: int, seed: int) -> Both:
     return simulate_sections(model, voxel, grains, seed).values()
 
 
-def _start(target: SectionMoments) -> ArchitectureModel:
+def _usual(target: SectionMoments) -> ArchitectureModel:
     """The architecture of the paper, as large as the profiles ask for."""
     usual = ArchitectureModel()
     size = SPACE_PER_PROFILE * target.means[PROFILE[0]] / usual.mean_diameter_nm
@@ -274,62 +276,34 @@ def _chance(made: SimulatedSections) -> Floats:
     return spread
 
 
-def _concluded(
-    model: ArchitectureModel,
-    target: SectionMoments,
+def _intervals(
+    found: Found[list[Both]],
+    goal: Goal,
+    shapes: ShapeMoments,
     resamples: Floats,
-    errors: Floats,
     voxel: float,
-    simulate: Simulate,
-    settings: SectionSettings,
     rng: np.random.Generator,
-) -> SectionModel:
-    """Moments in space of the model that was found, with their intervals."""
-    seeds = range(settings.seed, settings.seed + SEEDS)
-    beside = stepped(model)
-    (sections, shapes), *moved = simulate([model, *beside], seeds[:SEARCH_SEEDS])
-    at = units_of(model)
-    in_plane = slopes_of(
-        [other.vector() / errors for other, _ in moved], sections.vector() / errors, beside, at
-    )
-    in_space = slopes_of([_numbers(other) for _, other in moved], _numbers(shapes), beside, at)
-    normal = in_plane.T @ in_plane + np.diag(1 / PRIOR**2)
-    noise = (resamples - resamples.mean(axis=0)) / resamples.std(axis=0)
-    drawn = noise @ in_plane + rng.standard_normal((len(noise), len(at))) / PRIOR
-    shifts = np.linalg.solve(normal, drawn.T).T
-    ((reached, result),) = simulate([model], seeds)
-    names = list(result.named())
-    numbers = _plain(_numbers(result) + shifts @ in_space.T, names)
-    low, high = np.percentile(numbers, INTERVAL, axis=0)
-    deviation = (reached.vector() - target.vector()) / errors
-    bounds = zip(names, map(float, low), map(float, high), strict=True)
-    return SectionModel(
-        architecture=model,
-        target=target,
-        reached=reached,
-        errors=dict(zip(target.named(), map(float, errors), strict=True)),
-        shapes=result,
-        intervals={name: (a, b) for name, a, b in bounds},
-        voxel_nm=voxel,
-        loss=float(deviation @ deviation),
-        simulations=SEARCH_SEEDS * (settings.simulations + 1 + len(beside)) + SEEDS,
-    )
+) -> dict[str, tuple[float, float]]:
+    """Intervals of the moments in space: the search once more for each sample of the sections.
 
-
-def _numbers(moments: ShapeMoments) -> Floats:
-    """Moments in units in which they have no bounds: logarithms, Fisher's z."""
-    return np.array(
-        [
-            np.arctanh(value) if name.startswith("correlation") else np.log(value)
-            for name, value in moments.named().items()
-        ]
-    )
-
-
-def _plain(numbers: Floats, names: Sequence[str]) -> Floats:
-    """Moments from what `_numbers` returns, along the last axis."""
-    related = np.array([name.startswith("correlation") for name in names])
-    return np.where(related, np.tanh(numbers), np.exp(numbers))
+    With parameters expected elsewhere each time, as far as sections leave them open, and with the
+    error of the surface.
+    """
+    surface = CorrectedSurface(embedded_response("shapes"), voxel)
+    for point, made in found.tried:
+        surface.add(point, free_numbers(_mean_shapes([each for _, each in made]).named()))
+    noise = goal.errors / resamples.std(axis=0) * (resamples - resamples.mean(axis=0))
+    numbers = []
+    for shift in noise:
+        expected = goal.usual.copy()
+        expected[1:] += goal.spread[1:] * rng.standard_normal(len(expected) - 1)
+        moved = replace(goal, numbers=goal.numbers + shift, usual=expected)
+        point = found.corrected.closest(moved, found.point)
+        numbers.append(surface.at(point)[0] - surface.at(found.point)[0])
+    names = list(shapes.named())
+    plain = plain_numbers(free_numbers(shapes.named()) + np.array(numbers), names)
+    low, high = np.percentile(plain, INTERVAL, axis=0)
+    return {name: (float(a), float(b)) for name, a, b in zip(names, low, high, strict=True)}
 
 
 def _mean_of(values: Sequence[Mapping[str, float]]) -> dict[str, float]:

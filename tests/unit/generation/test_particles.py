@@ -26,7 +26,7 @@ MODEL = CalibratedModel(
 
 
 def test_a_particle_has_the_grains_of_its_table():
-    labels, grains = generate(MODEL, (24, 52, 52), SPACING, np.random.default_rng(0))
+    labels, grains, _ = generate(MODEL, (24, 52, 52), SPACING, np.random.default_rng(0))
     again = characterize_grains(labels, SPACING)
     pd.testing.assert_frame_equal(grains[again.columns], again)
     quaternions = grains[[f"quaternion_{part}" for part in "wxyz"]].to_numpy()
@@ -63,21 +63,21 @@ def test_without_texture_orientations_are_uniform():
 
 
 def test_the_data_lie_inside_their_own_bands_and_others_outside():
-    labels, _ = generate(MODEL, (40, 50, 50), SPACING, np.random.default_rng(2))
+    labels, _, _ = generate(MODEL, (40, 50, 50), SPACING, np.random.default_rng(2))
     data = characterize_grains(labels, SPACING)
     fit = simulated_moments(MODEL.architecture, SPACING, 400, 0)
     rng = np.random.default_rng(3)
     same = compare_generation(data, [data], fit, resamples=60, rng=rng)
     moments = same["quantity"].str.match("mean|std|correlation")
     assert same.loc[moments, "inside"].mean() > 0.9
-    assert (same.loc[same["quantity"].str.startswith("distance"), "virtual"] == 0).all()
-    assert same.loc[same["quantity"].str.contains("distance"), "inside"].all()
+    assert (same.loc[same["quantity"].str.startswith("distance of"), "virtual"] == 0).all()
+    assert same.loc[same["quantity"].str.contains("distance of|energy"), "inside"].all()
     assert np.isfinite(same.loc[same["quantity"] == "mean convexity", "fit"]).all()
     larger = data.assign(equivalent_diameter_nm=1.5 * data["equivalent_diameter_nm"])
     other = compare_generation(data, [larger, larger], fit, resamples=60, rng=rng)
     other = other.set_index("quantity")
     assert not other.loc["mean equivalent_diameter_nm", "inside"]
-    assert not other.loc["distance equivalent_diameter_nm", "inside"]
+    assert not other.loc["distance of equivalent_diameter_nm", "inside"]
     assert not other.loc["energy distance of all four", "inside"]
     assert other.loc["mean convexity", "inside"]
     assert other["virtual_std"].max() == 0

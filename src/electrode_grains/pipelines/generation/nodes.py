@@ -11,7 +11,7 @@ import xarray as xr
 
 from electrode_grains import figures, generation
 from electrode_grains.distributions.records import CopulaFits, MarginalFits
-from electrode_grains.generation import CalibratedModel
+from electrode_grains.generation import CalibratedModel, OrientationStatistics
 from electrode_grains.pipelines.generation.settings import GenerationSettings
 from electrode_grains.tessellation import fit_shells
 from electrode_grains.volumes import as_volume, spacing_of
@@ -43,9 +43,15 @@ def calibrate_architecture(
 def generate_particles(
     architecture_model: CalibratedModel,
     grain_label_volume: xr.DataArray,
+    grain_table: pd.DataFrame,
+    contact_table: pd.DataFrame,
     settings: GenerationSettings,
-) -> tuple[xr.DataArray, pd.DataFrame]:
+) -> tuple[xr.DataArray, pd.DataFrame, pd.DataFrame]:
     """Make the virtual particles in the window of the data, one per channel."""
+    laue = settings.laue_group
+    orientations: OrientationStatistics | float | None = settings.radial_texture
+    if orientations is None:
+        orientations = OrientationStatistics.of_tables(grain_table, contact_table, laue) or 0.0
     spacing = spacing_of(grain_label_volume)
     depth, height, width = grain_label_volume.shape
     made = [
@@ -54,21 +60,33 @@ def generate_particles(
             (depth, height, width),
             spacing,
             np.random.default_rng([settings.seed, number]),
-            settings.radial_texture,
+            orientations,
+            laue,
         )
         for number in range(settings.particles)
     ]
     names = [f"particle_{number}" for number in range(1, len(made) + 1)]
     volume = as_volume(
-        np.stack([labels for labels, _ in made]), spacing, "virtual_grain_label", names
+        np.stack([each.labels for each in made]), spacing, "virtual_grain_label", names
     )
-    tables = [table.assign(particle=name) for name, (_, table) in zip(names, made, strict=True)]
-    return volume, pd.concat(tables, ignore_index=True)
+    grains, contacts = (
+        pd.concat(
+            [
+                getattr(each, what).assign(particle=name)
+                for name, each in zip(names, made, strict=True)
+            ],
+            ignore_index=True,
+        )
+        for what in ("grains", "contacts")
+    )
+    return volume, grains, contacts
 
 
 def compare_generation(
     grain_sample: pd.DataFrame,
+    contact_table: pd.DataFrame,
     virtual_grain_table: pd.DataFrame,
+    virtual_contact_table: pd.DataFrame,
     architecture_model: CalibratedModel,
     settings: GenerationSettings,
 ) -> pd.DataFrame:
@@ -77,6 +95,8 @@ def compare_generation(
         grain_sample,
         [grains for _, grains in virtual_grain_table.groupby("particle", sort=True)],
         architecture_model.target,
+        contacts=contact_table,
+        virtual_contacts=[each for _, each in virtual_contact_table.groupby("particle", sort=True)],
         resamples=settings.bootstrap,
         rng=np.random.default_rng(settings.seed),
     )

@@ -23,15 +23,23 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 nodes.generate_particles,
-                ["architecture_model", "grain_label_volume", "params:generation"],
-                ["virtual_grain_label_volume", "virtual_grain_table"],
+                [
+                    "architecture_model",
+                    "grain_label_volume",
+                    "grain_table",
+                    "contact_table",
+                    "params:generation",
+                ],
+                ["virtual_grain_label_volume", "virtual_grain_table", "virtual_contact_table"],
                 name="generate_particles",
             ),
             Node(
                 nodes.compare_generation,
                 [
                     "grain_sample",
+                    "contact_table",
                     "virtual_grain_table",
+                    "virtual_contact_table",
                     "architecture_model",
                     "params:generation",
                 ],

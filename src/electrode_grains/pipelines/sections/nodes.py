@@ -97,14 +97,14 @@ def fill_window(
 ) -> tuple[xr.DataArray, pd.DataFrame]:
     """Fill a window with grains in space, and measure them."""
     edge = section_model.voxel_nm
-    labels, table = generation.fill_window(
+    made = generation.fill_window(
         section_model.architecture,
         settings.shape,
         (edge, edge, edge),
         np.random.default_rng([settings.seed, 1]),
     )
-    volume = as_volume(labels[None], (edge, edge, edge), "virtual_grain_label", [PARTICLE])
-    return volume, table.assign(particle=PARTICLE)
+    volume = as_volume(made.labels[None], (edge, edge, edge), "virtual_grain_label", [PARTICLE])
+    return volume, made.grains.assign(particle=PARTICLE)
 
 
 def compare_sections(section_model: SectionModel) -> pd.DataFrame:
