@@ -134,7 +134,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=384, help="simulations, at most 512")
     given = parser.parse_args()
     rows = [row for row in rows_of(given.file, given.count) if "refused" not in row]
-    print(f"{len(rows)} architectures of {given.count}")
+    print(f"{len(rows)} architectures")
     print_errors(rows)
     content = {
         "axes": {name: [axis.low, axis.high, axis.logarithmic] for name, axis in SPACE.axes.items()}

@@ -39,6 +39,7 @@ OWN_KEYS = ("particle",)
 OPTIONAL_KEYS = (
     *("acquisition", "grain_map", "sections", "orientation_annotation", "preprocessing"),
     *("boundary_model", "segmentation", "compute", "characterization", "modelling", "generation"),
+    "scenarios",
 )
 
 

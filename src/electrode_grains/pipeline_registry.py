@@ -69,7 +69,11 @@ def register_pipelines() -> dict[str, Pipeline]:
         return {"__default__": from_sections, "sections": from_sections}
     if declared.get("starts_from") == "grain_map":
         steps = {name: step.create_pipeline() for name, step in FROM_GRAIN_MAP.items()}
-        beside = {"export": export.create_pipeline(), "generation": generation.create_pipeline()}
+        beside = {
+            "export": export.create_pipeline(),
+            "generation": generation.create_pipeline(),
+            "scenarios": generation.create_scenario_pipeline(),
+        }
         pipelines = compose({**steps, **beside}, ["grain_map"])
         others = {name: pipelines.pop(name) for name in beside}
     else:
@@ -79,6 +83,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         others = {
             "export": export.create_pipeline(),
             "generation": generation.create_pipeline(),
+            "scenarios": generation.create_scenario_pipeline(),
             "orientation_annotation": orientation_annotation.create_pipeline(),
         }
     analysis = sum(pipelines.values(), Pipeline([]))

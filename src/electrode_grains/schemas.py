@@ -71,6 +71,15 @@ def generation_comparison(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def scenario_table(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per scenario, none twice, with what was varied and what came out."""
+    wanted = ("name", "grain_count", "open_share", "mean_equivalent_diameter_nm")
+    _require("the table of scenarios", table.columns, wanted)
+    if not table["name"].is_unique:
+        raise InputError("the table of scenarios names each once")
+    return table
+
+
 def section_profile_table(table: pd.DataFrame) -> pd.DataFrame:
     """One row per profile of a grain in a section."""
     columns = ("section_name", "equivalent_diameter_nm", "circularity", "aspect_ratio")

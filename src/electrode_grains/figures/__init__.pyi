@@ -10,7 +10,7 @@ from .distributions import (
     probability_plots,
 )
 from .encoding import png_data_uri
-from .generation import sections, virtual_particles
+from .generation import scenarios, sections, virtual_particles
 from .interactive import distribution_payload
 from .meshes import particle_mesh
 from .networks import learning_curves, network_architecture, validation_plot
@@ -74,6 +74,7 @@ __all__ = [
     "to_markdown",
     "truth_comparison",
     "validation_plot",
+    "scenarios",
     "sections",
     "virtual_particles",
 ]

@@ -145,6 +145,38 @@ def sections(
     return figure
 
 
+@styled
+def scenarios(
+    labels: NDArray[Any], spacing: tuple[float, float, float], table: pd.DataFrame
+) -> Figure:
+    """Draw the middle section of each scenario.
+
+    Parameters
+    ----------
+    labels : ndarray of integer, shape (scenario, z, y, x)
+    spacing : (float, float, float)
+        (dz, dy, dx) in nm.
+    table : DataFrame
+        As from `generation.summarize_scenarios`.
+
+    Returns
+    -------
+    Figure
+    """
+    columns = min(4, len(labels))
+    rows = -(-len(labels) // columns)
+    figure = new_figure(DOUBLE_COLUMN, 2.0 * rows)
+    grid = figure.add_gridspec(rows, columns)
+    panels = []
+    for place, (own, row) in enumerate(zip(labels, table.itertuples(), strict=True)):
+        axes = figure.add_subplot(grid[divmod(place, columns)])
+        told = f"{row.name}: {row.grain_count} grains"
+        _show_grains(axes, own[len(own) // 2], spacing[1:], told)
+        panels.append(axes)
+    letter_panels(panels)
+    return figure
+
+
 def _show_grains(
     axes: Axes, section: NDArray[Any], spacing: tuple[float, float], title: str
 ) -> None:

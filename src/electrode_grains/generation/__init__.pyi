@@ -11,6 +11,15 @@ from .particles import (
     generate,
     simulated_moments,
 )
+from .scenarios import (
+    Scenario,
+    ScenarioSettings,
+    make_scenario,
+    open_cracks,
+    open_voids,
+    separate_pieces,
+    summarize_scenarios,
+)
 from .section_moments import Profiles, SectionMoments
 from .section_source import Sections, fill_enclosed, square_pixel
 from .sections import (
@@ -29,6 +38,8 @@ __all__ = [
     "OrientationStatistics",
     "PUBLISHED",
     "Profiles",
+    "Scenario",
+    "ScenarioSettings",
     "SectionModel",
     "SectionMoments",
     "SectionSettings",
@@ -45,6 +56,11 @@ __all__ = [
     "fit_sections",
     "fitted_moments",
     "generate",
+    "make_scenario",
+    "open_cracks",
+    "open_voids",
+    "separate_pieces",
+    "summarize_scenarios",
     "simulate_sections",
     "simulated_moments",
     "square_pixel",

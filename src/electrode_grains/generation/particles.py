@@ -265,9 +265,21 @@ def fill_window(
     -------
     VirtualParticle
     """
+    labels = window_labels(architecture, shape, spacing, rng, body)
+    return oriented(labels, spacing, rng, orientations, laue)
+
+
+def window_labels(
+    architecture: ArchitectureModel,
+    shape: tuple[int, int, int],
+    spacing: tuple[float, float, float],
+    rng: np.random.Generator,
+    body: Shell | None = None,
+) -> Labels:
+    """Grains of a window that its surroundings go on beyond; parameters as for `fill_window`."""
     margin = [math.ceil(MARGIN * architecture.mean_diameter_nm / step) for step in spacing]
     labels, cut = fill_around(architecture, shape, margin, spacing, rng, body)
-    return oriented(np.ascontiguousarray(labels[cut]), spacing, rng, orientations, laue)
+    return np.ascontiguousarray(labels[cut])
 
 
 def oriented(

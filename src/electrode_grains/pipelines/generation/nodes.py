@@ -11,8 +11,9 @@ import xarray as xr
 
 from electrode_grains import figures, generation
 from electrode_grains.distributions.records import CopulaFits, MarginalFits
+from electrode_grains.exports import ExportedParticle
 from electrode_grains.generation import CalibratedModel, OrientationStatistics
-from electrode_grains.pipelines.generation.settings import GenerationSettings
+from electrode_grains.pipelines.generation.settings import GenerationSettings, ScenarioSettings
 from electrode_grains.tessellation import fit_shells
 from electrode_grains.volumes import as_volume, spacing_of
 
@@ -40,6 +41,16 @@ def calibrate_architecture(
     )
 
 
+def orientations_of(
+    grain_table: pd.DataFrame, contact_table: pd.DataFrame, settings: GenerationSettings
+) -> OrientationStatistics | float:
+    """How virtual grains are to lie: as the settings say, as in the data, or at random."""
+    if settings.radial_texture is not None:
+        return settings.radial_texture
+    known = OrientationStatistics.of_tables(grain_table, contact_table, settings.laue_group)
+    return 0.0 if known is None else known
+
+
 def generate_particles(
     architecture_model: CalibratedModel,
     grain_label_volume: xr.DataArray,
@@ -48,10 +59,7 @@ def generate_particles(
     settings: GenerationSettings,
 ) -> tuple[xr.DataArray, pd.DataFrame, pd.DataFrame]:
     """Make the virtual particles in the window of the data, one per channel."""
-    laue = settings.laue_group
-    orientations: OrientationStatistics | float | None = settings.radial_texture
-    if orientations is None:
-        orientations = OrientationStatistics.of_tables(grain_table, contact_table, laue) or 0.0
+    orientations = orientations_of(grain_table, contact_table, settings)
     spacing = spacing_of(grain_label_volume)
     depth, height, width = grain_label_volume.shape
     made = [
@@ -61,7 +69,7 @@ def generate_particles(
             spacing,
             np.random.default_rng([settings.seed, number]),
             orientations,
-            laue,
+            settings.laue_group,
         )
         for number in range(settings.particles)
     ]
@@ -125,4 +133,71 @@ def draw_particles(
         grain_sample,
         virtual_grain_table,
         {name: fit.distribution() for name, fit in fitted.items() if fit.best is not None},
+    )
+
+
+def make_scenarios(
+    architecture_model: CalibratedModel,
+    grain_label_volume: xr.DataArray,
+    grain_table: pd.DataFrame,
+    contact_table: pd.DataFrame,
+    settings: GenerationSettings,
+    scenarios: ScenarioSettings,
+) -> tuple[xr.DataArray, pd.DataFrame, pd.DataFrame]:
+    """Make the particle of each scenario, one per channel, and list what came out."""
+    spacing = spacing_of(grain_label_volume)
+    depth, height, width = grain_label_volume.shape
+    made = [
+        generation.make_scenario(
+            scenario,
+            architecture_model,
+            (depth, height, width),
+            spacing,
+            scenarios.seed,
+            orientations_of(grain_table, contact_table, settings),
+            settings.laue_group,
+        )
+        for scenario in scenarios.table
+    ]
+    names = [scenario.name for scenario in scenarios.table]
+    particles = [particle for particle, _ in made]
+    table = generation.summarize_scenarios(scenarios.table, particles, [share for _, share in made])
+    volume = as_volume(
+        np.stack([each.labels for each in particles]), spacing, "scenario_grain_label", names
+    )
+    grains = [
+        each.grains.assign(particle=name) for name, each in zip(names, particles, strict=True)
+    ]
+    return volume, pd.concat(grains, ignore_index=True), table
+
+
+def gather_scenarios(
+    scenario_grain_label_volume: xr.DataArray,
+    scenario_grain_table: pd.DataFrame,
+    settings: GenerationSettings,
+) -> dict[str, ExportedParticle]:
+    """Put together what other programs need to know of each scenario."""
+    spacing = spacing_of(scenario_grain_label_volume)
+    names = scenario_grain_label_volume["channel"].to_numpy()
+    tables = dict(list(scenario_grain_table.groupby("particle")))
+    return {
+        str(name): ExportedParticle(
+            labels=labels,
+            spacing=spacing,
+            grains=tables[name].drop(columns="particle"),
+            name=str(name),
+            laue_group=settings.laue_group,
+        )
+        for name, labels in zip(names, scenario_grain_label_volume.to_numpy(), strict=True)
+    }
+
+
+def draw_scenarios(
+    scenario_grain_label_volume: xr.DataArray, scenario_table: pd.DataFrame
+) -> Figure:
+    """Draw a section of each scenario."""
+    return figures.scenarios(
+        scenario_grain_label_volume.to_numpy(),
+        spacing_of(scenario_grain_label_volume),
+        scenario_table,
     )

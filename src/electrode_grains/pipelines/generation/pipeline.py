@@ -60,3 +60,36 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
         ]
     )
+
+
+def create_scenario_pipeline() -> Pipeline:
+    """A calibrated architecture to one particle for each scenario, exported and drawn."""
+    return Pipeline(
+        [
+            Node(
+                nodes.make_scenarios,
+                [
+                    "architecture_model",
+                    "grain_label_volume",
+                    "grain_table",
+                    "contact_table",
+                    "params:generation",
+                    "params:scenarios",
+                ],
+                ["scenario_grain_label_volume", "scenario_grain_table", "scenario_table"],
+                name="make_scenarios",
+            ),
+            Node(
+                nodes.gather_scenarios,
+                ["scenario_grain_label_volume", "scenario_grain_table", "params:generation"],
+                "exported_scenarios",
+                name="export_scenarios",
+            ),
+            Node(
+                nodes.draw_scenarios,
+                ["scenario_grain_label_volume", "scenario_table"],
+                "figure_scenarios",
+                name="draw_scenarios",
+            ),
+        ]
+    )
