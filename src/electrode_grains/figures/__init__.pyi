@@ -31,6 +31,7 @@ from .suspect_sections import suspect_sections
 from .suspects import suspect_pictures
 from .table_text import to_latex, to_markdown
 from .tables import p_text, table_1, table_2, table_3, table_4
+from .virtual_page import virtual_page
 
 __all__ = [
     "CHARACTERISTICS",
@@ -76,5 +77,6 @@ __all__ = [
     "validation_plot",
     "scenarios",
     "sections",
+    "virtual_page",
     "virtual_particles",
 ]

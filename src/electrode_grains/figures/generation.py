@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from electrode_grains.figures.distributions import Density, bin_edges
 from electrode_grains.figures.style import (
@@ -32,6 +33,8 @@ PROFILES = {
     "circularity": "circularity",
     "aspect_ratio": "aspect ratio",
 }
+VIEW_POINTS = 150  # along the longest edge of a window
+VIEW = ((-35.0, (0, 1)), (30.0, (0, 2)))  # turns (degrees, axes) before one looks along z
 SHOWN = ("equivalent_diameter_nm", "sphericity", "convexity", "elongation")
 
 
@@ -44,7 +47,7 @@ def virtual_particles(
     virtual: pd.DataFrame,
     fits: Mapping[str, Density],
 ) -> Figure:
-    """Draw sections of the data and of a virtual particle, and the distributions of their grains.
+    """Draw the data and a virtual particle, in space and as sections, and their distributions.
 
     Parameters
     ----------
@@ -61,16 +64,23 @@ def virtual_particles(
     -------
     Figure
     """
-    figure = new_figure(DOUBLE_COLUMN, 4.2)
-    grid = figure.add_gridspec(2, 4, height_ratios=[1.25, 1])
+    figure = new_figure(DOUBLE_COLUMN, 6.6)
+    grid = figure.add_gridspec(3, 4, height_ratios=[1.3, 1.3, 1])
+    shown = (("data", data_labels), ("virtual", virtual_labels))
     panels = []
-    for column, (title, labels) in enumerate((("data", data_labels), ("virtual", virtual_labels))):
+    for column, (title, labels) in enumerate(shown):
         axes = figure.add_subplot(grid[0, 2 * column : 2 * column + 2])
-        _show_grains(axes, labels[len(labels) // 2], spacing[1:], title)
+        axes.imshow(seen_from_outside(labels, spacing), interpolation="none")
+        axes.set_axis_off()
+        axes.set_title(title)
+        panels.append(axes)
+    for column, (_, labels) in enumerate(shown):
+        axes = figure.add_subplot(grid[1, 2 * column : 2 * column + 2])
+        _show_grains(axes, labels[len(labels) // 2], spacing[1:], "middle section")
         panels.append(axes)
     whole = virtual.loc[~virtual["touches_window"].astype(bool)]
     for column, name in enumerate(SHOWN):
-        axes = figure.add_subplot(grid[1, column])
+        axes = figure.add_subplot(grid[2, column])
         measured, made = (table[name].dropna().to_numpy(float) for table in (data, whole))
         width = CHARACTERISTICS[name].bin_width
         edges = bin_edges(np.concatenate([measured, made]), width, CHARACTERISTICS[name].limits)
@@ -82,7 +92,7 @@ def virtual_particles(
         axes.set_xlabel(axis_label(name))
         axes.set_yticks([])
         panels.append(axes)
-    panels[2].legend()
+    panels[4].legend()
     letter_panels(panels)
     return figure
 
@@ -175,6 +185,44 @@ def scenarios(
         panels.append(axes)
     letter_panels(panels)
     return figure
+
+
+def seen_from_outside(
+    labels: NDArray[Any], spacing: tuple[float, float, float]
+) -> NDArray[np.float64]:
+    """Picture of a particle in space: what is nearest along an oblique direction, shaded.
+
+    Parameters
+    ----------
+    labels : ndarray of integer, shape (z, y, x)
+    spacing : (float, float, float)
+        (dz, dy, dx) in nm.
+
+    Returns
+    -------
+    ndarray of float64, shape (rows, columns, 4)
+        Red, green, blue, opacity.
+    """
+    step = max(labels.shape[n] * spacing[n] for n in range(3)) / VIEW_POINTS
+    cubes = ndimage.zoom(labels, [edge / step for edge in spacing], order=0)
+    room = round((np.linalg.norm(cubes.shape) - min(cubes.shape)) / 2) + 1
+    seen = np.pad(cubes, room)
+    for angle, axes in VIEW:
+        seen = ndimage.rotate(seen, angle, axes, reshape=False, order=0)
+    hit = seen > 0
+    depth = np.argmax(hit, axis=0)
+    nearest = np.take_along_axis(seen, depth[None], axis=0)[0]
+    smooth = ndimage.gaussian_filter(np.where(nearest > 0, depth, depth.max()).astype(float), 1.2)
+    down, right = np.gradient(smooth)
+    light = (1 + 0.6 * right + 0.6 * down) / np.sqrt(1 + right**2 + down**2) / 1.31
+    colours = label_colours(nearest)
+    colours[..., :3] *= np.clip(light, 0.25, 1)[..., None]
+    colours[outlines(nearest) & (nearest > 0), :3] *= 0.4
+    filled = np.argwhere(nearest > 0)
+    if not len(filled):
+        return colours
+    low, high = filled.min(axis=0), filled.max(axis=0) + 1
+    return colours[low[0] : high[0], low[1] : high[1]]
 
 
 def _show_grains(

@@ -29,6 +29,7 @@ CRACK_ALONG = 0.5  # least cosine between the normals of a contact and of its cr
 CRACK_REACH = 0.5  # mean diameters of grains from the plane of a crack to its contacts
 CRACK_LENGTH = 4.0  # mean diameters of grains from the middle of a crack to its ends
 MOST_CRACKS = 200
+LEAST_PIECE = 20  # voxels of a piece that a void or crack leaves beside a larger one
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 
@@ -109,7 +110,7 @@ def make_scenario(
     particle : VirtualParticle
         Pieces of a grain that a crack has parted are grains of their own.
     open_share : float
-        Of the particle's volume, in voids and cracks.
+        Of the particle's volume, in voids, cracks and the chips that fell out of them.
     """
     body = model.shell.sample(np.random.default_rng(seed))
     rng = np.random.default_rng([seed, 1])
@@ -119,8 +120,9 @@ def make_scenario(
     opened = open_cracks(opened, spacing, scenario.crack_share, architecture.mean_diameter_nm, rng)
     if scenario.radial_texture is not None:
         orientations = scenario.radial_texture
-    particle = oriented(separate_pieces(opened), spacing, rng, orientations, laue)
-    return particle, 1 - np.count_nonzero(opened) / np.count_nonzero(whole)
+    pieces = separate_pieces(opened, whole)
+    share = 1 - np.count_nonzero(pieces) / np.count_nonzero(whole)
+    return oriented(pieces, spacing, rng, orientations, laue), share
 
 
 def open_voids(
@@ -281,16 +283,33 @@ def _boundary_voxels(labels: Labels, spacing: Sequence[float]) -> _Boundaries:
     return _Boundaries(voxels, pairs, where, directions)
 
 
-def separate_pieces(labels: Labels) -> Labels:
-    """Number grains anew that voids or cracks have cut in pieces, each piece being one."""
-    pieces = np.zeros_like(labels)
+def separate_pieces(opened: Labels, whole: Labels) -> Labels:
+    """Number grains anew that voids or cracks have cut in pieces, each piece being one.
+
+    Parameters
+    ----------
+    opened, whole : ndarray of int32, shape (z, y, x)
+        Grains after and before.
+
+    Returns
+    -------
+    ndarray of int32, shape (z, y, x)
+        Chips of less than twenty voxels, beside a larger piece, fall out. Grains that have lost
+        nothing stay as they are, though the window may have cut them in pieces.
+    """
+    pieces = np.zeros_like(opened)
+    hurt = set(np.unique(whole[opened != whole]).tolist())
     count = 0
-    for grain, box in enumerate(ndimage.find_objects(labels), start=1):
+    for grain, box in enumerate(ndimage.find_objects(opened), start=1):
         if box is None:
             continue
-        parts, found = ndimage.label(labels[box] == grain)
-        pieces[box][parts > 0] = parts[parts > 0] + count
-        count += found
+        own = opened[box] == grain
+        parts, found = ndimage.label(own) if grain in hurt else (own.astype(np.int32), 1)
+        sizes = np.bincount(parts.ravel(), minlength=found + 1)[1:]
+        kept = (sizes >= LEAST_PIECE) | (sizes == sizes.max())
+        numbers = np.append(0, np.where(kept, np.cumsum(kept) + count, 0))
+        pieces[box][own] = numbers[parts[own]]
+        count += int(kept.sum())
     return pieces
 
 
@@ -328,7 +347,12 @@ def summarize_scenarios(
         low = area[contacts["misorientation_angle"] < LOW_ANGLE]
         rows.append(
             {
-                **{f"set_{n}" if n != "name" else n: v for n, v in dict(scenario).items()},
+                "name": scenario.name,
+                **{
+                    f"set_{n}": np.nan if v is None else v
+                    for n, v in dict(scenario).items()
+                    if n != "name"
+                },
                 "grain_count": len(grains),
                 "open_share": share,
                 **moments,

@@ -36,7 +36,7 @@ SMALL = {
     },
 }  # fmt: skip
 VIRTUAL = ("acquisition", "demo")
-SLOW = ("__default__", "boundary_model", "modelling", "reporting", "generation")
+SLOW = ("__default__", "boundary_model", "modelling", "reporting", "generation", "scenarios")
 PIPELINES = (
     *VIRTUAL,
     *("preprocessing", "orientation_annotation", "segmentation", "characterization"),

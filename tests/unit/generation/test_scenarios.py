@@ -107,8 +107,13 @@ def test_no_room_for_cracks_is_refused(blocks):
 
 
 def test_pieces_of_a_parted_grain_are_grains():
-    labels = np.array([[[1, 1, 0, 1, 2, 0, 2]]], np.int32)
-    assert separate_pieces(labels).tolist() == [[[1, 1, 0, 2, 3, 0, 4]]]
+    whole = np.array([[[1] * 46 + [2] * 4 + [0] + [4] * 21 + [0] + [4] * 2]], np.int32)
+    opened = whole.copy()
+    opened[0, 0, [20, 48]] = 0
+    pieces = separate_pieces(opened, whole)[0, 0].tolist()
+    # The chip of grain 2 falls out; its larger piece, however small, stays, and so does what the
+    # window alone has parted.
+    assert pieces == [1] * 20 + [0] + [2] * 25 + [3, 3, 0, 0] + [0] + [4] * 21 + [0] + [4] * 2
 
 
 def test_what_is_varied_comes_out():
@@ -120,7 +125,7 @@ def test_what_is_varied_comes_out():
     particles, shares = zip(*(make_scenario(s, MODEL, SHAPE, SPACING, 3) for s in scenarios),
                             strict=True)  # fmt: skip
     table = summarize_scenarios(scenarios, particles, shares).set_index("name")
-    assert table.loc["open", "open_share"] == pytest.approx(0.1 + 0.02 * 0.9, abs=0.002)
+    assert table.loc["open", "open_share"] == pytest.approx(0.1 + 0.02 * 0.9, abs=0.01)
     assert (table.loc[["fitted", "radial"], "open_share"] == 0).all()
     assert table.loc["radial", "mean_c_axis_radial_angle"] < 1e-3
     assert table.loc["fitted", "mean_c_axis_radial_angle"] == pytest.approx(1.0, abs=0.1)

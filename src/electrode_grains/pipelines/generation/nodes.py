@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -133,6 +134,19 @@ def draw_particles(
         grain_sample,
         virtual_grain_table,
         {name: fit.distribution() for name, fit in fitted.items() if fit.best is not None},
+    )
+
+
+def write_virtual_page(
+    figure_virtual_particles: Figure | bytes,
+    generation_comparison: pd.DataFrame,
+    virtual_grain_table: pd.DataFrame,
+    particle: Mapping[str, Any],
+) -> str:
+    """Write the page that sets data, fit and virtual particles beside each other."""
+    counts = virtual_grain_table.groupby("particle").size().to_dict()
+    return figures.virtual_page(
+        str(particle["name"]), figure_virtual_particles, generation_comparison, counts
     )
 
 

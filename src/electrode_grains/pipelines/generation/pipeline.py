@@ -58,6 +58,17 @@ def create_pipeline(**_: object) -> Pipeline:
                 "figure_virtual_particles",
                 name="draw_particles",
             ),
+            Node(
+                nodes.write_virtual_page,
+                [
+                    "figure_virtual_particles",
+                    "generation_comparison",
+                    "virtual_grain_table",
+                    "params:particle",
+                ],
+                "virtual_particles_page",
+                name="write_virtual_page",
+            ),
         ]
     )
 
