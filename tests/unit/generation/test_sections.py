@@ -6,10 +6,16 @@ import pytest
 from electrode_grains.errors import ComputationError, InputError
 from electrode_grains.generation import (
     Profiles,
+    SectionModel,
     SectionMoments,
+    SectionSettings,
+    ShapeMoments,
     fill_enclosed,
+    fill_window,
+    fit_sections,
     simulate_sections,
     square_pixel,
+    tabulate_sections,
 )
 from electrode_grains.generation.sections import thin_sections
 from electrode_grains.tessellation import ArchitectureModel, generate_particle
@@ -106,3 +112,27 @@ def test_simulated_grains_are_those_whose_middle_lies_in_the_window():
     diameter = "equivalent_diameter_nm"
     assert 0.8 < moments.means[diameter] / shapes.means[diameter] < 1.2
     assert (made.profiles.table["source"] == 0).all()
+
+
+@pytest.mark.slow  # sixteen simulations
+def test_three_sections_tell_the_grains_in_space():
+    """Of an architecture unlike the one that the search begins with."""
+    true = ArchitectureModel(std_diameter_nm=110.0, elongation=0.87, roughness_nm=12.0)
+    grains = ShapeMoments.of_table(simulate_sections(true, 60.0, 1600, 5).grains)
+    window = fill_window(true, (48, 90, 90), (60.0,) * 3, np.random.default_rng(6)).labels
+    sections = [window[z] for z in (8, 24, 40)]
+    settings = SectionSettings(simulations=6, simulated_grains=500)
+    model = fit_sections(sections, 60.0, settings, sources=[0, 0, 0])
+    assert model.loss < 25  # ten squares of standard errors
+    for name in ("equivalent_diameter_nm", "sphericity", "elongation"):
+        assert model.shapes.means[name] == pytest.approx(grains.means[name], rel=0.06)
+        low, high = model.intervals[f"mean {name}"]
+        assert low < grains.means[name] < high
+    # The spread of sizes is far from that of the start.
+    assert model.shapes.stds["equivalent_diameter_nm"] < 150
+    again = SectionModel.from_dict(json.loads(json.dumps(model.to_dict(), sort_keys=True)))
+    assert again.architecture == model.architecture
+    table, first = (tabulate_sections(each) for each in (again, model))
+    assert table.equals(first)
+    sections_rows = table[table["where"] == "section"]
+    assert (sections_rows["deviation"] ** 2).sum() == pytest.approx(model.loss)
