@@ -67,10 +67,21 @@ class Scenario(Settings):
         )
 
 
+USUAL = (
+    Scenario(),
+    Scenario(name="small_grains", size=0.7),
+    Scenario(name="long_grains", elongation=0.6),
+    Scenario(name="smooth", roughness=0.3),
+    Scenario(name="radial", radial_texture=1.0),
+    Scenario(name="porous", void_share=0.05),
+    Scenario(name="cracked", crack_share=0.02),
+)
+
+
 class ScenarioSettings(Settings):
     """Which scenarios are made."""
 
-    table: tuple[Scenario, ...] = setting((Scenario(),), "one particle each")
+    table: tuple[Scenario, ...] = setting(USUAL, "one particle each")
     seed: int = setting(31, "of all random draws; scenarios share the shell", ge=0)
 
     @field_validator("table")

@@ -141,12 +141,12 @@ def write_virtual_page(
     figure_virtual_particles: Figure | bytes,
     generation_comparison: pd.DataFrame,
     virtual_grain_table: pd.DataFrame,
-    particle: Mapping[str, Any],
+    parameters: Mapping[str, Any],
 ) -> str:
     """Write the page that sets data, fit and virtual particles beside each other."""
     counts = virtual_grain_table.groupby("particle").size().to_dict()
     return figures.virtual_page(
-        str(particle["name"]), figure_virtual_particles, generation_comparison, counts
+        str(parameters["particle"]["name"]), figure_virtual_particles, generation_comparison, counts
     )
 
 

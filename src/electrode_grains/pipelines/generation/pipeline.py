@@ -64,7 +64,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "figure_virtual_particles",
                     "generation_comparison",
                     "virtual_grain_table",
-                    "params:particle",
+                    "parameters",
                 ],
                 "virtual_particles_page",
                 name="write_virtual_page",
