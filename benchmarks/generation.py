@@ -37,6 +37,7 @@ def main() -> None:
             PUBLISHED,
             lambda tried: simulated_moments(tried, SPACING, GRAINS, 0),
             model,
+            SPACING[0],
             simulations=simulations,
             report=print,
         )
