@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import field_validator
+from pydantic import SerializerFunctionWrapHandler, field_validator, model_serializer
 from scipy import ndimage
 
 from electrode_grains.base import Length, Settings, setting
@@ -55,6 +56,11 @@ class Scenario(Settings):
     crack_share: float = setting(
         0.0, "of the particle's volume, in cracks one voxel wide between grains", ge=0, le=0.2
     )
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, complete: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Name what a row names: Kedro hands it on as it is to steps that take all parameters."""
+        return {name: v for name, v in complete(self).items() if name in self.model_fields_set}
 
     def architecture(self, model: ArchitectureModel) -> ArchitectureModel:
         """Architecture of the scenario from the calibrated one."""

@@ -1,8 +1,11 @@
+import json
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
 from scipy import ndimage
 
+from electrode_grains.base import flatten
 from electrode_grains.errors import SettingsError
 from electrode_grains.generation import (
     PUBLISHED,
@@ -145,3 +148,10 @@ def test_names_are_needed_once_and_are_names_of_folders():
     for wrong in ("../up", "a/b", "", "a b"):
         with pytest.raises(ValidationError):
             Scenario(name=wrong)
+
+
+def test_rows_are_written_as_they_were_given():
+    """So that results are as much up to date for a step that takes all parameters raw."""
+    rows = [{"name": "a"}, {"name": "b", "size": 0.5, "radial_texture": None}]
+    settings = ScenarioSettings(table=rows, seed=4)
+    assert json.loads(json.dumps(dict(flatten(settings)))) == {"table": rows, "seed": 4}
