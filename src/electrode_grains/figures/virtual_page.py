@@ -12,10 +12,8 @@ from matplotlib.figure import Figure
 from electrode_grains.descriptors import DESCRIPTORS
 from electrode_grains.figures.encoding import page_environment, picture_size, screen_picture
 from electrode_grains.figures.page import CONTENT_SECURITY_POLICY
+from electrode_grains.figures.study_page import number
 from electrode_grains.figures.style import characteristic_name
-
-DIGITS = 3
-MISSING = "-"
 
 
 def virtual_page(
@@ -74,6 +72,8 @@ def quantity_name(quantity: str) -> str:
     >>> quantity_name("correlation sphericity ~ elongation")
     'Correlation of sphericity and elongation'
     """
+    if quantity in OTHERS:
+        return OTHERS[quantity]
     for start, told in STARTS.items():
         if quantity.startswith(f"{start} "):
             names = quantity.removeprefix(f"{start} ").split(" ~ ")
@@ -81,7 +81,7 @@ def quantity_name(quantity: str) -> str:
             known = DESCRIPTORS.get(names[0])
             unit = f" / {known.unit}" if known and known.unit and len(names) == 1 else ""
             return f"{told} {written}{unit}"
-    return OTHERS.get(quantity, quantity[:1].upper() + quantity[1:])
+    return quantity[:1].upper() + quantity[1:]
 
 
 STARTS = {
@@ -98,15 +98,15 @@ OTHERS = {
 
 
 def _row(row: Mapping[Any, Any]) -> dict[str, Any]:
-    band = f"{_number(row['lower'])} to {_number(row['upper'])}"
+    band = f"{number(row['lower'])} to {number(row['upper'])}"
     if not np.isfinite(row["lower"]):
-        band = f"at most {_number(row['upper'])}"
-    spread = f" \u00b1 {_number(row['virtual_std'])}" if row["virtual_std"] > 0 else ""
+        band = f"at most {number(row['upper'])}"
+    spread = f" \u00b1 {number(row['virtual_std'])}" if row["virtual_std"] > 0 else ""
     return {
-        "name": OTHERS.get(row["quantity"]) or quantity_name(row["quantity"]),
-        "data": _number(row["data"]),
-        "fit": _number(row["fit"]),
-        "virtual": _number(row["virtual"]) + spread,
+        "name": quantity_name(row["quantity"]),
+        "data": number(row["data"]),
+        "fit": number(row["fit"]),
+        "virtual": number(row["virtual"]) + spread,
         "band": band,
         "inside": bool(row["inside"]),
     }
@@ -115,9 +115,3 @@ def _row(row: Mapping[Any, Any]) -> dict[str, Any]:
 def _missed(row: Mapping[Any, Any]) -> str:
     told = _row(row)
     return f"{told['name']}: {told['virtual']}, in samples of the data {told['band']}"
-
-
-def _number(value: Any) -> str:
-    if value is None or not np.isfinite(value):
-        return MISSING
-    return f"{value:.{DIGITS}g}" if abs(value) < 1000 else f"{value:,.0f}"
