@@ -26,6 +26,7 @@ from electrode_grains.boundary import (
     training_fingerprint,
 )
 from electrode_grains.datasets.checkpoints import FolderStates
+from electrode_grains.generation.particles import scaled
 from electrode_grains.phantom import ParticleSettings
 from electrode_grains.tessellation import ArchitectureModel
 
@@ -37,9 +38,7 @@ CHANNELS = ContrastSettings().channels
 def of_grains(diameter: float) -> ParticleSettings:
     """Grains of another mean size, as rough and unlike as those of the paper."""
     usual = ArchitectureModel()
-    size = diameter / usual.mean_diameter_nm
-    lengths = [name for name in ArchitectureModel.model_fields if name.endswith("_nm")]
-    return ParticleSettings(grains=usual.replace(**{n: size * getattr(usual, n) for n in lengths}))
+    return ParticleSettings(grains=scaled(usual, diameter / usual.mean_diameter_nm))
 
 
 def of_cells(diameter: float) -> ParticleSettings:

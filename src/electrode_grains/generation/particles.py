@@ -158,6 +158,12 @@ def window_of(
     return shape, tuple(math.ceil(margin / step) for step in spacing)
 
 
+def scaled(model: ArchitectureModel, size: float) -> ArchitectureModel:
+    """The model with all its lengths multiplied by a factor."""
+    lengths = [name for name in ArchitectureModel.model_fields if name.endswith("_nm")]
+    return model.replace(**{name: size * getattr(model, name) for name in lengths})
+
+
 def calibrate_model(
     target: ShapeMoments,
     shell: ShellModel,
@@ -175,12 +181,7 @@ def calibrate_model(
     usual = ArchitectureModel(relaxation=settings.relaxation)
     size = target.means[CHARACTERISTICS[0]] / PUBLISHED.means[CHARACTERISTICS[0]]
     spread = target.stds[CHARACTERISTICS[0]] / PUBLISHED.stds[CHARACTERISTICS[0]]
-    start = usual.replace(
-        mean_diameter_nm=size * usual.mean_diameter_nm,
-        std_diameter_nm=spread * usual.std_diameter_nm,
-        roughness_nm=size * usual.roughness_nm,
-        roughness_length_nm=size * usual.roughness_length_nm,
-    )
+    start = scaled(usual, size).replace(std_diameter_nm=spread * usual.std_diameter_nm)
     found = calibrate(
         target,
         lambda model: simulated_moments(model, spacing, settings.calibration_grains, settings.seed),

@@ -21,6 +21,7 @@ from electrode_grains.generation.particles import (
     Labels,
     VirtualParticle,
     oriented,
+    scaled,
     window_labels,
 )
 from electrode_grains.tessellation import ArchitectureModel
@@ -64,12 +65,11 @@ class Scenario(Settings):
 
     def architecture(self, model: ArchitectureModel) -> ArchitectureModel:
         """Architecture of the scenario from the calibrated one."""
-        return model.replace(
-            mean_diameter_nm=self.size * model.mean_diameter_nm,
-            std_diameter_nm=self.size * self.spread * model.std_diameter_nm,
+        sized = scaled(model, self.size)
+        return sized.replace(
+            std_diameter_nm=self.spread * sized.std_diameter_nm,
             elongation=self.elongation or model.elongation,
-            roughness_nm=self.size * self.roughness * model.roughness_nm,
-            roughness_length_nm=self.size * model.roughness_length_nm,
+            roughness_nm=self.roughness * sized.roughness_nm,
         )
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from electrode_grains.errors import InputError
 from electrode_grains.generation.calibration import CorrectedSurface, Found, Goal, search
 from electrode_grains.generation.moments import ShapeMoments
-from electrode_grains.generation.particles import fill_around, window_of
+from electrode_grains.generation.particles import fill_around, scaled, window_of
 from electrode_grains.generation.response import embedded_response, free_numbers, plain_numbers
 from electrode_grains.generation.section_moments import PROFILE, Profiles, SectionMoments
 from electrode_grains.generation.settings import SectionSettings
@@ -260,12 +260,7 @@ def _usual(target: SectionMoments) -> ArchitectureModel:
     """The architecture of the paper, as large as the profiles ask for."""
     usual = ArchitectureModel()
     size = SPACE_PER_PROFILE * target.means[PROFILE[0]] / usual.mean_diameter_nm
-    return usual.replace(
-        mean_diameter_nm=size * usual.mean_diameter_nm,
-        std_diameter_nm=size * usual.std_diameter_nm,
-        roughness_nm=size * usual.roughness_nm,
-        roughness_length_nm=size * usual.roughness_length_nm,
-    )
+    return scaled(usual, size)
 
 
 def _chance(made: SimulatedSections) -> Floats:
