@@ -37,6 +37,27 @@ EXACT = {
     "gumbel_maximum": (2.0, 0.7),
     "gumbel_minimum": (2.0, 0.7),
 }
+# Formulas that are approximate, and by how much.
+NEAR = [
+    ("beta", (2.5, 4.0), 1e-3),
+    ("beta", (0.8, 0.6), 1e-3),
+    ("beta_cosine", (2.0, 3.0), 1e-3),
+    ("logit_normal", (0.4, 0.8), 1e-3),
+    ("skew_normal", (1.0, 2.0, 3.0), 2e-3),
+    ("skew_normal", (1.0, 2.0, -1.5), 2e-3),
+    # Hosking (1985): his shape is that of the distribution within .0009.
+    ("generalized_extreme_value", (0.2, 1.0, 2.0), 5e-3),
+    ("generalized_extreme_value", (-0.3, 1.0, 2.0), 5e-3),
+    ("reflected_generalized_extreme_value", (0.2, 1.0, 2.0), 5e-3),
+    ("reflected_generalized_extreme_value", (-0.3, 1.0, 2.0), 5e-3),
+    # Best and Fisher (1981): three pieces, within half a percent.
+    *(
+        (family, (centre, kappa), 5e-3)
+        for family in ("von_mises", "axial_von_mises")
+        for centre in (0.4, -1.0)
+        for kappa in (0.5, 1.5, 5.0, 30.0)
+    ),
+]
 
 
 def even_sample(family, values, n=20_000):
@@ -47,6 +68,63 @@ def even_sample(family, values, n=20_000):
 def test_a_search_begins_at_the_parameters_of_a_sample_that_follows_them(family):
     starts = MARGINAL_FAMILIES[family].starts(even_sample(family, EXACT[family]))
     assert starts[0] == pytest.approx(EXACT[family], rel=0.01)
+
+
+@pytest.mark.parametrize(("family", "values", "error"), NEAR)
+def test_a_search_begins_near_the_parameters_where_moments_give_them_nearly(family, values, error):
+    starts = MARGINAL_FAMILIES[family].starts(even_sample(family, values))
+    assert starts[0] == pytest.approx(values, rel=error)
+
+
+@pytest.mark.parametrize("skewness", ["weak", "strong"])
+def test_all_starts_of_a_skew_normal_search_have_the_mean_and_the_deviation(skewness):
+    sample = even_sample("skew_normal", (1.0, 2.0, 1.2 if skewness == "weak" else -4.0))
+    starts = MARGINAL_FAMILIES["skew_normal"].starts(sample)
+    moments = [stats.skewnorm.stats(a, xi, omega, moments="mvs") for xi, omega, a in starts]
+    own = float(stats.skew(sample))
+    for mean, variance, _ in moments:
+        assert mean == pytest.approx(sample.mean())
+        assert variance == pytest.approx(sample.var())
+    expected = [own, own / 2, math.copysign(0.9, own)]
+    assert [skew for _, _, skew in moments] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("family", ["generalized_extreme_value", "weibull"])
+def test_each_start_of_an_extreme_value_search_has_mean_and_spread_and_a_density_everywhere(family):
+    """Spread is half of Gini's mean difference; a distribution that ends too early is widened."""
+    values = (0.05, 1.0, 2.0) if family != "weibull" else (2.2, 3.0)
+    sample = even_sample(family, values, 2000)
+    kept = 0
+    for k, mu, sigma in MARGINAL_FAMILIES["generalized_extreme_value"].starts(sample):
+        fitted = stats.genextreme(-k, mu, sigma)
+        assert np.isfinite(fitted.logpdf(sample)).all()
+        levels = (np.arange(20_000) + 0.5) / 20_000
+        own = fitted.ppf(levels)
+        gini, wanted = (
+            2 * np.mean(x * (np.arange(x.size) + 0.5) / x.size) - x.mean() for x in (own, sample)
+        )
+        if own.mean() == pytest.approx(sample.mean(), rel=0.01):
+            kept += 1
+            assert gini == pytest.approx(wanted, rel=0.02)
+        else:  # one end lies just beyond the extreme observation
+            end = fitted.support()[k < 0]
+            outermost = sample[-1 if k < 0 else 0]
+            assert 0 < abs(end - outermost) < 0.05 * sigma / abs(k)
+    assert kept >= 3
+
+
+@pytest.mark.parametrize(("place", "b"), [(0, 1.0), (1, 3.0), (2, 10.0)])
+def test_each_start_of_a_kumaraswamy_search_is_near_a_distribution_and_best_for_its_power(place, b):
+    family = MARGINAL_FAMILIES["kumaraswamy"]
+    sample = even_sample("kumaraswamy", (2.0, b))
+    starts = family.starts(sample)
+    # log(b) + gamma is psi(b + 1) + gamma, the mean of a log(1/x), within 9 % from b = 3 on.
+    assert starts[place][0] == pytest.approx(2.0, rel=1e-3 if b == 1 else 0.09)
+    for a, best in starts:
+        at, below, above = (
+            family.log_density(sample, a, best * factor).mean() for factor in (1, 0.99, 1.01)
+        )
+        assert at > max(below, above)
 
 
 @pytest.mark.parametrize(("shape", "error"), [(0.3, 0.015), (1, 0.015), (2.5, 4e-3), (40, 1e-4)])
@@ -180,6 +258,24 @@ def test_directions_of_particles_are_averaged_over_the_seam_of_the_circle():
     effect = pooled.effects[angle]
     assert abs(math.remainder(effect.centre - math.pi, 2 * math.pi)) < math.radians(5)
     assert effect.between < math.radians(20)
+
+
+@pytest.mark.parametrize("turn", [0.0, 1.2, 3.0])
+def test_directions_to_both_sides_of_one_have_it_as_their_mean(turn):
+    """Also far from it, where a circle that is cut elsewhere would tear one off the others."""
+    even = even_sample("von_mises", (0.0, 40.0), 200)
+    directions = np.array([-1.7, 0.0, 1.7]) + turn
+    values = np.concatenate([even + direction for direction in directions])
+    values = (values + math.pi) % (2 * math.pi) - math.pi
+
+    (pooled,) = pool_marginals(
+        values, np.repeat(["a", "b", "c"], even.size), ["von_mises"], (-math.pi, math.pi)
+    )
+
+    angle = next(p.name for p in MARGINAL_FAMILIES["von_mises"].parameters if p.kind == "angle")
+    effect = pooled.effects[angle]
+    assert abs(math.remainder(effect.centre - turn, 2 * math.pi)) < 1e-3
+    assert effect.between == pytest.approx(1.7, rel=1e-3)  # of -1.7, 0 and 1.7
 
 
 def test_a_parameter_at_its_limit_within_four_fifths_is_weakly_identified():
