@@ -14,6 +14,7 @@ from electrode_grains.distributions import (
     fit_marginal,
     likelihood_intervals,
 )
+from electrode_grains.distributions.copula_intervals import _edge, _profile, _trace
 from proofs import proves
 
 UNIT = (0.0, 1.0)
@@ -119,3 +120,91 @@ def test_independence_has_no_intervals():
     u, v = np.random.default_rng(0).random((2, 50))
     joint = JointDensity(UNIFORM, UNIFORM, BivariateCopula("independence"))
     assert likelihood_intervals(joint, u, v) == ({}, False)
+
+
+class Normal:
+    """A likelihood of two coordinates that is a normal density, between limits."""
+
+    def __init__(self, correlation, box=((-30.0, -30.0), (30.0, 30.0)), deviations=(0.7, 1.9)):
+        scale = np.diag(deviations)
+        self.covariance = scale @ np.array([[1, correlation], [correlation, 1]]) @ scale
+        self.precision = np.linalg.inv(self.covariance)
+        self.box = tuple(np.array(ends) for ends in box)
+
+    def __call__(self, point):
+        return float(-0.5 * point @ self.precision @ point)
+
+    def slopes(self, point):
+        return -self.precision @ point, -self.precision
+
+
+@pytest.mark.parametrize("correlation", [-0.95, -0.5, 0.0, 0.85, 0.99])
+def test_the_region_of_a_normal_likelihood_is_its_ellipse(correlation):
+    """Its extent along a coordinate is the deviation times the root of twice the drop."""
+    surface, drop = Normal(correlation), 1.92
+    region = _trace(surface, np.zeros(2), drop, 0.82)
+    edge = np.array(region.edge)
+    extent = np.sqrt(2 * drop * np.diag(surface.covariance))
+    for reached in (edge.max(axis=0), -edge.min(axis=0)):
+        assert reached[0] == pytest.approx(extent[0], rel=0.01)
+        # between two steps of the profile the edge lies a little further out
+        assert 0.97 < reached[1] / extent[1] < 1.01
+    # Points lie within the region, those across the profile and its ends upon the edge.
+    fallen = np.array([-surface(point) for point in edge])
+    assert fallen.max() < drop + 0.05
+    assert (np.abs(fallen - drop) < 0.05).sum() > len(edge) // 2
+    assert not region.reaches_limit
+    assert region.is_ridge == (abs(correlation) > 0.9)
+
+
+@pytest.mark.parametrize(("correlation", "is_ridge"), [(0.88, False), (0.92, True)])
+def test_a_ridge_begins_at_a_correlation_of_nine_tenths(correlation, is_ridge):
+    assert _trace(Normal(correlation), np.zeros(2), 1.92, 0.82).is_ridge is is_ridge
+
+
+@pytest.mark.parametrize("coordinate", [0, 1])
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize(("fallen", "reaches"), [(0.7, True), (0.95, False)])
+def test_a_limit_is_reached_where_the_region_of_80_percent_meets_it(
+    coordinate, side, fallen, reaches
+):
+    drop, near = 1.92, 0.82  # halves of the quantiles of chi-squared, 95 % and 80 %
+    box = np.array([[-30.0, -30.0], [30.0, 30.0]])
+    deviation = Normal(0.3).covariance[coordinate, coordinate] ** 0.5
+    box[side, coordinate] = (-1) ** (1 - side) * deviation * math.sqrt(2 * fallen)
+    region = _trace(Normal(0.3, box), np.zeros(2), drop, near)
+    assert region.reaches_limit is reaches
+    reached = np.array(region.edge)[:, coordinate]
+    end = reached.min() if side == 0 else reached.max()
+    assert end == pytest.approx(box[side, coordinate])
+
+
+def test_steps_along_a_profile_lose_at_most_a_third_of_what_may_be_lost():
+    surface, drop = Normal(0.6), 1.92
+    points, reached = _profile(surface, np.zeros(2), 0.0, drop, 1.0)
+    assert reached is None
+    centres = np.array(points[:-3:3])  # each with its two edges across
+    slope = surface.covariance[0, 1] / surface.covariance[0, 0]
+    np.testing.assert_allclose(centres[:, 1], slope * centres[:, 0], atol=1e-6)
+    fallen = np.diff([0.0, *(-surface(point) for point in centres)])
+    assert fallen.max() <= 0.35 * drop + 1e-9
+    assert 3 <= len(centres) <= 12
+    assert -surface(points[-3]) == pytest.approx(drop, rel=0.02)
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+@pytest.mark.parametrize("power", [1.0, 2.0, 4.0])
+def test_the_edge_of_a_drop_is_found_to_five_thousandths_of_a_nat(sign, power):
+    def height(z):
+        return 3.0 - 0.4 * abs(z - 2.0) ** power
+
+    exact = (1.92 / 0.4) ** (1 / power)
+    wide = (-100.0, 100.0)
+    end = _edge(height, 2.0, 3.0, 1.92, sign, wide)
+    assert 3.0 - height(end) == pytest.approx(1.92, abs=5e-3)
+    assert end == pytest.approx(2.0 + sign * exact, rel=0.02)
+    # The range may end before, or where the search begins; beyond the edge nothing is sought.
+    near = (2.0 - 0.4, 2.0 + 0.3)
+    assert _edge(height, 2.0, 3.0, 1.92, sign, near) == near[int(sign > 0)]
+    assert _edge(height, near[int(sign > 0)], 3.0, 1.92, sign, near) == near[int(sign > 0)]
+    assert _edge(height, 20.0, 3.0, 1.92, sign, wide) == 20.0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import mpmath
 import numpy as np
@@ -170,6 +172,42 @@ def test_the_last_start_of_a_burr_search_is_nearly_the_weibull_law():
     for c, d, middle in starts:
         assert c == shape
         assert middle * d ** (-1 / c) == pytest.approx(scale)
+
+
+# Limits that a fit may name, of data divided by their standard deviation
+
+USUAL = {
+    "shape": (1e-3, 1e5),
+    "scale": (1e-4, 1e12),
+    "log_location": (-100.0, 100.0),
+    "probability": (0.005, 0.995),
+}
+ANYWHERE = (-math.inf, math.inf)
+
+
+def limits_told():
+    """Limits of parameters by family and name, as the guide has them."""
+    text = (Path(__file__).parents[3] / "docs" / "models.md").read_text(encoding="utf-8")
+    table = text.split("| family as in settings | parameters: limits |")[1].split("\n\n")[0]
+    limits = {}
+    for row in table.splitlines()[2:]:
+        families, told = row.strip("|").split("|")
+        for part in told.split(";"):
+            names, ends = part.split(":")
+            low, high = (float(end) for end in ends.split(" to "))
+            for family in re.findall(r"`(\w+)`", families):
+                for name in names.split(","):
+                    limits[family, name.strip()] = (low, high)
+    return limits
+
+
+def test_a_fit_searches_between_the_limits_that_the_guide_tells():
+    limits = limits_told()
+    for name, family in {**MARGINAL_FAMILIES, **COPULA_FAMILIES}.items():
+        for parameter in family.parameters:
+            expected = limits.pop((name, parameter.name), USUAL.get(parameter.kind, ANYWHERE))
+            assert parameter.search_range == pytest.approx(expected, rel=1e-5), (name, parameter)
+    assert limits == {}
 
 
 # Probabilities between two ends, where one of them lies in a tail
