@@ -48,44 +48,84 @@ def starts_of_quads(quads: Any, places: Any, shape: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def update_bounds(
-    points: Any, quads: Any, moved: Any, scale: float, bounds: Any, changed: Any
+def mark_quads_of(
+    vertices: Any, quads: Any, places: Any, starts: Any, stride: int, shape: Any, marked: Any
 ) -> None:
-    """Mark quads of which a vertex has moved, and renew their lowest and highest coordinates.
+    """Mark the quads that have one of a few vertices as a corner.
+
+    Parameters
+    ----------
+    vertices : ndarray of int64, shape (k,)
+    quads : ndarray of int32, shape (m, 4)
+        Sorted by the place of their lowest corner.
+    places : ndarray of int32, shape (n, 3)
+    starts : ndarray of int32, shape (rows * stride + 1,)
+    stride : int
+        As from `starts_of_quads`.
+    shape : (int, int, int)
+        Of the lattice of corners (z, y, x).
+    marked : ndarray of bool, shape (m,)
+        Gets True for these quads.
+    """
+    for vertex in vertices:
+        x, y, z = places[vertex]
+        for low_z in range(max(z - 1, 0), z + 1):
+            for low_y in range(max(y - 1, 0), y + 1):
+                row = (low_z * shape[1] + low_y) * stride
+                begin, end = starts[row + max(x - 1, 0) // STEP], starts[row + x // STEP + 1]
+                for quad in range(begin, end):
+                    for corner in range(4):
+                        if quads[quad, corner] == vertex:
+                            marked[quad] = True
+
+
+@njit(cache=True, nogil=True)
+def mark_moved_quads(quads: Any, moved: Any, marked: Any) -> None:
+    """Tell for each quad whether one of its corners has moved: what `marked` gets."""
+    for quad in range(len(quads)):
+        marked[quad] = (
+            moved[quads[quad, 0]]
+            or moved[quads[quad, 1]]
+            or moved[quads[quad, 2]]
+            or moved[quads[quad, 3]]
+        )
+
+
+@njit(cache=True, nogil=True)
+def update_bounds(points: Any, quads: Any, chosen: Any, scale: float, bounds: Any) -> None:
+    """Renew the lowest and highest coordinates of some quads.
 
     Parameters
     ----------
     points : ndarray of float64, shape (n, 3)
     quads : ndarray of int32, shape (m, 4)
-    moved : ndarray of bool, shape (n,)
+    chosen : ndarray of int64, shape (k,)
+        Quads whose bounds are renewed.
     scale : float
         Units of the bounds in a step of the lattice; (size of the lattice + 2) * scale must be
         less than 2**20.
     bounds : ndarray of uint64, shape (m, 2)
-        Of changed quads: lowest and highest coordinates with the clearance around them. Three
+        Of these quads: lowest and highest coordinates with the clearance around them. Three
         fields of 21 bits (x, y, z from below), in whole units and off by a step of the lattice,
         so that none is negative; of the highest ones the upper bit of each field is set.
-    changed : ndarray of bool, shape (m,)
     """
-    for quad in range(len(quads)):
+    for quad in chosen:
         a, b, c, d = quads[quad, 0], quads[quad, 1], quads[quad, 2], quads[quad, 3]
-        changed[quad] = moved[a] or moved[b] or moved[c] or moved[d]
-        if changed[quad]:
-            low, high = np.uint64(0), GUARDS
-            for axis in range(3):
-                p, q, r, s = points[a, axis], points[b, axis], points[c, axis], points[d, axis]
-                least = min(min(p, q), min(r, s)) - CLEARANCE + 1
-                greatest = max(max(p, q), max(r, s)) + CLEARANCE + 1
-                shift = np.uint64(FIELD * axis)
-                low |= np.uint64(np.floor(scale * least)) << shift
-                high |= np.uint64(np.ceil(scale * greatest)) << shift
-            bounds[quad, 0], bounds[quad, 1] = low, high
+        low, high = np.uint64(0), GUARDS
+        for axis in range(3):
+            p, q, r, s = points[a, axis], points[b, axis], points[c, axis], points[d, axis]
+            least = min(min(p, q), min(r, s)) - CLEARANCE + 1
+            greatest = max(max(p, q), max(r, s)) + CLEARANCE + 1
+            shift = np.uint64(FIELD * axis)
+            low |= np.uint64(np.floor(scale * least)) << shift
+            high |= np.uint64(np.ceil(scale * greatest)) << shift
+        bounds[quad, 0], bounds[quad, 1] = low, high
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def conflicting_vertices(
     points: Any, quads: Any, places: Any, bounds: Any, starts: Any, stride: int, shape: Any,
-    changed: Any, all_changed: bool, reach: float, first: int, last: int, back: Any,
+    changed: Any, all_changed: bool, reach: float, chosen: Any, back: Any,
 ) -> None:  # fmt: skip
     """Mark the vertices of triangles that conflict with another one, one of them changed.
 
@@ -108,20 +148,18 @@ def conflicting_vertices(
     all_changed : bool
     reach : float
         Greatest distance of a vertex from its place in the lattice, along an axis.
-    first, last : int
-        Range of quads that are looked at.
+    chosen : ndarray of int64, shape (k,)
+        Quads that are looked at; changed ones.
     back : ndarray of bool, shape (n,)
         Gets True for vertices in conflict.
     """
     begin, end = np.empty(3, np.int64), np.empty(3, np.int64)
-    own, their = np.empty((4, 3)), np.empty((4, 3))
-    for quad in range(first, last):
-        if not changed[quad]:
-            continue
+    own, their, normals = np.empty((4, 3)), np.empty((4, 3)), np.empty((2, 3))
+    for quad in chosen:
         for corner in range(4):
             for axis in range(3):
                 own[corner, axis] = points[quads[quad, corner], axis]
-        _mark_misshapen(quads, quad, own, back)
+        _mark_misshapen(quads, quad, own, normals, back)
         for axis in range(3):
             least = min(min(own[0, axis], own[1, axis]), min(own[2, axis], own[3, axis]))
             greatest = max(max(own[0, axis], own[1, axis]), max(own[2, axis], own[3, axis]))
@@ -201,9 +239,11 @@ def _lie_apart(own: Any, their: Any, quads: Any, quad: int, other: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _mark_misshapen(quads: Any, quad: int, corners: Any, back: Any) -> None:
-    """Mark vertices of triangles that are nearly lines, or folded onto each other."""
-    normals = np.empty((2, 3))
+def _mark_misshapen(quads: Any, quad: int, corners: Any, normals: Any, back: Any) -> None:
+    """Mark vertices of triangles that are nearly lines, or folded onto each other.
+
+    `normals` is room for those of both, shape (2, 3).
+    """
     for half in range(2):
         for axis in range(3):
             i, j = (axis + 1) % 3, (axis + 2) % 3

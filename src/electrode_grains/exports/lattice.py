@@ -47,21 +47,15 @@ class Interfaces:
         Corners of the lattice along (z, y, x).
     places : ndarray of int32, shape (n, 3)
         Lattice coordinates (x, y, z) of the vertices, in the order (z, y, x).
-    followed : ndarray of int32, shape (n, 6)
-        As `followed_corners` returns it.
-    smallest : ndarray of float32, shape (n,)
-        Voxels of the smallest grain around each vertex.
     quads : ndarray of int32, shape (m, 4)
     pairs : ndarray of int32, shape (m, 2)
-        As `find_quads` returns them.
+        As `trace_interfaces` returns them.
     """
 
     ids: NDArray[Any]
     voxel_counts: NDArray[np.int64]
     shape: tuple[int, int, int]
     places: NDArray[np.int32]
-    followed: NDArray[np.int32]
-    smallest: NDArray[np.float32]
     quads: NDArray[np.int32]
     pairs: NDArray[np.int32]
 
@@ -69,6 +63,22 @@ class Interfaces:
     def last(self) -> NDArray[np.int64]:
         """Greatest lattice coordinates (x, y, z): those of the window's far sides."""
         return np.array(self.shape[::-1]) - 1
+
+
+@dataclass(frozen=True)
+class Guides:
+    """What vertices follow when they are smoothed; not needed any more afterwards.
+
+    Attributes
+    ----------
+    followed : ndarray of int32, shape (n, 6)
+        As `trace_interfaces` returns it.
+    smallest : ndarray of float32, shape (n,)
+        Voxels of the smallest grain around each vertex.
+    """
+
+    followed: NDArray[np.int32]
+    smallest: NDArray[np.float32]
 
 
 def lattice_of(labels: NDArray[Any]) -> Lattice:
@@ -92,25 +102,26 @@ def lattice_of(labels: NDArray[Any]) -> Lattice:
     return Lattice(ids, numbers, *number_corners(numbers))
 
 
-def find_interfaces(lattice: Lattice) -> Interfaces:
-    """Find all voxel faces between two labels, and what smoothing must know of their corners."""
-    numbers, vertex_of = lattice.numbers, lattice.vertex_of
-    places = place_corners(vertex_of, lattice.vertex_count)
-    counts = np.zeros(len(lattice.ids), np.int64)
+def find_interfaces(ids: NDArray[Any], numbers: NDArray[np.int32]) -> tuple[Interfaces, Guides]:
+    """Find all voxel faces between two labels, and what smoothing must know of their corners.
+
+    Parameters
+    ----------
+    ids : ndarray of int64 or uint64, shape (grains + 1,)
+    numbers : ndarray of int32, shape (z + 2, y + 2, x + 2)
+        As `number_labels` returns them.
+    """
+    counts = np.zeros(len(ids), np.int64)
     for layer in numbers:
         counts += np.bincount(layer.ravel(), minlength=len(counts))
     sizes = counts.astype(np.float32)
     sizes[0] = np.inf
-    depth, rows, columns = vertex_of.shape
-    return Interfaces(
-        lattice.ids,
-        counts,
-        (depth, rows, columns),
-        places,
-        followed_corners(numbers, vertex_of, places),
-        least_around(numbers, places, sizes),
-        *find_quads(numbers, vertex_of),
+    depth, rows, columns = (size - 1 for size in numbers.shape)
+    places, followed, smallest, quads, pairs = trace_interfaces(
+        numbers, sizes, *count_interfaces(numbers)
     )
+    interfaces = Interfaces(ids, counts, (depth, rows, columns), places, quads, pairs)
+    return interfaces, Guides(followed, smallest)
 
 
 def number_labels(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
@@ -168,126 +179,155 @@ def number_corners(numbers: Any) -> Any:
     count : int
     """
     depth, rows, columns = numbers.shape
-    vertex_of = np.full((depth - 1, rows - 1, columns - 1), -1, np.int32)
+    vertex_of = np.empty((depth - 1, rows - 1, columns - 1), np.int32)
     count = 0
     for z in range(depth - 1):
-        for y in range(rows - 1):
-            for x in range(columns - 1):
-                first = numbers[z, y, x]
-                if (
-                    numbers[z, y, x + 1] != first
-                    or numbers[z, y + 1, x] != first
-                    or numbers[z, y + 1, x + 1] != first
-                    or numbers[z + 1, y, x] != first
-                    or numbers[z + 1, y, x + 1] != first
-                    or numbers[z + 1, y + 1, x] != first
-                    or numbers[z + 1, y + 1, x + 1] != first
-                ):
-                    vertex_of[z, y, x] = count
-                    count += 1
+        count = _number_layer(numbers, z, count, vertex_of[z])
     return vertex_of, count
 
 
 @njit(cache=True, nogil=True)
-def place_corners(vertex_of: Any, count: int) -> Any:
-    """Lattice coordinates (x, y, z) of each vertex, shape (n, 3)."""
-    places = np.empty((count, 3), np.int32)
-    depth, rows, columns = vertex_of.shape
-    for z in range(depth):
-        for y in range(rows):
-            for x in range(columns):
-                vertex = vertex_of[z, y, x]
-                if vertex >= 0:
-                    places[vertex, 0], places[vertex, 1], places[vertex, 2] = x, y, z
-    return places
+def _number_layer(numbers: Any, z: int, count: int, vertex_of: Any) -> int:
+    """Number the corners of one layer from `count` on; return what comes next."""
+    rows, columns = vertex_of.shape
+    for y in range(rows):
+        for x in range(columns):
+            first = numbers[z, y, x]
+            if (
+                numbers[z, y, x + 1] != first
+                or numbers[z, y + 1, x] != first
+                or numbers[z, y + 1, x + 1] != first
+                or numbers[z + 1, y, x] != first
+                or numbers[z + 1, y, x + 1] != first
+                or numbers[z + 1, y + 1, x] != first
+                or numbers[z + 1, y + 1, x + 1] != first
+            ):
+                vertex_of[y, x] = count
+                count += 1
+            else:
+                vertex_of[y, x] = -1
+    return count
 
 
 @njit(cache=True, nogil=True)
-def find_quads(numbers: Any, vertex_of: Any) -> Any:
-    """Voxel faces between two labels, in the order (z, y, x) of their lowest corners.
+def count_interfaces(numbers: Any) -> Any:
+    """Count the corners around which labels differ, and the voxel faces between two labels."""
+    depth, rows, columns = numbers.shape
+    vertex_of = np.empty((rows - 1, columns - 1), np.int32)
+    vertices = quads = 0
+    for z in range(depth - 1):
+        vertices = _number_layer(numbers, z, vertices, vertex_of)
+        for y in range(rows - 1):
+            for x in range(columns - 1):
+                after = numbers[z + 1, y + 1, x + 1]
+                quads += numbers[z + 1, y + 1, x] != after
+                quads += numbers[z + 1, y, x + 1] != after
+                quads += numbers[z, y + 1, x + 1] != after
+    return vertices, quads
+
+
+@njit(cache=True, nogil=True)
+def trace_interfaces(numbers: Any, values: Any, vertices: int, faces: int) -> Any:
+    """Corners and faces of voxels between labels, both in the order (z, y, x).
+
+    Parameters
+    ----------
+    numbers : ndarray of int32, shape (z + 2, y + 2, x + 2)
+    values : ndarray of float32, shape (labels,)
+    vertices, faces : int
+        As from `count_interfaces`.
 
     Returns
     -------
-    quads : ndarray of int32, shape (n, 4)
+    places : ndarray of int32, shape (n, 3)
+        Lattice coordinates (x, y, z) of each vertex.
+    followed : ndarray of int32, shape (n, 6)
+        Vertices that each vertex follows when the mesh is smoothed, -1 for none: one on lines
+        where three or more labels meet follows its neighbours on those lines, any other one its
+        neighbours on the surface. On the sides -x, x, -y, y, -z, z.
+    least : ndarray of float32, shape (n,)
+        Least value of the labels around each vertex.
+    quads : ndarray of int32, shape (m, 4)
         Vertices around a face, seen from the second label counter-clockwise; the first and the
         third are its lowest and its highest corner.
-    pairs : ndarray of int32, shape (n, 2)
+    pairs : ndarray of int32, shape (m, 2)
         Numbers of the labels before and after the face.
+
+    Notes
+    -----
+    Numbers of vertices are kept for three layers of the lattice, not for all of it.
     """
-    depth, rows, columns = vertex_of.shape
-    count = 0
+    depth, rows, columns = numbers.shape[0] - 1, numbers.shape[1] - 1, numbers.shape[2] - 1
+    places, least = np.empty((vertices, 3), np.int32), np.empty(vertices, np.float32)
+    followed = np.full((vertices, 6), -1, np.int32)
+    quads, pairs = np.empty((faces, 4), np.int32), np.empty((faces, 2), np.int32)
+    near = np.empty((3, rows, columns), np.int32)  # of layer z at z % 3
+    count = _number_layer(numbers, 0, 0, near[0])
+    first_quad = 0
     for z in range(depth):
-        for y in range(rows):
-            for x in range(columns):
-                after = numbers[z + 1, y + 1, x + 1]
-                count += numbers[z + 1, y + 1, x] != after
-                count += numbers[z + 1, y, x + 1] != after
-                count += numbers[z, y + 1, x + 1] != after
-    quads = np.empty((count, 4), np.int32)
-    pairs = np.empty((count, 2), np.int32)
-    at = 0
-    for z in range(depth):
-        for y in range(rows):
-            for x in range(columns):
-                after = numbers[z + 1, y + 1, x + 1]
-                for axis in range(3):
-                    dz, dy, dx = axis == 2, axis == 1, axis == 0
-                    before = numbers[z + 1 - dz, y + 1 - dy, x + 1 - dx]
-                    if before == after:
-                        continue
-                    pairs[at, 0], pairs[at, 1] = before, after
-                    # the next axis first, so that the normal points along this one
-                    oz, oy, ox = axis == 1, axis == 0, axis == 2
-                    quads[at, 0] = vertex_of[z, y, x]
-                    quads[at, 1] = vertex_of[z + oz, y + oy, x + ox]
-                    quads[at, 2] = vertex_of[z + 1 - dz, y + 1 - dy, x + 1 - dx]
-                    quads[at, 3] = vertex_of[z + 1 - dz - oz, y + 1 - dy - oy, x + 1 - dx - ox]
-                    at += 1
-    return quads, pairs
+        if z + 1 < depth:
+            count = _number_layer(numbers, z + 1, count, near[(z + 1) % 3])
+        _trace_vertices(numbers, values, z, near, places, followed, least)
+        first_quad = _trace_quads(numbers, z, near, quads, pairs, first_quad)
+    return places, followed, least, quads, pairs
 
 
 @njit(cache=True, nogil=True)
-def followed_corners(numbers: Any, vertex_of: Any, places: Any) -> Any:
-    """Vertices that each vertex follows when the mesh is smoothed, shape (n, 6), -1 for none.
-
-    A vertex on lines where three or more labels meet follows its neighbours on those lines,
-    any other one its neighbours on the surface.
-    """
-    count = len(places)
-    followed = np.full((count, 6), -1, np.int32)
+def _trace_vertices(
+    numbers: Any, values: Any, z: int, near: Any, places: Any, followed: Any, least: Any
+) -> None:
+    """Fill what `trace_interfaces` returns of the vertices of one layer."""
     around, meeting = np.empty(8, np.int32), np.empty(6, np.int8)
-    for vertex in range(count):
-        x, y, z = places[vertex]
-        for corner in range(8):
-            around[corner] = numbers[z + (corner >> 2), y + (corner >> 1 & 1), x + (corner & 1)]
-        lines = 0
-        for side in range(6):
-            # the four voxels around the edge that leaves the vertex on this side
-            one, two = 1 << (side // 2 + 1) % 3, 1 << (side // 2 + 2) % 3
-            near = (side % 2) << side // 2
-            a, b = around[near], around[near + one]
-            c, d = around[near + two], around[near + one + two]
-            most = 1 + (b != a) + (c != a and c != b) + (d != a and d != b and d != c)
-            meeting[side] = most
-            lines += most > 2
-        for side in range(6):
-            if meeting[side] > (2 if lines else 1):
-                axis, step = side // 2, 2 * (side % 2) - 1
-                followed[vertex, side] = vertex_of[
-                    z + step * (axis == 2), y + step * (axis == 1), x + step * (axis == 0)
-                ]
-    return followed
+    own = z % 3
+    for y in range(near.shape[1]):
+        for x in range(near.shape[2]):
+            vertex = near[own, y, x]
+            if vertex < 0:
+                continue
+            places[vertex, 0], places[vertex, 1], places[vertex, 2] = x, y, z
+            smallest = np.float32(np.inf)
+            for corner in range(8):
+                number = numbers[z + (corner >> 2), y + (corner >> 1 & 1), x + (corner & 1)]
+                around[corner] = number
+                smallest = min(smallest, values[number])
+            least[vertex] = smallest
+            lines = 0
+            for side in range(6):
+                # the four voxels around the edge that leaves the vertex on this side
+                one, two = 1 << (side // 2 + 1) % 3, 1 << (side // 2 + 2) % 3
+                low = (side % 2) << side // 2
+                a, b = around[low], around[low + one]
+                c, d = around[low + two], around[low + one + two]
+                most = 1 + (b != a) + (c != a and c != b) + (d != a and d != b and d != c)
+                meeting[side] = most
+                lines += most > 2
+            for side in range(6):
+                if meeting[side] > (2 if lines else 1):
+                    axis, step = side // 2, 2 * (side % 2) - 1
+                    followed[vertex, side] = near[
+                        (z + 3 + step * (axis == 2)) % 3,
+                        y + step * (axis == 1),
+                        x + step * (axis == 0),
+                    ]
 
 
 @njit(cache=True, nogil=True)
-def least_around(numbers: Any, places: Any, values: Any) -> Any:
-    """Least value of the labels around each vertex, shape (n,)."""
-    least = np.empty(len(places), np.float32)
-    for vertex in range(len(places)):
-        x, y, z = places[vertex]
-        found = np.float32(np.inf)
-        for corner in range(8):
-            number = numbers[z + (corner >> 2), y + (corner >> 1 & 1), x + (corner & 1)]
-            found = min(found, values[number])
-        least[vertex] = found
-    return least
+def _trace_quads(numbers: Any, z: int, near: Any, quads: Any, pairs: Any, at: int) -> int:
+    """Fill quads whose lowest corner lies in one layer from `at` on; return what comes next."""
+    for y in range(near.shape[1]):
+        for x in range(near.shape[2]):
+            after = numbers[z + 1, y + 1, x + 1]
+            for axis in range(3):
+                dz, dy, dx = axis == 2, axis == 1, axis == 0
+                before = numbers[z + 1 - dz, y + 1 - dy, x + 1 - dx]
+                if before == after:
+                    continue
+                pairs[at, 0], pairs[at, 1] = before, after
+                # the next axis first, so that the normal points along this one
+                oz, oy, ox = axis == 1, axis == 0, axis == 2
+                quads[at, 0] = near[z % 3, y, x]
+                quads[at, 1] = near[(z + oz) % 3, y + oy, x + ox]
+                quads[at, 2] = near[(z + 1 - dz) % 3, y + 1 - dy, x + 1 - dx]
+                quads[at, 3] = near[(z + 1 - dz - oz) % 3, y + 1 - dy - oy, x + 1 - dx - ox]
+                at += 1
+    return at

@@ -10,10 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from electrode_grains.compiling import njit
 from electrode_grains.errors import InputError, SettingsError
-from electrode_grains.exports.lattice import find_interfaces, lattice_of
+from electrode_grains.exports.lattice import find_interfaces, number_labels
 from electrode_grains.exports.manifold import divided
-from electrode_grains.exports.smoothing import smooth_interfaces
+from electrode_grains.exports.smoothing import (
+    GrainVolumes,
+    crossing_test,
+    held_back,
+    wanted_places,
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,68 @@ class InterfaceMesh:
     vertices: NDArray[np.float64]
     faces: NDArray[np.int32]
     grains: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class SmoothedFaces:
+    """Voxel faces between labels, smoothed: an `InterfaceMesh` in half of its memory.
+
+    Attributes
+    ----------
+    vertices : ndarray of float64, shape (n, 3)
+        As of `InterfaceMesh`.
+    cells : ndarray of int32, shape (m, 4) or (m, 3)
+        Vertices of each face; four of them are two triangles.
+    pairs : ndarray of int32, shape (m, 2)
+        Numbers of the labels on either side.
+    ids : ndarray of int64 or uint64, shape (labels,)
+        Label of each number, 0 first.
+    """
+
+    vertices: NDArray[np.float64]
+    cells: NDArray[np.int32]
+    pairs: NDArray[np.int32]
+    ids: NDArray[Any]
+
+    @property
+    def count(self) -> int:
+        """Number of triangles."""
+        return len(self.cells) * int(self.cells.shape[1] - 2)
+
+    def triangles(self, first: int = 0, last: int | None = None) -> NDArray[np.int32]:
+        """Some triangles, shape (k, 3): first halves of all faces, then second ones."""
+        one, two = self._halves(first, last)
+        if self.cells.shape[1] == 3:
+            return self.cells[one]
+        return np.concatenate([self.cells[one, :3], self.cells[two][:, [0, 2, 3]]])
+
+    def numbers(self, side: int, first: int = 0, last: int | None = None) -> NDArray[np.int32]:
+        """Numbers of the labels on one side of some triangles, shape (k,)."""
+        one, two = self._halves(first, last)
+        return np.concatenate([self.pairs[one, side], self.pairs[two, side]])
+
+    def _halves(self, first: int, last: int | None) -> tuple[slice, slice]:
+        """Faces whose first, and those whose second halves are among some triangles."""
+        size, last = len(self.cells), self.count if last is None else last
+        return slice(min(first, size), min(last, size)), slice(
+            max(first - size, 0), max(last - size, 0)
+        )
+
+    def mesh(self) -> InterfaceMesh:
+        """All triangles, with their labels."""
+        grains = np.empty((self.count, 2), self.ids.dtype)
+        for part in np.split(grains, self.count // len(self.cells)):
+            np.take(self.ids, self.pairs, out=part)
+        return InterfaceMesh(self.vertices, self.triangles(), grains)
+
+
+def faces_of(mesh: InterfaceMesh | SmoothedFaces) -> SmoothedFaces:
+    """Mesh with numbers instead of labels."""
+    if isinstance(mesh, SmoothedFaces):
+        return mesh
+    labels = np.append(mesh.grains, mesh.grains.dtype.type(0))
+    ids, pairs = np.unique(labels, return_inverse=True)
+    return SmoothedFaces(mesh.vertices, mesh.faces, pairs[:-1].reshape(-1, 2).astype(np.int32), ids)
 
 
 def interface_mesh(
@@ -78,21 +146,26 @@ def interface_mesh(
     >>> len(mesh.vertices), len(mesh.faces), sorted({tuple(pair) for pair in mesh.grains.tolist()})
     (12, 22, [(0, 3), (0, 8), (3, 0), (3, 8), (8, 0)])
     """
+    return smoothed_faces(labels, spacing, smoothing_steps).mesh()
+
+
+def smoothed_faces(
+    labels: NDArray[Any], spacing: tuple[float, float, float], smoothing_steps: int = 10
+) -> SmoothedFaces:
+    """Mesh interfaces as `interface_mesh` does, without triangles and labels of each of them."""
     if smoothing_steps < 0:
         raise SettingsError("steps cannot be undone", found=f"smoothing_steps {smoothing_steps}")
-    interfaces = find_interfaces(lattice_of(labels))
+    interfaces, guides = find_interfaces(*number_labels(labels))
     if smoothing_steps:
-        points = smooth_interfaces(interfaces, smoothing_steps)
+        volumes = GrainVolumes(interfaces)
+        points = wanted_places(volumes, guides, smoothing_steps)
+        del guides  # would count in the peak of memory
+        held_back(volumes, points, crossing_test(interfaces))
     else:
         points = interfaces.places.astype(float)
     points -= 0.5
     points *= np.array(spacing[::-1], float)
-    ids, pairs, quads = interfaces.ids, interfaces.pairs, interfaces.quads
-    del interfaces  # what only smoothing needs would count in the peak of memory
-    grains = np.empty((2 * len(pairs), 2), ids.dtype)
-    np.take(ids, pairs, out=grains[: len(pairs)])
-    grains[len(pairs) :] = grains[: len(pairs)]
-    return InterfaceMesh(points, triangles(quads), grains)
+    return SmoothedFaces(points, interfaces.quads, interfaces.pairs, interfaces.ids)
 
 
 def triangles(quads: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -124,19 +197,58 @@ def grain_surface(mesh: InterfaceMesh, label: int) -> tuple[NDArray[np.float64],
 
 
 def grain_surfaces(
-    mesh: InterfaceMesh,
+    mesh: InterfaceMesh | SmoothedFaces,
 ) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.int32]]]:
     """Label, vertices and faces of one grain after another, as `grain_surface` gives them."""
-    faces = np.concatenate([mesh.faces, mesh.faces[:, ::-1]])
-    labels = mesh.grains.T.ravel()
-    order = np.argsort(labels, kind="stable")
-    found, first = np.unique(labels[order], return_index=True)
-    for label, own in zip(found.tolist(), np.split(order, first[1:]), strict=True):
-        if label != 0:
-            yield label, *_compact(mesh.vertices, faces[own])
+    faces = faces_of(mesh)
+    starts, order = sort_by_grain(faces.pairs, len(faces.ids))
+    for label, start, end in zip(faces.ids.tolist(), starts[:-1], starts[1:], strict=True):
+        own = order[start:end]
+        if not len(own):
+            continue
+        outward, inward = faces.cells[own[own >= 0]], faces.cells[~own[own < 0]]
+        parts = [outward[:, :3], inward[:, 2::-1]]
+        if faces.cells.shape[1] == 4:
+            parts = [parts[0], outward[:, [0, 2, 3]], parts[1], inward[:, [3, 2, 0]]]
+        yield label, *_compact(faces.vertices, np.concatenate(parts))
 
 
-def write_stl(mesh: InterfaceMesh, folder: Path) -> None:
+@njit(cache=True, nogil=True)
+def sort_by_grain(pairs: Any, count: int) -> Any:
+    """List the faces of one grain after another.
+
+    Parameters
+    ----------
+    pairs : ndarray of int32, shape (m, 2)
+        Numbers of the labels on either side, 0 for no grain.
+    count : int
+        Of numbers.
+
+    Returns
+    -------
+    starts : ndarray of int64, shape (count + 1,)
+        First entry of each number.
+    order : ndarray of int32, shape (k,)
+        Faces that leave a grain, then the complements ~face of those that lead into it.
+    """
+    starts = np.zeros(count + 1, np.int64)
+    for face in range(len(pairs)):
+        for side in range(2):
+            if pairs[face, side] > 0:
+                starts[pairs[face, side] + 1] += 1
+    for number in range(count):
+        starts[number + 1] += starts[number]
+    order, ends = np.empty(starts[count], np.int32), starts.copy()
+    for side in range(2):
+        for face in range(len(pairs)):
+            number = pairs[face, side]
+            if number > 0:
+                order[ends[number]] = ~face if side else face
+                ends[number] += 1
+    return starts, order
+
+
+def write_stl(mesh: InterfaceMesh | SmoothedFaces, folder: Path) -> None:
     """Write one binary STL a grain, `grain_<label>.stl`, lengths in nm; others are removed.
 
     Each is a closed manifold: where a grain touches itself it is divided, see `manifold.divided`.

@@ -15,10 +15,12 @@ from electrode_grains.compiling import njit
 from electrode_grains.exports.intersections import (
     FIELD,
     conflicting_vertices,
+    mark_moved_quads,
+    mark_quads_of,
     starts_of_quads,
     update_bounds,
 )
-from electrode_grains.exports.lattice import Interfaces
+from electrode_grains.exports.lattice import Guides, Interfaces
 from electrode_grains.threads import available_cores
 
 PULL = 0.5  # share of the way to the mean of the neighbours in one step
@@ -28,6 +30,8 @@ CORRECTIONS, LAST_CORRECTIONS = 1, 4  # of volumes after a step, and at the end
 ROUNDS = 5  # in which volumes are mended after vertices went back
 CLOSE_ENOUGH = 4e-3  # share of its volume that a grain may lack at the end
 LEAST_PUSH = 1e-5  # smaller differences of pressure move nothing
+AT_ONCE = 1 << 20  # quads whose areas are added to the graph together
+FEW = 0.02  # share of all vertices up to which quads are found from them
 SHARES = np.array([1.0, 0.8, 0.6, 0.4, 0.2, 0.0])  # of a move that are tried in turn
 
 Points = NDArray[np.float64]
@@ -37,12 +41,13 @@ Conflicts = Callable[[Points, NDArray[np.bool_], NDArray[np.bool_]], NDArray[np.
 asked, and which cannot go back any more."""
 
 
-def smooth_interfaces(interfaces: Interfaces, steps: int) -> Points:
-    """Smooth interfaces.
+def wanted_places(volumes: GrainVolumes, guides: Guides, steps: int) -> Points:
+    """Smooth interfaces without looking where they cut each other.
 
     Parameters
     ----------
-    interfaces : Interfaces
+    volumes : GrainVolumes
+    guides : Guides
     steps : int
         Each moves every vertex half of the way to the mean of those that it follows.
 
@@ -50,56 +55,51 @@ def smooth_interfaces(interfaces: Interfaces, steps: int) -> Points:
     -------
     Points
     """
-    volumes = GrainVolumes(interfaces)
-    moved = wanted_places(volumes, steps)
-    return held_back(volumes, moved, crossing_test(interfaces))
-
-
-def wanted_places(volumes: GrainVolumes, steps: int) -> Points:
-    """Smooth interfaces without looking where they cut each other."""
-    interfaces, places = volumes.interfaces, volumes.interfaces.places
-    pull = np.minimum(np.float32(1.0), interfaces.smallest / np.float32(FULL_PULL))
+    places, last = volumes.interfaces.places, volumes.interfaces.last
+    pull = np.minimum(np.float32(1.0), guides.smallest / np.float32(FULL_PULL))
     pull = PULL * pull ** np.float32(2 / 3)
-    points, other = places.astype(float), np.empty(places.shape)
+    points = places.astype(float)
     for step in range(steps):
-        pull_vertices(points, interfaces.followed, places, interfaces.last, pull, other)
-        points, other = other, points
+        pull_vertices(points, guides.followed, places, last, pull)
         for _ in range(LAST_CORRECTIONS if step == steps - 1 else CORRECTIONS):
             volumes.correct(points)
     return points
 
 
-def held_back(volumes: GrainVolumes, wanted: Points, conflicts: Conflicts) -> Points:
+def held_back(volumes: GrainVolumes, points: Points, conflicts: Conflicts) -> Points:
     """Take of each move the greatest share that is free of conflicts, then mend volumes.
 
     Parameters
     ----------
     volumes : GrainVolumes
-    wanted : Points
-        Changed in place.
+    points : Points
+        Where vertices would go; changed in place.
     conflicts : callable
         Finds nothing to send back where all vertices are at their place in the lattice.
 
     Returns
     -------
     Points
+        The same array.
     """
-    valid = _largest_shares(volumes.interfaces.places, wanted, conflicts)
+    places = volumes.interfaces.places
+    _take_largest_shares(points, None, places, differing_rows(points, places), conflicts)
     for _ in range(ROUNDS):
-        lacks = volumes.lacks_much(valid)
+        lacks = volumes.lacks_much(points)
         if not lacks.any():
             break
-        moved = valid.copy()
-        volumes.mend(moved, lacks)
-        valid = _largest_shares(valid, moved, conflicts)
-    return valid
+        mended, before = volumes.mend(points, lacks)
+        moved = np.zeros(len(points), np.bool_)
+        moved[mended] = (points[mended] != before).any(axis=1)
+        _take_largest_shares(points, mended, before, moved, conflicts)
+    return points
 
 
 def crossing_test(interfaces: Interfaces) -> Conflicts:
     """Test for triangles that cut, touch or fold onto each other, or are nearly lines."""
-    quads, shape = interfaces.quads, interfaces.shape
-    starts, stride = starts_of_quads(quads, interfaces.places, shape)
-    bounds, changed = np.empty((len(quads), 2), np.uint64), np.empty(len(quads), np.bool_)
+    quads, places, shape = interfaces.quads, interfaces.places, interfaces.shape
+    starts, stride = starts_of_quads(quads, places, shape)
+    bounds, changed = np.empty((len(quads), 2), np.uint64), np.zeros(len(quads), np.bool_)
     scale = float((1 << FIELD - 1) // (max(shape) + 3))
     edges = np.linspace(0, len(quads), 4 * available_cores() + 1).astype(int).tolist()
 
@@ -107,36 +107,68 @@ def crossing_test(interfaces: Interfaces) -> Conflicts:
         points: Points, moved: NDArray[np.bool_], settled: NDArray[np.bool_]
     ) -> NDArray[np.bool_]:
         back = np.zeros(len(points), np.bool_)
-        update_bounds(points, quads, moved, scale, bounds, changed)
+        vertices = np.flatnonzero(moved)
+        if len(vertices) < FEW * len(points):
+            changed[:] = False
+            mark_quads_of(vertices, quads, places, starts, stride, shape, changed)
+        else:
+            mark_moved_quads(quads, moved, changed)
+        del vertices
         everything = bool(changed.all())
 
+        def renew(first: int, last: int) -> None:
+            chosen = first + np.flatnonzero(changed[first:last])
+            update_bounds(points, quads, chosen, scale, bounds)
+
         def look(first: int, last: int) -> None:
+            chosen = first + np.flatnonzero(changed[first:last])
             conflicting_vertices(
-                points, quads, interfaces.places, bounds, starts, stride, shape, changed,
-                everything, FARTHEST, first, last, back,
+                points, quads, places, bounds, starts, stride, shape, changed, everything,
+                FARTHEST, chosen, back,
             )  # fmt: skip
 
         with ThreadPoolExecutor(available_cores()) as threads:
+            list(threads.map(renew, edges[:-1], edges[1:]))
             list(threads.map(look, edges[:-1], edges[1:]))
         return back
 
     return conflicts
 
 
-def _largest_shares(
-    valid: Points | NDArray[np.int32], points: Points, conflicts: Conflicts
-) -> Points:
-    """Let `points` go back vertex by vertex, all at once, so that no order of them matters."""
-    tried = np.zeros(len(valid), np.int8)
-    moved = (points != valid).any(axis=1)
+def _take_largest_shares(
+    points: Points,
+    chosen: NDArray[np.int64] | None,
+    before: Points | NDArray[np.int32],
+    moved: NDArray[np.bool_],
+    conflicts: Conflicts,
+) -> None:
+    """Let points go back vertex by vertex, all at once, so that no order of them matters.
+
+    Parameters
+    ----------
+    points : Points
+        Changed in place.
+    chosen : ndarray of int64, shape (k,), optional
+        Vertices that can have moved, in rising order; all of them where not given.
+    before : ndarray, shape (k, 3)
+        Where these were before.
+    moved : ndarray of bool, shape (n,)
+        Vertices that have moved.
+    conflicts : callable
+    """
+    tried = np.zeros(len(points), np.int8)
     while moved.any():
         settled = tried == len(SHARES) - 1
         moved = conflicts(points, moved, settled) & ~settled
         again = np.flatnonzero(moved)
         tried[again] += 1
-        share = (SHARES[tried[again]] / SHARES[tried[again] - 1])[:, None]
-        points[again] = valid[again] + share * (points[again] - valid[again])
-    return points
+        share = SHARES[tried[again]] / SHARES[tried[again] - 1]
+        at = again
+        if chosen is not None:  # others are where they were
+            at = np.searchsorted(chosen, again)
+            own = chosen[np.minimum(at, len(chosen) - 1)] == again
+            again, at, share = again[own], at[own], share[own]
+        points[again] = before[at] + share[:, None] * (points[again] - before[at])
 
 
 class GrainVolumes:
@@ -159,8 +191,10 @@ class GrainVolumes:
         self.interfaces = interfaces
         count = len(interfaces.ids)
         self.wanted = interfaces.voxel_counts.astype(float)
-        one, two = interfaces.pairs.T
-        areas = coo_array((np.ones(len(one), np.float32), (one, two)), shape=(count, count)).tocsc()
+        areas = csc_array((count, count), dtype=np.float32)
+        for start in range(0, len(interfaces.pairs), AT_ONCE):
+            pairs = interfaces.pairs[start : start + AT_ONCE].T
+            areas += coo_array((np.ones(pairs.shape[1], np.float32), pairs), areas.shape).tocsc()
         areas = areas + areas.T
         self._graph = csc_array(diags_array(np.asarray(areas.sum(axis=1)).ravel()) - areas)
         self._graph = self._graph.astype(float)
@@ -193,7 +227,7 @@ class GrainVolumes:
         interfaces = self.interfaces
         self._push(points, interfaces.quads, interfaces.pairs, interfaces.places, pressures)
 
-    def mend(self, points: Points, grains: NDArray[np.bool_]) -> None:
+    def mend(self, points: Points, grains: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Points]:
         """Correct the volumes of some grains, with pressure in these alone.
 
         Parameters
@@ -201,20 +235,31 @@ class GrainVolumes:
         points : Points
             Changed in place, on the surfaces of these grains alone.
         grains : ndarray of bool, shape (n,)
+
+        Returns
+        -------
+        mended : ndarray of int64, shape (k,)
+            Vertices on these surfaces, in rising order.
+        before : Points
+            Where they were.
         """
         interfaces, chosen = self.interfaces, np.flatnonzero(grains)
         graph = self._graph[chosen][:, chosen]
-        near = grains[interfaces.pairs].any(axis=1)
+        near = quads_on(interfaces.pairs, grains)
         pairs, used = interfaces.pairs[near], np.zeros(len(points), np.bool_)
-        used[interfaces.quads[near]] = True
-        quads = (np.cumsum(used, dtype=np.int32) - 1)[interfaces.quads[near]]
-        own, places = points[used], interfaces.places[used]
+        quads = interfaces.quads[near]
+        used[quads] = True
+        mended = np.flatnonzero(used)
+        renumber_corners(quads, mended, np.empty(len(points), np.int32))
+        before, places = points[mended], interfaces.places[mended]
+        own = before.copy()
         for _ in range(LAST_CORRECTIONS):
             lacking = self.wanted - enclosed_volumes(own, quads, pairs, len(self.wanted))
             pressures = np.zeros(len(self.wanted))
             pressures[chosen] = spsolve(graph, lacking[chosen])
             self._push(own, quads, pairs, places, pressures)
-        points[used] = own
+        points[mended] = own
+        return mended, before
 
     def _push(
         self,
@@ -224,57 +269,130 @@ class GrainVolumes:
         places: NDArray[np.int32],
         pressures: NDArray[np.float64],
     ) -> None:
-        pushes = np.zeros_like(points)
-        add_pushes(points, quads, pairs, pressures, LEAST_PUSH, pushes)
-        push_vertices(points, pushes, places, self.interfaces.last, FARTHEST)
+        last = self.interfaces.last
+        push_vertices(points, quads, pairs, pressures, LEAST_PUSH, places, last, FARTHEST)
 
 
 @njit(cache=True, nogil=True)
-def pull_vertices(
-    points: Any, followed: Any, places: Any, last: Any, pull: Any, moved: Any
-) -> None:
+def differing_rows(one: Any, two: Any) -> Any:
+    """Rows of two arrays of shape (n, 3) that are not equal, shape (n,)."""
+    differ = np.empty(len(one), np.bool_)
+    for row in range(len(one)):
+        differ[row] = (
+            one[row, 0] != two[row, 0] or one[row, 1] != two[row, 1] or one[row, 2] != two[row, 2]
+        )
+    return differ
+
+
+@njit(cache=True, nogil=True)
+def quads_on(pairs: Any, grains: Any) -> Any:
+    """Quads with one of some grains on a side, in rising order."""
+    count = 0
+    for quad in range(len(pairs)):
+        count += grains[pairs[quad, 0]] or grains[pairs[quad, 1]]
+    found = np.empty(count, np.int64)
+    count = 0
+    for quad in range(len(pairs)):
+        if grains[pairs[quad, 0]] or grains[pairs[quad, 1]]:
+            found[count] = quad
+            count += 1
+    return found
+
+
+@njit(cache=True, nogil=True)
+def renumber_corners(quads: Any, vertices: Any, numbers: Any) -> None:
+    """Count corners from the first of some vertices on; `numbers` is room, one for each of all."""
+    for number in range(len(vertices)):
+        numbers[vertices[number]] = number
+    for quad in range(len(quads)):
+        for corner in range(4):
+            quads[quad, corner] = numbers[quads[quad, corner]]
+
+
+@njit(cache=True, nogil=True)
+def ends_of_layers(places: Any) -> Any:
+    """End of each layer of vertices that lie in the order of z, shape (layers,)."""
+    ends = np.zeros(places[-1, 2] + 1, np.int64)
+    for vertex in range(len(places)):
+        ends[places[vertex, 2]] = vertex + 1
+    for layer in range(1, len(ends)):
+        ends[layer] = max(ends[layer], ends[layer - 1])
+    return ends
+
+
+@njit(cache=True, nogil=True)
+def pull_vertices(points: Any, followed: Any, places: Any, last: Any, pull: Any) -> None:
     """Move each vertex by a share of the way to the mean of those that it follows.
 
     Parameters
     ----------
     points : ndarray of float64, shape (n, 3)
+        Changed in place; where vertices were is kept for two layers of them.
     followed : ndarray of int32, shape (n, 6)
     places : ndarray of int32, shape (n, 3)
     last : ndarray of int64, shape (3,)
         As of `Interfaces`; on the window vertices move within it alone.
     pull : ndarray of float32, shape (n,)
-    moved : ndarray of float64, shape (n, 3)
-        Gets the new points.
     """
-    for vertex in range(len(points)):
-        x = y = z = 0.0
-        count = 0
-        for side in range(6):
-            other = followed[vertex, side]
-            if other >= 0:
-                x += points[other, 0]
-                y += points[other, 1]
-                z += points[other, 2]
-                count += 1
-        share = pull[vertex] / max(count, 1)
-        stay = 1 - share * count
-        moved[vertex, 0] = stay * points[vertex, 0] + share * x
-        moved[vertex, 1] = stay * points[vertex, 1] + share * y
-        moved[vertex, 2] = stay * points[vertex, 2] + share * z
-        for axis in range(3):
-            if places[vertex, axis] == 0 or places[vertex, axis] == last[axis]:
-                moved[vertex, axis] = points[vertex, axis]
+    ends = ends_of_layers(places)
+    before = np.empty((_most_in_two_layers(ends), 3))
+    last_start = start = 0
+    for end in ends:
+        # where vertices of the last layer were, and those of this one are
+        kept = start - last_start
+        for vertex in range(start, end):
+            for axis in range(3):
+                before[kept + vertex - start, axis] = points[vertex, axis]
+        _pull_layer(points, before, last_start, start, end, followed, places, last, pull)
+        for at in range(end - start):
+            for axis in range(3):
+                before[at, axis] = before[kept + at, axis]
+        last_start, start = start, end
 
 
 @njit(cache=True, nogil=True)
-def push_vertices(points: Any, pushes: Any, places: Any, last: Any, farthest: float) -> None:
-    """Move points by pushes, within the window and not too far from their places."""
-    for vertex in range(len(points)):
-        for axis in range(3):
-            place = places[vertex, axis]
-            if place > 0 and place < last[axis]:
-                wanted = points[vertex, axis] + pushes[vertex, axis]
-                points[vertex, axis] = min(max(wanted, place - farthest), place + farthest)
+def _most_in_two_layers(ends: Any) -> Any:
+    """Greatest number of vertices in a layer and the next one."""
+    most = start = 0
+    for layer in range(len(ends)):
+        most = max(most, ends[min(layer + 1, len(ends) - 1)] - start)
+        start = ends[layer]
+    return most
+
+
+@njit(cache=True, nogil=True)
+def _pull_layer(
+    points: Any, before: Any, first: int, start: int, end: int, followed: Any, places: Any,
+    last: Any, pull: Any,
+) -> None:  # fmt: skip
+    """Move the vertices from `start` to `end`; `before` begins with vertex `first`."""
+    for vertex in range(start, end):
+        x = y = z = 0.0
+        count = 0
+        for side in range(5):
+            other = followed[vertex, side] - first
+            if other >= 0:
+                x += before[other, 0]
+                y += before[other, 1]
+                z += before[other, 2]
+                count += 1
+        other = followed[vertex, 5]  # in the next layer, which has not moved
+        if other >= 0:
+            x += points[other, 0]
+            y += points[other, 1]
+            z += points[other, 2]
+            count += 1
+        share = pull[vertex] / max(count, 1)
+        stay = 1 - share * count
+        x = stay * points[vertex, 0] + share * x
+        y = stay * points[vertex, 1] + share * y
+        z = stay * points[vertex, 2] + share * z
+        if places[vertex, 0] != 0 and places[vertex, 0] != last[0]:
+            points[vertex, 0] = x
+        if places[vertex, 1] != 0 and places[vertex, 1] != last[1]:
+            points[vertex, 1] = y
+        if places[vertex, 2] != 0 and places[vertex, 2] != last[2]:
+            points[vertex, 2] = z
 
 
 @njit(cache=True, nogil=True)
@@ -297,22 +415,78 @@ def enclosed_volumes(points: Any, quads: Any, pairs: Any, count: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def add_pushes(
-    points: Any, quads: Any, pairs: Any, pressures: Any, least: float, pushes: Any
-) -> None:
-    """Add the derivative of the sum of pressures times volumes by each vertex to `pushes`."""
-    for quad in range(len(quads)):
+def push_vertices(
+    points: Any, quads: Any, pairs: Any, pressures: Any, least: float, places: Any, last: Any,
+    farthest: float,
+) -> None:  # fmt: skip
+    """Move each vertex by the derivative of the sum of pressures times volumes by it.
+
+    Parameters
+    ----------
+    points : ndarray of float64, shape (n, 3)
+        Changed in place, within the window.
+    quads : ndarray of int32, shape (m, 4)
+        Sorted by the layer of their lowest corner.
+    pairs : ndarray of int32, shape (m, 2)
+    pressures : ndarray of float64, shape (grains + 1,)
+    least : float
+        Smaller differences of pressure move nothing.
+    places : ndarray of int32, shape (n, 3)
+        Sorted by their layer z.
+    last : ndarray of int64, shape (3,)
+        As of `Interfaces`.
+    farthest : float
+        From its place along an axis.
+
+    Notes
+    -----
+    Quads reach from the layer of their lowest corner into the next one. So a layer is moved when
+    its quads are through, and moves of two layers are kept.
+    """
+    ends = ends_of_layers(places)
+    pushes = np.zeros((_most_in_two_layers(ends), 3))
+    quad = start = 0
+    for layer in range(len(ends)):
+        end = ends[layer]
+        quad = _add_pushes(points, quads, pairs, pressures, least, quad, start, end, pushes)
+        for vertex in range(start, end):
+            for axis in range(3):
+                place = places[vertex, axis]
+                if place > 0 and place < last[axis]:
+                    wanted = points[vertex, axis] + pushes[vertex - start, axis]
+                    points[vertex, axis] = min(max(wanted, place - farthest), place + farthest)
+        count = end - start
+        kept = (ends[layer + 1] if layer + 1 < len(ends) else end) - end
+        for at in range(kept):
+            for axis in range(3):
+                pushes[at, axis] = pushes[at + count, axis]
+        pushes[kept : kept + count] = 0.0
+        start = end
+
+
+@njit(cache=True, nogil=True)
+def _add_pushes(
+    points: Any, quads: Any, pairs: Any, pressures: Any, least: float, quad: int, start: int,
+    end: int, pushes: Any,
+) -> Any:  # fmt: skip
+    """Add what pressures move the corners of a layer of quads, and return the next quad.
+
+    Of `pushes` the first is that of vertex `start`; quads are those from `quad` on whose lowest
+    corner lies before `end`.
+    """
+    while quad < len(quads) and quads[quad, 0] < end:
         pressure = (pressures[pairs[quad, 0]] - pressures[pairs[quad, 1]]) / 6
-        if 6 * abs(pressure) <= least:
-            continue
-        a, b, c, d = quads[quad, 0], quads[quad, 1], quads[quad, 2], quads[quad, 3]
-        for i in range(3):
-            j, k = (i + 1) % 3, (i + 2) % 3
-            # area vectors of the triangles (a, b, c) and (a, c, d), a third for each corner
-            cj, ck = points[c, j] - points[a, j], points[c, k] - points[a, k]
-            one = (points[b, j] - points[a, j]) * ck - (points[b, k] - points[a, k]) * cj
-            two = cj * (points[d, k] - points[a, k]) - ck * (points[d, j] - points[a, j])
-            pushes[a, i] += pressure * (one + two)
-            pushes[b, i] += pressure * one
-            pushes[c, i] += pressure * (one + two)
-            pushes[d, i] += pressure * two
+        if 6 * abs(pressure) > least:
+            a, b, c, d = quads[quad, 0], quads[quad, 1], quads[quad, 2], quads[quad, 3]
+            for i in range(3):
+                j, k = (i + 1) % 3, (i + 2) % 3
+                # area vectors of the triangles (a, b, c) and (a, c, d), a third for each corner
+                cj, ck = points[c, j] - points[a, j], points[c, k] - points[a, k]
+                one = (points[b, j] - points[a, j]) * ck - (points[b, k] - points[a, k]) * cj
+                two = cj * (points[d, k] - points[a, k]) - ck * (points[d, j] - points[a, j])
+                pushes[a - start, i] += pressure * (one + two)
+                pushes[b - start, i] += pressure * one
+                pushes[c - start, i] += pressure * (one + two)
+                pushes[d - start, i] += pressure * two
+        quad += 1
+    return quad

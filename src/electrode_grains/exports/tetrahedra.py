@@ -112,13 +112,13 @@ def tetrahedral_mesh(
     if smoothing_steps < 0:
         raise SettingsError("steps cannot be undone", found=f"smoothing_steps {smoothing_steps}")
     lattice = lattice_of(labels)
-    interfaces = find_interfaces(lattice)
+    interfaces, guides = find_interfaces(lattice.ids, lattice.numbers)
     size = np.array(spacing[::-1], float)
     cosine = np.cos(_demanded_angle(size))
     places: Points = interfaces.places.astype(float)
     if smoothing_steps:
         volumes = GrainVolumes(interfaces)
-        wanted = wanted_places(volumes, smoothing_steps)
+        wanted = wanted_places(volumes, guides, smoothing_steps)
         places = held_back(volumes, wanted, _angle_test(lattice, size, cosine))
     node_of, nodes = number_nodes(lattice.numbers)
     count, middles = cut_voxels(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from electrode_grains.errors import InputError
-from electrode_grains.exports.mesh import InterfaceMesh
+from electrode_grains.exports.mesh import InterfaceMesh, SmoothedFaces, faces_of
 from electrode_grains.exports.particle import MAP_AXES, ExportedParticle
-from electrode_grains.exports.vtk_files import Arrays, Column, section, write_file
+from electrode_grains.exports.vtk_files import Arrays, Column, Computed, section, write_file
 
 HEXAHEDRON = 12
 LENGTHS = f"<!-- lengths in nm, origin at the centre of the first voxel; axes: {MAP_AXES} -->"
@@ -60,28 +61,42 @@ def frames_comment(particle: ExportedParticle) -> str:
     return f"<!-- orientations: {text} -->" if text else ""
 
 
-def write_surfaces(mesh: InterfaceMesh, particle: ExportedParticle, path: Path) -> None:
+def write_surfaces(
+    mesh: InterfaceMesh | SmoothedFaces, particle: ExportedParticle, path: Path
+) -> None:
     """Write interfaces as `.vtp`; faces carry the labels and values of both grains."""
-    sides: dict[str, NDArray[Any] | Column] = {
-        "GrainA": mesh.grains[:, 0],
-        "GrainB": mesh.grains[:, 1],
-    }
-    for letter, labels in zip("AB", mesh.grains.T, strict=True):
-        number = np.where(labels == 0, 0, np.searchsorted(particle.ids, labels) + 1)
+    faces = faces_of(mesh)
+    count, number = faces.count, np.dtype(np.int32)
+    known = np.where(faces.ids == 0, 0, np.searchsorted(particle.ids, faces.ids) + 1)
+    sides: dict[str, NDArray[Any] | Column] = {}
+    of_sides = [
+        Computed(count, number, partial(faces.numbers, side)) for side in (0, 1)
+    ]  # fmt: skip
+    for letter, numbers in zip("AB", of_sides, strict=True):
+        sides[f"Grain{letter}"] = Column(numbers, faces.ids)
+    for letter, numbers in zip("AB", of_sides, strict=True):
         for name in ("equivalent_diameter_nm", "sphericity"):
             if name in particle.values:
-                sides[f"{name}_{letter}"] = Column(number, particle.values[name], np.float32)
-    count = len(mesh.faces)
+                values = particle.values[name][known]
+                sides[f"{name}_{letter}"] = Column(numbers, values, np.float32)
+
+    def corners(first: int, last: int) -> NDArray[np.int32]:
+        face = first // 3
+        return faces.triangles(face, -(-last // 3)).reshape(-1)[first - 3 * face :][: last - first]
+
+    def ends(first: int, last: int) -> NDArray[np.int64]:
+        return np.arange(first + 1, last + 1) * 3
+
     polygons: Arrays = {
-        "connectivity": Column(mesh.faces.reshape(-1), dtype=np.int64),
-        "offsets": np.arange(1, count + 1, dtype=np.int64) * 3,
+        "connectivity": Column(Computed(3 * count, number, corners), dtype=np.int64),
+        "offsets": Column(Computed(count, np.dtype(np.int64), ends)),
     }
     head = (
         f"<PolyData>{LENGTHS}{frames_comment(particle)}"
-        f'<Piece NumberOfPoints="{len(mesh.vertices)}" NumberOfPolys="{count}">'
+        f'<Piece NumberOfPoints="{len(faces.vertices)}" NumberOfPolys="{count}">'
     )
     data = [
-        *section("Points", {"Points": mesh.vertices}),
+        *section("Points", {"Points": faces.vertices}),
         *section("Polys", polygons),
         *section("CellData", sides, "GrainA"),
     ]

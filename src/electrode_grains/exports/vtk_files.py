@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,19 +23,45 @@ TYPES = {
 
 
 @dataclass(frozen=True)
+class Computed:
+    """An array that is never there as a whole.
+
+    Attributes
+    ----------
+    length : int
+    dtype : dtype
+    entries : callable
+        Gives the entries from a first to before a last one.
+    """
+
+    length: int
+    dtype: np.dtype[Any]
+    entries: Callable[[int, int], NDArray[Any]]
+
+    def __len__(self) -> int:
+        """Count the entries."""
+        return self.length
+
+    def __getitem__(self, part: slice) -> NDArray[Any]:
+        """Make some entries."""
+        first, last, _ = part.indices(self.length)
+        return self.entries(first, last)
+
+
+@dataclass(frozen=True)
 class Column:
     """An array of a file; only a block of it is ever there in the form of the file.
 
     Attributes
     ----------
-    values : ndarray, shape (n,) or (n, k)
+    values : ndarray, shape (n,) or (n, k), or Computed
     table : ndarray, optional
         What is written are its entries, of which `values` are the numbers.
     dtype : dtype, optional
         Type in the file; by default that of the values.
     """
 
-    values: NDArray[Any]
+    values: NDArray[Any] | Computed
     table: NDArray[Any] | None = None
     dtype: DTypeLike | None = None
 
@@ -59,7 +85,9 @@ class Column:
     @property
     def components(self) -> int:
         """Numbers in each entry."""
-        return 1 if self.values.ndim == 1 else int(self.values.shape[1])
+        if isinstance(self.values, Computed) or self.values.ndim == 1:
+            return 1
+        return int(self.values.shape[1])
 
     @property
     def block_length(self) -> int:
@@ -68,8 +96,9 @@ class Column:
 
     def check(self) -> None:
         """Refuse what a signed integer cannot hold."""
-        if self.values.dtype == np.uint64 and self.values.size:
-            greatest = int(self.values.max())
+        held = self.values if self.table is None else self.table
+        if not isinstance(held, Computed) and held.dtype == np.uint64 and held.size:
+            greatest = int(held.max())
             if greatest >= 2**63:
                 raise InputError(
                     "a label is too great for VTK",

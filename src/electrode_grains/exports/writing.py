@@ -9,7 +9,7 @@ from pathlib import Path
 from electrode_grains.errors import SettingsError
 from electrode_grains.exports.dream3d import write_dream3d, write_xdmf
 from electrode_grains.exports.elements import write_gmsh, write_tetrahedra
-from electrode_grains.exports.mesh import InterfaceMesh, interface_mesh, write_stl
+from electrode_grains.exports.mesh import SmoothedFaces, smoothed_faces, write_stl
 from electrode_grains.exports.neper import write_tesr
 from electrode_grains.exports.particle import ExportedParticle
 from electrode_grains.exports.tetrahedra import TetrahedralMesh, tetrahedral_mesh, without_cells
@@ -75,8 +75,8 @@ def write_exports(
         )
 
     @cache
-    def mesh() -> InterfaceMesh:
-        return interface_mesh(particle.labels, particle.spacing, smoothing_steps)
+    def mesh() -> SmoothedFaces:
+        return smoothed_faces(particle.labels, particle.spacing, smoothing_steps)
 
     def filled() -> TetrahedralMesh:
         return tetrahedral_mesh(particle.labels, particle.spacing, smoothing_steps, cohesive)
@@ -89,7 +89,7 @@ def write_exports(
         "tesr": lambda path: write_tesr(particle, path),
         "csv": lambda path: particle.grains.to_csv(path, index=False),
         "vtp": lambda path: write_surfaces(mesh(), particle, path),
-        "msh": lambda path: write_gmsh(without_cells(mesh()), path, particle.orientations),
+        "msh": lambda path: write_gmsh(without_cells(mesh().mesh()), path, particle.orientations),
         "stl": lambda path: write_stl(mesh(), path),
         "vtu": lambda path: write_voxel_mesh(particle, path),
         "tet": lambda path: write_tetrahedra(filled(), particle, path),

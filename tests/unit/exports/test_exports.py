@@ -36,8 +36,11 @@ from electrode_grains.exports import (
     interface_mesh,
     write_exports,
     write_image_data,
+    write_stl,
+    write_surfaces,
     write_tiff_stack,
 )
+from electrode_grains.exports.mesh import smoothed_faces
 from export_files import volume_of, vtk_array
 
 SPACING = (30.0, 20.0, 10.0)
@@ -336,6 +339,37 @@ def test_interfaces_for_paraview_name_the_grains_on_either_side(particle, labels
     diameter = vtk_array(file, "equivalent_diameter_nm_A")
     assert (diameter[pairs[:, 0] == 3] == 93).all()
     assert np.isnan(diameter[pairs[:, 0] == 0]).all()
+
+
+def test_large_interfaces_are_made_block_by_block(tmp_path):
+    """Triangles are in no array while they are written; each block begins anywhere in one."""
+    labels = np.random.default_rng(5).integers(0, 6, (24, 25, 26)) * 7
+    table = pd.DataFrame({"label": np.unique(labels)[:0:-1], "sphericity": np.linspace(0.5, 1, 5)})
+    mesh = interface_mesh(labels, SPACING, 0)
+    file = write_exports(
+        ExportedParticle(labels, SPACING, table), tmp_path, ["vtp"], smoothing_steps=0
+    )["vtp"]
+    assert (vtk_array(file, "connectivity").reshape(-1, 3) == mesh.faces).all()
+    assert (vtk_array(file, "offsets") == 3 * np.arange(1, len(mesh.faces) + 1)).all()
+    assert (vtk_array(file, "Points") == mesh.vertices).all()
+    for side, letter in enumerate("AB"):
+        assert (vtk_array(file, f"Grain{letter}") == mesh.grains[:, side]).all()
+        values = table.set_index("label")["sphericity"].reindex(mesh.grains[:, side])
+        found = vtk_array(file, f"sphericity_{letter}")
+        assert np.allclose(found, values, equal_nan=True)
+
+
+def test_a_mesh_of_triangles_is_written_as_the_faces_from_which_it_came(particle, tmp_path):
+    labels = np.where(particle.labels == 70_000, 2**62, particle.labels)
+    smoothed = smoothed_faces(labels, SPACING, 5)
+    for name, mesh in {"faces": smoothed, "triangles": smoothed.mesh()}.items():
+        write_stl(mesh, tmp_path / name)
+        write_surfaces(mesh, dataclasses.replace(particle, labels=labels), tmp_path / f"{name}.vtp")
+    files = sorted((tmp_path / "faces").iterdir())
+    assert [file.name for file in files] == sorted(f"grain_{label}.stl" for label in (3, 12, 2**62))
+    for file in files:
+        assert file.read_bytes() == (tmp_path / "triangles" / file.name).read_bytes()
+    assert (tmp_path / "faces.vtp").read_bytes() == (tmp_path / "triangles.vtp").read_bytes()
 
 
 def test_an_unknown_format_is_refused_with_those_that_exist(particle, tmp_path):

@@ -7,7 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from electrode_grains.exports import grain_surface, interface_mesh
+from electrode_grains.exports.intersections import (
+    mark_moved_quads,
+    mark_quads_of,
+    starts_of_quads,
+)
+from electrode_grains.exports.lattice import find_interfaces, number_labels
 from electrode_grains.exports.mesh import grain_surfaces
+from electrode_grains.exports.smoothing import pull_vertices, push_vertices
 from export_files import volume_of
 
 SPACING = (30.0, 20.0, 10.0)
@@ -183,3 +190,53 @@ def test_lines_and_points_where_grains_meet_are_kept():
     )
     bound = 0.95 * np.array(SPACING[::-1]) + 1e-9
     assert (np.abs(rough.vertices - smooth.vertices) <= bound).all()
+
+
+@some
+@given(rng=chance)
+def test_quads_of_a_few_vertices_are_found_without_a_look_at_all(rng):
+    labels = rng.integers(0, 4, rng.integers(1, 8, 3))
+    labels[0, 0, 0] = 1
+    interfaces, _ = find_interfaces(*number_labels(labels))
+    quads, places, shape = interfaces.quads, interfaces.places, interfaces.shape
+    moved = rng.random(len(places)) < 0.1
+    found, expected = np.zeros((2, len(quads)), bool)
+    starts, stride = starts_of_quads(quads, places, shape)
+    mark_quads_of(np.flatnonzero(moved), quads, places, starts, stride, shape, found)
+    mark_moved_quads(quads, moved, expected)
+    assert (expected == moved[quads].any(axis=1)).all()
+    assert (found == expected).all()
+
+
+@some
+@given(rng=chance)
+def test_vertices_move_in_place_as_if_all_moved_at_once(rng):
+    """Layers are moved one after another; none may follow one that has moved already."""
+    labels = rng.integers(0, 4, rng.integers(1, 8, 3))
+    labels[0, 0, 0] = 1
+    interfaces, guides = find_interfaces(*number_labels(labels))
+    places, quads, pairs = interfaces.places, interfaces.quads, interfaces.pairs
+    old = places + rng.uniform(-0.4, 0.4, places.shape)
+    pull = rng.uniform(0.1, 0.5, len(places)).astype(np.float32)
+    inner = (places > 0) & (places < interfaces.last)
+
+    follows = guides.followed >= 0
+    sums = np.where(follows[..., None], old[guides.followed], 0).sum(axis=1)
+    count = follows.sum(axis=1, keepdims=True)
+    mean = sums / np.maximum(count, 1)
+    wanted = old + np.where(count > 0, pull[:, None] * (mean - old), 0)
+    points = old.copy()
+    pull_vertices(points, guides.followed, places, interfaces.last, pull)
+    np.testing.assert_allclose(points, np.where(inner, wanted, old), atol=1e-12)
+
+    pressures = rng.uniform(-0.1, 0.1, len(interfaces.ids))
+    pushes = np.zeros_like(old)
+    a, b, c, d = np.moveaxis(old[quads], 1, 0)
+    one, two = np.cross(b - a, c - a), np.cross(c - a, d - a)
+    step = ((pressures[pairs[:, 0]] - pressures[pairs[:, 1]]) / 6)[:, None]
+    for corner, area in enumerate((one + two, one, one + two, two)):
+        np.add.at(pushes, quads[:, corner], step * area)
+    points = old.copy()
+    push_vertices(points, quads, pairs, pressures, 0.0, places, interfaces.last, 0.5)
+    expected = np.where(inner, np.clip(old + pushes, places - 0.5, places + 0.5), old)
+    np.testing.assert_allclose(points, expected, atol=1e-12)
