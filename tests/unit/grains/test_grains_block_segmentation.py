@@ -85,11 +85,15 @@ def test_labels_and_reports_are_those_in_core(edge):
 )
 def test_settings_count_as_in_core(changes):
     settings = SETTINGS.replace(**changes)
+    labels, found = by_block(PROBABILITY, 13, settings)
+    in_core, report = segment_grains_with_report(PROBABILITY, settings=settings)
 
-    np.testing.assert_array_equal(
-        by_block(PROBABILITY, 13, settings)[0],
-        segment_grains_with_report(PROBABILITY, settings=settings)[0],
-    )
+    np.testing.assert_array_equal(labels, in_core)
+    names = [name for name, _ in found.passes]
+    assert found.passes == tuple(each for each in report.passes if each[0] in names)
+    assert names == [name for name, _ in report.passes if name in REPORTED]
+    cleanup = dict(found.passes)["clean_up"]
+    assert cleanup.grain_voxels == (labels > 0).sum()
 
 
 def test_a_particle_hangs_together_across_a_lost_slice():

@@ -151,6 +151,41 @@ def test_kept_by_orientation_is_what_the_boundary_alone_would_join(boundary, deg
     assert merged.max() == (1 if degrees < 5 else 2)
 
 
+@pytest.mark.parametrize("share", [0.9, 1.0, 1.1])
+def test_what_orientation_does_not_join_it_keeps_also_at_the_very_threshold(share):
+    labels, values, field = two_regions(20.0, 0.2)
+    angle = float(np.degrees(misorientation_angle(field[0, 0, 0], field[0, 0, -1], "-3m")))
+    rule = SegmentationSettings(
+        merge_evidence="score", merge_quantile=None, merge_size_weight=0, merge_slice_weight=0,
+        merge_boundary=0.25, merge_misorientation_degrees=share * angle,
+    )  # fmt: skip
+    graph = RegionGraph.of_labels(labels, values, OrientationField(field, laue_group="-3m"), rule)
+    linkage = Linkage(graph, rule)
+    if share == 1:  # the angle of the means may differ in its last digit
+        linkage.misorientation_threshold = linkage.orientation_score(1, 2)
+    before = linkage.kept_by_orientation()
+
+    linkage.run()
+
+    assert before == (0 if linkage.joined else 1)
+    assert bool(linkage.joined) == (share == 1.1)
+
+
+@pytest.mark.parametrize(("faces", "joins"), [(3, False), (4, True)])
+def test_steps_from_point_to_point_count_from_four_faces_on(faces, joins):
+    """Two halves of an evenly bent grain that meet in a neck; their means are 7 degrees apart."""
+    labels = np.zeros((1, 4, 40), np.int32)
+    labels[..., :20], labels[..., 20:] = 1, 2
+    labels[0, faces:, 19] = 0
+    angles = np.linspace(0, 14.0, 40)
+    field = np.broadcast_to(turned(angles), (1, 4, 40, 4))
+    rule = SegmentationSettings(merge_mode="orientation", merge_boundary=0.5)
+
+    merged, _ = merge_regions(labels, np.zeros(labels.shape), field, settings=rule)
+
+    assert merged.max() == (1 if joins else 2)
+
+
 @pytest.mark.parametrize("total", [9.0, 9.7, 9.8, 11.0])
 def test_a_bend_of_small_steps_joins_up_to_twice_the_threshold(total):
     """Two halves of an evenly bent grain: from point to point nothing, from mean to mean half."""

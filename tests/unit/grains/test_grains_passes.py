@@ -219,3 +219,17 @@ def test_where_orientations_decide_faces_between_slices_cost_as_those_within():
     assert place(state, across)[1].voxels_placed == 1
     decided = dataclasses.replace(state, linked=np.zeros_like(labels))
     assert place(decided, across)[1].voxels_placed == 0
+
+
+def test_voxels_whose_orientation_is_linked_stay_and_others_move():
+    labels = np.full((5, 7, 7), 2, np.int32)
+    labels[2, 3, 3] = labels[2, 3, 5] = 1  # points that no class speaks for or against
+    state = SegmentationState(labels, np.full((3, *labels.shape), 1 / 3))
+    rule = SETTINGS.replace(place_sweeps=1, interface_cost=1.0)
+    linked = np.zeros_like(labels)
+    linked[2, 3, 3] = 1
+
+    placed, report = place(dataclasses.replace(state, linked=linked), rule)
+
+    assert report.voxels_placed == 1
+    assert placed.labels[2, 3, 3] != placed.labels[2, 3, 4] == placed.labels[2, 3, 5]

@@ -50,6 +50,17 @@ def test_cavities_of_known_size_are_found_from_the_minimum_on(minimum, found):
         assert middle.tolist() == pytest.approx([7 * 30.0, 6.5 * 20.0, 6 * 10.0])
 
 
+@pytest.mark.parametrize(("minimum", "found"), [(0, 2), (1, 2), (2, 1), (3, 0)])
+def test_voids_of_one_voxel_are_found_where_none_is_too_small(minimum, found):
+    labels = np.full((9, 9, 9), 4)
+    labels[3, 3, 3] = 0
+    labels[5, 5, 5:7] = 0
+
+    voids = find_voids(labels, labels == 0, settings=VoidSettings(minimum_voxels=minimum))
+
+    assert voids.max() == found
+
+
 def test_a_void_within_a_grain_is_refused_with_what_was_found():
     with pytest.raises(InputError, match=r"(?s)\(1, 1, 2\).*grains 0 where a void is"):
         measure_voids(np.array([[[1, 0]]]), np.array([[[1, 1]]]), (1.0, 1.0, 1.0))
