@@ -139,3 +139,17 @@ def test_what_cannot_be_compared_is_refused():
         boundary_agreement(one, 0 * one)
     with pytest.raises(SettingsError, match="-1"):
         boundary_agreement(one, one, tolerance=-1)
+
+
+def test_f1_is_told_for_overlaps_from_a_half_to_nine_tenths():
+    """Five grains of 20 voxels, of which 1, 3, 5, 7 and 9 are lost."""
+    truth = np.repeat(np.arange(1, 6), 20)
+    labels = truth.copy()
+    for grain, lost in enumerate((1, 3, 5, 7, 9)):
+        labels[20 * grain : 20 * grain + lost] = 0
+
+    scores = score_labels(labels[None, None], truth[None, None])
+
+    assert scores["f1_by_iou"] == pytest.approx(
+        {"0.5": 1.0, "0.6": 0.8, "0.7": 0.6, "0.8": 0.4, "0.9": 0.2}
+    )
