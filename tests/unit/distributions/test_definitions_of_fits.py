@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -12,12 +13,15 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from electrode_grains.distributions import (
+    MARGINAL_FAMILIES,
     BivariateCopula,
+    JointDensity,
     Marginal,
     fit_copula,
     fit_smooth,
 )
 from electrode_grains.distributions.copula_fitting import _local_maxima
+from electrode_grains.distributions.quantiles import invert_tails
 from electrode_grains.distributions.rounding import find_grid
 from electrode_grains.distributions.smooth_marginals import FEWEST_KNOTS, SmoothMarginal
 from electrode_grains.distributions.vines import (
@@ -177,3 +181,49 @@ def test_a_grid_is_coarse_where_a_cell_is_a_quarter_of_the_deviation():
     assert not grid.is_coarse(values)
     assert not grid.is_coarse(values * (0.1 / spread / 0.249))
     assert grid.is_coarse(values * (0.1 / spread / 0.251))
+
+
+def test_a_grid_through_zero_has_its_origin_at_zero_and_another_one_where_it_is():
+    cells = np.repeat(np.arange(3, 40), 2)
+    through_zero = find_grid(np.round(cells * 0.1, 1))
+    assert through_zero.step == pytest.approx(0.1)
+    assert through_zero.origin == 0.0  # not what multiples of 0.1 leave in the last digit
+    shifted = find_grid(cells * 0.1 + 0.03)
+    assert abs(shifted.origin) == pytest.approx(0.03)
+
+
+def test_a_conditional_density_is_that_of_the_pair_over_that_of_what_is_known():
+    pair = JointDensity(
+        Marginal("gamma", (4.0, 100.0)),
+        Marginal("beta", (9.0, 4.0), (0.0, 1.0)),
+        BivariateCopula("clayton", (2.0,), 90),
+    )
+    y, x = np.linspace(0.05, 0.95, 19), 300.0
+    expected = pair.pdf(np.full(19, x), y) / pair.marginal_x.pdf(x)
+    np.testing.assert_allclose(pair.conditional_pdf(y, x), expected, rtol=1e-9)
+    assert np.trapezoid(pair.conditional_pdf(z := np.linspace(0, 1, 4001), x), z) == pytest.approx(
+        1, abs=1e-4
+    )
+    # nothing lies beyond the support of what is asked for
+    assert pair.conditional_pdf([-0.5, 0.0, 1.0, 1.5], x).tolist() == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("name", ["skew_normal", "von_mises", "watson", "normal_mixture"])
+def test_many_quantiles_invert_the_tails_in_few_looks_at_them(name):
+    """From a cubic through known quantiles two steps of Newton lead to ten digits."""
+    values = {
+        "skew_normal": (1.0, 2.0, 3.0), "von_mises": (0.4, 2.0), "watson": (1.5,),
+        "normal_mixture": (0.0, 4.0, 1.0, 0.5, 0.4),
+    }[name]  # fmt: skip
+    family = MARGINAL_FAMILIES[name]
+    looked_at = 0
+
+    def counting(x, *parameters):
+        nonlocal looked_at
+        looked_at += np.size(x)
+        return family.tails(x, *parameters)
+
+    p = np.random.default_rng(6).random(20_000)
+    x = invert_tails(dataclasses.replace(family, tails=counting), p, 1 - p, values)
+    np.testing.assert_allclose(family.tails(x, *values)[0], p, atol=1e-10)
+    assert looked_at < 2.1 * p.size

@@ -97,6 +97,10 @@ def test_each_start_of_an_extreme_value_search_has_mean_and_spread_and_a_density
     values = (0.05, 1.0, 2.0) if family != "weibull" else (2.2, 3.0)
     sample = even_sample(family, values, 2000)
     kept = 0
+    first, *others = (
+        k for k, _, _ in MARGINAL_FAMILIES["generalized_extreme_value"].starts(sample)
+    )
+    assert others == pytest.approx([first - 0.15, first + 0.15, -0.45, -0.2, 0.1])
     for k, mu, sigma in MARGINAL_FAMILIES["generalized_extreme_value"].starts(sample):
         fitted = stats.genextreme(-k, mu, sigma)
         assert np.isfinite(fitted.logpdf(sample)).all()
