@@ -31,6 +31,7 @@ from electrode_grains.morphometry import (
     weighted_means,
 )
 from electrode_grains.morphometry.nearest_faces import distances_to_surface
+from electrode_grains.morphometry.orientations import _ranks
 from electrode_grains.phantom import ball
 from proofs import agree, proves
 
@@ -415,3 +416,12 @@ def test_corrected_balls_are_round_on_average():
         errors.append((row["sphericity"] - 1, row["sphericity_corrected"] - 1))
     raw, corrected = np.abs(np.mean(errors, axis=0))
     assert corrected < 0.5 * raw
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.int64])
+def test_grains_are_counted_from_one_in_the_order_of_the_table_and_none_is_zero(kind):
+    names = np.array([3, 7, 8, 40])
+    labels = np.random.default_rng(2).choice([0, *names], (3, 4, 5)).astype(kind)
+    expected = [[[0 if one == 0 else names.tolist().index(one) + 1 for one in row] for row in plane]
+                for plane in labels]  # fmt: skip
+    assert _ranks(labels, names).tolist() == expected
