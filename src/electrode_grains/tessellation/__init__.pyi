@@ -17,6 +17,7 @@ from .particle import (
     grow_architecture,
     join_fragments,
 )
+from .placement import Placement, mean_watson_angle, watson_axes
 from .power_diagram import PowerDiagram, Roughness
 from .settings import ArchitectureSettings
 from .shell import FittedShells, Shell, ShellModel, fit_shells, harmonics
@@ -36,6 +37,7 @@ __all__ = [
     "fit_shells",
     "harmonics",
     "fit_tessellation",
+    "Placement",
     "PowerDiagram",
     "Roughness",
     "VolumeFit",
@@ -46,6 +48,8 @@ __all__ = [
     "grow_lattice",
     "join_fragments",
     "laguerre_labels",
+    "mean_watson_angle",
     "nearest_cell",
     "voxel_points",
+    "watson_axes",
 ]

@@ -14,6 +14,7 @@ from electrode_grains.base import Length, Settings, setting
 from electrode_grains.errors import SettingsError
 from electrode_grains.tessellation.laguerre import Points
 from electrode_grains.tessellation.particle import join_fragments
+from electrode_grains.tessellation.placement import Placement, frames_about, layered_seeds
 from electrode_grains.tessellation.power_diagram import PowerDiagram, Roughness
 from electrode_grains.tessellation.volumes import VolumeFit, cell_shapes, fit_volumes
 
@@ -25,6 +26,7 @@ SHAPE_VOXELS = 5.0  # of a cell whose shape is trusted by half
 LEAK = 0.95  # of a stretch that a step keeps, so that what cannot be reached does not add up
 MOST_STRETCH = 0.8  # logarithm to which a metric may be stretched: shapes can be out of reach
 ELONGATIONS = (0.3, 0.97)  # that a cell may be given
+ANYWHERE = Placement()
 ROUGH_STEPS = 3  # last ones, in which cells are rough already: those take three times as long
 
 
@@ -99,6 +101,8 @@ def fill_domain(
     domain: Domain,
     spacing: Sequence[float],
     rng: np.random.Generator,
+    placement: Placement = ANYWHERE,
+    center: Sequence[float] | None = None,
 ) -> NDArray[np.int32]:
     """Fill a domain with the grains of a model.
 
@@ -109,6 +113,12 @@ def fill_domain(
     spacing : sequence of 3 float
         (dz, dy, dx) in nm.
     rng : Generator
+    placement : Placement
+        Where large grains lie and where long axes point; what protrudes from a shell is left to
+        the caller.
+    center : sequence of 3 float, optional
+        (x, y, z) in nm from the first voxel, from which that is told; by default the middle of
+        the volume.
 
     Returns
     -------
@@ -121,7 +131,8 @@ def fill_domain(
     SettingsError
         If the domain has no room for two grains.
     """
-    return join_fragments(draw_architecture(model, domain, spacing, rng).labels)
+    drawn = draw_architecture(model, domain, spacing, rng, placement, center)
+    return join_fragments(drawn.labels)
 
 
 def draw_architecture(
@@ -129,6 +140,8 @@ def draw_architecture(
     domain: Domain,
     spacing: Sequence[float],
     rng: np.random.Generator,
+    placement: Placement = ANYWHERE,
+    center: Sequence[float] | None = None,
 ) -> VolumeFit:
     """Draw the grains of a model in a domain, as a power diagram.
 
@@ -137,8 +150,12 @@ def draw_architecture(
     Notes
     -----
     Seeds lie at random in the domain and settle in the centroids of cells that have their
-    volumes already, while metrics give the cells their elongation.
+    volumes already, while metrics give the cells their elongation: along the axes that a cell
+    has by its surroundings, or along drawn ones where long axes are concentrated.
     """
+    if center is None:
+        center = [(n - 1) / 2 * s for n, s in zip(domain.shape, spacing, strict=True)][::-1]
+    middle = np.asarray(center, float)
     room = float(domain.sum() * np.prod(spacing))
     count = round(room / model.mean_volume_nm3)
     if count < 2:
@@ -150,14 +167,22 @@ def draw_architecture(
     volumes, radii = _draw_sizes(model, count, room, float(np.prod(spacing)), rng)
     smoothness, other = rng.standard_normal((2, count))
     scale = (2 * radii / model.mean_diameter_nm) ** (-2 * model.curvature)
-    seeds = _scatter(domain, spacing, count, rng)
+    if placement.size_gradient:
+        gradient = placement.size_gradient
+        seeds = layered_seeds(volumes, domain, spacing, middle, gradient, rng)
+    else:
+        seeds = _scatter(domain, spacing, count, rng)
     heights = _roughness(model, radii, scale, smoothness, rng)
     start = PowerDiagram.of(seeds, None, scale[:, None, None] * np.eye(3))
     shapes = _draw_shapes(model, radii, smoothness, other, rng)
+    frames = None
+    if concentration := placement.long_axis_concentration:
+        frames = frames_about(seeds - middle, concentration, rng)
     smooth_steps = max(model.relaxation - ROUGH_STEPS, 0)
-    settled = _settle(start, volumes, shapes, domain, spacing, smooth_steps)
+    settled = _settle(start, volumes, shapes, frames, domain, spacing, smooth_steps)
     settled = replace(settled, roughness=heights)
-    settled = _settle(settled, volumes, shapes, domain, spacing, model.relaxation - smooth_steps)
+    rough_steps = model.relaxation - smooth_steps
+    settled = _settle(settled, volumes, shapes, frames, domain, spacing, rough_steps)
     return fit_volumes(settled, volumes, domain.shape, spacing, domain=domain, tolerance=TOLERANCE)
 
 
@@ -290,37 +315,45 @@ def _settle(
     diagram: PowerDiagram,
     volumes: Floats,
     shapes: Floats,
+    frames: Floats | None,
     domain: Domain,
     spacing: Sequence[float],
     relaxation: int,
 ) -> PowerDiagram:
-    """Move seeds to the centroids and metrics to the shapes of cells that have their volumes."""
+    """Move seeds to the centroids and metrics to the shapes of cells that have their volumes.
+
+    Shapes lie in frames (columns), or in the axes that a cell has already: its surroundings
+    choose them.
+    """
     for _ in range(relaxation):
         fitted = fit_volumes(
             diagram, volumes, domain.shape, spacing, domain=domain, tolerance=RELAXATION_TOLERANCE
         )
         counts, middles, logarithms, axes = cell_shapes(fitted.labels, spacing, len(volumes))
         trust = FEEDBACK * counts / (counts + SHAPE_VOXELS)
-        excess = trust[:, None] * (logarithms - shapes)
+        excess = _tensors(axes, trust[:, None] * (logarithms - shapes))
+        if frames is not None:  # what a cell has along its axes belongs along others
+            turned = _tensors(axes, shapes) - _tensors(frames, shapes)
+            excess = excess + trust[:, None, None] * turned
         diagram = replace(
-            fitted.diagram,
-            seeds=middles,
-            matrices=_reshape(fitted.diagram.matrices, excess, axes),
+            fitted.diagram, seeds=middles, matrices=_reshape(fitted.diagram.matrices, excess)
         )
     return diagram
 
 
-def _reshape(matrices: Floats, excess: Floats, axes: Floats) -> Floats:
-    """Metrics that make cells shorter where they are longer than their shapes.
+def _tensors(axes: Floats, values: Floats) -> Floats:
+    """Symmetric matrices of given eigenvectors (columns) and eigenvalues."""
+    tensors: Floats = (axes * values[:, None]) @ axes.transpose(0, 2, 1)
+    return tensors
 
-    Along the axes that a cell has already: its surroundings choose them.
-    """
-    change = (axes * excess[:, None]) @ axes.transpose(0, 2, 1)
+
+def _reshape(matrices: Floats, excess: Floats) -> Floats:
+    """Metrics that make cells shorter where they are longer than their shapes."""
     own, turn = np.linalg.eigh(matrices)
-    exponent = (turn * np.log(own)[:, None]) @ turn.transpose(0, 2, 1) + change
+    exponent = _tensors(turn, np.log(own)) + excess
     powers, turn = np.linalg.eigh((exponent + exponent.transpose(0, 2, 1)) / 2)
     middle = powers.mean(axis=1, keepdims=True)
     powers = middle + np.clip(LEAK * (powers - middle), -MOST_STRETCH, MOST_STRETCH)
-    reshaped = (turn * np.exp(powers)[:, None]) @ turn.transpose(0, 2, 1)
+    reshaped = _tensors(turn, np.exp(powers))
     symmetric: Floats = (reshaped + reshaped.transpose(0, 2, 1)) / 2
     return symmetric

@@ -46,6 +46,14 @@ class Shell:
 
     def contains(self, points: ArrayLike) -> NDArray[np.bool_]:
         """Whether each point (x, y, z) in nm lies inside, by a table of radii, shape (n,)."""
+        inside: NDArray[np.bool_] = self.height(points) < 0
+        return inside
+
+    def height(self, points: ArrayLike) -> Floats:
+        """Distance in nm of each point (x, y, z) above the shell, along the radius, shape (n,).
+
+        By a table of radii; negative inside.
+        """
         place = np.reshape(np.asarray(points, float), (-1, 3))
         polar, azimuth = (
             axis.ravel()
@@ -64,8 +72,8 @@ class Shell:
             (np.arctan2(place[:, 1], place[:, 0]) / np.pi + 1) * (GRID[1] - 1) / 2,
         ]
         radius = ndimage.map_coordinates(table, node, order=1, mode="nearest")
-        inside: NDArray[np.bool_] = np.hypot(across, place[:, 2]) < radius
-        return inside
+        above: Floats = np.hypot(across, place[:, 2]) - radius
+        return above
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,9 @@ class ShellModel:
     particle_count : int
     seen_share : float
         Share of the directions that the windows show, least of all particles.
+    relief : float
+        How far surfaces lie off their shells: standard deviation of the logarithm of the radius
+        beyond the harmonics, from grains that stick out and from voxels.
     """
 
     mean_log_radius: float
@@ -89,6 +100,7 @@ class ShellModel:
     degree_variances: tuple[float, ...]
     particle_count: int
     seen_share: float
+    relief: float = 0.0
 
     def sample(self, rng: np.random.Generator) -> Shell:
         """Draw a shell."""
@@ -193,7 +205,7 @@ def fit_shells(
         basis = harmonics(away, degree)
         seen = basis.T @ (share[:, None] * basis)
         systems.append((seen, basis.T @ (share * np.log(length)), basis, np.log(length), share))
-    posterior, variances = _expectation_maximisation(systems, degree)
+    posterior, variances, noise = _expectation_maximisation(systems, degree)
     means = [coefficients[0] / np.sqrt(4 * np.pi) for coefficients in posterior]
     model = ShellModel(
         mean_log_radius=float(np.mean(means)),
@@ -203,6 +215,7 @@ def fit_shells(
         seen_share=min(
             _seen_share(points - c) for (points, _, _), c in zip(faces, centers, strict=True)
         ),
+        relief=noise**0.5,
     )
     return FittedShells(model, tuple(map(Shell, posterior)), centers)
 
@@ -249,8 +262,8 @@ def _sphere_center(points: Floats, box: Floats) -> Floats:
 
 def _expectation_maximisation(
     systems: Sequence[tuple[Floats, ...]], degree: int
-) -> tuple[list[Floats], Floats]:
-    """Coefficients of each particle and the variance of each degree."""
+) -> tuple[list[Floats], Floats, float]:
+    """Coefficients of each particle, the variance of each degree, and that of faces around it."""
     of_degree = np.repeat(np.arange(degree + 1), 2 * np.arange(degree + 1) + 1)
     variances, noise = np.full(degree + 1, 0.1), 0.05**2
     for _ in range(EM_STEPS):
@@ -264,7 +277,7 @@ def _expectation_maximisation(
             rest.append(np.average((heights - basis @ mean) ** 2, weights=share))
         variances = _power_law(np.bincount(of_degree, second) / len(systems))
         noise = max(float(np.mean(rest)), LEAST_NOISE**2)
-    return posterior, variances
+    return posterior, variances, noise
 
 
 def _solid_angle(share: Floats) -> float:
