@@ -1,16 +1,17 @@
 from .calibration import Calibration, calibrate
 from .comparison import compare_generation
+from .fitting import fit_model, fitted_moments
 from .moments import PUBLISHED, ShapeMoments
 from .orientations import OrientationStatistics, assign_orientations
 from .particles import (
+    Body,
     CalibratedModel,
     VirtualParticle,
-    calibrate_model,
     fill_window,
-    fitted_moments,
     generate,
     simulated_moments,
 )
+from .placement import PlaceStatistics, fit_placement, fit_protrusion, shells_of
 from .scenarios import (
     Scenario,
     ScenarioSettings,
@@ -32,11 +33,13 @@ from .sections import (
 from .settings import GenerationSettings, SectionSettings
 
 __all__ = [
+    "Body",
     "CalibratedModel",
     "Calibration",
     "GenerationSettings",
     "OrientationStatistics",
     "PUBLISHED",
+    "PlaceStatistics",
     "Profiles",
     "Scenario",
     "ScenarioSettings",
@@ -49,10 +52,12 @@ __all__ = [
     "VirtualParticle",
     "assign_orientations",
     "calibrate",
-    "calibrate_model",
     "compare_generation",
     "fill_enclosed",
     "fill_window",
+    "fit_model",
+    "fit_placement",
+    "fit_protrusion",
     "fit_sections",
     "fitted_moments",
     "generate",
@@ -60,6 +65,7 @@ __all__ = [
     "open_cracks",
     "open_voids",
     "separate_pieces",
+    "shells_of",
     "summarize_scenarios",
     "simulate_sections",
     "simulated_moments",

@@ -267,7 +267,8 @@ def calibrate(
         spread=np.r_[np.inf, np.full(len(space.parameters), OPEN)],
     )
     found = search(surface, goal, measured, voxel_nm, simulations=simulations, report=report)
-    losses = [float(np.sum(moments.deviations(target) ** 2)) for _, moments in found.tried]
+    away = [(free_numbers(m.named()) - goal.numbers) / goal.errors for _, m in found.tried]
+    losses = [float(each @ each) for each in away]
     best = int(np.argmin(losses))
     point, moments = found.tried[best]
     return Calibration(space.model_at(point, like), moments, losses[best], len(losses))

@@ -152,17 +152,26 @@ class ShapeMoments(PlainMoments):
         )
 
     def tolerances(self) -> NDArray[np.float64]:
-        """What counts as met in each of the moments as `free_numbers`, shape (14,)."""
-        return np.array(
-            [
-                CORRELATION_TOLERANCE / (1 - min(value**2, 0.99))
-                if name.startswith("correlation")
-                else MEAN_TOLERANCE
-                if name.startswith("mean")
-                else STD_TOLERANCE
-                for name, value in self.named().items()
-            ]
-        )
+        """What a deviation is counted in, for each of the moments as `free_numbers`, shape (14,).
+
+        What counts as met, or the standard error of a difference between two particles of so
+        many grains where that is smaller, down to a fifth: the more grains were measured, the
+        nearer virtual ones are to come.
+        """
+        count = self.grain_count or 1
+        units = []
+        for name, value in self.named().items():
+            what, characteristic = name.split(" ", 1)
+            if what == "correlation":
+                met = CORRELATION_TOLERANCE / (1 - min(value**2, 0.99))
+                error = 1 / max(count - 3, 1) ** 0.5  # of Fisher's z
+            elif what == "mean":
+                met = MEAN_TOLERANCE
+                error = self.stds[characteristic] / (value * count**0.5)
+            else:
+                met, error = STD_TOLERANCE, (2 * count) ** -0.5
+            units.append(min(max(2**0.5 * error, met / 5), met))
+        return np.array(units)
 
     def named(self) -> dict[str, float]:
         """Moments by the names of their rows in a table."""

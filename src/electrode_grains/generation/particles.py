@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from electrode_grains.distributions import CopulaFits, MarginalFits, joint_density_of
 from electrode_grains.ebsd.orientations import radial_orientations
 from electrode_grains.errors import ComputationError
-from electrode_grains.generation.calibration import calibrate
-from electrode_grains.generation.moments import CHARACTERISTICS, PAIRS, PUBLISHED, ShapeMoments
+from electrode_grains.generation.moments import ShapeMoments
 from electrode_grains.generation.orientations import (
     OrientationStatistics,
     assign_orientations,
     describe_contacts,
     describe_lattice,
 )
-from electrode_grains.generation.settings import GenerationSettings
 from electrode_grains.morphometry import characterize_grains, measure_particle
+from electrode_grains.morphometry.radial_position import particle_center
 from electrode_grains.tessellation import (
     ArchitectureModel,
+    Placement,
     Shell,
     ShellModel,
+    cell_shapes,
     fill_domain,
+    join_fragments,
     voxel_points,
 )
 
 Labels = NDArray[np.int32]
+ANYWHERE = Placement()
 MARGIN = 1.0  # mean diameters that are simulated around a window, so that it cuts grains
 WINDOW_SHARE = 0.5  # height of a calibration's window over its width
 
@@ -44,21 +47,27 @@ class CalibratedModel:
     Attributes
     ----------
     architecture : ArchitectureModel
-    shell : ShellModel
+    shell : ShellModel or None
+        None where the grains fill the window.
     target, reached : ShapeMoments
         Moments of the fits, and of the simulated grains of the model.
     loss : float
         Sum of squares of the 14 deviations, in units of what counts as met (means and standard
         deviations 5 %, correlations .1).
     simulations : int
+    placement : Placement
+    center_nm : tuple of 3 float, optional
+        Origin (x, y, z) of the shell from the first voxel of the window; None: its middle.
     """
 
     architecture: ArchitectureModel
-    shell: ShellModel
+    shell: ShellModel | None
     target: ShapeMoments
     reached: ShapeMoments
     loss: float
     simulations: int
+    placement: Placement = ANYWHERE
+    center_nm: tuple[float, float, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values by name."""
@@ -72,31 +81,12 @@ class CalibratedModel:
             "shell": ShellModel,
             "target": ShapeMoments,
             "reached": ShapeMoments,
+            "placement": Placement,
         }
-        return cls(**{n: kinds[n].from_dict(v) if n in kinds else v for n, v in content.items()})
-
-
-def fitted_moments(
-    grains: pd.DataFrame, marginal_fits: MarginalFits, copula_fits: CopulaFits
-) -> ShapeMoments:
-    """Means, standard deviations and correlations that the fits imply.
-
-    Where a characteristic or pair could not be fitted, and for pairs that were not modelled,
-    those of the grains.
-    """
-    data = ShapeMoments.of_table(grains)
-    means, stds, pairs = dict(data.means), dict(data.stds), dict(data.correlations)
-    for name in CHARACTERISTICS:
-        fit = marginal_fits.characteristics[name]
-        if fit.best is not None:
-            model = fit.joint_distribution()
-            means[name], stds[name] = model.mean(), model.std()
-    modelled = {frozenset((pair.x, pair.y)) for pair in copula_fits.pairs}
-    for x, y in PAIRS:
-        joint = joint_density_of(x, y, marginal_fits, copula_fits)
-        if frozenset((x, y)) in modelled and joint is not None:
-            pairs[f"{x} ~ {y}"] = joint.correlation()
-    return ShapeMoments(means, stds, pairs, data.grain_count)
+        known = {n: kinds[n].from_dict(v) if n in kinds and v else v for n, v in content.items()}
+        if center := content.get("center_nm"):
+            known["center_nm"] = tuple(center)
+        return cls(**known)
 
 
 def simulated_moments(
@@ -111,14 +101,24 @@ def simulated_moments(
     """
     shape, margin = window_of(model, spacing, grains)
     labels, cut = fill_around(model, shape, margin, spacing, np.random.default_rng(seed))
-    measured = characterize_grains(labels[cut], spacing)
+    return moments_of(labels[cut], spacing)
+
+
+def moments_of(labels: Labels, spacing: Sequence[float]) -> ShapeMoments:
+    """Moments of simulated grains that are whole.
+
+    Raises
+    ------
+    ComputationError
+        If they are fewer than 20.
+    """
     try:
-        return ShapeMoments.of_table(measured)
+        return ShapeMoments.of_table(characterize_grains(labels, spacing))
     except ComputationError as error:
         raise ComputationError(
             "too few simulated grains are whole",
             where="calibration of the architecture",
-            found=f"{error.found} of {grains}",
+            found=f"{error.found} of {len(np.unique(labels[labels > 0]))}",
             expected=error.expected,
             remedy="raise generation.calibration_grains",
         ) from None
@@ -130,18 +130,9 @@ def fill_around(
     margin: Sequence[int],
     spacing: Sequence[float],
     rng: np.random.Generator,
-    body: Shell | None = None,
 ) -> tuple[Labels, tuple[slice, ...]]:
-    """Fill a window and a margin of voxels on each side of it; also where the window lies.
-
-    A shell around the middle bounds the grains.
-    """
-    depth, height, width = (size + 2 * edge for size, edge in zip(shape, margin, strict=True))
-    domain = np.ones((depth, height, width), bool)
-    if body is not None:
-        steps = (float(spacing[0]), float(spacing[1]), float(spacing[2]))
-        points = voxel_points((depth, height, width), steps)
-        domain = body.contains(points - points[-1] / 2).reshape(domain.shape)
+    """Fill a window and a margin of voxels on each side of it; also where the window lies."""
+    domain = np.ones([size + 2 * edge for size, edge in zip(shape, margin, strict=True)], bool)
     cut = tuple(slice(edge, edge + size) for size, edge in zip(shape, margin, strict=True))
     return fill_domain(model, domain, spacing, rng), cut
 
@@ -162,35 +153,6 @@ def scaled(model: ArchitectureModel, size: float) -> ArchitectureModel:
     """The model with all its lengths multiplied by a factor."""
     lengths = [name for name in ArchitectureModel.model_fields if name.endswith("_nm")]
     return model.replace(**{name: size * getattr(model, name) for name in lengths})
-
-
-def calibrate_model(
-    target: ShapeMoments,
-    shell: ShellModel,
-    spacing: Sequence[float],
-    settings: GenerationSettings,
-    report: Callable[[str], None] = lambda text: None,
-) -> CalibratedModel:
-    """Find the architecture whose grains, voxelised and measured, have the target's moments.
-
-    Raises
-    ------
-    SettingsError
-        If no grains have such moments.
-    """
-    usual = ArchitectureModel(relaxation=settings.relaxation)
-    size = target.means[CHARACTERISTICS[0]] / PUBLISHED.means[CHARACTERISTICS[0]]
-    spread = target.stds[CHARACTERISTICS[0]] / PUBLISHED.stds[CHARACTERISTICS[0]]
-    start = scaled(usual, size).replace(std_diameter_nm=spread * usual.std_diameter_nm)
-    found = calibrate(
-        target,
-        lambda model: simulated_moments(model, spacing, settings.calibration_grains, settings.seed),
-        start,
-        float(np.prod(spacing)) ** (1 / 3),
-        simulations=settings.simulations,
-        report=report,
-    )
-    return CalibratedModel(found.model, shell, target, found.moments, found.loss, found.simulations)
 
 
 class VirtualParticle(NamedTuple):
@@ -239,8 +201,24 @@ def generate(
     -------
     VirtualParticle
     """
-    body = model.shell.sample(rng)
-    return fill_window(model.architecture, shape, spacing, rng, orientations, laue, body)
+    body = None if model.shell is None else Body(model.shell.sample(rng), model.center_nm)
+    return fill_window(
+        model.architecture, shape, spacing, rng, orientations, laue, body, model.placement
+    )
+
+
+class Body(NamedTuple):
+    """Outer shell of a particle, and where it lies.
+
+    Attributes
+    ----------
+    shell : Shell
+    center_nm : tuple of 3 float, optional
+        Its origin (x, y, z) from the first voxel of the window; None: the middle of the window.
+    """
+
+    shell: Shell
+    center_nm: tuple[float, float, float] | None = None
 
 
 def fill_window(
@@ -250,7 +228,8 @@ def fill_window(
     rng: np.random.Generator,
     orientations: OrientationStatistics | float = 0.0,
     laue: str = "-3m",
-    body: Shell | None = None,
+    body: Body | None = None,
+    placement: Placement = ANYWHERE,
 ) -> VirtualParticle:
     """Fill a window with grains, some of which it cuts.
 
@@ -259,14 +238,15 @@ def fill_window(
     architecture : ArchitectureModel
     shape, spacing, rng, orientations, laue
         As for `generate`.
-    body : Shell, optional
-        Outer shell around the middle of the window; without it the grains fill all of it.
+    body : Body, optional
+        Outer shell; without it the grains fill all of the window.
+    placement : Placement
 
     Returns
     -------
     VirtualParticle
     """
-    labels = window_labels(architecture, shape, spacing, rng, body)
+    labels = window_labels(architecture, shape, spacing, rng, body, placement)
     return oriented(labels, spacing, rng, orientations, laue)
 
 
@@ -275,12 +255,90 @@ def window_labels(
     shape: tuple[int, int, int],
     spacing: tuple[float, float, float],
     rng: np.random.Generator,
-    body: Shell | None = None,
+    body: Body | None = None,
+    placement: Placement = ANYWHERE,
 ) -> Labels:
     """Grains of a window that its surroundings go on beyond; parameters as for `fill_window`."""
-    margin = [math.ceil(MARGIN * architecture.mean_diameter_nm / step) for step in spacing]
-    labels, cut = fill_around(architecture, shape, margin, spacing, rng, body)
-    return np.ascontiguousarray(labels[cut])
+    whole = surrounded_grains(architecture, shape, spacing, rng, body, placement)
+    return whole.in_window(placement.protrusion)
+
+
+@dataclass(frozen=True)
+class SurroundedGrains:
+    """Grains of a window and its surroundings, the outer ones not yet cut.
+
+    Attributes
+    ----------
+    labels : ndarray of int32, shape (z, y, x)
+    spacing : tuple of 3 float
+        (dz, dy, dx) in nm.
+    window : tuple of slice
+        Where the window lies.
+    diameter_nm : float
+        Mean of the architecture.
+    heights : ndarray of float64, shape (z, y, x), optional
+        Of voxels above the shell in nm; None without a shell.
+    of_grains : ndarray of float64, shape (n + 1,), optional
+        Of the centroids of grains; the first is not used.
+    """
+
+    labels: Labels
+    spacing: tuple[float, float, float]
+    window: tuple[slice, ...]
+    diameter_nm: float
+    heights: NDArray[np.float64] | None = None
+    of_grains: NDArray[np.float64] | None = None
+
+    def in_window(self, protrusion: float) -> Labels:
+        """Grains of the window, where outer ones stick out of the shell as far as is said.
+
+        Grains belong to the particle by their centroids. They are cut at the protrusion above
+        the shell, and go on to it below, where grains that do not belong leave pits.
+        """
+        labels = self.labels
+        if self.heights is not None and self.of_grains is not None:
+            reach = protrusion * self.diameter_nm if protrusion < 1 else np.inf
+            belongs = (labels > 0) & (self.of_grains[labels] < 0)
+            nearest = ndimage.distance_transform_edt(
+                ~belongs, self.spacing, return_distances=False, return_indices=True
+            )
+            inside = self.heights < np.where(belongs, reach, -reach)
+            labels = np.where(inside, labels[tuple(nearest)], 0)
+            labels = join_fragments(labels.astype(np.int32))
+        return np.ascontiguousarray(labels[self.window])
+
+
+def surrounded_grains(
+    architecture: ArchitectureModel,
+    shape: tuple[int, int, int],
+    spacing: tuple[float, float, float],
+    rng: np.random.Generator,
+    body: Body | None = None,
+    placement: Placement = ANYWHERE,
+) -> SurroundedGrains:
+    """Fill a window, and a mean diameter around it and the shell; parameters as `fill_window`.
+
+    Without protrusion cells end at the shell, so that none has to be cut.
+    """
+    size = architecture.mean_diameter_nm
+    margin = [math.ceil(MARGIN * size / step) for step in spacing]
+    window = tuple(slice(edge, edge + n) for n, edge in zip(shape, margin, strict=True))
+    depth, height, width = (n + 2 * edge for n, edge in zip(shape, margin, strict=True))
+    step = np.array(spacing[::-1])
+    center = (np.array([width, height, depth]) - 1) / 2 * step
+    if body is not None and body.center_nm is not None:
+        center = np.array(body.center_nm) + np.array(margin[::-1]) * step
+    domain, heights = np.ones((depth, height, width), bool), None
+    if body is not None:
+        points = voxel_points((depth, height, width), spacing) - center
+        heights = body.shell.height(points).reshape(domain.shape)
+        domain = heights < (size if placement.protrusion else 0)
+    labels = fill_domain(architecture, domain, spacing, rng, placement, center.tolist())
+    if body is None or not placement.protrusion:
+        return SurroundedGrains(labels, spacing, window, size)
+    _, middles, _, _ = cell_shapes(labels, spacing, int(labels.max()))
+    of_grains = np.append(0.0, body.shell.height(middles - center))
+    return SurroundedGrains(labels, spacing, window, size, heights, of_grains)
 
 
 def oriented(
@@ -297,7 +355,7 @@ def oriented(
     measured = measure_particle(labels, spacing)
     grains = measured.grains
     centers = grains[[f"centroid_{axis}_nm" for axis in "xyz"]].to_numpy()
-    middle = (np.array(labels.shape[::-1]) - 1) / 2 * np.array(spacing[::-1])
+    middle = particle_center(centers, grains["volume_nm3"].to_numpy())  # as data are measured
     if isinstance(orientations, OrientationStatistics):
         lattice = assign_orientations(
             orientations, measured.contacts, grains["label"].to_numpy(), centers - middle, rng

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from electrode_grains.generation.comparison import LOW_ANGLE
 from electrode_grains.generation.moments import CHARACTERISTICS
 from electrode_grains.generation.orientations import OrientationStatistics
 from electrode_grains.generation.particles import (
+    Body,
     CalibratedModel,
     Labels,
     VirtualParticle,
@@ -24,7 +26,7 @@ from electrode_grains.generation.particles import (
     scaled,
     window_labels,
 )
-from electrode_grains.tessellation import ArchitectureModel
+from electrode_grains.tessellation import ArchitectureModel, Placement
 
 VOID_SPREAD = 0.3  # of the logarithm of diameters of voids
 CRACK_ALONG = 0.5  # least cosine between the normals of a contact and of its crack
@@ -45,6 +47,19 @@ class Scenario(Settings):
         None, "mean elongation that cells are given; null: as fitted", gt=0.3, lt=0.97
     )
     roughness: float = setting(1.0, "factor of the displacement of interfaces", ge=0, lt=5)
+    long_axis_concentration: float | None = setting(
+        None,
+        "Watson's, of long axes about the radius: 6 points most of them outwards, -6 along the "
+        "surface; null: as in the data",
+        ge=-30,
+        le=30,
+    )
+    size_gradient: float | None = setting(
+        None,
+        "correlation of size and distance to the centre; null: as in the data",
+        ge=-0.95,
+        le=0.95,
+    )
     radial_texture: float | None = setting(
         None,
         "share of grains whose c axis points to the centre, the others at random; null: as in "
@@ -72,11 +87,21 @@ class Scenario(Settings):
             roughness_nm=self.roughness * sized.roughness_nm,
         )
 
+    def placement(self, fitted: Placement) -> Placement:
+        """How grains of the scenario lie, from how they lie in the data."""
+        named = {
+            name: getattr(self, name)
+            for name in ("long_axis_concentration", "size_gradient")
+            if getattr(self, name) is not None
+        }
+        return replace(fitted, **named)
+
 
 USUAL = (
     Scenario(),
     Scenario(name="small_grains", size=0.7),
     Scenario(name="long_grains", elongation=0.6),
+    Scenario(name="spokes", elongation=0.6, long_axis_concentration=6.0),
     Scenario(name="smooth", roughness=0.3),
     Scenario(name="radial", radial_texture=1.0),
     Scenario(name="porous", void_share=0.05),
@@ -129,10 +154,14 @@ def make_scenario(
     open_share : float
         Of the particle's volume, in voids, cracks and the chips that fell out of them.
     """
-    body = model.shell.sample(np.random.default_rng(seed))
+    body = None
+    if model.shell is not None:
+        body = Body(model.shell.sample(np.random.default_rng(seed)), model.center_nm)
     rng = np.random.default_rng([seed, 1])
     architecture = scenario.architecture(model.architecture)
-    whole = window_labels(architecture, shape, spacing, rng, body)
+    whole = window_labels(
+        architecture, shape, spacing, rng, body, scenario.placement(model.placement)
+    )
     opened = open_voids(whole, spacing, scenario.void_share, scenario.void_diameter_nm, rng)
     opened = open_cracks(opened, spacing, scenario.crack_share, architecture.mean_diameter_nm, rng)
     if scenario.radial_texture is not None:

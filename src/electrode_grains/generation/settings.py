@@ -14,6 +14,12 @@ class GenerationSettings(Settings):
     calibration_grains: int = setting(
         800, "grains of a simulated architecture, those at the border included", ge=400
     )
+    placements: int = setting(
+        4,
+        "particles that may be made to find where large grains lie and where long axes point; 0 "
+        "lets grains lie anywhere",
+        ge=0,
+    )
     relaxation: int = setting(10, "steps in which simulated grains settle", ge=1)
     shell_degree: int = setting(
         8, "highest degree of the spherical harmonics of the outer shell", ge=1, le=30

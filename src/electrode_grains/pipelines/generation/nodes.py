@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,6 @@ from electrode_grains.distributions.records import CopulaFits, MarginalFits
 from electrode_grains.exports import ExportedParticle
 from electrode_grains.generation import CalibratedModel, OrientationStatistics
 from electrode_grains.pipelines.generation.settings import GenerationSettings, ScenarioSettings
-from electrode_grains.tessellation import fit_shells
 from electrode_grains.volumes import as_volume, spacing_of
 
 if TYPE_CHECKING:
@@ -33,12 +33,17 @@ def calibrate_architecture(
     copula_fits: CopulaFits,
     settings: GenerationSettings,
 ) -> CalibratedModel:
-    """Fit the outer shell and find the architecture whose grains have the moments of the fits."""
-    spacing = spacing_of(grain_label_volume)
-    shells = fit_shells([grain_label_volume.to_numpy() > 0], spacing, settings.shell_degree)
-    target = generation.fitted_moments(grain_sample, marginal_fits, copula_fits)
-    return generation.calibrate_model(
-        target, shells.model, spacing, settings, lambda text: logger.info("%s", text)
+    """Fit the outer shell and find the architecture whose grains have the moments of the fits.
+
+    And how they lie in the particle.
+    """
+    return generation.fit_model(
+        grain_label_volume.to_numpy() > 0,
+        spacing_of(grain_label_volume),
+        grain_sample,
+        generation.fitted_moments(grain_sample, marginal_fits, copula_fits),
+        settings,
+        partial(logger.info, "%s"),
     )
 
 
