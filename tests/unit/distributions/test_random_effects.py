@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from statsmodels.stats.meta_analysis import combine_effects
 
 from electrode_grains.distributions import departures, random_effects, spread_interval
+from electrode_grains.distributions.random_effects import draw_particles, estimate, interval
 from electrode_grains.errors import InputError
 
 # Vaccinated and control, with and without tuberculosis, of 13 trials (Colditz et al., JAMA 271
@@ -130,3 +132,36 @@ def test_particles_without_error_or_number_are_refused():
         random_effects([1.0, np.nan], [0.1, 0.1])
     with pytest.raises(InputError, match="two of them"):
         random_effects([1.0], [0.1])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_test_of_equal_particles_and_the_interval_are_their_definitions(seed):
+    rng = np.random.default_rng(seed)
+    errors = rng.uniform(0.2, 2.0, 7)
+    values = rng.normal(3, 0.6, 7) + rng.normal(0, errors)
+    found = random_effects(values, errors)
+
+    common = sum(y / s**2 for y, s in zip(values, errors, strict=True)) / (1 / errors**2).sum()
+    q = sum((y - common) ** 2 / s**2 for y, s in zip(values, errors, strict=True))
+    assert found.heterogeneity_p_value == pytest.approx(stats.chi2.sf(q, 6))
+    other = combine_effects(values, errors**2, method_re="iterated", use_t=True)
+    assert found.heterogeneity_p_value == pytest.approx(other.test_homogeneity().pvalue)
+    half = stats.t.ppf(0.975, 6) * found.standard_error
+    assert (found.low, found.high) == pytest.approx((found.mean - half, found.mean + half))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_resamples_count_a_particle_as_often_as_it_was_drawn(seed):
+    rng = np.random.default_rng(seed)
+    values, errors = rng.normal(0, 1.0, 6), rng.uniform(0.1, 0.8, 6)
+    counts = draw_particles(6, 5, rng)
+    assert (counts.sum(axis=1) == 6).all()
+    means, spreads = estimate(values, errors, counts)
+    for row, mean, spread in zip(counts.astype(int), means, spreads, strict=True):
+        drawn = random_effects(np.repeat(values, row), np.repeat(errors, row))
+        assert mean == pytest.approx(drawn.mean)
+        assert spread == pytest.approx(drawn.between, abs=1e-9)
+    assert interval(np.arange(1001.0)) == pytest.approx((25, 975))
+    many = draw_particles(4, 4000, rng)
+    assert many.mean(axis=0) == pytest.approx([1] * 4, abs=0.06)
+    assert many.var(axis=0) == pytest.approx([0.75] * 4, abs=0.08)  # 4 x 1/4 x 3/4

@@ -26,6 +26,7 @@ from electrode_grains.distributions import (
 )
 from electrode_grains.distributions.compiled_densities import _fingerprint
 from electrode_grains.distributions.copula_densities import clayton
+from electrode_grains.distributions.copula_families_bb import _log1m_exp
 
 # Starts of a search come from moments or quantiles of the sample: of one that follows its
 # distribution evenly they are its parameters, to the accuracy of the formula they are from.
@@ -241,6 +242,13 @@ def test_the_frank_copula_is_its_formula_in_high_precision(theta):
         ]
     # Negative dependence by reflection: the difference of two levels keeps 16 digits of them.
     np.testing.assert_allclose(found, exact, rtol=1e-11, atol=3e-16)
+
+
+@pytest.mark.parametrize("a", [-1e-300, -1e-17, -1e-9, -0.3, -0.69, -0.7, -1.0, -40.0, -700.0])
+def test_the_logarithm_of_what_is_left_of_one_keeps_its_digits(a):
+    with mpmath.workdps(400):
+        exact = float(mpmath.log(-mpmath.expm1(mpmath.mpf(a))))
+    assert _log1m_exp(a) == pytest.approx(exact, rel=1e-14, abs=0)
 
 
 @pytest.mark.parametrize("family", ["log_logistic", "burr_xii", "inverse_generalized_gamma"])
