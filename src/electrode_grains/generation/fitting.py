@@ -123,7 +123,8 @@ def fit_model(
     grains : DataFrame
         Of the data, as from `measure_particle`.
     target : ShapeMoments
-        Of the fits.
+        Of the fits. Correlations of pairs that contradict each other are moved to the nearest
+        ones that do not.
     settings : GenerationSettings
     report : callable (str) -> None
         Gets a line for each simulation.
@@ -144,6 +145,10 @@ def fit_model(
     data have more than four times `calibration_grains`, in a window of that many.
     """
     depth, height, width = particle.shape
+    fitted, target = target, target.consistent()
+    if target is not fitted:
+        moved = max(abs(target.correlations[pair] - r) for pair, r in fitted.correlations.items())
+        report(f"pairs were fitted to correlations of no four quantities; moved by {moved:.2f}")
     shells, reason = shells_of(particle, spacing, settings.shell_degree)
     shell: ShellModel | None = None
     center, body = None, None

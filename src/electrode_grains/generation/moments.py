@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Self
 
@@ -127,6 +127,20 @@ class ShapeMoments(PlainMoments):
                 expected="such as " + ", ".join(f"{pair}: {r:g}" for pair, r in named.items()),
             )
         return self
+
+    def consistent(self) -> ShapeMoments:
+        """The same moments with the nearest correlations that four quantities can have.
+
+        Pairs that are fitted one by one need not belong to any four quantities, above all those
+        of few grains.
+        """
+        matrix = self.correlation_matrix()
+        if np.linalg.eigvalsh(matrix).min() >= 0:
+            return self
+        near = nearest_correlations(matrix)
+        return replace(
+            self, correlations={f"{x} ~ {y}": float(near[_place(x, y)]) for x, y in PAIRS}
+        )
 
     def correlation_matrix(self) -> NDArray[np.float64]:
         """Matrix of the correlations, in the order of `CHARACTERISTICS`."""

@@ -73,3 +73,13 @@ def test_near_correlations_are_possible():
     np.testing.assert_allclose(np.diag(near), 1)
     positive = np.array([[1, 0.5], [0.5, 1]])
     np.testing.assert_allclose(nearest_correlations(positive), positive)
+
+
+def test_pairs_that_contradict_each_other_are_moved_to_the_nearest_that_do_not():
+    wrong = {**PUBLISHED.correlations, "equivalent_diameter_nm ~ convexity": 0.6}
+    moved = replace(PUBLISHED, correlations=wrong).consistent()
+    assert moved.checked() is moved
+    np.testing.assert_allclose(np.diag(moved.correlation_matrix()), 1)
+    away = {pair: abs(moved.correlations[pair] - r) for pair, r in wrong.items()}
+    assert 0 < max(away.values()) < 0.5
+    assert PUBLISHED.consistent() is PUBLISHED
