@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +31,7 @@ from electrode_grains.generation.settings import GenerationSettings
 from electrode_grains.morphometry import characterize_grains
 from electrode_grains.tessellation import ArchitectureModel, Placement, ShellModel
 
+SURFACE = "surface_distance_nm"  # NaN where the window shows no surface of the particle
 LARGE = 4.0  # times the grains of a calibration, above which it is not made in the data's window
 
 
@@ -91,7 +92,7 @@ class DataWindow:
         whole = self.filled(model, Placement(protrusion=1.0), seed)
 
         def relief_at(protrusion: float) -> float:
-            made, _ = shells_of(whole.in_window(protrusion) > 0, self.spacing, self.degree)
+            made, _ = shells_of([whole.in_window(protrusion) > 0], self.spacing, self.degree)
             return 0.0 if made is None else made.model.relief
 
         return fit_protrusion(relief, relief_at)
@@ -111,6 +112,7 @@ def fit_model(
     target: ShapeMoments,
     settings: GenerationSettings,
     report: Callable[[str], None] = lambda text: None,
+    others: Sequence[NDArray[np.bool_]] = (),
 ) -> CalibratedModel:
     """Fit outer shell, architecture, and how grains lie in the particle.
 
@@ -128,6 +130,9 @@ def fit_model(
     settings : GenerationSettings
     report : callable (str) -> None
         Gets a line for each simulation.
+    others : sequence of ndarray of bool, shape (z, y, x)
+        Further particles that the shells are to be like; without them all are of the size of
+        the one.
 
     Returns
     -------
@@ -149,9 +154,11 @@ def fit_model(
     if target is not fitted:
         moved = max(abs(target.correlations[pair] - r) for pair, r in fitted.correlations.items())
         report(f"pairs were fitted to correlations of no four quantities; moved by {moved:.2f}")
-    shells, reason = shells_of(particle, spacing, settings.shell_degree)
     shell: ShellModel | None = None
     center, body = None, None
+    shells, reason = None, "voxels outside of grains were not measured, or there are none"
+    if grains[SURFACE].notna().any():
+        shells, reason = shells_of([particle, *others], spacing, settings.shell_degree)
     if shells is None:
         report(f"virtual grains fill the window, without an outer shell: {reason}")
     else:

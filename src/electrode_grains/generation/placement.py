@@ -64,13 +64,13 @@ class PlaceStatistics:
 
 
 def shells_of(
-    particle: ArrayLike, spacing: Sequence[float], degree: int
+    particles: Sequence[ArrayLike], spacing: Sequence[float], degree: int
 ) -> tuple[FittedShells | None, str]:
-    """Outer shell of a particle, or none and why.
+    """Outer shells of particles, or none and why.
 
     Parameters
     ----------
-    particle : array_like of bool, shape (z, y, x)
+    particles : sequence of array_like of bool, shape (z, y, x)
     spacing : sequence of 3 float
         (dz, dy, dx) in nm.
     degree : int
@@ -79,12 +79,12 @@ def shells_of(
     Returns
     -------
     FittedShells or None
-        None where grains fill the window, so that it shows no surface.
+        None where grains fill a window, so that it shows no surface.
     str
         The reason; '' where there is a shell.
     """
     try:
-        return fit_shells([particle], spacing, degree), ""
+        return fit_shells(particles, spacing, degree), ""
     except InputError as error:
         return None, str(error)
 

@@ -96,16 +96,12 @@ def fit_study(
     pooled_rows: list[dict[str, Any]] = []
     particle_rows: list[dict[str, Any]] = []
     for name in settings.characteristics:
-        families, known = distributions.candidate_families(name)
-        families = tuple(each for each in families if not each.endswith(MIXTURE))
-        support = supports.get(name, known)
         samples = {
             particle: columns[name][np.isfinite(columns[name])]
             for particle, columns in grains.items()
         }
-        share = settings.fitted_grains // len(samples)
-        drawn = np.concatenate([_drawn(sample, share, rng) for sample in samples.values()])
-        pool = distributions.select_marginal(drawn, families, support)[0]
+        support = supports.get(name, distributions.candidate_families(name)[1])
+        pool, count = fit_pool(name, samples, support, settings.fitted_grains, rng)
         done += 1
         if pool.model is None or not pool.is_ranked:
             pooled_rows.append({"characteristic": name, "family": None, "reason": pool.reason})
@@ -118,8 +114,43 @@ def fit_study(
             if report_progress is not None:
                 report_progress(done, total)
         particle_rows += rows
-        pooled_rows += _pooled_rows(name, pool, pd.DataFrame(rows), len(drawn))
+        pooled_rows += _pooled_rows(name, pool, pd.DataFrame(rows), count)
     return pd.DataFrame(pooled_rows), pd.DataFrame(particle_rows)
+
+
+def fit_pool(
+    name: str,
+    samples: Mapping[str, Array],
+    support: tuple[float, float],
+    most: int,
+    rng: np.random.Generator,
+) -> tuple[Any, int]:
+    """Fit a distribution to the grains of all particles.
+
+    Parameters
+    ----------
+    name : str
+        Of the characteristic.
+    samples : mapping of str to ndarray, shape (n,)
+        Its finite values, by particle.
+    support : (float, float)
+    most : int
+        Grains that are fitted, the same number of each particle as far as it has them.
+    rng : Generator
+        Draws them where there are more.
+
+    Returns
+    -------
+    fit : MarginalFit
+        Of the best family; mixtures do not compete.
+    count : int
+        Grains that were fitted.
+    """
+    families = distributions.candidate_families(name)[0]
+    families = tuple(each for each in families if not each.endswith(MIXTURE))
+    share = most // len(samples)
+    drawn = np.concatenate([_drawn(sample, share, rng) for sample in samples.values()])
+    return distributions.select_marginal(drawn, families, support)[0], len(drawn)
 
 
 def _drawn(sample: Array, share: int, rng: np.random.Generator) -> Array:

@@ -63,7 +63,7 @@ def test_the_shell_lies_where_it_is_put():
 
 def test_relief_tells_how_far_grains_stick_out(outer):
     def relief_at(protrusion):
-        shells, _ = shells_of(outer.in_window(protrusion) > 0, SPACING, 4)
+        shells, _ = shells_of([outer.in_window(protrusion) > 0], SPACING, 4)
         return shells.model.relief
 
     known = [relief_at(protrusion) for protrusion in (0.0, 0.2, 0.5)]
@@ -75,7 +75,7 @@ def test_relief_tells_how_far_grains_stick_out(outer):
 
 
 def test_grains_that_fill_their_window_have_no_shell():
-    shells, reason = shells_of(np.ones((8, 8, 8), bool), SPACING, 4)
+    shells, reason = shells_of([np.ones((8, 8, 8), bool)], SPACING, 4)
     assert shells is None
     assert "no surface inside its window" in reason
 
