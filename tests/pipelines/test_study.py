@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 
 from electrode_grains.commands.study_run import read_status
 from electrode_grains.commands.study_table import open_study
+from electrode_grains.datasets.volume import read_volume
 from electrode_grains.runs import file_digests
 from pipelines.virtual_study import make_scans, make_study
 
@@ -92,6 +93,35 @@ def test_grain_maps_are_computed_pooled_and_skipped_when_up_to_date(tmp_path):
     parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     assert len(parents) == 1
     assert len(runs) == 1 + 3
+
+
+def test_virtual_particles_stand_for_a_group(tmp_path):
+    study = make_map_study(tmp_path, 3)
+    settings = yaml.safe_load((study / "study.yml").read_text())
+    few = {"simulations": 1, "placements": 0, "relaxation": 2, "bootstrap": 20}
+    settings["settings"]["generation"] = few
+    (study / "study.yml").write_text(yaml.safe_dump(settings))
+    assert call(study, "run").returncode == 0
+    words = ("generate", "--particles", 2, "--group", "batch=a", "--no-open")
+    made = call(study, *words)
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert "2 particles; simulations are seen through the window of p" in made.stdout
+    folder = study / "results" / "virtual_batch_a"
+    labels = read_volume(folder / "grain_label_volume.ome.zarr")
+    assert labels.shape == (2, 20, 40, 40)
+    grains = pd.read_parquet(folder / "grains.parquet")
+    assert set(grains["particle"]) == {"particle_1", "particle_2"}
+    comparison = pd.read_parquet(folder / "comparison.parquet").set_index("quantity")
+    tables = grain_tables(study)
+    pooled = pd.concat([tables["p0"], tables["p2"]])
+    whole = pooled[~pooled["touches_window"] & (pooled["voxel_count"] >= 8)]
+    assert comparison.loc["mean sphericity", "data"] == pytest.approx(whole["sphericity"].mean())
+    # Again, into what it wrote itself; not over what it did not write.
+    assert call(study, *words).returncode == 0
+    (folder / "grains.csv").write_text("mine")
+    refused = call(study, *words)
+    assert refused.returncode == 2
+    assert (folder / "grains.csv").read_text() == "mine"
 
 
 def test_24_virtual_particles_end_to_end(tmp_path):

@@ -60,6 +60,7 @@ def command() -> None:
     cd cycling               # fill in particles.csv: a row per particle
     electrode-grains study run --workers 4
     electrode-grains study report
+    electrode-grains study generate
 
     Options of the study are those of its commands; --verbose shows the traceback of an error.
     """
@@ -160,6 +161,40 @@ def report(folder: Path, no_open: bool) -> None:
         )
     for name, state, reason in pool.absent[:SHOWN]:
         echo(f"  not compared: {name} ({state}): {reason.splitlines()[0]}")
+    echo(f"{page} ({size_text(page.stat().st_size)})")
+    if is_interactive() and not no_open:
+        click.launch(str(page))
+
+
+@command.command("generate", cls=Command)
+@study_option
+@click.option("--group", metavar="COLUMN=VALUE", help="Particles of one group alone: batch=a.")
+@click.option("--particles", type=click.IntRange(1, 100), help="How many are made [default: 3].")
+@click.option("--no-open", is_flag=True, help="Only print where the page is.")
+def generate(folder: Path, group: str | None, particles: int | None, no_open: bool) -> None:
+    """Make virtual particles with the pooled grains of the study, or of one group.
+
+    Outer shells are drawn as those of the particles scatter; the architecture is that whose
+    grains have the pooled distributions. Writes results/virtual/ (results/virtual_COLUMN_VALUE/):
+    labels, tables, the model, and a page that sets them beside the pooled grains. Settings are
+    those of `generation` in study.yml.
+    """
+    study = open_study(folder)
+    column, sign, level = (group or "").partition("=")
+    if group is not None and not (column and sign and level):
+        raise InputError("a group is named by its column and value", found=group,
+                         expected="COLUMN=VALUE, such as batch=a")  # fmt: skip
+    from electrode_grains.commands.study_generate import generate_for_study, generation_settings
+
+    settings = generation_settings(study)
+    if particles is not None:
+        settings = settings.replace(particles=particles)
+    made, comparison = generate_for_study(
+        study, settings, None if group is None else (column, level), echo
+    )
+    page = made / "virtual_particles.html"
+    inside = int(comparison["inside"].sum())
+    echo(f"{inside} of {len(comparison)} quantities are inside the bands of the pooled grains")
     echo(f"{page} ({size_text(page.stat().st_size)})")
     if is_interactive() and not no_open:
         click.launch(str(page))

@@ -124,7 +124,7 @@ def report_study(study: Study) -> tuple[Path, dict[str, pd.DataFrame], Pool]:
     with output_folder(folder, written):
         write_pool(folder / POOL, pool.tables)
         for name, table in tables.items():
-            _write(folder / name, table)
+            write_table(folder / name, table)
         content = _content(study, tables, samples, groups, pool)
         with atomic_write(folder / PAGE) as (partial,):
             partial.write_text(study_page(content), "utf-8")
@@ -162,7 +162,8 @@ def write_pool(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
             pq.write_table(part.select(schema.names).cast(schema), place / "grains.parquet")
 
 
-def _write(place: Path, table: pd.DataFrame) -> None:
+def write_table(place: Path, table: pd.DataFrame) -> None:
+    """Write a table twice: `.csv`, safe for spreadsheets, and `.parquet`."""
     csv, parquet = place.with_suffix(".csv"), place.with_suffix(".parquet")
     with atomic_write(csv, parquet) as (partial_csv, partial_parquet):
         datasets.spreadsheet_safe(table).to_csv(partial_csv, index=False)

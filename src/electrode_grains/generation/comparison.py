@@ -80,7 +80,8 @@ def _compared(
 ) -> pd.DataFrame:
     """What is measured of data and particles, with bands of the data, one row per quantity."""
     size = max(2, round(float(np.mean([len(table) for table in particles]))))
-    made = pd.DataFrame([quantities(table, data) for table in particles])
+    known = quantities(data, data)  # data without orientations know less than virtual grains
+    made = pd.DataFrame([quantities(table, data) for table in particles])[list(known)]
 
     def resampled(count: int) -> pd.DataFrame:
         return data.iloc[rng.integers(0, len(data), count)]
@@ -93,7 +94,7 @@ def _compared(
     mean = made.mean()
     return pd.DataFrame(
         {
-            "data": pd.Series(quantities(data, data)),
+            "data": pd.Series(known),
             "virtual": mean,
             "virtual_std": made.std().fillna(0.0),
             "lower": lower.replace(-np.inf, np.nan),

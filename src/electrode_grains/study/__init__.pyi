@@ -1,6 +1,6 @@
 from .comparison import StudyComparison, compare_study
 from .groups import GroupTest, as_numbers, group_test
-from .pooling import fit_study, pooled_quantiles
+from .pooling import fit_pool, fit_study, pooled_quantiles
 from .settings import ComputeSettings, PoolSettings, StudySettings
 from .statistics import Statistic, kendall_tau, particle_statistics
 
@@ -13,6 +13,7 @@ __all__ = [
     "StudySettings",
     "as_numbers",
     "compare_study",
+    "fit_pool",
     "fit_study",
     "group_test",
     "kendall_tau",

@@ -124,7 +124,7 @@ def fit_pool(
     support: tuple[float, float],
     most: int,
     rng: np.random.Generator,
-) -> tuple[Any, int]:
+) -> tuple[distributions.Fit[distributions.Marginal], int]:
     """Fit a distribution to the grains of all particles.
 
     Parameters
@@ -141,7 +141,7 @@ def fit_pool(
 
     Returns
     -------
-    fit : MarginalFit
+    fit : Fit
         Of the best family; mixtures do not compete.
     count : int
         Grains that were fitted.

@@ -67,6 +67,7 @@ COMMANDS = (
     ("study", "init", "NEW", 0),
     ("study", "run", "--study", HERE, 2),  # no study
     ("study", "report", "--study", HERE, 2),
+    ("study", "generate", "--study", HERE, 2),
 )
 
 

@@ -73,6 +73,10 @@ def test_the_data_lie_inside_their_own_bands_and_others_outside():
     assert (same.loc[same["quantity"].str.startswith("distance of"), "virtual"] == 0).all()
     assert same.loc[same["quantity"].str.contains("distance of|energy"), "inside"].all()
     assert np.isfinite(same.loc[same["quantity"] == "mean convexity", "fit"]).all()
+    # Virtual grains always have orientations, data from labels alone do not.
+    oriented = data.assign(c_axis_radial_angle=1.0)
+    more = compare_generation(data, [oriented], fit, resamples=20, rng=rng)
+    assert list(more["quantity"]) == list(same["quantity"])
     larger = data.assign(equivalent_diameter_nm=1.5 * data["equivalent_diameter_nm"])
     other = compare_generation(data, [larger, larger], fit, resamples=60, rng=rng)
     other = other.set_index("quantity")
