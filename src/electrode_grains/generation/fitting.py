@@ -16,10 +16,12 @@ from electrode_grains.generation.particles import (
     Body,
     CalibratedModel,
     SurroundedGrains,
+    fill_around,
+    grains_within,
     moments_of,
     scaled,
-    simulated_moments,
     surrounded_grains,
+    window_of,
 )
 from electrode_grains.generation.placement import (
     PlaceStatistics,
@@ -32,7 +34,7 @@ from electrode_grains.morphometry import characterize_grains
 from electrode_grains.tessellation import ArchitectureModel, Placement, ShellModel
 
 SURFACE = "surface_distance_nm"  # NaN where the window shows no surface of the particle
-LARGE = 4.0  # times the grains of a calibration, above which it is not made in the data's window
+LARGE = 2.0  # times the grains of a calibration, above which it is not made in the data's window
 
 
 def fitted_moments(
@@ -146,8 +148,9 @@ def fit_model(
     Notes
     -----
     Simulations are made and measured in the window and shell of the data, so that a rule that
-    leaves out the grains at the border, large ones above all, acts on both alike; where the
-    data have more than four times `calibration_grains`, in a window of that many.
+    leaves out the grains at the border, large ones above all, acts on both alike. Of data with
+    more than twice `calibration_grains`, that rule hardly matters: so many grains are simulated,
+    and none is left out.
     """
     depth, height, width = particle.shape
     fitted, target = target, target.consistent()
@@ -175,7 +178,10 @@ def fit_model(
 
     def simulate(model: ArchitectureModel) -> ShapeMoments:
         if len(grains) > LARGE * settings.calibration_grains:
-            return simulated_moments(model, spacing, settings.calibration_grains, seed)
+            rng = np.random.default_rng(seed)
+            shape, margin = window_of(model, spacing, settings.calibration_grains)
+            labels, cut = fill_around(model, shape, margin, spacing, rng)
+            return ShapeMoments.of_table(grains_within(labels, cut, spacing))
         return window.moments(model, placement, seed)
 
     voxel = float(np.prod(spacing)) ** (1 / 3)

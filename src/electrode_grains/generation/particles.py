@@ -104,6 +104,18 @@ def simulated_moments(
     return moments_of(labels[cut], spacing)
 
 
+def grains_within(
+    labels: Labels, window: Sequence[slice], spacing: Sequence[float]
+) -> pd.DataFrame:
+    """Table of the grains whose centre lies in a window, measured beyond it: none is cut by it."""
+    table = characterize_grains(labels, spacing)
+    centers = table[[f"centroid_{axis}_nm" for axis in "zyx"]].to_numpy() / np.array(spacing)
+    low, high = (np.array([getattr(part, end) for part in window]) for end in ("start", "stop"))
+    inside = ((centers > low) & (centers < high)).all(axis=1)
+    whole: pd.DataFrame = table[inside & ~table["touches_window"].to_numpy(bool)]
+    return whole.reset_index(drop=True)
+
+
 def moments_of(labels: Labels, spacing: Sequence[float]) -> ShapeMoments:
     """Moments of simulated grains that are whole.
 

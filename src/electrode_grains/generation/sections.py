@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from electrode_grains.errors import InputError
 from electrode_grains.generation.calibration import CorrectedSurface, Found, Goal, search
 from electrode_grains.generation.moments import ShapeMoments
-from electrode_grains.generation.particles import fill_around, scaled, window_of
+from electrode_grains.generation.particles import fill_around, grains_within, scaled, window_of
 from electrode_grains.generation.response import embedded_response, free_numbers, plain_numbers
 from electrode_grains.generation.section_moments import PROFILE, Profiles, SectionMoments
 from electrode_grains.generation.settings import SectionSettings
-from electrode_grains.morphometry import characterize_grains
 from electrode_grains.tessellation import ArchitectureModel
 from electrode_grains.workers import in_processes
 
@@ -122,15 +121,12 @@ def simulate_sections(
     spacing = (voxel_nm,) * 3
     shape, margin = window_of(model, spacing, grains)
     labels, cut = fill_around(model, shape, margin, spacing, np.random.default_rng(seed))
-    table = characterize_grains(labels, spacing)
-    centers = table[[f"centroid_{axis}_nm" for axis in "zyx"]].to_numpy() / voxel_nm
-    inside = ((centers > margin) & (centers < np.array(margin) + shape)).all(axis=1)
     window = labels[cut]
     step = max(1, round(model.mean_diameter_nm / PLANES_PER_DIAMETER / voxel_nm))
     planes = [
         plane for axis in range(3) for plane in np.moveaxis(window, axis, 0)[step // 2 :: step]
     ]
-    whole = table[inside & ~table["touches_window"].to_numpy(bool)].reset_index(drop=True)
+    whole = grains_within(labels, cut, spacing)
     return SimulatedSections(whole, Profiles.of_planes(planes, voxel_nm, [0] * len(planes)))
 
 

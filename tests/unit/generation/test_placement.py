@@ -171,3 +171,17 @@ def test_a_window_full_of_grains_is_fitted_without_a_shell():
     assert model.placement == Placement()
     assert "fill the window" in lines[0]
     assert type(model).from_dict(model.to_dict()) == model
+
+
+def test_data_of_many_grains_are_simulated_by_some_that_no_window_cuts():
+    many = pd.concat([table(60)] * 14, ignore_index=True).assign(surface_distance_nm=np.nan)
+    spread = np.random.default_rng(0).normal(0, 0.05, (3, len(many)))
+    for name, noise in zip(("sphericity", "convexity", "elongation"), spread, strict=True):
+        many[name] = 0.8 + noise
+    settings = GenerationSettings(simulations=1, placements=0, relaxation=2, calibration_grains=400)
+    particle = np.ones((30, 30, 30), bool)
+    target = ShapeMoments.of_table(many)
+    model = fit_model(particle, SPACING, many, target, settings)
+    # A window of 30 voxels would show some 20 of them.
+    assert model.reached.grain_count > 100
+    assert len(many) > 2 * settings.calibration_grains
