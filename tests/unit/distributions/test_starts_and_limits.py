@@ -27,6 +27,7 @@ from electrode_grains.distributions import (
 from electrode_grains.distributions.compiled_densities import _fingerprint
 from electrode_grains.distributions.copula_densities import clayton
 from electrode_grains.distributions.copula_families_bb import _log1m_exp
+from electrode_grains.distributions.families_real import _reduced
 
 # Starts of a search come from moments or quantiles of the sample: of one that follows its
 # distribution evenly they are its parameters, to the accuracy of the formula they are from.
@@ -242,6 +243,19 @@ def test_the_frank_copula_is_its_formula_in_high_precision(theta):
         ]
     # Negative dependence by reflection: the difference of two levels keeps 16 digits of them.
     np.testing.assert_allclose(found, exact, rtol=1e-11, atol=3e-16)
+
+
+SMALL = [1e-9, 1e-6, 3e-5, 9.9e-5, 1.01e-4, 1e-3, 0.5]
+
+
+@pytest.mark.parametrize("t", [0.0, 3.0, *SMALL, *(-t for t in SMALL)])
+@pytest.mark.parametrize("k", [-0.4, 1e-3, 0.3])
+def test_extreme_values_near_a_gumbel_distribution_keep_their_digits(t, k):
+    """The logarithm over its argument, by a series below a ten-thousandth."""
+    x = t / k
+    with mpmath.workdps(40):
+        exact = float(mpmath.log1p(mpmath.mpf(k) * mpmath.mpf(x)) / mpmath.mpf(k))
+    assert _reduced(np.float64(x), k, 0.0, 1.0) == pytest.approx(exact, rel=2e-15, abs=0)
 
 
 @pytest.mark.parametrize("a", [-1e-300, -1e-17, -1e-9, -0.3, -0.69, -0.7, -1.0, -40.0, -700.0])
