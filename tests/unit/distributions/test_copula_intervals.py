@@ -208,3 +208,18 @@ def test_the_edge_of_a_drop_is_found_to_five_thousandths_of_a_nat(sign, power):
     assert _edge(height, 2.0, 3.0, 1.92, sign, near) == near[int(sign > 0)]
     assert _edge(height, near[int(sign > 0)], 3.0, 1.92, sign, near) == near[int(sign > 0)]
     assert _edge(height, 20.0, 3.0, 1.92, sign, wide) == 20.0
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_a_profile_ends_at_a_limit_that_it_meets_and_leaves_the_other_one(sign):
+    """From one end of the range to the other, where the likelihood has hardly dropped."""
+    surface = Normal(0.3, ((-0.2, -30.0), (0.2, 30.0)))
+    begin = np.array([-0.2 * sign, 0.0])
+    points, reached = _profile(surface, begin, surface(begin), 1.92, sign)
+    firsts = [point[0] for point in points]
+    assert max(sign * first for first in firsts) == pytest.approx(0.2)
+    assert len(points) <= 3 * 8  # steps, each with its two edges across
+    end = points[-3]
+    assert reached == pytest.approx(surface(begin) - surface(end))
+    # where it begins at the limit that it makes for, there is nothing to follow
+    assert _profile(surface, -begin, surface(-begin), 1.92, sign) == ([], 0.0)
