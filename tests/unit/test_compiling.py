@@ -26,7 +26,7 @@ def impatient(monkeypatch, caplog):
 
 def test_the_first_slow_compilation_of_a_room_is_told_once(impatient):
     for _ in range(2):
-        fresh = njit(lattice.number_corners.py_func)  # not kept beside the package
+        fresh = njit(lattice.count_interfaces.py_func)  # not kept beside the package
         fresh(NUMBERS)
         fresh(NUMBERS)
     assert impatient.messages == [LINE]
@@ -34,7 +34,7 @@ def test_the_first_slow_compilation_of_a_room_is_told_once(impatient):
 
 def test_a_quick_compilation_is_not_worth_a_line(impatient, monkeypatch):
     monkeypatch.setattr(compiling, "SECONDS_WITHOUT_A_WORD", 1e6)
-    njit(lattice.number_corners.py_func)(NUMBERS)
+    njit(lattice.count_interfaces.py_func)(NUMBERS)
     assert impatient.messages == []
 
 
@@ -49,7 +49,7 @@ def test_a_live_display_shows_it_as_long_as_it_lasts(impatient, monkeypatch):
 
     monkeypatch.setattr(display, "add_task", add_task)
     monkeypatch.setattr(progress, "_display", display)
-    njit(lattice.number_corners.py_func)(NUMBERS)
+    njit(lattice.count_interfaces.py_func)(NUMBERS)
     assert shown == [LINE]
     assert display.tasks == []
     assert impatient.messages == []

@@ -109,6 +109,8 @@ def write_xdmf(particle: ExportedParticle, path: Path, data: str) -> None:
     orientations = named if particle.orientations else ""
     numbers = [" ".join(f"{value:.9g}" for value in each)
                for each in ([-step / 2 for step in steps], steps)]  # fmt: skip
+    # without a precision readers take single numbers
+    number = 'Format="XML" Dimensions="3" NumberType="Float" Precision="8"'
     path.write_text(
         '<?xml version="1.0"?>\n<Xdmf Version="2.0"><Domain>'
         '<Grid Name="grains" GridType="Uniform">'
@@ -116,8 +118,8 @@ def write_xdmf(particle: ExportedParticle, path: Path, data: str) -> None:
         f"{orientations}"
         f'<Topology TopologyType="3DCoRectMesh" Dimensions="{depth + 1} {rows + 1} {columns + 1}"/>'
         '<Geometry GeometryType="ORIGIN_DXDYDZ">'
-        f'<DataItem Format="XML" Dimensions="3">{numbers[0]}</DataItem>'
-        f'<DataItem Format="XML" Dimensions="3">{numbers[1]}</DataItem></Geometry>'
+        f"<DataItem {number}>{numbers[0]}</DataItem><DataItem {number}>{numbers[1]}</DataItem>"
+        "</Geometry>"
         f"{''.join(attributes)}</Grid></Domain></Xdmf>\n",
         encoding="utf-8",
     )

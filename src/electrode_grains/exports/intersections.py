@@ -155,6 +155,8 @@ def conflicting_vertices(
     """
     begin, end = np.empty(3, np.int64), np.empty(3, np.int64)
     own, their, normals = np.empty((4, 3)), np.empty((4, 3)), np.empty((2, 3))
+    most = int(5 + 4 * reach)  # corners of the lattice along an axis that are looked at
+    near = np.empty(3 * most * most * (most + 2 * STEP), np.int32)
     for quad in chosen:
         for corner in range(4):
             for axis in range(3):
@@ -169,6 +171,7 @@ def conflicting_vertices(
         lowest = quads[quad, 0]
         if all_changed:
             begin[2] = max(begin[2], places[lowest, 2])
+        found = 0
         for z in range(begin[2], end[2]):
             y_begin = begin[1]
             if all_changed and z == places[lowest, 2]:
@@ -178,22 +181,26 @@ def conflicting_vertices(
                 # of two changed quads, the first one looks at the other
                 begins = max(starts[row + begin[0] // STEP], quad + 1 if all_changed else 0)
                 for other in range(begins, starts[row + (end[0] + STEP - 1) // STEP]):
-                    # all three fields at once: the upper bits stay if none is negative
-                    within = (high - bounds[other, 0]) & (bounds[other, 1] - low) & GUARDS
-                    if within != GUARDS or (other <= quad and changed[other]):
-                        continue
-                    for corner in range(4):
-                        for axis in range(3):
-                            their[corner, axis] = points[quads[other, corner], axis]
-                    if _lie_apart(own, their, quads, quad, other):
-                        continue
-                    for halves in range(4):
-                        i, j = halves & 1, halves >> 1
-                        a, b, c = quads[quad, 0], quads[quad, 1 + i], quads[quad, 2 + i]
-                        d, e, f = quads[other, 0], quads[other, 1 + j], quads[other, 2 + j]
-                        if _conflict(points, a, b, c, d, e, f):
-                            back[a] = back[b] = back[c] = True
-                            back[d] = back[e] = back[f] = True
+                    # all three fields at once: the upper bits stay if none is negative; a branch
+                    # here would be foreseen wrongly each time that it is taken
+                    near[found] = other
+                    found += (high - bounds[other, 0]) & (bounds[other, 1] - low) & GUARDS == GUARDS
+        for at in range(found):
+            other = near[at]
+            if other <= quad and changed[other]:
+                continue
+            for corner in range(4):
+                for axis in range(3):
+                    their[corner, axis] = points[quads[other, corner], axis]
+            if _lie_apart(own, their, quads, quad, other):
+                continue
+            for halves in range(4):
+                i, j = halves & 1, halves >> 1
+                a, b, c = quads[quad, 0], quads[quad, 1 + i], quads[quad, 2 + i]
+                d, e, f = quads[other, 0], quads[other, 1 + j], quads[other, 2 + j]
+                if _conflict(points, a, b, c, d, e, f):
+                    back[a] = back[b] = back[c] = True
+                    back[d] = back[e] = back[f] = True
 
 
 @njit(inline="always")  # arrays handed to a function have their references counted

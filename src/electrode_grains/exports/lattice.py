@@ -117,9 +117,7 @@ def find_interfaces(ids: NDArray[Any], numbers: NDArray[np.int32]) -> tuple[Inte
     sizes = counts.astype(np.float32)
     sizes[0] = np.inf
     depth, rows, columns = (size - 1 for size in numbers.shape)
-    places, followed, smallest, quads, pairs = trace_interfaces(
-        numbers, sizes, *count_interfaces(numbers)
-    )
+    places, followed, smallest, quads, pairs = trace_interfaces(numbers, sizes)
     interfaces = Interfaces(ids, counts, (depth, rows, columns), places, quads, pairs)
     return interfaces, Guides(followed, smallest)
 
@@ -168,8 +166,7 @@ def number_labels(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]
     return ids, numbers
 
 
-@njit(cache=True, nogil=True)
-def number_corners(numbers: Any) -> Any:
+def number_corners(numbers: NDArray[np.int32]) -> tuple[NDArray[np.int32], int]:
     """Number the corners of voxels around which labels differ, in the order (z, y, x).
 
     Returns
@@ -178,16 +175,15 @@ def number_corners(numbers: Any) -> Any:
         -1 where all eight voxels have one label.
     count : int
     """
-    depth, rows, columns = numbers.shape
-    vertex_of = np.empty((depth - 1, rows - 1, columns - 1), np.int32)
+    vertex_of = np.empty([size - 1 for size in numbers.shape], np.int32)
     count = 0
-    for z in range(depth - 1):
-        count = _number_layer(numbers, z, count, vertex_of[z])
+    for z, layer in enumerate(vertex_of):
+        count = number_layer(numbers, z, count, layer)
     return vertex_of, count
 
 
 @njit(cache=True, nogil=True)
-def _number_layer(numbers: Any, z: int, count: int, vertex_of: Any) -> int:
+def number_layer(numbers: Any, z: int, count: int, vertex_of: Any) -> int:
     """Number the corners of one layer from `count` on; return what comes next."""
     rows, columns = vertex_of.shape
     for y in range(rows):
@@ -212,30 +208,38 @@ def _number_layer(numbers: Any, z: int, count: int, vertex_of: Any) -> int:
 @njit(cache=True, nogil=True)
 def count_interfaces(numbers: Any) -> Any:
     """Count the corners around which labels differ, and the voxel faces between two labels."""
-    depth, rows, columns = numbers.shape
-    vertex_of = np.empty((rows - 1, columns - 1), np.int32)
-    vertices = quads = 0
-    for z in range(depth - 1):
-        vertices = _number_layer(numbers, z, vertices, vertex_of)
-        for y in range(rows - 1):
-            for x in range(columns - 1):
+    depth, rows, columns = numbers.shape[0] - 1, numbers.shape[1] - 1, numbers.shape[2] - 1
+    corners = quads = 0
+    for z in range(depth):
+        for y in range(rows):
+            for x in range(columns):
+                first, differs = numbers[z, y, x], False
+                for corner in range(1, 8):
+                    number = numbers[z + (corner >> 2), y + (corner >> 1 & 1), x + (corner & 1)]
+                    differs |= number != first
+                corners += differs
                 after = numbers[z + 1, y + 1, x + 1]
                 quads += numbers[z + 1, y + 1, x] != after
                 quads += numbers[z + 1, y, x + 1] != after
                 quads += numbers[z, y + 1, x + 1] != after
-    return vertices, quads
+    return corners, quads
 
 
-@njit(cache=True, nogil=True)
-def trace_interfaces(numbers: Any, values: Any, vertices: int, faces: int) -> Any:
+def trace_interfaces(
+    numbers: NDArray[np.int32], values: NDArray[np.float32]
+) -> tuple[
+    NDArray[np.int32],
+    NDArray[np.int32],
+    NDArray[np.float32],
+    NDArray[np.int32],
+    NDArray[np.int32],
+]:
     """Corners and faces of voxels between labels, both in the order (z, y, x).
 
     Parameters
     ----------
     numbers : ndarray of int32, shape (z + 2, y + 2, x + 2)
     values : ndarray of float32, shape (labels,)
-    vertices, faces : int
-        As from `count_interfaces`.
 
     Returns
     -------
@@ -257,16 +261,17 @@ def trace_interfaces(numbers: Any, values: Any, vertices: int, faces: int) -> An
     -----
     Numbers of vertices are kept for three layers of the lattice, not for all of it.
     """
-    depth, rows, columns = numbers.shape[0] - 1, numbers.shape[1] - 1, numbers.shape[2] - 1
+    depth, rows, columns = (size - 1 for size in numbers.shape)
+    vertices, faces = count_interfaces(numbers)
     places, least = np.empty((vertices, 3), np.int32), np.empty(vertices, np.float32)
     followed = np.full((vertices, 6), -1, np.int32)
     quads, pairs = np.empty((faces, 4), np.int32), np.empty((faces, 2), np.int32)
     near = np.empty((3, rows, columns), np.int32)  # of layer z at z % 3
-    count = _number_layer(numbers, 0, 0, near[0])
+    count = number_layer(numbers, 0, 0, near[0])
     first_quad = 0
     for z in range(depth):
         if z + 1 < depth:
-            count = _number_layer(numbers, z + 1, count, near[(z + 1) % 3])
+            count = number_layer(numbers, z + 1, count, near[(z + 1) % 3])
         _trace_vertices(numbers, values, z, near, places, followed, least)
         first_quad = _trace_quads(numbers, z, near, quads, pairs, first_quad)
     return places, followed, least, quads, pairs

@@ -39,8 +39,9 @@ def divided(
     count = len(vertices)
     forward = begins < ends
     keys = np.where(forward, begins, ends).astype(np.int64) * count + np.maximum(begins, ends)
-    order = np.lexsort([forward, keys])
-    _, starts, sizes = np.unique(keys[order], return_index=True, return_counts=True)
+    order = np.argsort(2 * keys + forward, kind="stable")
+    starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
+    sizes = np.diff(starts, append=len(keys))
     plain = starts[sizes == 2]
     one, two = order[plain], order[plain + 1]
     pairs = [np.column_stack([one, two])]
@@ -59,17 +60,17 @@ def divided(
     original = np.empty(fans, np.int64)
     original[fan_of_corner] = begins
     places = vertices[original]
-    sums, number = np.zeros((fans, 3)), np.zeros(fans)
-    np.add.at(sums, fan_of_corner, vertices[ends])
-    np.add.at(number, fan_of_corner, 1)
     several = np.bincount(original, minlength=count)[original] > 1
+    corners = np.flatnonzero(several[fan_of_corner])
+    own_fans, neighbours = fan_of_corner[corners], vertices[ends[corners]]
+    sums = np.column_stack([np.bincount(own_fans, each, fans) for each in neighbours.T])
+    number = np.maximum(np.bincount(own_fans, minlength=fans), 1)
     drawn = DRAWN_IN * (sums / number[:, None] - places)
     places += np.where(several[:, None], drawn, 0.0)
     own = fan_of_corner.reshape(-1, 3).astype(np.int32)
-    ends = np.sort(
-        np.column_stack([fan_of_corner[sides[:, 0]], fan_of_corner[after[:, 0]]]), axis=1
-    )
-    _, first = np.unique(ends, axis=0, return_index=True)
+    one, two = fan_of_corner[sides[:, 0]], fan_of_corner[after[:, 0]]
+    keys = np.minimum(one, two).astype(np.int64) * fans + np.maximum(one, two)
+    _, first = np.unique(keys, return_index=True)
     doubled = np.delete(sides, first, axis=0)
     if not len(doubled):
         return places, own

@@ -60,7 +60,7 @@ def wanted_places(volumes: GrainVolumes, guides: Guides, steps: int) -> Points:
     pull = PULL * pull ** np.float32(2 / 3)
     points = places.astype(float)
     for step in range(steps):
-        pull_vertices(points, guides.followed, places, last, pull)
+        pull_vertices(points, guides, places, last, pull)
         for _ in range(LAST_CORRECTIONS if step == steps - 1 else CORRECTIONS):
             volumes.correct(points)
     return points
@@ -269,8 +269,11 @@ class GrainVolumes:
         places: NDArray[np.int32],
         pressures: NDArray[np.float64],
     ) -> None:
-        last = self.interfaces.last
-        push_vertices(points, quads, pairs, pressures, LEAST_PUSH, places, last, FARTHEST)
+        ends = ends_of_layers(places)
+        push_vertices(
+            points, quads, pairs, pressures, LEAST_PUSH, places, self.interfaces.last, FARTHEST,
+            ends, _room_for_two_layers(ends),
+        )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
@@ -309,55 +312,47 @@ def renumber_corners(quads: Any, vertices: Any, numbers: Any) -> None:
             quads[quad, corner] = numbers[quads[quad, corner]]
 
 
-@njit(cache=True, nogil=True)
-def ends_of_layers(places: Any) -> Any:
+def ends_of_layers(places: NDArray[np.int32]) -> NDArray[np.int64]:
     """End of each layer of vertices that lie in the order of z, shape (layers,)."""
-    ends = np.zeros(places[-1, 2] + 1, np.int64)
-    for vertex in range(len(places)):
-        ends[places[vertex, 2]] = vertex + 1
-    for layer in range(1, len(ends)):
-        ends[layer] = max(ends[layer], ends[layer - 1])
+    ends: NDArray[np.int64] = np.searchsorted(places[:, 2], np.arange(places[-1, 2] + 1), "right")
     return ends
 
 
-@njit(cache=True, nogil=True)
-def pull_vertices(points: Any, followed: Any, places: Any, last: Any, pull: Any) -> None:
+def _room_for_two_layers(ends: NDArray[np.int64]) -> Points:
+    """Zeros for the vertices of any layer and the next one."""
+    starts = np.append(0, ends[:-1])
+    return np.zeros(((np.append(ends[1:], ends[-1]) - starts).max(), 3))
+
+
+def pull_vertices(
+    points: Points,
+    guides: Guides,
+    places: NDArray[np.int32],
+    last: NDArray[np.int64],
+    pull: NDArray[np.float32],
+) -> None:
     """Move each vertex by a share of the way to the mean of those that it follows.
 
     Parameters
     ----------
     points : ndarray of float64, shape (n, 3)
         Changed in place; where vertices were is kept for two layers of them.
-    followed : ndarray of int32, shape (n, 6)
+    guides : Guides
     places : ndarray of int32, shape (n, 3)
     last : ndarray of int64, shape (3,)
         As of `Interfaces`; on the window vertices move within it alone.
     pull : ndarray of float32, shape (n,)
     """
     ends = ends_of_layers(places)
-    before = np.empty((_most_in_two_layers(ends), 3))
+    before = _room_for_two_layers(ends)
     last_start = start = 0
-    for end in ends:
+    for end in ends.tolist():
         # where vertices of the last layer were, and those of this one are
         kept = start - last_start
-        for vertex in range(start, end):
-            for axis in range(3):
-                before[kept + vertex - start, axis] = points[vertex, axis]
-        _pull_layer(points, before, last_start, start, end, followed, places, last, pull)
-        for at in range(end - start):
-            for axis in range(3):
-                before[at, axis] = before[kept + at, axis]
+        before[kept : kept + end - start] = points[start:end]
+        _pull_layer(points, before, last_start, start, end, guides.followed, places, last, pull)
+        before[: end - start] = before[kept : kept + end - start]
         last_start, start = start, end
-
-
-@njit(cache=True, nogil=True)
-def _most_in_two_layers(ends: Any) -> Any:
-    """Greatest number of vertices in a layer and the next one."""
-    most = start = 0
-    for layer in range(len(ends)):
-        most = max(most, ends[min(layer + 1, len(ends) - 1)] - start)
-        start = ends[layer]
-    return most
 
 
 @njit(cache=True, nogil=True)
@@ -417,7 +412,7 @@ def enclosed_volumes(points: Any, quads: Any, pairs: Any, count: int) -> Any:
 @njit(cache=True, nogil=True)
 def push_vertices(
     points: Any, quads: Any, pairs: Any, pressures: Any, least: float, places: Any, last: Any,
-    farthest: float,
+    farthest: float, ends: Any, pushes: Any,
 ) -> None:  # fmt: skip
     """Move each vertex by the derivative of the sum of pressures times volumes by it.
 
@@ -437,56 +432,43 @@ def push_vertices(
         As of `Interfaces`.
     farthest : float
         From its place along an axis.
+    ends : ndarray of int64, shape (layers,)
+        Of the layers of vertices.
+    pushes : ndarray of float64, shape (k, 3)
+        Zeros for the vertices of any layer and the next one.
 
     Notes
     -----
     Quads reach from the layer of their lowest corner into the next one. So a layer is moved when
     its quads are through, and moves of two layers are kept.
     """
-    ends = ends_of_layers(places)
-    pushes = np.zeros((_most_in_two_layers(ends), 3))
     quad = start = 0
     for layer in range(len(ends)):
         end = ends[layer]
-        quad = _add_pushes(points, quads, pairs, pressures, least, quad, start, end, pushes)
-        for vertex in range(start, end):
-            for axis in range(3):
-                place = places[vertex, axis]
-                if place > 0 and place < last[axis]:
-                    wanted = points[vertex, axis] + pushes[vertex - start, axis]
-                    points[vertex, axis] = min(max(wanted, place - farthest), place + farthest)
+        while quad < len(quads) and quads[quad, 0] < end:
+            pressure = (pressures[pairs[quad, 0]] - pressures[pairs[quad, 1]]) / 6
+            if 6 * abs(pressure) > least:
+                a, b, c, d = quads[quad, 0], quads[quad, 1], quads[quad, 2], quads[quad, 3]
+                for i in range(3):
+                    j, k = (i + 1) % 3, (i + 2) % 3
+                    # area vectors of the triangles (a, b, c) and (a, c, d), a third a corner
+                    cj, ck = points[c, j] - points[a, j], points[c, k] - points[a, k]
+                    one = (points[b, j] - points[a, j]) * ck - (points[b, k] - points[a, k]) * cj
+                    two = cj * (points[d, k] - points[a, k]) - ck * (points[d, j] - points[a, j])
+                    pushes[a - start, i] += pressure * (one + two)
+                    pushes[b - start, i] += pressure * one
+                    pushes[c - start, i] += pressure * (one + two)
+                    pushes[d - start, i] += pressure * two
+            quad += 1
         count = end - start
-        kept = (ends[layer + 1] if layer + 1 < len(ends) else end) - end
-        for at in range(kept):
+        kept = ends[min(layer + 1, len(ends) - 1)] - end
+        for at in range(count):
             for axis in range(3):
-                pushes[at, axis] = pushes[at + count, axis]
-        pushes[kept : kept + count] = 0.0
+                place = places[start + at, axis]
+                if place > 0 and place < last[axis]:
+                    wanted = points[start + at, axis] + pushes[at, axis]
+                    points[start + at, axis] = min(max(wanted, place - farthest), place + farthest)
+        for at in range(kept + count):
+            for axis in range(3):
+                pushes[at, axis] = pushes[at + count, axis] if at < kept else 0.0
         start = end
-
-
-@njit(cache=True, nogil=True)
-def _add_pushes(
-    points: Any, quads: Any, pairs: Any, pressures: Any, least: float, quad: int, start: int,
-    end: int, pushes: Any,
-) -> Any:  # fmt: skip
-    """Add what pressures move the corners of a layer of quads, and return the next quad.
-
-    Of `pushes` the first is that of vertex `start`; quads are those from `quad` on whose lowest
-    corner lies before `end`.
-    """
-    while quad < len(quads) and quads[quad, 0] < end:
-        pressure = (pressures[pairs[quad, 0]] - pressures[pairs[quad, 1]]) / 6
-        if 6 * abs(pressure) > least:
-            a, b, c, d = quads[quad, 0], quads[quad, 1], quads[quad, 2], quads[quad, 3]
-            for i in range(3):
-                j, k = (i + 1) % 3, (i + 2) % 3
-                # area vectors of the triangles (a, b, c) and (a, c, d), a third for each corner
-                cj, ck = points[c, j] - points[a, j], points[c, k] - points[a, k]
-                one = (points[b, j] - points[a, j]) * ck - (points[b, k] - points[a, k]) * cj
-                two = cj * (points[d, k] - points[a, k]) - ck * (points[d, j] - points[a, j])
-                pushes[a - start, i] += pressure * (one + two)
-                pushes[b - start, i] += pressure * one
-                pushes[c - start, i] += pressure * (one + two)
-                pushes[d - start, i] += pressure * two
-        quad += 1
-    return quad

@@ -288,6 +288,8 @@ def test_paraview_finds_the_arrays_of_dream3d_by_xdmf(particle, labels, tmp_path
     grid = ElementTree.parse(written["xdmf"]).find("Domain/Grid")
     assert grid.find("Topology").get("Dimensions") == "7 8 9"
     origin, steps = (item.text.split() for item in grid.find("Geometry"))
+    # VTK reads single numbers otherwise: .03999999911 um
+    assert [item.get("Precision") for item in grid.find("Geometry")] == ["8", "8"]
     assert [float(each) for each in [*origin, *steps]] == [-0.015, -0.01, -0.005, 0.03, 0.02, 0.01]
     for attribute in grid.findall("Attribute"):
         item = attribute.find("DataItem")

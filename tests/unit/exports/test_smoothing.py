@@ -14,7 +14,7 @@ from electrode_grains.exports.intersections import (
 )
 from electrode_grains.exports.lattice import find_interfaces, number_labels
 from electrode_grains.exports.mesh import grain_surfaces
-from electrode_grains.exports.smoothing import pull_vertices, push_vertices
+from electrode_grains.exports.smoothing import ends_of_layers, pull_vertices, push_vertices
 from export_files import volume_of
 
 SPACING = (30.0, 20.0, 10.0)
@@ -226,7 +226,7 @@ def test_vertices_move_in_place_as_if_all_moved_at_once(rng):
     mean = sums / np.maximum(count, 1)
     wanted = old + np.where(count > 0, pull[:, None] * (mean - old), 0)
     points = old.copy()
-    pull_vertices(points, guides.followed, places, interfaces.last, pull)
+    pull_vertices(points, guides, places, interfaces.last, pull)
     np.testing.assert_allclose(points, np.where(inner, wanted, old), atol=1e-12)
 
     pressures = rng.uniform(-0.1, 0.1, len(interfaces.ids))
@@ -237,6 +237,8 @@ def test_vertices_move_in_place_as_if_all_moved_at_once(rng):
     for corner, area in enumerate((one + two, one, one + two, two)):
         np.add.at(pushes, quads[:, corner], step * area)
     points = old.copy()
-    push_vertices(points, quads, pairs, pressures, 0.0, places, interfaces.last, 0.5)
+    ends, room = ends_of_layers(places), np.zeros((len(places), 3))
+    last = interfaces.last
+    push_vertices(points, quads, pairs, pressures, 0.0, places, last, 0.5, ends, room)
     expected = np.where(inner, np.clip(old + pushes, places - 0.5, places + 0.5), old)
     np.testing.assert_allclose(points, expected, atol=1e-12)
