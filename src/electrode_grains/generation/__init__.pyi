@@ -31,6 +31,7 @@ from .sections import (
     tabulate_sections,
 )
 from .settings import GenerationSettings, SectionSettings
+from .twins import twin_laws, with_twins
 
 __all__ = [
     "Body",
@@ -71,4 +72,6 @@ __all__ = [
     "simulated_moments",
     "square_pixel",
     "tabulate_sections",
+    "twin_laws",
+    "with_twins",
 ]

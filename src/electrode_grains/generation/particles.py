@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from electrode_grains.ebsd.orientations import radial_orientations
+from electrode_grains.ebsd.orientations import Quaternions, radial_orientations
 from electrode_grains.errors import ComputationError
 from electrode_grains.generation.moments import ShapeMoments
 from electrode_grains.generation.orientations import (
@@ -21,7 +21,11 @@ from electrode_grains.generation.orientations import (
     describe_contacts,
     describe_lattice,
 )
-from electrode_grains.morphometry import characterize_grains, measure_particle
+from electrode_grains.morphometry import (
+    ParticleMeasurement,
+    characterize_grains,
+    measure_particle,
+)
 from electrode_grains.morphometry.radial_position import particle_center
 from electrode_grains.tessellation import (
     ArchitectureModel,
@@ -374,6 +378,16 @@ def oriented(
         )
     else:
         lattice = radial_orientations(centers - middle, orientations, rng)
+    return described(labels, measured, lattice, laue)
+
+
+def described(
+    labels: Labels, measured: ParticleMeasurement, lattice: Quaternions, laue: str
+) -> VirtualParticle:
+    """Virtual particle of measured grains and their orientations, in the order of the table."""
+    grains = measured.grains
+    centers = grains[[f"centroid_{axis}_nm" for axis in "xyz"]].to_numpy()
+    middle = particle_center(centers, grains["volume_nm3"].to_numpy())  # as data are measured
     return VirtualParticle(
         labels,
         grains.assign(**describe_lattice(lattice, centers - middle, laue)),

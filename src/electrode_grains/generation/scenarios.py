@@ -26,6 +26,7 @@ from electrode_grains.generation.particles import (
     scaled,
     window_labels,
 )
+from electrode_grains.generation.twins import with_twins
 from electrode_grains.tessellation import ArchitectureModel, Placement
 
 VOID_SPREAD = 0.3  # of the logarithm of diameters of voids
@@ -67,6 +68,9 @@ class Scenario(Settings):
         ge=0,
         le=1,
     )
+    twin_share: float = setting(
+        0.0, "of the grains of 200 voxels or more, that have a twin lamella", ge=0, le=1
+    )
     void_share: float = setting(0.0, "of the particle's volume, in round voids", ge=0, le=0.4)
     void_diameter_nm: Length = setting(300.0, "median diameter of voids", unit="nm", gt=0)
     crack_share: float = setting(
@@ -104,6 +108,7 @@ USUAL = (
     Scenario(name="spokes", elongation=0.6, long_axis_concentration=6.0),
     Scenario(name="smooth", roughness=0.3),
     Scenario(name="radial", radial_texture=1.0),
+    Scenario(name="twinned", twin_share=0.3),
     Scenario(name="porous", void_share=0.05),
     Scenario(name="cracked", crack_share=0.02),
 )
@@ -150,7 +155,8 @@ def make_scenario(
     Returns
     -------
     particle : VirtualParticle
-        Pieces of a grain that a crack has parted are grains of their own.
+        Pieces of a grain that a crack or a twin has parted are grains of their own, and so are
+        twins.
     open_share : float
         Of the particle's volume, in voids, cracks and the chips that fell out of them.
     """
@@ -168,7 +174,10 @@ def make_scenario(
         orientations = scenario.radial_texture
     pieces = separate_pieces(opened, whole)
     share = 1 - np.count_nonzero(pieces) / np.count_nonzero(whole)
-    return oriented(pieces, spacing, rng, orientations, laue), share
+    particle = oriented(pieces, spacing, rng, orientations, laue)
+    if scenario.twin_share:
+        particle = with_twins(particle, spacing, scenario.twin_share, laue, rng)
+    return particle, share
 
 
 def open_voids(
