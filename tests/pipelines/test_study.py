@@ -34,7 +34,8 @@ def call(study, *words, **options):
 
 
 def make_map_study(folder, count):
-    """A study of grain maps: cells of random points, finer ones in batch b."""
+    """A study of grain maps: bent cells of random points, finer ones in batch b."""
+    from scipy.ndimage import gaussian_filter
     from scipy.spatial import cKDTree
 
     rows = ["id,grain_map,spacing_nm,laue_group,batch"]
@@ -42,7 +43,9 @@ def make_map_study(folder, count):
     for number in range(count):
         rng = np.random.default_rng(number)
         points = rng.random((260 if number % 2 else 150, 3)) * (20, 40, 40)
-        labels = cKDTree(points).query(grid)[1].astype(np.int32) + 1
+        bend = [gaussian_filter(rng.standard_normal((20, 40, 40)), 1.5) for _ in range(3)]
+        place = grid + 8 * np.stack(bend, -1).reshape(-1, 3)
+        labels = cKDTree(points).query(place)[1].astype(np.int32) + 1
         np.save(folder / f"m{number}.npy", labels.reshape(20, 40, 40))
         batch = "ab"[number % 2]
         rows.append(f'p{number},m{number}.npy,"50,50,50",-3m,{batch}')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from electrode_grains.commands.study_table import Study, check_settings
 from electrode_grains.datasets.results import ResultDataset
 from electrode_grains.datasets.volume import VolumeDataset, read_volume
 from electrode_grains.distributions import Marginal
-from electrode_grains.errors import ComputationError, InputError
+from electrode_grains.errors import InputError
 from electrode_grains.generation import GenerationSettings, ShapeMoments
 from electrode_grains.generation.moments import CHARACTERISTICS
 from electrode_grains.runs import atomic_write
@@ -72,8 +73,6 @@ def generate_for_study(
     ------
     InputError
         If no particle of the group is computed, or voxels of particles differ.
-    ComputationError
-        If no distribution describes a characteristic.
     """
     from electrode_grains.pipelines.generation import nodes
     from electrode_grains.pipelines.modelling.nodes import select_grains
@@ -157,7 +156,7 @@ def _common_spacing(volumes: Mapping[str, xr.DataArray]) -> tuple[float, float, 
 
 
 def _pooled_fits(study: Study, samples: Mapping[str, pd.DataFrame]) -> dict[str, Marginal]:
-    """Distribution of each characteristic of all grains."""
+    """Distribution of each characteristic of all grains, where one describes it."""
     from electrode_grains.pipelines.modelling.nodes import families_above_the_cut
 
     pool, least = study.settings.pool, study.settings.sample.minimum_voxels
@@ -168,23 +167,17 @@ def _pooled_fits(study: Study, samples: Mapping[str, pd.DataFrame]) -> dict[str,
         support = (min(low for low, _ in supports), max(high for _, high in supports))
         values = {each: table[name].dropna().to_numpy(float) for each, table in samples.items()}
         fit, _ = domain.fit_pool(name, values, support, pool.fitted_grains, rng)
-        if fit.model is None:
-            raise ComputationError(
-                "no distribution describes the pooled grains", where=name, found=fit.reason
-            )
-        fitted[name] = fit.model
+        if fit.model is not None:
+            fitted[name] = fit.model
     return fitted
 
 
 def _moments(grains: pd.DataFrame, fitted: Mapping[str, Marginal]) -> ShapeMoments:
-    """Means and deviations of the fits, correlations of the grains."""
+    """Means and deviations of the fits, those of the grains without one, and correlations."""
     data = ShapeMoments.of_table(grains)
-    return ShapeMoments(
-        {name: model.mean() for name, model in fitted.items()},
-        {name: model.std() for name, model in fitted.items()},
-        data.correlations,
-        data.grain_count,
-    )
+    means = {name: model.mean() for name, model in fitted.items()}
+    stds = {name: model.std() for name, model in fitted.items()}
+    return replace(data, means={**data.means, **means}, stds={**data.stds, **stds})
 
 
 def _numbered_anew(
