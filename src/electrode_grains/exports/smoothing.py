@@ -56,8 +56,10 @@ def wanted_places(volumes: GrainVolumes, guides: Guides, steps: int) -> Points:
     Points
     """
     places, last = volumes.interfaces.places, volumes.interfaces.last
-    pull = np.minimum(np.float32(1.0), guides.smallest / np.float32(FULL_PULL))
-    pull = PULL * pull ** np.float32(2 / 3)
+    pull = guides.smallest / np.float32(FULL_PULL)
+    np.minimum(pull, np.float32(1.0), out=pull)
+    pull **= np.float32(2 / 3)
+    pull *= PULL
     points = places.astype(float)
     for step in range(steps):
         pull_vertices(points, guides, places, last, pull)
@@ -107,13 +109,12 @@ def crossing_test(interfaces: Interfaces) -> Conflicts:
         points: Points, moved: NDArray[np.bool_], settled: NDArray[np.bool_]
     ) -> NDArray[np.bool_]:
         back = np.zeros(len(points), np.bool_)
-        vertices = np.flatnonzero(moved)
-        if len(vertices) < FEW * len(points):
+        if np.count_nonzero(moved) < FEW * len(points):
             changed[:] = False
+            vertices = np.flatnonzero(moved)
             mark_quads_of(vertices, quads, places, starts, stride, shape, changed)
         else:
             mark_moved_quads(quads, moved, changed)
-        del vertices
         everything = bool(changed.all())
 
         def renew(first: int, last: int) -> None:
