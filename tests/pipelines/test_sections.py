@@ -73,3 +73,24 @@ def test_sections_become_grains_in_space(labels, tmp_path):
     assert volume.shape == (1, 20, 40, 40)
     assert (project / "data/08_reporting/figures/figure_sections.png").exists()
     assert "up to date" in electrode_grains("run", cwd=project)
+
+
+@pytest.mark.slow  # a dozen simulations
+def test_sections_fill_the_shell_of_a_tomogram(labels, tmp_path):
+    particle = np.linalg.norm(np.indices((24, 24, 24)) - 11.5, axis=0) < 9
+    np.save(tmp_path / "tomogram.npy", particle.astype(np.uint8))
+    before = (tmp_path / "tomogram.npy").read_bytes()
+    project = tmp_path / "own"
+    words = ("init", project, "--sections", labels, "--step-nm", 50)
+    shell = ("--shell", tmp_path / "tomogram.npy", "--spacing", "100,100,100")
+    told = electrode_grains(*words, *shell, cwd=tmp_path)
+    assert "outer shell from a volume of 2.4 x 2.4 x 2.4 um" in told
+    settings = project / "conf/local/parameters.yml"
+    settings.write_text(settings.read_text() + "  simulations: 2\n  simulated_grains: 400\n")
+    electrode_grains("run", cwd=project)
+    volume = read_volume(project / "data/07_model_output/virtual_grain_label_volume.ome.zarr")
+    assert volume.shape == (1, 48, 48, 48)
+    filled = np.count_nonzero(volume.to_numpy()) * 50.0**3
+    assert filled == pytest.approx(4 / 3 * np.pi * 900.0**3, rel=0.15)
+    assert (tmp_path / "tomogram.npy").read_bytes() == before
+    assert "up to date" in electrode_grains("run", cwd=project)

@@ -17,7 +17,7 @@ from electrode_grains.command_line import same_command
 from electrode_grains.commands import Command
 from electrode_grains.commands.console import echo, progress
 from electrode_grains.commands.init_labels import create_from_labels
-from electrode_grains.commands.init_sections import create_from_sections
+from electrode_grains.commands.init_sections import create_from_sections, outer_shell
 from electrode_grains.commands.new_project import (
     ANNOTATIONS,
     SCANS,
@@ -74,7 +74,13 @@ STEPS = (
     type=click.Path(path_type=Path, exists=True),
     help="Start from plane sections alone: a file or a folder of label images or EBSD maps.",
 )
-@click.option("--spacing", metavar="DZ,DY,DX", help="With --labels: voxel size in nm.")
+@click.option(
+    "--shell",
+    type=click.Path(path_type=Path, exists=True),
+    help="With --sections: volume of the whole particle, such as a segmented tomogram, which "
+    "gives the virtual particle its outer shell.",
+)
+@click.option("--spacing", metavar="DZ,DY,DX", help="With --labels, --shell: voxel size in nm.")
 @click.option("--slice-spacing-nm", type=float, help="Thickness milled away between two scans.")
 @click.option("--step-nm", type=float, help="Distance of pixels, for plain images and sections.")
 @click.option(
@@ -95,6 +101,7 @@ def command(
     annotations: Path | None,
     labels: Path | None,
     sections: Path | None,
+    shell: Path | None,
     spacing: str | None,
     slice_spacing_nm: float | None,
     step_nm: float | None,
@@ -117,16 +124,24 @@ def command(
     """
     refuse_occupied(folder)
     if sections is not None:
-        if scans or annotations or labels or spacing or slice_spacing_nm or given:
+        if scans or annotations or labels or slice_spacing_nm or given or (spacing and not shell):
             raise SettingsError(
                 "a project starts from sections, from slices or from a grain map",
                 found="--sections together with an option of the others",
-                expected="--sections with --step-nm, --laue-group, --name, --material, --copy",
+                expected="--sections with --step-nm, --shell and its --spacing, --laue-group, "
+                "--name, --material, --copy",
             )
         create_from_sections(
-            folder, sections.resolve(), step_nm, laue_group, name, material, copy=copy
-        )
+            folder, sections.resolve(), step_nm, laue_group, name, material, copy=copy,
+            shell=None if shell is None else outer_shell(shell.resolve(), spacing),
+        )  # fmt: skip
         return
+    if shell is not None:
+        raise SettingsError(
+            "a shell is that of a particle of which there are sections",
+            found="--shell without --sections",
+            expected="--sections FOLDER --shell FILE",
+        )
     if labels is not None:
         if scans or annotations or slice_spacing_nm or step_nm or given:
             raise SettingsError(

@@ -32,7 +32,7 @@ def create_from_labels(
 ) -> None:
     """Read a grain map, write a project around it, and say what to do next."""
     refuse_unnameable(source, inside=copy)
-    given = _spacing(spacing)
+    given = parse_spacing(spacing)
     grain_map = grain_maps.read_grain_map(source).with_spacing(given, str(source))
     group = _laue_group(grain_map, laue_group)
     dz, dy, dx = grain_map.spacing_nm or (0.0, 0.0, 0.0)
@@ -63,7 +63,8 @@ def create_from_labels(
     echo(f"\nNext:\n  cd {quote(str(folder))}\n  kedro run")
 
 
-def _spacing(text: str | None) -> tuple[float, float, float] | None:
+def parse_spacing(text: str | None) -> tuple[float, float, float] | None:
+    """Voxel size of an option `DZ,DY,DX` in nm; None where it was not given."""
     if text is None:
         return None
     try:

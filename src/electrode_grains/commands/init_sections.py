@@ -10,13 +10,18 @@ import numpy as np
 import xarray as xr
 
 from electrode_grains.commands.console import echo
+from electrode_grains.commands.init_labels import parse_spacing
 from electrode_grains.commands.new_project import NewProject, refuse_unnameable
 from electrode_grains.commands.outputs import copied_raw
 from electrode_grains.crystal import LaueGroup, check_laue_group, laue_group_of_tsl_symmetry
 from electrode_grains.datasets.sections import read_sections
-from electrode_grains.generation import square_pixel
-from electrode_grains.grain_maps import GrainMap
+from electrode_grains.datasets.volume import VolumeDataset
+from electrode_grains.errors import InputError
+from electrode_grains.generation import shells_of, square_pixel
+from electrode_grains.grain_maps import GrainMap, read_grain_map
+from electrode_grains.volumes import as_volume, spacing_of
 
+SHELL = "data/01_raw/outer_shell_volume.ome.zarr"
 STEPS = (
     "`kedro run` measures the profiles, finds grains in space with such sections, and makes a "
     "virtual particle of them.",
@@ -34,6 +39,7 @@ def create_from_sections(
     material: str | None,
     *,
     copy: bool = False,
+    shell: xr.DataArray | None = None,
 ) -> None:
     """Read plane sections, write a project around them, and say what to do next."""
     refuse_unnameable(source, inside=copy)
@@ -65,12 +71,37 @@ def create_from_sections(
         parameters=parameters,
         declared={"starts_from": '"sections"'},
     ).write()
+    if shell is not None:
+        VolumeDataset(filepath=str(folder / SHELL)).save(shell)
     echo(f"{folder}: {facts}")
+    if shell is not None:
+        lengths = " x ".join(
+            f"{n * step / 1000:.3g}" for n, step in zip(shell.shape, spacing_of(shell), strict=True)
+        )
+        echo(f"  outer shell from a volume of {lengths} um (z, y, x), kept in {SHELL}")
     if maps:
         echo(f"  {labelled} labels in {len(maps)} files of labels")
     if scans:
         echo(f"  {len(scans)} EBSD maps, Laue group {group}")
     echo(f"\nNext:\n  cd {quote(str(folder))}\n  kedro run")
+
+
+def outer_shell(source: Path, spacing: str | None) -> xr.DataArray:
+    """Read the volume of a particle, as a grain map is read; label 0 lies outside.
+
+    Raises
+    ------
+    InputError
+        If it shows no surface, or its voxel size is not known.
+    """
+    given = parse_spacing(spacing)
+    found = read_grain_map(source).with_spacing(given, str(source))
+    assert found.spacing_nm is not None
+    inside = found.labels > 0
+    shells, reason = shells_of([inside], found.spacing_nm, 1)
+    if shells is None:
+        raise InputError("the volume gives no outer shell", where=str(source), found=reason)
+    return as_volume(inside.astype(np.uint8), found.spacing_nm, "outer_shell")
 
 
 def _laue_group(scans: Mapping[str, xr.Dataset]) -> LaueGroup | None:

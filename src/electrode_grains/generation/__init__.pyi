@@ -11,7 +11,7 @@ from .particles import (
     generate,
     simulated_moments,
 )
-from .placement import PlaceStatistics, fit_placement, fit_protrusion, shells_of
+from .placement import PlaceStatistics, fit_placement, fit_protrusion, shells_of, whole_body
 from .scenarios import (
     Scenario,
     ScenarioSettings,
@@ -73,5 +73,6 @@ __all__ = [
     "square_pixel",
     "tabulate_sections",
     "twin_laws",
+    "whole_body",
     "with_twins",
 ]

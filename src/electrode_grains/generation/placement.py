@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from electrode_grains.errors import InputError
 from electrode_grains.generation.comparison import NEEDED, PLACE
 from electrode_grains.generation.moments import CHARACTERISTICS
+from electrode_grains.generation.particles import Body
 from electrode_grains.tessellation import FittedShells, Placement, fit_shells, mean_watson_angle
 
 PROTRUSIONS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)  # mean diameters
@@ -22,6 +23,7 @@ MOST_CONCENTRATION = 20.0
 SLOPES, MOST = np.array([1.0, 0.5]), np.array([0.95, 0.6])
 SLOWING = 0.7  # power of the number of simulations by which steps shrink
 LEAST_GRAINS = 20
+SHELL_DEGREE = 10  # of the harmonics of a shell that is known as a whole
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,35 @@ def shells_of(
         return fit_shells(particles, spacing, degree), ""
     except InputError as error:
         return None, str(error)
+
+
+def whole_body(
+    particle: ArrayLike, spacing: Sequence[float], voxel_nm: float
+) -> tuple[Body, tuple[int, int, int]]:
+    """Likeliest shell of a particle, and the window of cubic voxels that it is seen in.
+
+    Parameters
+    ----------
+    particle : array_like of bool, shape (z, y, x)
+        Of a tomogram, whose voxels may be larger or smaller.
+    spacing : sequence of 3 float
+        (dz, dy, dx) in nm.
+    voxel_nm : float
+        Of the window.
+
+    Raises
+    ------
+    InputError
+        If it shows no surface.
+    """
+    mask = np.asarray(particle, bool)
+    shells = fit_shells([mask], spacing, SHELL_DEGREE)
+    depth, height, width = (
+        max(1, round(size * step / voxel_nm))
+        for size, step in zip(mask.shape, spacing, strict=True)
+    )
+    x, y, z = shells.centers[0].tolist()
+    return Body(shells.shells[0], (x, y, z)), (depth, height, width)
 
 
 def fit_protrusion(relief: float, relief_at: Callable[[float], float]) -> float:

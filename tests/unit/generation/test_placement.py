@@ -11,6 +11,7 @@ from electrode_grains.generation import (
     fit_placement,
     fit_protrusion,
     shells_of,
+    whole_body,
 )
 from electrode_grains.generation.particles import surrounded_grains
 from electrode_grains.generation.placement import concentration_of
@@ -185,3 +186,15 @@ def test_data_of_many_grains_are_simulated_by_some_that_no_window_cuts():
     # A window of 30 voxels would show some 20 of them.
     assert model.reached.grain_count > 100
     assert len(many) > 2 * settings.calibration_grains
+
+
+def test_a_shell_of_a_tomogram_is_filled_at_another_voxel():
+    coarse = (100.0, 80.0, 80.0)
+    points = (voxel_points((30, 38, 38), coarse) - [1400, 1500, 1450]) / [1100, 900, 1200]
+    particle = (np.linalg.norm(points, axis=1) < 1).reshape(30, 38, 38)
+    body, shape = whole_body(particle, coarse, 60.0)
+    assert shape == (50, 51, 51)
+    np.testing.assert_allclose(body.center_nm, [1400, 1500, 1450], atol=40)
+    made = surrounded_grains(ROUGH, shape, SPACING, np.random.default_rng(0), body)
+    volume = np.count_nonzero(made.in_window(0.0)) * 60.0**3
+    assert volume == pytest.approx(4 / 3 * np.pi * 1100 * 900 * 1200, rel=0.03)

@@ -19,6 +19,7 @@ from electrode_grains.grain_maps import GrainMap
 from electrode_grains.grains import SegmentationSettings
 from electrode_grains.grains.linking import link_points
 from electrode_grains.pipelines.sections.settings import SectionSettings
+from electrode_grains.tessellation import Placement
 from electrode_grains.volumes import as_volume, spacing_of
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ else:  # Kedro looks types up; the library is loaded when something is drawn
 
 logger = logging.getLogger(__name__)
 PARTICLE = "particle_1"
+WHOLE_GRAINS = Placement(protrusion=1.0)
 
 
 def label_sections(
@@ -93,15 +95,25 @@ def fit_section_model(section_labels: Sections, settings: SectionSettings) -> Se
 
 
 def fill_window(
-    section_model: SectionModel, settings: SectionSettings
+    section_model: SectionModel,
+    outer_shell_volume: xr.DataArray | None,
+    settings: SectionSettings,
 ) -> tuple[xr.DataArray, pd.DataFrame]:
-    """Fill a window with grains in space, and measure them."""
+    """Fill a window, or a shell, with grains in space, and measure them."""
     edge = section_model.voxel_nm
+    body, shape = None, settings.shape
+    if outer_shell_volume is not None:
+        body, shape = generation.whole_body(
+            outer_shell_volume.to_numpy() > 0, spacing_of(outer_shell_volume), edge
+        )
+        logger.info("a shell in %d x %d x %d voxels is filled, not sections.shape", *shape)
     made = generation.fill_window(
         section_model.architecture,
-        settings.shape,
+        shape,
         (edge, edge, edge),
         np.random.default_rng([settings.seed, 1]),
+        body=body,
+        placement=Placement() if body is None else WHOLE_GRAINS,
     )
     volume = as_volume(made.labels[None], (edge, edge, edge), "virtual_grain_label", [PARTICLE])
     return volume, made.grains.assign(particle=PARTICLE)

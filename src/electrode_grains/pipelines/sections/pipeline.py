@@ -29,7 +29,7 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 nodes.fill_window,
-                ["section_model", "params:sections"],
+                ["section_model", "outer_shell_volume", "params:sections"],
                 ["virtual_grain_label_volume", "virtual_grain_table"],
                 name="fill_window",
             ),
