@@ -54,6 +54,27 @@ def test_both_tails_are_probabilities_up_to_the_ends_and_add_up_to_one(name):
         np.testing.assert_allclose((below + above)[inside], 1, atol=1e-9)
 
 
+@pytest.mark.parametrize("turn", range(4))
+@pytest.mark.parametrize("name", MARGINAL_FAMILIES)
+def test_both_tails_are_the_integral_of_the_density(name, turn):
+    family = MARGINAL_FAMILIES[name]
+    values = tuple(
+        VALUES[part.kind][(turn + place) % len(VALUES[part.kind])]
+        for place, part in enumerate(family.parameters)
+    )
+    p = np.array([0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98])
+    places = np.asarray(Marginal(name, values).quantile(p))
+    below, above = family.tails(places, *values)
+    nodes, weights = np.polynomial.legendre.leggauss(12)
+    for i in range(len(p) - 1):
+        ends = np.linspace(places[i], places[i + 1], 401)
+        half = np.diff(ends)[:, None] / 2
+        x = ends[:-1, None] + half * (1 + nodes)
+        mass = float(np.sum(half * weights * np.exp(family.log_density(x, *values))))
+        assert below[i + 1] - below[i] == pytest.approx(mass, abs=2e-6)
+        assert above[i] - above[i + 1] == pytest.approx(mass, abs=2e-6)
+
+
 def test_results_that_rest_on_draws_repeat_where_no_generator_is_given():
     sample = Marginal("weibull", (2.0, 3.0)).sample(60, np.random.default_rng(1))
     fitted = fit_marginal(sample, "weibull").model
