@@ -211,3 +211,19 @@ def test_candidates_without_grains_are_counted_as_none():
     assert np.isnan(curve["interior_information"].iloc[1])
     assert curve["interior_information"].iloc[0] == pytest.approx(0, abs=1e-12)
     assert curve.columns[0] == "depth"
+
+
+def test_suspects_touch_the_window_where_a_voxel_of_theirs_lies_on_it():
+    """Of 27 cubes the middle one is whole; convexity counts for no other."""
+    z, y, x = np.indices((12, 12, 12)) // 4
+    labels = 1 + 9 * z + 3 * y + x
+
+    found = rank_suspects(labels, np.full(labels.shape, 0.1), (50, 50, 50), least_suspicion=-1)
+
+    assert sorted(found["label"]) == list(range(1, 28))
+    for row in found.itertuples():
+        own = np.argwhere(labels == row.label)
+        assert row.touches_window == ((own == 0) | (own == 11)).any()
+        assert row.voxel_count == len(own)
+        assert labels[row.z, row.y, row.x] == row.label
+    assert (~found["touches_window"]).sum() == 1
