@@ -153,3 +153,17 @@ def test_f1_is_told_for_overlaps_from_a_half_to_nine_tenths():
     assert scores["f1_by_iou"] == pytest.approx(
         {"0.5": 1.0, "0.6": 0.8, "0.7": 0.6, "0.8": 0.4, "0.9": 0.2}
     )
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("spacing", [None, (50.0, 40.0, 30.0)])
+def test_distances_of_a_shifted_plane_are_in_voxels_where_no_spacing_is_given(axis, spacing):
+    """Planes of two voxels, three apart: half of the voxels lie two steps away, half three."""
+    place = np.indices((12, 12, 12))[axis]
+    given = () if spacing is None else (spacing,)
+    step = 1.0 if spacing is None else spacing[axis]
+
+    found = boundary_distances(place > 5, place > 2, *given)
+
+    assert found["boundary_distance_mean"] == pytest.approx(2.5 * step)
+    assert found["boundary_distance_p95"] == pytest.approx(3 * step)
