@@ -13,6 +13,7 @@ from electrode_grains.distributions import (
     fit_marginal,
 )
 from electrode_grains.distributions.copula_goodness import copula_goodness_of_fit
+from electrode_grains.distributions.family_declaration import Parameter
 from electrode_grains.distributions.goodness import goodness_of_fit
 from electrode_grains.distributions.hierarchy import random_effect
 from electrode_grains.distributions.likelihood_search import _ascent, _ascent_of_one
@@ -123,3 +124,25 @@ def test_searches_of_mixtures_begin_with_either_part_of_the_sorted_sample(share)
     middle = starts[-1]
     assert middle[4] == 0.5
     assert middle[2] <= middle[3]
+
+
+@pytest.mark.parametrize(
+    ("kind", "search"),
+    [
+        *((kind, None) for kind in ("location", "scale", "log_location", "shape", "angle")),
+        ("probability", None), ("real", (-3.0, 3.0)), ("excess", (1.0, 50.0)),
+        ("excess", (0.0, 20.0)), ("signed", (-80.0, 80.0)),
+    ],
+)  # fmt: skip
+def test_slopes_of_a_parameter_are_those_of_the_way_back_from_its_coordinate(kind, search):
+    parameter = Parameter("p", kind, search=search)
+    for place in (-1.3, -0.2, 0.1, 0.9, 2.1):
+        if kind == "excess" and place < 0:
+            continue
+        value = parameter.from_coordinate(place)
+        assert parameter.to_coordinate(value) == pytest.approx(place, abs=1e-12)
+        step = 1e-4
+        high, low = (parameter.from_coordinate(place + move) for move in (step, -step))
+        first, second = parameter.slopes(place)
+        assert first == pytest.approx((high - low) / (2 * step), rel=1e-6)
+        assert second == pytest.approx((high - 2 * value + low) / step**2, abs=1e-5, rel=1e-5)
