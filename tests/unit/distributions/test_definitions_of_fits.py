@@ -227,3 +227,19 @@ def test_many_quantiles_invert_the_tails_in_few_looks_at_them(name):
     x = invert_tails(dataclasses.replace(family, tails=counting), p, 1 - p, values)
     np.testing.assert_allclose(family.tails(x, *values)[0], p, atol=1e-10)
     assert looked_at < 2.1 * p.size
+
+
+@pytest.mark.parametrize("family", ["gumbel", "clayton", "frank", "joe", "bb1"])
+@pytest.mark.parametrize("x", [-15.0, -9.0, 9.0, 15.0])
+def test_densities_are_finite_where_a_probability_is_one_to_all_its_digits(family, x):
+    values = {"bb1": (1.0, 2.0)}.get(family, (2.0,))
+    standard = Marginal("normal", (0.0, 1.0))
+    pair = JointDensity(standard, standard, BivariateCopula(family, values))
+    y = np.array([-9.0, -1.0, 0.5, 9.0])
+    joint, conditional = pair.pdf(x, y), pair.conditional_pdf(y, x)
+    assert np.isfinite(joint).all()
+    assert np.isfinite(conditional).all()
+    assert (joint >= 0).all()
+    # as far as a copula tells extreme values apart
+    expected = conditional * standard.pdf(x)
+    np.testing.assert_allclose(joint, expected, rtol=1e-9, atol=1e-300)
