@@ -17,9 +17,11 @@ from electrode_grains.distributions import (
     BivariateCopula,
     JointDensity,
     Marginal,
+    fit_characteristic,
     fit_copula,
     fit_smooth,
 )
+from electrode_grains.distributions.characteristics import populations
 from electrode_grains.distributions.copula_fitting import _local_maxima
 from electrode_grains.distributions.quantiles import invert_tails
 from electrode_grains.distributions.rounding import find_grid
@@ -243,3 +245,23 @@ def test_densities_are_finite_where_a_probability_is_one_to_all_its_digits(famil
     # as far as a copula tells extreme values apart
     expected = conditional * standard.pdf(x)
     np.testing.assert_allclose(joint, expected, rtol=1e-9, atol=1e-300)
+
+
+def test_means_of_two_populations_leave_out_grains_whose_value_is_unknown():
+    """Populations so far apart that each grain is in one of them."""
+    levels = (np.arange(120) + 0.5) / 120
+    low, high = (stats.norm.ppf(levels, centre) for centre in (0.0, 30.0))
+    sample = np.concatenate([low, high])
+    other = np.concatenate([np.linspace(1, 2, 120), np.linspace(5, 9, 120)])
+    other[[3, 60, 130, 200]] = np.nan
+    fit = fit_characteristic(sample, ["normal_mixture"], None)
+
+    first, second = populations(sample, fit, {"other": other, "none": np.full(240, np.nan)})
+
+    assert (first.share, second.share) == pytest.approx((0.5, 0.5), abs=1e-3)
+    assert (first.mean, second.mean) == pytest.approx((0.0, 30.0), abs=0.01)
+    assert (first.std, second.std) == pytest.approx((1.0, 1.0), abs=0.02)
+    assert first.means["other"] == pytest.approx(np.nanmean(other[:120]), abs=1e-6)
+    assert second.means["other"] == pytest.approx(np.nanmean(other[120:]), abs=1e-6)
+    assert math.isnan(first.means["none"])
+    assert populations(sample, fit_characteristic(sample, ["normal"], None), {}) == []
