@@ -14,8 +14,10 @@ import ctypes
 import gc
 import logging
 import os
+import signal
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -78,17 +80,22 @@ def main() -> None:
     bootstrap_project(PROJECT)
     logging.disable(logging.WARNING)
     rows: list[tuple[float, float, int, int, int]] = []
-    for number in range(1, runs + 1):
-        options = {"env": "test", "runtime_params": {"force": True}}
-        pipelines = again if number > 1 else [*ONCE, *AGAIN[2:]]
-        with settings.SESSION_CLASS.create(PROJECT, **options) as session:
-            session.run(pipeline_names=pipelines)
-        handles = len(os.listdir("/proc/self/fd"))
-        parts = sum(file.suffix in (".part", ".old") for file in Path(data).rglob(".*"))
-        rows.append((*memory_mib(), len(gc.get_objects()), handles, parts))
-        if number in (1, 2, 5) or number % 10 == 0:
-            shown = "run {}: {:.1f} MiB, {:.1f} allocated, {} objects, {} handles, {} parts"
-            print(shown.format(number, *rows[-1]), flush=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):  # what was measured until then is told
+        for number in range(1, runs + 1):
+            options = {"env": "test", "runtime_params": {"force": True}}
+            pipelines = again if number > 1 else [*ONCE, *AGAIN[2:]]
+            with settings.SESSION_CLASS.create(PROJECT, **options) as session:
+                session.run(pipeline_names=pipelines)
+            handles = len(os.listdir("/proc/self/fd"))
+            parts = sum(file.suffix in (".part", ".old") for file in Path(data).rglob(".*"))
+            rows.append((*memory_mib(), len(gc.get_objects()), handles, parts))
+            if number in (1, 2, 5) or number % 10 == 0:
+                shown = "run {}: {:.1f} MiB, {:.1f} allocated, {} objects, {} handles, {} parts"
+                print(shown.format(number, *rows[-1]), flush=True)
+    if len(rows) < 2:
+        return
+    runs = len(rows)
     settled = rows[min(20, (runs + 1) // 2) - 1 :]
     growth = [last - first for first, last in zip(settled[0], rows[-1], strict=True)]
     print(
