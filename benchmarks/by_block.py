@@ -87,7 +87,7 @@ def main() -> None:
     print("| --- | --- | ---: | ---: | ---: | ---: | --- | --- |")
     cases = [
         ("in core", 0),
-        *((e, edge) for edge in arguments.edges for e in ("serial", "threads")),
+        *((e, edge) for edge in arguments.edges for e in ("serial", "threads", "dask")),
     ]
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         for size in arguments.sizes:
