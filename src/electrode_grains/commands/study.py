@@ -161,9 +161,7 @@ def report(folder: Path, no_open: bool) -> None:
         )
     for name, state, reason in pool.absent[:SHOWN]:
         echo(f"  not compared: {name} ({state}): {reason.splitlines()[0]}")
-    echo(f"{page} ({size_text(page.stat().st_size)})")
-    if is_interactive() and not no_open:
-        click.launch(str(page))
+    _show(page, no_open=no_open)
 
 
 @command.command("generate", cls=Command)
@@ -184,7 +182,11 @@ def generate(folder: Path, group: str | None, particles: int | None, no_open: bo
     if group is not None and not (column and sign and level):
         raise InputError("a group is named by its column and value", found=group,
                          expected="COLUMN=VALUE, such as batch=a")  # fmt: skip
-    from electrode_grains.commands.study_generate import generate_for_study, generation_settings
+    from electrode_grains.commands.study_generate import (
+        PAGE,
+        generate_for_study,
+        generation_settings,
+    )
 
     settings = generation_settings(study)
     if particles is not None:
@@ -192,9 +194,13 @@ def generate(folder: Path, group: str | None, particles: int | None, no_open: bo
     made, comparison = generate_for_study(
         study, settings, None if group is None else (column, level), echo
     )
-    page = made / "virtual_particles.html"
     inside = int(comparison["inside"].sum())
     echo(f"{inside} of {len(comparison)} quantities are inside the bands of the pooled grains")
+    _show(made / PAGE, no_open=no_open)
+
+
+def _show(page: Path, *, no_open: bool) -> None:
+    """Say where a page is, and open it for a person."""
     echo(f"{page} ({size_text(page.stat().st_size)})")
     if is_interactive() and not no_open:
         click.launch(str(page))

@@ -13,7 +13,13 @@ import xarray as xr
 from electrode_grains import figures, generation
 from electrode_grains import study as domain
 from electrode_grains.commands.outputs import output_folder
-from electrode_grains.commands.study_report import RESULTS, TABLE, collect, write_table
+from electrode_grains.commands.study_report import (
+    RESULTS,
+    TABLE,
+    collect,
+    pooled_support,
+    write_table,
+)
 from electrode_grains.commands.study_table import Study, check_settings
 from electrode_grains.datasets.results import ResultDataset
 from electrode_grains.datasets.volume import VolumeDataset, read_volume
@@ -157,14 +163,11 @@ def _common_spacing(volumes: Mapping[str, xr.DataArray]) -> tuple[float, float, 
 
 def _pooled_fits(study: Study, samples: Mapping[str, pd.DataFrame]) -> dict[str, Marginal]:
     """Distribution of each characteristic of all grains, where one describes it."""
-    from electrode_grains.pipelines.modelling.nodes import families_above_the_cut
-
     pool, least = study.settings.pool, study.settings.sample.minimum_voxels
     rng = np.random.default_rng(pool.seed)
     fitted: dict[str, Marginal] = {}
     for name in CHARACTERISTICS:
-        supports = [families_above_the_cut(name, table, least)[1] for table in samples.values()]
-        support = (min(low for low, _ in supports), max(high for _, high in supports))
+        support = pooled_support(name, samples.values(), least)
         values = {each: table[name].dropna().to_numpy(float) for each, table in samples.items()}
         fit, _ = domain.fit_pool(name, values, support, pool.fitted_grains, rng)
         if fit.model is not None:

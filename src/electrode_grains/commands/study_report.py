@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -93,7 +93,7 @@ def report_study(study: Study) -> tuple[Path, dict[str, pd.DataFrame], Pool]:
     tables : dict of str to DataFrame
     pool : Pool
     """
-    from electrode_grains.pipelines.modelling.nodes import families_above_the_cut, select_grains
+    from electrode_grains.pipelines.modelling.nodes import select_grains
 
     pool, settings = collect(study), study.settings
     chosen = {name: select_grains(table, settings.sample) for name, table in pool.tables.items()}
@@ -108,8 +108,7 @@ def report_study(study: Study) -> tuple[Path, dict[str, pd.DataFrame], Pool]:
     )
     pool.absent += [(name, "too few grains", text) for name, text in compared.omitted.items()]
     supports = {
-        each: _union(families_above_the_cut(each, table, settings.sample.minimum_voxels)[1]
-                     for table in chosen.values())
+        each: pooled_support(each, chosen.values(), settings.sample.minimum_voxels)
         for each in names
     }  # fmt: skip
     fits, particle_fits = domain.fit_study(
@@ -132,7 +131,13 @@ def report_study(study: Study) -> tuple[Path, dict[str, pd.DataFrame], Pool]:
     return folder / PAGE, tables, pool
 
 
-def _union(supports: Iterator[tuple[float, float]]) -> tuple[float, float]:
+def pooled_support(
+    name: str, samples: Iterable[pd.DataFrame], minimum_voxels: int
+) -> tuple[float, float]:
+    """Range of a characteristic that holds those of all particles, each above its own cut."""
+    from electrode_grains.pipelines.modelling.nodes import families_above_the_cut
+
+    supports = (families_above_the_cut(name, table, minimum_voxels)[1] for table in samples)
     lows, highs = zip(*supports, strict=True)
     return min(lows), max(highs)
 

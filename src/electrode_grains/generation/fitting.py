@@ -15,13 +15,13 @@ from electrode_grains.generation.moments import CHARACTERISTICS, PAIRS, PUBLISHE
 from electrode_grains.generation.particles import (
     Body,
     CalibratedModel,
-    SurroundedGrains,
-    fill_around,
+    Labels,
+    fill_box,
     grains_within,
     moments_of,
     scaled,
     surrounded_grains,
-    window_of,
+    window_labels,
 )
 from electrode_grains.generation.placement import (
     PlaceStatistics,
@@ -79,32 +79,23 @@ class DataWindow:
     body: Body | None
     degree: int
 
-    def filled(self, model: ArchitectureModel, placement: Placement, seed: int) -> SurroundedGrains:
+    def labels(self, model: ArchitectureModel, placement: Placement, seed: int) -> Labels:
         """Fill the window with grains of a model."""
         rng = np.random.default_rng(seed)
-        return surrounded_grains(model, self.shape, self.spacing, rng, self.body, placement)
-
-    def moments(self, model: ArchitectureModel, placement: Placement, seed: int) -> ShapeMoments:
-        """Moments of the grains of a model that are whole in it."""
-        made = self.filled(model, placement, seed)
-        return moments_of(made.in_window(placement.protrusion), self.spacing)
+        return window_labels(model, self.shape, self.spacing, rng, self.body, placement)
 
     def protrusion(self, model: ArchitectureModel, relief: float, seed: int) -> float:
         """How far grains of a model stick out where their surface has a relief."""
-        whole = self.filled(model, Placement(protrusion=1.0), seed)
+        rng = np.random.default_rng(seed)
+        whole = surrounded_grains(
+            model, self.shape, self.spacing, rng, self.body, Placement(protrusion=1.0)
+        )
 
         def relief_at(protrusion: float) -> float:
             made, _ = shells_of([whole.in_window(protrusion) > 0], self.spacing, self.degree)
             return 0.0 if made is None else made.model.relief
 
         return fit_protrusion(relief, relief_at)
-
-    def placed(
-        self, model: ArchitectureModel, placement: Placement, seed: int
-    ) -> PlaceStatistics | None:
-        """What the places of the grains of a model measure."""
-        labels = self.filled(model, placement, seed).in_window(placement.protrusion)
-        return PlaceStatistics.of_table(characterize_grains(labels, self.spacing))
 
 
 def fit_model(
@@ -158,7 +149,7 @@ def fit_model(
         moved = max(abs(target.correlations[pair] - r) for pair, r in fitted.correlations.items())
         report(f"pairs were fitted to correlations of no four quantities; moved by {moved:.2f}")
     shell: ShellModel | None = None
-    center, body = None, None
+    body: Body | None = None
     shells, reason = None, "voxels outside of grains were not measured, or there are none"
     if grains[SURFACE].notna().any():
         shells, reason = shells_of([particle, *others], spacing, settings.shell_degree)
@@ -166,9 +157,7 @@ def fit_model(
         report(f"virtual grains fill the window, without an outer shell: {reason}")
     else:
         shell = shells.model
-        x, y, z = shells.centers[0].tolist()
-        center = (x, y, z)
-        body = Body(shells.shells[0], center)
+        body = Body.first_of(shells)
     window = DataWindow((depth, height, width), spacing, body, settings.shell_degree)
     start, seed = start_architecture(target, settings.relaxation), settings.seed
     placement = Placement()
@@ -179,27 +168,26 @@ def fit_model(
     def simulate(model: ArchitectureModel) -> ShapeMoments:
         if len(grains) > LARGE * settings.calibration_grains:
             rng = np.random.default_rng(seed)
-            shape, margin = window_of(model, spacing, settings.calibration_grains)
-            labels, cut = fill_around(model, shape, margin, spacing, rng)
+            labels, cut = fill_box(model, spacing, settings.calibration_grains, rng)
             return ShapeMoments.of_table(grains_within(labels, cut, spacing))
-        return window.moments(model, placement, seed)
+        return moments_of(window.labels(model, placement, seed), spacing)
 
     voxel = float(np.prod(spacing)) ** (1 / 3)
     found = calibrate(
         target, simulate, start, voxel, simulations=settings.simulations, report=report
     )
+
+    def placed(tried: Placement) -> PlaceStatistics | None:
+        labels = window.labels(found.model, tried, seed)
+        return PlaceStatistics.of_table(characterize_grains(labels, spacing))
+
     data = PlaceStatistics.of_table(grains)
     if data is not None:
-        placement = fit_placement(
-            data,
-            lambda tried: window.placed(found.model, tried, seed),
-            placement,
-            settings.placements,
-            report,
-        )
+        placement = fit_placement(data, placed, placement, settings.placements, report)
     return CalibratedModel(
-        found.model, shell, target, found.moments, found.loss, found.simulations, placement, center
-    )
+        found.model, shell, target, found.moments, found.loss, found.simulations, placement,
+        None if body is None else body.center_nm,
+    )  # fmt: skip
 
 
 def start_architecture(target: ShapeMoments, relaxation: int) -> ArchitectureModel:

@@ -29,6 +29,7 @@ from electrode_grains.morphometry import (
 from electrode_grains.morphometry.radial_position import particle_center
 from electrode_grains.tessellation import (
     ArchitectureModel,
+    FittedShells,
     Placement,
     Shell,
     ShellModel,
@@ -37,9 +38,9 @@ from electrode_grains.tessellation import (
     join_fragments,
     voxel_points,
 )
+from electrode_grains.tessellation.architecture import ANYWHERE
 
 Labels = NDArray[np.int32]
-ANYWHERE = Placement()
 MARGIN = 1.0  # mean diameters that are simulated around a window, so that it cuts grains
 WINDOW_SHARE = 0.5  # height of a calibration's window over its width
 
@@ -56,8 +57,7 @@ class CalibratedModel:
     target, reached : ShapeMoments
         Moments of the fits, and of the simulated grains of the model.
     loss : float
-        Sum of squares of the 14 deviations, in units of what counts as met (means and standard
-        deviations 5 %, correlations .1).
+        Sum of squares of the 14 deviations, each in its unit of `ShapeMoments.tolerances`.
     simulations : int
     placement : Placement
     center_nm : tuple of 3 float, optional
@@ -92,6 +92,10 @@ class CalibratedModel:
             known["center_nm"] = tuple(center)
         return cls(**known)
 
+    def draw_body(self, rng: np.random.Generator) -> Body | None:
+        """Draw an outer shell where that of the data lies; None where grains fill the window."""
+        return None if self.shell is None else Body(self.shell.sample(rng), self.center_nm)
+
 
 def simulated_moments(
     model: ArchitectureModel, spacing: Sequence[float], grains: int, seed: int
@@ -103,8 +107,7 @@ def simulated_moments(
     ComputationError
         If the window cuts nearly all of them.
     """
-    shape, margin = window_of(model, spacing, grains)
-    labels, cut = fill_around(model, shape, margin, spacing, np.random.default_rng(seed))
+    labels, cut = fill_box(model, spacing, grains, np.random.default_rng(seed))
     return moments_of(labels[cut], spacing)
 
 
@@ -140,29 +143,25 @@ def moments_of(labels: Labels, spacing: Sequence[float]) -> ShapeMoments:
         ) from None
 
 
-def fill_around(
+def fill_box(
     model: ArchitectureModel,
-    shape: Sequence[int],
-    margin: Sequence[int],
     spacing: Sequence[float],
+    grains: int,
     rng: np.random.Generator,
 ) -> tuple[Labels, tuple[slice, ...]]:
-    """Fill a window and a margin of voxels on each side of it; also where the window lies."""
-    domain = np.ones([size + 2 * edge for size, edge in zip(shape, margin, strict=True)], bool)
-    cut = tuple(slice(edge, edge + size) for size, edge in zip(shape, margin, strict=True))
-    return fill_domain(model, domain, spacing, rng), cut
-
-
-def window_of(
-    model: ArchitectureModel, spacing: Sequence[float], grains: int
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Voxels of a window and of the margin on each side of it, for so many grains in both."""
+    """Fill a window and a margin on each side of it by so many grains; also where it lies."""
     margin = MARGIN * model.mean_diameter_nm
-    volume = grains * model.mean_volume_nm3
-    width = (volume / WINDOW_SHARE) ** (1 / 3)
+    width = (grains * model.mean_volume_nm3 / WINDOW_SHARE) ** (1 / 3)
     lengths = (max(WINDOW_SHARE * width - 2 * margin, 3 * margin), *[width - 2 * margin] * 2)
-    shape = tuple(max(1, math.ceil(n / step)) for n, step in zip(lengths, spacing, strict=True))
-    return shape, tuple(math.ceil(margin / step) for step in spacing)
+    shape = [max(1, math.ceil(n / step)) for n, step in zip(lengths, spacing, strict=True)]
+    edges = [math.ceil(margin / step) for step in spacing]
+    domain = np.ones([size + 2 * edge for size, edge in zip(shape, edges, strict=True)], bool)
+    return fill_domain(model, domain, spacing, rng), _inner(shape, edges)
+
+
+def _inner(shape: Sequence[int], edges: Sequence[int]) -> tuple[slice, ...]:
+    """Where a window lies in what goes beyond it by so many voxels on each side."""
+    return tuple(slice(edge, edge + size) for size, edge in zip(shape, edges, strict=True))
 
 
 def scaled(model: ArchitectureModel, size: float) -> ArchitectureModel:
@@ -217,7 +216,7 @@ def generate(
     -------
     VirtualParticle
     """
-    body = None if model.shell is None else Body(model.shell.sample(rng), model.center_nm)
+    body = model.draw_body(rng)
     return fill_window(
         model.architecture, shape, spacing, rng, orientations, laue, body, model.placement
     )
@@ -235,6 +234,12 @@ class Body(NamedTuple):
 
     shell: Shell
     center_nm: tuple[float, float, float] | None = None
+
+    @classmethod
+    def first_of(cls, found: FittedShells) -> Body:
+        """Likeliest shell of the first particle, where it lies."""
+        x, y, z = found.centers[0].tolist()
+        return cls(found.shells[0], (x, y, z))
 
 
 def fill_window(
@@ -338,7 +343,7 @@ def surrounded_grains(
     """
     size = architecture.mean_diameter_nm
     margin = [math.ceil(MARGIN * size / step) for step in spacing]
-    window = tuple(slice(edge, edge + n) for n, edge in zip(shape, margin, strict=True))
+    window = _inner(shape, margin)
     depth, height, width = (n + 2 * edge for n, edge in zip(shape, margin, strict=True))
     step = np.array(spacing[::-1])
     center = (np.array([width, height, depth]) - 1) / 2 * step
@@ -369,15 +374,12 @@ def oriented(
     Parameters, returns : as for `generate`.
     """
     measured = measure_particle(labels, spacing)
-    grains = measured.grains
-    centers = grains[[f"centroid_{axis}_nm" for axis in "xyz"]].to_numpy()
-    middle = particle_center(centers, grains["volume_nm3"].to_numpy())  # as data are measured
+    radii = _radii(measured.grains)
     if isinstance(orientations, OrientationStatistics):
-        lattice = assign_orientations(
-            orientations, measured.contacts, grains["label"].to_numpy(), centers - middle, rng
-        )
+        numbers = measured.grains["label"].to_numpy()
+        lattice = assign_orientations(orientations, measured.contacts, numbers, radii, rng)
     else:
-        lattice = radial_orientations(centers - middle, orientations, rng)
+        lattice = radial_orientations(radii, orientations, rng)
     return described(labels, measured, lattice, laue)
 
 
@@ -386,10 +388,15 @@ def described(
 ) -> VirtualParticle:
     """Virtual particle of measured grains and their orientations, in the order of the table."""
     grains = measured.grains
-    centers = grains[[f"centroid_{axis}_nm" for axis in "xyz"]].to_numpy()
-    middle = particle_center(centers, grains["volume_nm3"].to_numpy())  # as data are measured
     return VirtualParticle(
         labels,
-        grains.assign(**describe_lattice(lattice, centers - middle, laue)),
+        grains.assign(**describe_lattice(lattice, _radii(grains), laue)),
         describe_contacts(measured.contacts, grains["label"].to_numpy(), lattice, laue),
     )
+
+
+def _radii(grains: pd.DataFrame) -> NDArray[np.float64]:
+    """From the centroid of all grains, as data are measured, to that of each, shape (n, 3)."""
+    centers = grains[[f"centroid_{axis}_nm" for axis in "xyz"]].to_numpy()
+    radii: NDArray[np.float64] = centers - particle_center(centers, grains["volume_nm3"].to_numpy())
+    return radii

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from electrode_grains.errors import InputError
 from electrode_grains.generation.comparison import NEEDED, PLACE
-from electrode_grains.generation.moments import CHARACTERISTICS
+from electrode_grains.generation.moments import CHARACTERISTICS, LEAST_GRAINS
 from electrode_grains.generation.particles import Body
 from electrode_grains.tessellation import FittedShells, Placement, fit_shells, mean_watson_angle
 
@@ -22,7 +22,6 @@ MOST_CONCENTRATION = 20.0
 # Of the gradient and of the mean angle's excess over 1 rad: expected slopes, largest settings.
 SLOPES, MOST = np.array([1.0, 0.5]), np.array([0.95, 0.6])
 SLOWING = 0.7  # power of the number of simulations by which steps shrink
-LEAST_GRAINS = 20
 SHELL_DEGREE = 10  # of the harmonics of a shell that is known as a whole
 
 
@@ -116,8 +115,7 @@ def whole_body(
         max(1, round(size * step / voxel_nm))
         for size, step in zip(mask.shape, spacing, strict=True)
     )
-    x, y, z = shells.centers[0].tolist()
-    return Body(shells.shells[0], (x, y, z)), (depth, height, width)
+    return Body.first_of(shells), (depth, height, width)
 
 
 def fit_protrusion(relief: float, relief_at: Callable[[float], float]) -> float:

@@ -18,7 +18,6 @@ from electrode_grains.generation.comparison import LOW_ANGLE
 from electrode_grains.generation.moments import CHARACTERISTICS
 from electrode_grains.generation.orientations import OrientationStatistics
 from electrode_grains.generation.particles import (
-    Body,
     CalibratedModel,
     Labels,
     VirtualParticle,
@@ -26,7 +25,7 @@ from electrode_grains.generation.particles import (
     scaled,
     window_labels,
 )
-from electrode_grains.generation.twins import with_twins
+from electrode_grains.generation.twins import LEAST_PIECE, with_twins
 from electrode_grains.tessellation import ArchitectureModel, Placement
 
 VOID_SPREAD = 0.3  # of the logarithm of diameters of voids
@@ -34,7 +33,6 @@ CRACK_ALONG = 0.5  # least cosine between the normals of a contact and of its cr
 CRACK_REACH = 0.5  # mean diameters of grains from the plane of a crack to its contacts
 CRACK_LENGTH = 4.0  # mean diameters of grains from the middle of a crack to its ends
 MOST_CRACKS = 200
-LEAST_PIECE = 20  # voxels of a piece that a void or crack leaves beside a larger one
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 
@@ -160,9 +158,7 @@ def make_scenario(
     open_share : float
         Of the particle's volume, in voids, cracks and the chips that fell out of them.
     """
-    body = None
-    if model.shell is not None:
-        body = Body(model.shell.sample(np.random.default_rng(seed)), model.center_nm)
+    body = model.draw_body(np.random.default_rng(seed))
     rng = np.random.default_rng([seed, 1])
     architecture = scenario.architecture(model.architecture)
     whole = window_labels(

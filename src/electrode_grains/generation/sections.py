@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from electrode_grains.errors import InputError
 from electrode_grains.generation.calibration import CorrectedSurface, Found, Goal, search
 from electrode_grains.generation.moments import ShapeMoments
-from electrode_grains.generation.particles import fill_around, grains_within, scaled, window_of
+from electrode_grains.generation.particles import fill_box, grains_within, scaled
 from electrode_grains.generation.response import embedded_response, free_numbers, plain_numbers
 from electrode_grains.generation.section_moments import PROFILE, Profiles, SectionMoments
 from electrode_grains.generation.settings import SectionSettings
@@ -119,8 +119,7 @@ def simulate_sections(
     seed : int
     """
     spacing = (voxel_nm,) * 3
-    shape, margin = window_of(model, spacing, grains)
-    labels, cut = fill_around(model, shape, margin, spacing, np.random.default_rng(seed))
+    labels, cut = fill_box(model, spacing, grains, np.random.default_rng(seed))
     window = labels[cut]
     step = max(1, round(model.mean_diameter_nm / PLANES_PER_DIAMETER / voxel_nm))
     planes = [

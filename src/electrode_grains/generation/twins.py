@@ -18,7 +18,7 @@ from electrode_grains.morphometry import measure_particle
 THICKNESS = 0.3  # of a lamella, of the equivalent diameter of its grain
 LEAST_STEPS = 2.0  # of the longest voxel edge, below which a lamella has holes
 LEAST_GRAIN = 200  # voxels of a grain that may be twinned
-LEAST_PIECE = 20  # voxels of a piece that a lamella leaves beside a larger one
+LEAST_PIECE = 20  # voxels of a piece that a lamella, void or crack leaves beside a larger one
 SIGMA_3 = np.radians(60.0)
 
 

@@ -113,7 +113,7 @@ def fill_window(
         (edge, edge, edge),
         np.random.default_rng([settings.seed, 1]),
         body=body,
-        placement=Placement() if body is None else WHOLE_GRAINS,
+        placement=WHOLE_GRAINS,
     )
     volume = as_volume(made.labels[None], (edge, edge, edge), "virtual_grain_label", [PARTICLE])
     return volume, made.grains.assign(particle=PARTICLE)
