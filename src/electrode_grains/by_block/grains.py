@@ -1,7 +1,7 @@
 """From stored class probabilities to grains and their table, block by block.
 
-The chain of `segment_grains` without orientations and of `measure_particle`, for volumes larger
-than memory: nothing but tables is held as a whole, and what is finished is not computed again.
+The chain of `segment_grains` and of `measure_particle`, for volumes larger than memory: nothing but
+tables is held as a whole, and what is finished is not computed again.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from electrode_grains.by_block.volumes import (
 )
 from electrode_grains.classes import CHANNEL_NAMES
 from electrode_grains.ebsd.orientation_field import ORIENTATION_CHANNELS
+from electrode_grains.ebsd.scan_index import ScanIndex
 from electrode_grains.errors import InputError
 from electrode_grains.executors import (
     StoredVolume,
@@ -34,6 +35,7 @@ from electrode_grains.executors import (
     open_executor,
 )
 from electrode_grains.grains import (
+    BlockOrientations,
     BlockProbabilities,
     BlockSegmentation,
     SegmentationSettings,
@@ -77,6 +79,7 @@ def find_grains_by_block(
     measure: MeasureSettings | None = None,
     image_quality: Path | None = None,
     orientations: Path | None = None,
+    scan_index: ScanIndex | None = None,
 ) -> GrainsByBlock:
     """Segment and measure a particle whose class probabilities lie on disk.
 
@@ -97,8 +100,11 @@ def find_grains_by_block(
         Aligned OME-Zarr volume. Voxels without a value are no grain and bound the particle, and
         the grain table gets means.
     orientations : Path, optional
-        Aligned OME-Zarr volume, from which the tables get lattices and misorientations; the grains
-        do not depend on it.
+        Aligned OME-Zarr volume. They decide as `merge_mode` says, and the tables get lattices and
+        misorientations.
+    scan_index : ScanIndex, optional
+        Of the stack: whether variants count as one orientation, and which, as in a run. Without it
+        the orientations inside the particle decide, as in `segment_grains`.
 
     Returns
     -------
@@ -117,7 +123,11 @@ def find_grains_by_block(
     """
     compute, folder = compute or ExecutorSettings(), folder.absolute()
     segmentation = segmentation or SegmentationSettings()
-    compute.check_memory(halo=2 * COLOURS)  # of placement, the largest
+    if scan_index is not None:
+        pseudo = scan_index.uses_pseudo_symmetry(segmentation.pseudo_symmetry)
+        segmentation = segmentation.replace(pseudo_symmetry="on" if pseudo else "off")
+    voxel = 4 if orientations is None else 4 * len(ORIENTATION_CHANNELS)
+    compute.check_memory(itemsize=voxel, halo=2 * COLOURS)  # halo of placement, the largest
     volumes, spacing = _open(class_probability)
     edge, shape = compute.block_edge, volumes[0].shape
     quality = crystals = None
@@ -133,6 +143,10 @@ def find_grains_by_block(
         quality = quality and digested(quality, executor, edge)
         crystals = crystals and digested(crystals, executor, edge)
         measured = quality and MeasuredVoxels.of(quality)
+        lattices = None
+        if crystals is not None:
+            operators = () if scan_index is None else scan_index.operators
+            lattices = BlockOrientations(crystals, segmentation.laue_group, operators)
         group = begin_volume(folder / LABELS)
         labels = create_stored(folder / LABELS / FINEST, shape, np.int32, edge)
         found = segment_by_block(
@@ -142,6 +156,7 @@ def find_grains_by_block(
             executor=kept,
             block_edge=edge,
             scratch=lambda name: create_stored(folder / SCRATCH / name, shape, np.int32, edge),
+            orientations=lattices,
         )
         measurement = measure_particle_by_block(
             labels.with_content(found.digest),

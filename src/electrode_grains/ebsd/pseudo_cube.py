@@ -7,7 +7,7 @@ strong bands only takes one of the four, often the same one in a whole patch of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
@@ -183,68 +183,65 @@ def flip_excess(field: OrientationField, region: NDArray[np.bool_] | None = None
         variants, though not as they are, less what random orientations have there by what they
         have 8 to 16 degrees off.
     """
-    return excess_of_counts(flip_counts(field, region))
-
-
-def flip_counts(
-    field: OrientationField, region: NDArray[np.bool_] | None = None, first: int = 0
-) -> Iterator[NDArray[np.float64]]:
-    """Faces of `flip_excess`, three counts for each kind of each slice from the first one on.
-
-    Those to the slice before the first are among them, if there is one: the counts of parts of a
-    stack, one after another, are those of the whole.
-    """
-    count = _count_variants if field.operators else _count_axes
+    weight, total = np.array([1.0, flip_chance(field), 1.0]), np.zeros(3)
     before: OrientationField | None = None
-    for z in range(max(first - 1, 0), field.shape[0]):  # so that no volume of axes is held
+    for z in range(field.shape[0]):  # by slices, so that no volume of axes is held
         plane = field.at(z)
         known = np.ones(plane.shape, bool) if region is None else region[z]
         if plane.confidence is not None:
             known = known & (plane.confidence > 0)
         plane = plane.where(known)
-        if z >= first:
-            yield count(plane.at(slice(1, None)), plane.at(slice(None, -1)))
-            yield count(plane.at(np.s_[:, 1:]), plane.at(np.s_[:, :-1]))
-            if before is not None:
-                yield count(plane, before)
+        total += weight * count_flips(plane.at(slice(1, None)), plane.at(slice(None, -1)))
+        total += weight * count_flips(plane.at(np.s_[:, 1:]), plane.at(np.s_[:, :-1]))
+        total += 0 if before is None else weight * count_flips(plane, before)
         before = plane
+    return excess_of(total)
 
 
-def excess_of_counts(counts: Iterable[NDArray[np.float64]]) -> float:
-    """`flip_excess` of its counts, added in their order."""
-    total = np.zeros(3)
-    for each in counts:
-        total += each
+def excess_of(total: NDArray[np.float64]) -> float:
+    """Excess by the sums of pairs that are variants, of those by chance, and of all."""
     near, by_chance, faces = total
     return float((near - by_chance) / faces) if faces else 0.0
 
 
-def _count_axes(one: OrientationField, other: OrientationField) -> NDArray[np.float64]:
-    """Pairs with the c axes of two variants, those expected by chance, and all."""
+def flip_chance(field: OrientationField) -> float:
+    """Share of the pairs at the angles beside that wrong indexing has at those of flips."""
+    if not field.operators:
+        return 0.5
+
+    def ball(radius: float) -> float:
+        return radius - float(np.sin(radius))  # its share of all rotations, times pi
+
+    width = FLIP[1]
+    return ball(width) / (ball(4 * width) - ball(2 * width))
+
+
+def count_flips(one: OrientationField, other: OrientationField) -> NDArray[np.int64]:
+    """Pairs that are two variants of one orientation, those at the angles beside, and all."""
+    return _count_variants(one, other) if one.operators else _count_axes(one, other)
+
+
+def _count_axes(one: OrientationField, other: OrientationField) -> NDArray[np.int64]:
+    """By the angle between c axes."""
     axes = (each.directions((0.0, 0.0, 1.0)) for each in (one, other))
     cosine = np.abs(np.multiply(*axes).sum(axis=-1))
     off = np.abs(np.arccos(np.minimum(cosine[np.isfinite(cosine)], 1)) - FLIP[0])
     beside = ((off >= 2 * FLIP[1]) & (off < 4 * FLIP[1])).sum()
-    return np.array([(off < FLIP[1]).sum(), beside / 2, len(off)])
+    return np.array([(off < FLIP[1]).sum(), beside, len(off)], np.int64)
 
 
-def _count_variants(one: OrientationField, other: OrientationField) -> NDArray[np.float64]:
-    """Pairs that are one orientation as variants only, those expected by chance, and all."""
+def _count_variants(one: OrientationField, other: OrientationField) -> NDArray[np.int64]:
+    """By the misorientation of variants that count as one, and of those that do not."""
     plain = one.misorientation(other)
     known = np.isfinite(plain)
     as_one = variants_as_one(one).misorientation(variants_as_one(other))[known]
     confused = plain[known] > as_one + FLIP[1]  # what is small as it is, is no flip
     width = FLIP[1]
-
-    def ball(radius: float) -> float:
-        return radius - float(np.sin(radius))  # its share of all rotations, times pi
-
-    chance = ball(width) / (ball(4 * width) - ball(2 * width))
     near, beside = (
         (confused & (as_one >= low) & (as_one < high)).sum()
         for low, high in ((0.0, width), (2 * width, 4 * width))
     )
-    return np.array([near, chance * beside, known.sum()])
+    return np.array([near, beside, known.sum()], np.int64)
 
 
 @dataclass(frozen=True)
@@ -293,7 +290,6 @@ def find_pseudo_symmetry(
     field: OrientationField,
     constants: tuple[float, float] | None,
     tolerance: float = TOLERANCE,
-    measure: Callable[[OrientationField], float] = flip_excess,
 ) -> PseudoSymmetry | None:
     """Look for flips between the four c axes of the pseudo-cube, or those of given operators.
 
@@ -305,8 +301,6 @@ def find_pseudo_symmetry(
         Lattice constants a and c; without them the Laue group -3m counts as pseudo-cubic.
     tolerance : float
         Relative deviation of c / a from 2 sqrt 6.
-    measure : callable
-        Returns the excess of the field, where that is to be known.
 
     Returns
     -------
@@ -321,7 +315,7 @@ def find_pseudo_symmetry(
         reason = f"c / a {ratio:.3f} is more than {tolerance:.1%} from 2 sqrt 6: no pseudo-cube"
         return PseudoSymmetry(ratio, 0.0, False, reason)
     group = group_of_field(field)
-    excess = measure(field)
+    excess = flip_excess(field)
     found = excess > LEAST_EXCESS
     lattice = "lattice constants unknown" if ratio is None else f"c / a {ratio:.3f}"
     pairs, ones = "with c axes 70.5 degrees apart", "the four c axes of the pseudo-cube"

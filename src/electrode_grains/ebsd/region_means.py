@@ -92,7 +92,7 @@ def mean_per_region(
     return RegionOrientations(mean, weight, share, number)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _nearest(points, group, one, reference, equivalent):  # type: ignore[no-untyped-def]
     """Equivalent of a point nearest to a reference; returns the cosine of half the angle."""
     w, x, y, z = points[one, 0], points[one, 1], points[one, 2], points[one, 3]
@@ -112,7 +112,7 @@ def _nearest(points, group, one, reference, equivalent):  # type: ignore[no-unty
     return best
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _modes(points, trust, members, starts, group, candidates, cosine):  # type: ignore[no-untyped-def]
     count = len(starts) - 1
     modes = np.full((count, 4), np.nan)
@@ -135,7 +135,7 @@ def _modes(points, trust, members, starts, group, candidates, cosine):  # type: 
     return modes
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _scatter(points, trust, members, starts, group, reference, cosine):  # type: ignore[no-untyped-def]
     count = len(starts) - 1
     scatter = np.zeros((count, 4, 4))

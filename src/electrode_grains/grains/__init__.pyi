@@ -1,6 +1,7 @@
 from .agglomeration import MergeReport, merge_regions
 from .agreement import OrientationAgreement, orientation_agreement
 from .annotation_scores import AnnotationScores, boundary_agreement
+from .block_orientations import BlockOrientations
 from .block_segmentation import BlockProbabilities, BlockSegmentation, segment_by_block
 from .block_watershed import BlockFlood, flood_by_block
 from .checks import check_grains
@@ -43,6 +44,7 @@ from .voids import VoidSummary, find_voids, measure_voids
 from .watershed import flood_from_minima, h_minima_markers
 
 __all__ = [
+    "BlockOrientations",
     "BlockProbabilities",
     "BlockSegmentation",
     "segment_by_block",

@@ -189,17 +189,19 @@ def place_block(
     interior: BlockSource,
     settings: SegmentationSettings,
     box: Box,
+    fixed: BlockSource | None = None,
 ) -> NDArray[np.int32]:
     """Labels of a block after its interfaces were placed, see `place_interfaces`.
 
-    A voxel is judged by others at most two voxels away, so that after all sweeps nothing within
-    the block depends on what was not read.
+    Voxels stay where a volume of bodies, if one is given, is not 0. A voxel is judged by others at
+    most two voxels away, so that after all sweeps nothing within the block depends on what was not
+    read.
     """
     around = widened(box, 2 * COLOURS * settings.place_sweeps, shape_of(labels))
     regions = np.array(labels[around])  # a copy, since it is changed
     pair = np.stack([np.asarray(each[around], np.float32) for each in (boundary, interior)])
     first = [side.start for side in around]
-    stay = np.zeros(regions.shape, bool)
+    stay = np.zeros(regions.shape, bool) if fixed is None else np.asarray(fixed[around]) > 0
     sweep(regions, pair, settings, stay, first[2] + 2 * first[1] + first[0])
     return regions[inside(box, around)]
 

@@ -2,15 +2,16 @@
 
 Blocks tell the sizes, first voxels and contacts of their regions; these add up to the graph of the
 whole volume, on which regions are merged and removed as in core. Volumes in between lie where the
-caller wants them. Orientations do not take part yet.
+caller wants them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -18,21 +19,24 @@ from electrode_grains.blocks import BlockExecutor, BlockSource, BlockTarget, Box
 from electrode_grains.blocks.boxes import shape_of
 from electrode_grains.errors import InputError, SettingsError
 from electrode_grains.grains.agglomeration import MergeReport
+from electrode_grains.grains.block_cutting import cut_by_block
+from electrode_grains.grains.block_linking import link_by_block
+from electrode_grains.grains.block_merging import merge_by_block
+from electrode_grains.grains.block_orientations import BlockOrientations, usable_by_block
 from electrode_grains.grains.block_particle import isolate_by_block
-from electrode_grains.grains.block_regions import (
-    add_contacts,
-    add_regions,
-    block_contacts,
-    count_regions,
-    exchange,
-    place_block,
-)
+from electrode_grains.grains.block_refinement import join_by_block, refine_by_block
+from electrode_grains.grains.block_regions import exchange, place_block
+from electrode_grains.grains.block_spans import find_spans
 from electrode_grains.grains.block_watershed import flood_by_block
-from electrode_grains.grains.block_work import BlockWork, Relabelled, identity, renumbered
-from electrode_grains.grains.linkage import Linkage, RegionGraph
-from electrode_grains.grains.passes import FloodReport
+from electrode_grains.grains.block_work import BlockWork, Relabelled, identity
+from electrode_grains.grains.passes import (
+    CutReport,
+    FloodReport,
+    JoinReport,
+    PlacementReport,
+    RefinementReport,
+)
 from electrode_grains.grains.results import JsonResult
-from electrode_grains.grains.segmentation import usable_settings
 from electrode_grains.grains.settings import SegmentationSettings
 
 
@@ -65,6 +69,21 @@ class BlockProbabilities:
 
 
 @dataclass(frozen=True)
+class Volumes(BlockProbabilities):
+    """What passes work on: class probabilities, and orientations where they take part.
+
+    Attributes
+    ----------
+    orientations : BlockOrientations, optional
+    linked : BlockSource of int32, optional
+        Result of `link_by_block`.
+    """
+
+    orientations: BlockOrientations | None = None
+    linked: BlockSource | None = None
+
+
+@dataclass(frozen=True)
 class BlockSegmentation:
     """Result of a segmentation by block.
 
@@ -75,14 +94,17 @@ class BlockSegmentation:
     digest : str
         SHA-256 of the digests of the label blocks, in their order.
     passes : tuple of (str, JsonResult)
-        Report of each pass that did something.
+        Each pass with its own report, in their order.
     warnings : tuple of str
+    pseudo_symmetry : bool
+        Whether orientations were compared with their variants counting as one.
     """
 
     grains: int
     digest: str
     passes: tuple[tuple[str, JsonResult], ...]
     warnings: tuple[str, ...]
+    pseudo_symmetry: bool = False
 
 
 def segment_by_block(
@@ -93,8 +115,9 @@ def segment_by_block(
     executor: BlockExecutor,
     block_edge: int,
     scratch: Callable[[str], BlockTarget],
+    orientations: BlockOrientations | None = None,
 ) -> BlockSegmentation:
-    """Split a particle into grains block by block, by the boundary alone.
+    """Split a particle into grains block by block.
 
     Parameters
     ----------
@@ -102,13 +125,14 @@ def segment_by_block(
     labels : BlockTarget of int32, shape (z, y, x)
         Gets the grains, those of `segment_grains` voxel by voxel.
     settings : SegmentationSettings
-        Passes with orientations do nothing; those of your own and particle "most_central" do
-        not work by block.
+        Passes of your own and particle "most_central" do not work by block.
     executor : BlockExecutor
     block_edge : int
         Voxels of a block along each axis. The labels do not depend on it.
     scratch : callable
         Makes an empty volume of int32 of the shape of the labels, by a name.
+    orientations : BlockOrientations, optional
+        They take part as in `segment_grains_with_report`.
 
     Returns
     -------
@@ -139,28 +163,43 @@ def segment_by_block(
     """
     probabilities.check()
     shape = shape_of(probabilities.boundary)
-    settings, _, warnings = usable_settings(settings, None, shape)
     _check(settings)
     work = BlockWork(executor, block_edge, scratch, shape)
+    settings, field, warnings = usable_by_block(
+        settings, orientations, probabilities.background, work
+    )
+    if settings.merge_mode == "orientation" and field is None:
+        raise SettingsError(
+            "merging in mode 'orientation' needs orientations, and there are none",
+            where="segmentation.grains.merge_mode",
+            remedy='give orientations, or choose mode "iq" or "none"',
+        )
+    linked = None
+    if field is not None and {"cut", "place"} & set(settings.passes):
+        linked = link_by_block(field, settings, replace(work, prefix="linked"))
+    volumes = Volumes(
+        **{each.name: getattr(probabilities, each.name) for each in fields(BlockProbabilities)},
+        orientations=field,
+        linked=linked,
+    )
     state = Relabelled(labels, np.zeros(1, np.int32))
     reports: list[tuple[str, JsonResult]] = []
     for place, name in enumerate(settings.passes):
-        if name in WITHOUT_ORIENTATIONS:
-            continue
         state, report = BLOCK_PASSES[name](
-            state, probabilities, settings, replace(work, prefix=f"{place}_{name}")
+            state, volumes, settings, replace(work, prefix=f"{place}_{name}")
         )
-        reports.extend([] if report is None else [(name, report)])
+        reports.append((name, report))
     digest = work.write_to(labels, exchange, lambda box: (state, box))
-    return BlockSegmentation(int(state.table.max(initial=0)), digest, tuple(reports), warnings)
+    grains = int(state.table.max(initial=0))
+    is_pseudo = field is not None and field.as_one
+    return BlockSegmentation(grains, digest, tuple(reports), warnings, is_pseudo)
 
 
 def _check(settings: SegmentationSettings) -> None:
-    unknown = [p for p in settings.passes if p not in {*BLOCK_PASSES, *WITHOUT_ORIENTATIONS}]
+    unknown = [name for name in settings.passes if name not in BLOCK_PASSES]
     refused = {
-        "passes": (unknown, ", ".join([*BLOCK_PASSES, *WITHOUT_ORIENTATIONS])),
+        "passes": (unknown, ", ".join(BLOCK_PASSES)),
         "particle": (settings.particle == "most_central", "largest or all"),
-        "merge_mode": (settings.merge_mode == "orientation", "iq or none"),
     }
     for name, (is_refused, expected) in refused.items():
         if is_refused:
@@ -174,10 +213,7 @@ def _check(settings: SegmentationSettings) -> None:
 
 
 def _flood(
-    _: Relabelled,
-    volumes: BlockProbabilities,
-    settings: SegmentationSettings,
-    work: BlockWork,
+    _: Relabelled, volumes: Volumes, settings: SegmentationSettings, work: BlockWork
 ) -> tuple[Relabelled, FloodReport]:
     target = work.scratch(work.prefix)
     flood = flood_by_block(
@@ -193,99 +229,84 @@ def _flood(
 
 
 def _drop_background(
-    state: Relabelled,
-    volumes: BlockProbabilities,
-    settings: SegmentationSettings,
-    work: BlockWork,
+    state: Relabelled, volumes: Volumes, settings: SegmentationSettings, work: BlockWork
 ) -> tuple[Relabelled, JsonResult]:
     everything = settings.replace(minimum_voxels=0, particle="all")
     return isolate_by_block(state, volumes.background, volumes.measured, everything, work)
 
 
 def _clean_up(
-    state: Relabelled,
-    volumes: BlockProbabilities,
-    settings: SegmentationSettings,
-    work: BlockWork,
+    state: Relabelled, volumes: Volumes, settings: SegmentationSettings, work: BlockWork
 ) -> tuple[Relabelled, JsonResult]:
     return isolate_by_block(state, volumes.background, volumes.measured, settings, work)
 
 
+def _cut(
+    state: Relabelled, volumes: Volumes, settings: SegmentationSettings, work: BlockWork
+) -> tuple[Relabelled, CutReport]:
+    if volumes.linked is None:
+        return state, CutReport(regions_cut=0)
+    return cut_by_block(state, volumes.linked, settings, work)
+
+
 def _merge(
-    state: Relabelled,
-    volumes: BlockProbabilities,
-    settings: SegmentationSettings,
-    work: BlockWork,
+    state: Relabelled, volumes: Volumes, settings: SegmentationSettings, work: BlockWork
 ) -> tuple[Relabelled, MergeReport]:
-    threshold = settings.background_threshold
-    regions = add_regions(
-        work.over(
-            count_regions,
-            lambda box: (state, volumes.background, threshold, box, volumes.boundary),
-        )
-    )
-    count = len(regions.labels)
-    contacts = add_contacts(
-        list(work.over(block_contacts, lambda box: (state, volumes.boundary, box))),
-        identity(count),
-    )
-    sizes = np.concatenate([[0], regions.sizes])  # labels are numbered by their first voxels
-    sums = np.concatenate([[0.0], regions.boundary])
-    linkage = Linkage(RegionGraph(sizes, contacts, sums), settings)
-    if settings.merge_mode != "none":
-        linkage.run()
-    merged = renumbered(linkage.groups(), np.concatenate([[0], regions.firsts]))
-    return Relabelled(state.source, merged[state.table]), MergeReport(
-        mode=settings.merge_mode,
-        regions=count,
-        grains=int(merged.max(initial=0)),
-        contacts=linkage.contact_count,
-        merged_by_boundary=linkage.decided["boundary"],
-        merged_by_orientation=0,
-        kept_by_orientation=0,
-        regions_without_orientation=None,
-    )
+    boundary, background = volumes.boundary, volumes.background
+    return merge_by_block(state, boundary, background, volumes.orientations, settings, work)
 
 
 def _place(
-    state: Relabelled,
-    volumes: BlockProbabilities,
-    settings: SegmentationSettings,
-    work: BlockWork,
-) -> tuple[Relabelled, None]:
+    state: Relabelled, volumes: Volumes, settings: SegmentationSettings, work: BlockWork
+) -> tuple[Relabelled, PlacementReport]:
     if not settings.place_sweeps:
-        return state, None
+        return state, PlacementReport(voxels_placed=0)
+    if volumes.linked is not None:  # as in `passes.place`
+        settings = settings.replace(slice_interface_cost=settings.interface_cost)
     placed: BlockSource = state
     once = settings.replace(place_sweeps=1)  # a sweep that moves nothing is the last one anyway
     for sweep in range(settings.place_sweeps):
         arguments = partial(_placing, placed, volumes, once)
         placed = work.write(f"{work.prefix}_{sweep}", place_block, arguments)
-    threshold = settings.background_threshold
-    regions = add_regions(
-        work.over(count_regions, lambda box: (placed, volumes.background, threshold, box))
-    )
-    table = np.zeros(int(state.table.max(initial=0)) + 1, np.int32)
-    table[regions.labels] = np.arange(1, len(regions.labels) + 1)
-    return Relabelled(placed, table), None
+    spans = find_spans(placed, work, state)
+    table = spans.numbered(int(state.table.max(initial=0)))
+    return Relabelled(placed, table), PlacementReport(voxels_placed=spans.changed)
 
 
 def _placing(
-    labels: BlockSource, volumes: BlockProbabilities, settings: SegmentationSettings, box: Box
-) -> tuple[BlockSource, BlockSource, BlockSource, SegmentationSettings, Box]:
-    return labels, volumes.boundary, volumes.interior, settings, box
+    labels: BlockSource, volumes: Volumes, settings: SegmentationSettings, box: Box
+) -> tuple[Any, ...]:
+    return labels, volumes.boundary, volumes.interior, settings, box, volumes.linked
+
+
+def _refine(
+    state: Relabelled, volumes: Volumes, settings: SegmentationSettings, work: BlockWork
+) -> tuple[Relabelled, RefinementReport]:
+    if volumes.orientations is None or not settings.refine_steps:
+        return state, RefinementReport(voxels_moved=0)
+    return refine_by_block(state, volumes.orientations, settings, work)
+
+
+def _join(
+    state: Relabelled, volumes: Volumes, settings: SegmentationSettings, work: BlockWork
+) -> tuple[Relabelled, JoinReport]:
+    if volumes.orientations is None:
+        return state, JoinReport(joined_count=0)
+    return join_by_block(state, volumes.orientations, settings, work)
 
 
 BlockPass = Callable[
-    [Relabelled, BlockProbabilities, SegmentationSettings, BlockWork],
-    tuple[Relabelled, JsonResult | None],
+    [Relabelled, Volumes, SegmentationSettings, BlockWork], tuple[Relabelled, JsonResult]
 ]
 BLOCK_PASSES: Mapping[str, BlockPass] = MappingProxyType(
     {
         "flood": _flood,
         "drop_background": _drop_background,
+        "cut": _cut,
         "merge": _merge,
         "place": _place,
+        "refine": _refine,
         "clean_up": _clean_up,
+        "join": _join,
     }
 )
-WITHOUT_ORIENTATIONS: Sequence[str] = ("cut", "refine", "join")  # which leave labels as they are

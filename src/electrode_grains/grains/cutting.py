@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import count as steps_without_end
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from electrode_grains.grains.labelling import (
 )
 from electrode_grains.grains.linking import LEAST_LINKED, bodies_inside, link_points
 from electrode_grains.grains.settings import SegmentationSettings
+
+Integer = TypeVar("Integer", bound=np.integer)
 
 
 def cut_by_orientation(
@@ -86,8 +89,8 @@ def cut_by_orientation(
     divided[bodies[large]] = True
     undivided = (bodies > 0) & ~divided[bodies]
     seeds = np.where(large, pieces, 0) + np.where(undivided, count + bodies, 0)
-    grown = _fill_regions(seeds, bodies, bodies > 0)
-    grown = _fill_regions(grown, regions.astype(np.int64), (bodies == 0) & (regions > 0))
+    grown = grow_within(seeds, bodies, bodies > 0)
+    grown = grow_within(grown, regions.astype(np.int64), (bodies == 0) & (regions > 0))
     offset = count + int(bodies.max()) + 1
     cut, _ = compact_labels(np.where(grown > 0, grown, np.where(regions > 0, regions + offset, 0)))
     pairs = np.unique(regions.astype(np.int64) * (cut.max() + 1) + cut)
@@ -146,7 +149,7 @@ def join_split_grains(
     field = as_orientation_field(orientations, settings.laue_group, grains.shape)
     known = field.means(grains)
     mean = np.where(known.reliable[:, None], known.mean, np.nan)
-    first, second = _meeting(grains, settings.join_reach)
+    first, second = meeting_pairs(grains, settings.join_reach)
     angle = misorientation_angle(mean[first], mean[second], field.symmetry)
     one = angle < settings.misorientation  # never where a mean is unknown
     groups = joined_groups(len(ids), first[one], second[one])
@@ -154,7 +157,7 @@ def join_split_grains(
     return joined, len(ids) - len(left)
 
 
-def _meeting(labels: Labels, reach: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def meeting_pairs(labels: Labels, reach: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pairs of labels that meet within a reach, each once."""
     padded = np.pad(labels, reach).astype(np.int64)
     scale = int(labels.max(initial=0)) + 1
@@ -175,12 +178,24 @@ def _meeting(labels: Labels, reach: int) -> tuple[NDArray[np.int64], NDArray[np.
     return pairs // scale, pairs % scale
 
 
-def _fill_regions(
-    seeds: NDArray[np.int64], regions: NDArray[np.int64], room: NDArray[np.bool_]
-) -> NDArray[np.int64]:
-    """Let seeds grow over voxel faces through the room, each within its region."""
+def grow_within(
+    seeds: NDArray[Integer],
+    regions: NDArray[np.integer],
+    room: NDArray[np.bool_],
+    steps: int | None = None,
+) -> NDArray[Integer]:
+    """Let seeds grow over voxel faces through the room, each within its region.
+
+    Parameters
+    ----------
+    seeds, regions : ndarray of int, shape (z, y, x)
+        0 is no seed.
+    room : ndarray of bool, shape (z, y, x)
+    steps : int, optional
+        Voxels by which they grow at most; by default until they are grown.
+    """
     grown = seeds
-    while True:
+    for _ in steps_without_end() if steps is None else range(steps):
         before = grown
         grown = before.copy()
         for low, high in facing(3):
@@ -189,4 +204,5 @@ def _fill_regions(
                 free = joined & (grown[to] == 0)
                 grown[to][free] = before[source][free]
         if np.array_equal(grown, before):
-            return grown
+            break
+    return grown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -21,7 +22,7 @@ from electrode_grains.grains.contact_evidence import (
 from electrode_grains.grains.labelling import (
     Contacts,
     Labels,
-    facing,
+    facing_forward,
     joined_groups,
     label_sizes,
     measure_faces,
@@ -307,6 +308,7 @@ def measure_steps(
     contacts: Contacts,
     orientations: OrientationField | None,
     top: float,
+    own: Sequence[int] | None = None,
 ) -> NDArray[np.int64]:
     """Misorientations from point to point across each contact.
 
@@ -318,6 +320,8 @@ def measure_steps(
     orientations : OrientationField, optional
     top : float
         Radians; the last bin holds all greater ones.
+    own : sequence of 3 int, optional
+        Only these faces count, see `measure_faces`.
 
     Returns
     -------
@@ -332,7 +336,7 @@ def measure_steps(
     keys = contacts.first.astype(np.int64) * scale + contacts.second
     index = np.arange(labels.size).reshape(labels.shape)
     steps = np.zeros(count * STEP_LEVELS, np.int64)
-    for low, high in facing(labels.ndim):
+    for low, high in facing_forward(own or labels.shape, labels.shape):
         a, b = labels[low], labels[high]
         apart = (a != b) & (a > 0) & (b > 0)
         angle = misorientation_angle(points[index[low][apart]], points[index[high][apart]], group)

@@ -37,10 +37,31 @@ def link_points(field: OrientationField, *, settings: SegmentationSettings) -> L
     [1, 1, 0, 1, 1, 1, 1, 2, 2, 2, 2, 2]
     """
     points, _ = field.points()
+    return _numbered(body_roots(points, field, settings=settings)).reshape(field.shape)
+
+
+def body_roots(
+    points: NDArray[np.float32], field: OrientationField, *, settings: SegmentationSettings
+) -> NDArray[np.int32]:
+    """First point, in memory order, of the body of each point.
+
+    Parameters
+    ----------
+    points : ndarray of float32, shape (n, 4)
+        Those of the field, see `OrientationField.points`.
+    field : OrientationField, shape (z, y, x)
+    settings : SegmentationSettings
+        As for `link_points`.
+
+    Returns
+    -------
+    ndarray of int32, shape (n,)
+        A point that is not indexed is a body of its own.
+    """
     parent = np.arange(len(points)).astype(np.int32)
     cosine = np.cos(settings.misorientation / 2)
     _link(points, np.array(field.shape), field.symmetry, cosine, parent)
-    return _numbered(parent).reshape(field.shape)
+    return parent
 
 
 def bodies_inside(mask: NDArray[np.bool_], linked: Labels) -> NDArray[np.int64]:
@@ -58,7 +79,7 @@ def _numbered(parent: NDArray[np.int32]) -> Labels:
     return number[parent]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _root(parent, one):  # type: ignore[no-untyped-def]
     while parent[one] != one:
         parent[one] = parent[parent[one]]
@@ -66,7 +87,7 @@ def _root(parent, one):  # type: ignore[no-untyped-def]
     return one
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _agree(points, group, one, other, cosine):  # type: ignore[no-untyped-def]
     """Whether an equivalent of a point is nearer to another than the threshold."""
     w, x, y, z = points[one, 0], points[one, 1], points[one, 2], points[one, 3]
@@ -83,7 +104,7 @@ def _agree(points, group, one, other, cosine):  # type: ignore[no-untyped-def]
     return False
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _link(points, shape, group, cosine, parent):  # type: ignore[no-untyped-def]
     """Union of all linked neighbours; in the end each voxel points to the first of its body."""
     depth, rows, columns = shape

@@ -66,19 +66,42 @@ def refine_interfaces(
     ([[[1, 1, 1, 1, 2, 2, 2, 2, 2, 2]]], 1)
     """
     before, _ = compact_labels(labels)
-    threshold = settings.misorientation or FIVE_DEGREES
     field = as_orientation_field(orientations, settings.laue_group, before.shape)
     points, known = field.points()[0], field.means(before)
     mean = np.where(known.reliable[:, None], known.mean, np.nan)
-    group, indexed = field.symmetry, np.isfinite(points[:, 0])
-    refined = before
+    refined = refine_labels(before, points, mean, field.symmetry, settings)
+    moved = int((refined != before).sum())
+    return compact_labels(refined)[0], moved
+
+
+def refine_labels(
+    labels: Labels,
+    points: NDArray[np.float32],
+    mean: NDArray[np.float64],
+    group: NDArray[np.float64],
+    settings: SegmentationSettings,
+) -> Labels:
+    """Labels after all steps; a voxel depends on others as far away as there are steps.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (z, y, x)
+    points : ndarray of float32, shape (voxels, 4)
+        NaN where nothing is known.
+    mean : ndarray of float64, shape (n + 1, 4)
+        Of each label; NaN where it is not reliable.
+    group : ndarray of float64, shape (m, 4)
+        Rotations of the crystal.
+    settings : SegmentationSettings
+    """
+    threshold = settings.misorientation or FIVE_DEGREES
+    indexed, refined = np.isfinite(points[:, 0]), labels
     for _ in range(settings.refine_steps):
         judged = np.flatnonzero(touching_other_grains(refined).ravel() & indexed)
         own = misorientation_angle(points[judged], mean[refined.ravel()[judged]], group)
         apart = judged[own >= threshold]  # never where the mean is unknown
         refined = _to_best_neighbour(refined, apart, points, mean, group, threshold)
-    moved = int((refined != before).sum())
-    return compact_labels(refined)[0], moved
+    return refined
 
 
 def _to_best_neighbour(

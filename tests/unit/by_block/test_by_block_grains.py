@@ -8,9 +8,11 @@ from scipy import ndimage
 from electrode_grains.blocks import ExecutorSettings
 from electrode_grains.by_block import find_grains_by_block
 from electrode_grains.datasets.volume import VolumeDataset, read_volume
-from electrode_grains.ebsd import ORIENTATION_CHANNELS
+from electrode_grains.ebsd import ORIENTATION_CHANNELS, ScanIndex
+from electrode_grains.ebsd.orientations import multiply, random_orientations
+from electrode_grains.ebsd.pseudo_cube import PseudoSymmetry, variants
 from electrode_grains.errors import InputError, SettingsError
-from electrode_grains.grains import SegmentationSettings, segment_grains
+from electrode_grains.grains import SegmentationSettings, segment_grains, segment_grains_with_report
 from electrode_grains.morphometry import measure_particle
 from electrode_grains.volumes import as_volume, spacing_of
 
@@ -93,6 +95,64 @@ def test_image_quality_and_orientations_enter_the_tables(probability, stored, tm
     assert found.measurement.particle == measured.particle
     assert not labels[15].any()
     assert measured.grains["mean_image_quality"].notna().all()
+
+
+@pytest.fixture(scope="module")
+def channels(probability):
+    """Crystals of which basins hold several, with points that are wrong, unknown or flipped."""
+    rng, shape = np.random.default_rng(9), probability.shape[1:]
+    z, y, x = np.mgrid[tuple(slice(size) for size in shape)]
+    crystal = (z + x // 2) // 9 + 10 * ((y - x // 3) // 11) + 50
+    points = random_orientations(100, rng)[crystal]
+    flipped = (y + z) % 17 < 5
+    points[flipped] = multiply(variants()[1], points[flipped])
+    points += rng.normal(0, 0.005, points.shape)
+    points /= np.linalg.norm(points, axis=-1, keepdims=True)
+    wrong = rng.random(shape) < 0.06
+    points[wrong] = random_orientations(int(wrong.sum()), rng)
+    points[rng.random(shape) < 0.06] = np.nan
+    return np.float32([*np.moveaxis(points, -1, 0), rng.random(shape)])
+
+
+@pytest.mark.parametrize(
+    ("compute", "merge_mode", "is_flipped"),
+    [
+        (ExecutorSettings(block_edge=17), "combined", True),
+        (ExecutorSettings(executor="threads", n_workers=2, block_edge=20), "orientation", None),
+        (ExecutorSettings(executor="dask", n_workers=2, block_edge=20), "combined", False),
+    ],
+    ids=["serial", "threads", "dask"],
+)
+def test_orientations_decide_as_in_core(
+    probability, channels, stored, tmp_path, compute, merge_mode, is_flipped
+):
+    """Whether c axes were confused is known from the stack, or found in the particle."""
+    path = tmp_path / "orientations.ome.zarr"
+    VolumeDataset(filepath=str(path)).save(
+        as_volume(channels, SPACING, "orientations", ORIENTATION_CHANNELS)
+    )
+    finding = None if is_flipped is None else PseudoSymmetry(None, 0.1, is_flipped, "as found")
+    index = ScanIndex((), (), "-3m", 1.0, "", False, None, pseudo_symmetry=finding)
+    chosen = SETTINGS.replace(merge_mode=merge_mode)
+
+    found = find_grains_by_block(
+        stored, tmp_path / "out", compute=compute, segmentation=chosen, orientations=path,
+        scan_index=None if finding is None else index,
+    )  # fmt: skip
+
+    choice = "auto" if is_flipped is None else "on" if is_flipped else "off"
+    labels, report = segment_grains_with_report(
+        probability, settings=chosen.replace(pseudo_symmetry=choice), orientations=channels
+    )
+    measured = measure_particle(labels, SPACING, orientations=channels)
+    np.testing.assert_array_equal(read_volume(found.labels).to_numpy(), labels)
+    assert found.segmentation.passes == report.passes
+    assert found.segmentation.pseudo_symmetry == report.pseudo_symmetry == (is_flipped is not False)
+    assert report.basins_cut_by_orientation > 5
+    for name, table in (("grain", measured.grains), ("contact", measured.contacts)):
+        pd.testing.assert_frame_equal(
+            pd.read_parquet(tmp_path / "out" / f"{name}_table.parquet"), table, check_exact=True
+        )
 
 
 def test_volumes_of_another_shape_are_refused_at_the_start(stored, tmp_path):
