@@ -4,14 +4,17 @@ from electrode_grains.by_block.alignment import AlignedByBlock, align_by_block
 from electrode_grains.by_block.contrast import ContrastByBlock, build_contrast_by_block
 from electrode_grains.by_block.grains import GrainsByBlock, find_grains_by_block
 from electrode_grains.by_block.probability import ProbabilityByBlock, predict_by_block
+from electrode_grains.by_block.reading import ReadByBlock, read_by_block
 
 __all__ = [
     "AlignedByBlock",
     "ContrastByBlock",
     "GrainsByBlock",
     "ProbabilityByBlock",
+    "ReadByBlock",
     "align_by_block",
     "build_contrast_by_block",
     "find_grains_by_block",
     "predict_by_block",
+    "read_by_block",
 ]

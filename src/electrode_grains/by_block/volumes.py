@@ -114,12 +114,16 @@ def keeping(
 
     All of the package counts: which modules a task reaches takes longer to find than small blocks.
     """
+    return KeepingExecutor(executor, folder / KEPT, code_version(libraries))
+
+
+def code_version(libraries: Sequence[str] = LIBRARIES) -> str:
+    """Text that differs between versions of the package and of libraries."""
     code, total = ProjectCode.of("electrode_grains", libraries), hashlib.sha256()
     for file in sorted(each for each in code.root.rglob("*") if each.suffix in SOURCES):
         total.update(file.relative_to(code.root).as_posix().encode() + b"\0")
         total.update(file.read_bytes())
-    version = total.hexdigest() + json.dumps(code.library_versions(), sort_keys=True)
-    return KeepingExecutor(executor, folder / KEPT, version)
+    return total.hexdigest() + json.dumps(code.library_versions(), sort_keys=True)
 
 
 def begin_volume(path: Path) -> zarr.Group:
@@ -137,7 +141,12 @@ def finish_volume(
 
 
 def create_volume(
-    path: Path, shape: Shape, dtype: DTypeLike, block: Shape, n_channels: int
+    path: Path,
+    shape: Shape,
+    dtype: DTypeLike,
+    block: Shape,
+    n_channels: int,
+    chunks: Shape | None = None,
 ) -> StoredVolume:
     """Make an empty volume for blocks of a shape; one of the same kind that is there stays.
 
@@ -151,20 +160,22 @@ def create_volume(
         Voxels that will be written at once, of all channels.
     n_channels : int
         0 for a volume (z, y, x).
+    chunks : (int, int, int), optional
+        Voxels in a chunk, of which blocks must hold whole ones; by default those that fit best.
     """
     front = (n_channels,) if n_channels else ()
-    sides = zip(block, shape, strict=True)
-    chunks = (*(1 for _ in front), *(min(chunk_edge(edge), size) for edge, size in sides))
+    sides = zip(chunks or map(chunk_edge, block), shape, strict=True)
+    chunked = (*(1 for _ in front), *(min(edge, size) for edge, size in sides))
     names = ["channel", *AXES] if front else list(AXES)
     try:
         array = zarr.open_array(path, mode="r")
         kind = (array.shape, array.dtype, array.chunks)
-        is_same = kind == ((*front, *shape), np.dtype(dtype), chunks)
+        is_same = kind == ((*front, *shape), np.dtype(dtype), chunked)
     except Exception:  # none, a damaged one, or another thing
         is_same = False
     if not is_same:
         zarr.create_array(
-            str(path), shape=(*front, *shape), dtype=np.dtype(dtype), chunks=chunks,
+            str(path), shape=(*front, *shape), dtype=np.dtype(dtype), chunks=chunked,
             overwrite=True, dimension_names=names,
             compressors=[
                 BloscCodec(cname="zstd", clevel=1, shuffle=BloscShuffle.shuffle), Crc32cCodec(),
@@ -254,6 +265,7 @@ __all__ = [
     "StoredChannels",
     "begin_volume",
     "check_shape",
+    "code_version",
     "create_volume",
     "digested",
     "finish_volume",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -72,10 +75,19 @@ def check_symmetry(scans: xr.Dataset, laue_group: LaueGroup) -> list[str]:
     """
     phase = scans["phase"].to_numpy()
     listed = list(scans.attrs.get("phases") or ())
+    return symmetry_warnings(
+        listed, [float((phase == int(entry["id"])).mean()) for entry in listed], laue_group
+    )
+
+
+def symmetry_warnings(
+    phases: Sequence[Mapping[str, Any]], shares: Sequence[float], laue_group: LaueGroup
+) -> list[str]:
+    """The warnings of `check_symmetry`, from the share of all points that each phase has."""
     warnings = []
-    for entry in listed:
+    for entry, counted in zip(phases, shares, strict=True):
         # Scans of a single phase number it 0 or 1.
-        share = 1.0 if len(listed) == 1 else float((phase == int(entry["id"])).mean())
+        share = 1.0 if len(phases) == 1 else counted
         group = laue_group_of_phase(entry)
         if share > SMALLEST_PHASE and group not in (None, laue_group):
             warnings.append(

@@ -7,7 +7,7 @@ strong bands only takes one of the four, often the same one in a whole patch of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
@@ -183,23 +183,38 @@ def flip_excess(field: OrientationField, region: NDArray[np.bool_] | None = None
         variants, though not as they are, less what random orientations have there by what they
         have 8 to 16 degrees off.
     """
-    weight, total = np.array([1.0, flip_chance(field), 1.0]), np.zeros(3)
+    return excess_of_counts(flip_counts(field, region))
+
+
+def flip_counts(
+    field: OrientationField, region: NDArray[np.bool_] | None = None, first: int = 0
+) -> Iterator[NDArray[np.float64]]:
+    """Faces of `flip_excess`, three counts for each kind of each slice from the first one on.
+
+    Those to the slice before the first are among them, if there is one: the counts of parts of a
+    stack, one after another, are those of the whole.
+    """
+    weight = np.array([1.0, flip_chance(field), 1.0])
     before: OrientationField | None = None
-    for z in range(field.shape[0]):  # by slices, so that no volume of axes is held
+    for z in range(max(first - 1, 0), field.shape[0]):  # so that no volume of axes is held
         plane = field.at(z)
         known = np.ones(plane.shape, bool) if region is None else region[z]
         if plane.confidence is not None:
             known = known & (plane.confidence > 0)
         plane = plane.where(known)
-        total += weight * count_flips(plane.at(slice(1, None)), plane.at(slice(None, -1)))
-        total += weight * count_flips(plane.at(np.s_[:, 1:]), plane.at(np.s_[:, :-1]))
-        total += 0 if before is None else weight * count_flips(plane, before)
+        if z >= first:
+            yield weight * count_flips(plane.at(slice(1, None)), plane.at(slice(None, -1)))
+            yield weight * count_flips(plane.at(np.s_[:, 1:]), plane.at(np.s_[:, :-1]))
+            if before is not None:
+                yield weight * count_flips(plane, before)
         before = plane
-    return excess_of(total)
 
 
-def excess_of(total: NDArray[np.float64]) -> float:
-    """Excess by the sums of pairs that are variants, of those by chance, and of all."""
+def excess_of_counts(counts: Iterable[NDArray[np.float64]]) -> float:
+    """`flip_excess` of its counts, added in their order."""
+    total = np.zeros(3)
+    for each in counts:
+        total += each
     near, by_chance, faces = total
     return float((near - by_chance) / faces) if faces else 0.0
 
@@ -290,6 +305,7 @@ def find_pseudo_symmetry(
     field: OrientationField,
     constants: tuple[float, float] | None,
     tolerance: float = TOLERANCE,
+    measure: Callable[[OrientationField], float] = flip_excess,
 ) -> PseudoSymmetry | None:
     """Look for flips between the four c axes of the pseudo-cube, or those of given operators.
 
@@ -301,6 +317,8 @@ def find_pseudo_symmetry(
         Lattice constants a and c; without them the Laue group -3m counts as pseudo-cubic.
     tolerance : float
         Relative deviation of c / a from 2 sqrt 6.
+    measure : callable
+        Returns the excess of the field, where that is to be known.
 
     Returns
     -------
@@ -315,7 +333,7 @@ def find_pseudo_symmetry(
         reason = f"c / a {ratio:.3f} is more than {tolerance:.1%} from 2 sqrt 6: no pseudo-cube"
         return PseudoSymmetry(ratio, 0.0, False, reason)
     group = group_of_field(field)
-    excess = flip_excess(field)
+    excess = measure(field)
     found = excess > LEAST_EXCESS
     lattice = "lattice constants unknown" if ratio is None else f"c / a {ratio:.3f}"
     pairs, ones = "with c axes 70.5 degrees apart", "the four c axes of the pseudo-cube"

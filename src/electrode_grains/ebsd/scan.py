@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import xarray as xr
@@ -33,6 +33,7 @@ def stack_scans(
     first_slice: int | None = None,
     options: ReadingOptions = STRICT,
     falling: bool = False,
+    store: SliceStore | None = None,
 ) -> xr.Dataset:
     """Stack scans along the milling direction.
 
@@ -52,6 +53,9 @@ def stack_scans(
         Slice numbers fall along milling: the stack begins with the highest. z of the map points
         along milling all the same, so that orientations, which are given in the map of each slice,
         stay what they are.
+    store : SliceStore, optional
+        Takes the slices, in the order of their numbers, in place of arrays in memory; the stack
+        that is returned has attributes alone.
 
     Returns
     -------
@@ -84,7 +88,9 @@ def stack_scans(
         scans = {f"slice_{index:03d}": scan for index, scan in enumerate(scans)}
     if not scans:
         raise InputError("there are no slices to stack")
-    stack, issues = inspect_scans(scans, first_slice, options)
+    choice = choose_scans(scans, first_slice, options)
+    stack, further = _read_all(choice, options, None, store or SlicesInMemory())
+    issues = choice.issues + further
     if issues:
         raise InputError(
             f"{len(issues)} problems in a stack of {len(scans)} slices:\n{issue_table(issues)}",
@@ -93,7 +99,7 @@ def stack_scans(
         )
     if falling:
         _refuse_a_mirrored_volume(stack)
-        stack = stack.isel(z=slice(None, None, -1))
+        stack = stack.isel(z=slice(None, None, -1), missing_dims="ignore")
         stack.attrs["slices"] = stack.attrs["slices"][::-1]
     dy, dx = stack.attrs.pop("step_nm")
     known = slice_spacing(stack, slice_spacing_nm)
@@ -166,14 +172,105 @@ def inspect_scans(
     issues : list of Issue
     """
     choice = choose_scans(scans, first_slice, options)
-    stack, further = _read_all(choice, options, progress)
+    stack, further = _read_all(choice, options, progress, SlicesInMemory())
     return stack, choice.issues + further
 
 
+class SliceStore(Protocol):
+    """Takes the slices of a stack as they are read.
+
+    Attributes
+    ----------
+    stack : Dataset
+        Attributes of the stack; nothing before `begin`.
+    """
+
+    stack: xr.Dataset
+
+    @property
+    def window(self) -> tuple[int, ...]:
+        """Points (y, x) of a slice."""
+        ...
+
+    def begin(self, scan: xr.Dataset, names: Sequence[str]) -> None:
+        """Make room for slices like the given one, which have names."""
+        ...
+
+    def cut(self, scan: xr.Dataset) -> xr.Dataset:
+        """Cut all slices and a scan to their common rows and columns; returns the scan."""
+        ...
+
+    def fill(self, planes: Sequence[int], scan: xr.Dataset) -> None:
+        """Take a scan for some planes."""
+        ...
+
+    def image(self, plane: int) -> NDArray[Any]:
+        """Image quality of a plane of the scan taken last, or of the one before."""
+        ...
+
+    def blank(self, planes: Sequence[int]) -> None:
+        """Take planes that are without measurement."""
+        ...
+
+
+class SlicesInMemory:
+    """Slices in one set of arrays, so that no slice is held twice."""
+
+    def __init__(self) -> None:
+        self.stack = xr.Dataset()
+
+    @property
+    def window(self) -> tuple[int, ...]:
+        """Points (y, x) of a slice."""
+        return self.stack["image_quality"].shape[1:]
+
+    def begin(self, scan: xr.Dataset, names: Sequence[str]) -> None:
+        """Make room for slices like the given one, which have names."""
+        self.stack = xr.Dataset(
+            {
+                name: (
+                    ("z", *values.dims),
+                    np.empty((len(names), *values.shape), values.dtype),
+                )
+                for name, values in scan.data_vars.items()
+            },
+            coords=scan.coords,
+            attrs=stack_attributes(scan, names),
+        )
+
+    def cut(self, scan: xr.Dataset) -> xr.Dataset:
+        """Cut all slices and a scan to their common rows and columns; returns the scan."""
+        self.stack, scan = cut_to_window(self.stack, scan)
+        return scan
+
+    def fill(self, planes: Sequence[int], scan: xr.Dataset) -> None:
+        """Take a scan for some planes."""
+        for channel in self.stack.data_vars:
+            self.stack[channel].to_numpy()[planes] = scan[channel].to_numpy()
+
+    def image(self, plane: int) -> NDArray[Any]:
+        """Image quality of a plane."""
+        values: NDArray[Any] = self.stack["image_quality"].to_numpy()[plane]
+        return values
+
+    def blank(self, planes: Sequence[int]) -> None:
+        """Take planes that are without measurement."""
+        for channel, values in self.stack.data_vars.items():
+            values.to_numpy()[planes] = unmeasured(str(channel), values.dtype)
+
+
+def unmeasured(channel: str, dtype: np.dtype[Any]) -> float:
+    """Value of a channel where nothing was measured."""
+    return {"confidence_index": NOT_INDEXED}.get(channel, np.nan) if dtype.kind == "f" else 0
+
+
 def _read_all(
-    choice: Choice, options: ReadingOptions, progress: Callable[[int, int], None] | None
+    choice: Choice,
+    options: ReadingOptions,
+    progress: Callable[[int, int], None] | None,
+    store: SliceStore,
 ) -> tuple[xr.Dataset, list[Issue]]:
-    """Read slice by slice into one set of arrays, so that no slice is held twice."""
+    """Read slice by slice."""
     issues: list[Issue] = []
     kinds: dict[str, Kind] = {}
     notes: list[tuple[str, str]] = []
@@ -181,7 +278,6 @@ def _read_all(
     for index, plane in enumerate(choice.planes):
         if plane.scan is not None:
             planes_of.setdefault(plane.scan, []).append(index)
-    stack = xr.Dataset()
     filled: set[int] = set()
     for count, (name, indices) in enumerate(planes_of.items()):
         if progress is not None:
@@ -192,32 +288,30 @@ def _read_all(
             issues.append(issue_from(name, problem))
             continue
         source = scan.attrs.get("source", name)
-        if not stack.data_vars:
-            stack = _room_for(scan, [plane.name for plane in choice.planes])
+        if not kinds:
+            store.begin(scan, [plane.name for plane in choice.planes])
         else:
-            scan, note = renumber_phases(scan, stack.attrs["phases"])
+            scan, note = renumber_phases(scan, store.stack.attrs["phases"])
             notes += [(source, note)] if note else []
         kinds[name] = kind_of(scan)
         if options.crop == "common":
-            stack, scan = cut_to_window(stack, scan)
-        if kind_of(scan) == kinds[next(iter(kinds))]._replace(
-            shape=stack["image_quality"].shape[1:]
-        ):
-            for channel in stack.data_vars:
-                stack[channel].to_numpy()[indices] = scan[channel].to_numpy()
-            if indices[0] - 1 in filled and _is_copy(stack["image_quality"].to_numpy(), indices[0]):
+            scan = store.cut(scan)
+        if kind_of(scan) == kinds[next(iter(kinds))]._replace(shape=store.window):
+            store.fill(indices, scan)
+            if indices[0] - 1 in filled and _is_copy(
+                store.image(indices[0]), store.image(indices[0] - 1)
+            ):
                 notes.append((name, "the same image as the slice before"))
             filled |= set(indices)
         notes += [(source, note) for note in scan.attrs.get("notes") or ()]
     lost = [index for index, plane in enumerate(choice.planes) if plane.scan is None]
-    for channel, values in stack.data_vars.items():
-        unmeasured = {"confidence_index": NOT_INDEXED}.get(str(channel), np.nan)
-        values.to_numpy()[lost] = unmeasured if values.dtype.kind == "f" else 0
+    store.blank(lost)
     told = choice.notes
     if options.crop == "common" and kinds:
         kinds, cut = describe_cut(kinds)
         told = [*told, cut] if cut else told
-    if choice.spacing_nm is not None and stack.data_vars:
+    stack = store.stack
+    if choice.spacing_nm is not None and kinds:
         stack.attrs["slice_spacing_nm"] = choice.spacing_nm
     stack.attrs |= {"stack_notes": tuple(told), "notes": (*told, *shared_notes(notes)),
                     "has_depths": choice.spacing_nm is not None}  # fmt: skip
@@ -242,31 +336,20 @@ def shared_notes(notes: Iterable[tuple[str, str]]) -> list[str]:
     return told
 
 
-def _is_copy(stack: NDArray[Any], index: int) -> bool:
+def _is_copy(here: NDArray[Any], before: NDArray[Any]) -> bool:
     """Whether a slice equals the one before, and is an image at all."""
-    here, before = stack[index], stack[index - 1]
     return bool(np.array_equal(here, before, equal_nan=True) and np.nanmin(here) < np.nanmax(here))
 
 
-def _room_for(scan: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
-    """Empty stack of slices like the given one."""
-    return xr.Dataset(
-        {
-            name: (
-                ("z", *values.dims),
-                np.empty((len(names), *values.shape), values.dtype),
-            )
-            for name, values in scan.data_vars.items()
-        },
-        coords=scan.coords,
-        attrs={
-            "step_nm": tuple(map(float, scan.attrs["step_nm"])),
-            "slice_spacing_nm": scan.attrs.get("slice_spacing_nm"),
-            "slices": tuple(names),
-            "phases": tuple(scan.attrs.get("phases") or ()),
-            "frames": scan.attrs.get("frames"),
-        },
-    )
+def stack_attributes(scan: xr.Dataset, names: Sequence[str]) -> dict[str, Any]:
+    """What a stack of slices like the given one, which have names, takes from it."""
+    return {
+        "step_nm": tuple(map(float, scan.attrs["step_nm"])),
+        "slice_spacing_nm": scan.attrs.get("slice_spacing_nm"),
+        "slices": tuple(names),
+        "phases": tuple(scan.attrs.get("phases") or ()),
+        "frames": scan.attrs.get("frames"),
+    }
 
 
 def stack_fingerprint(stack: xr.Dataset) -> str:
@@ -289,9 +372,34 @@ def stack_fingerprint(stack: xr.Dataset) -> str:
     >>> stack_fingerprint(stack_scans([scan, scan], 50.0))
     '...'
     """
-    digest = hashlib.sha256(repr(stack.attrs["spacing_nm"]).encode())
-    for name in sorted(map(str, stack.data_vars)):
-        values = np.ascontiguousarray(stack[name].to_numpy())
-        digest.update(f"{name} {values.shape} {values.dtype}".encode())
-        digest.update(values.tobytes())
+    planes = {str(name): values.to_numpy() for name, values in stack.data_vars.items()}
+    return fingerprint_of(
+        stack.attrs["spacing_nm"],
+        {name: (values.shape, values.dtype) for name, values in planes.items()},
+        lambda name: iter(planes[name]),
+    )
+
+
+def fingerprint_of(
+    spacing: Sequence[float],
+    variables: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]],
+    planes_of: Callable[[str], Iterator[NDArray[Any]]],
+) -> str:
+    """Digest of a stack from its planes, see `stack_fingerprint`.
+
+    Parameters
+    ----------
+    spacing : (float, float, float)
+        In nm.
+    variables : mapping of str to (shape, dtype)
+        Of the whole stack.
+    planes_of : callable
+        Gives the planes of a variable in their order, each once.
+    """
+    digest = hashlib.sha256(repr(spacing).encode())
+    for name in sorted(variables):
+        shape, dtype = variables[name]
+        digest.update(f"{name} {shape} {dtype}".encode())
+        for plane in planes_of(name):
+            digest.update(np.ascontiguousarray(plane).tobytes())
     return digest.hexdigest()[:16]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
@@ -64,17 +65,36 @@ class ScanIndex:
     ) -> Self:
         """Index of what `stack_scans` and `orientations_of_stack` returned."""
         group = orientations.laue_group
-        return cls(
-            slices=tuple(stack.attrs["slices"]),
-            notes=(*stack.attrs["notes"], *check_symmetry(stack, group)),
+        return cls.of_attributes(
+            {**stack.attrs, "notes": (*stack.attrs["notes"], *check_symmetry(stack, group))},
             laue_group=group,
             indexed_share=float(orientations.known.mean()),
             fingerprint=stack_fingerprint(stack),
-            from_volume=bool(stack.attrs.get("from_volume", False)),
-            frames=stack.attrs.get("frames"),
-            stack_notes=tuple(stack.attrs.get("stack_notes", ())),
             pseudo_symmetry=pseudo_symmetry,
-            slice_order=str(stack.attrs.get("slice_order", "rising")),
+        )
+
+    @classmethod
+    def of_attributes(
+        cls,
+        attributes: Mapping[str, Any],
+        *,
+        laue_group: LaueGroup,
+        indexed_share: float,
+        fingerprint: str,
+        pseudo_symmetry: PseudoSymmetry | None,
+    ) -> Self:
+        """Index from the attributes of a stack, with all notes, and what its points tell."""
+        return cls(
+            slices=tuple(attributes["slices"]),
+            notes=tuple(attributes["notes"]),
+            laue_group=laue_group,
+            indexed_share=indexed_share,
+            fingerprint=fingerprint,
+            from_volume=bool(attributes.get("from_volume", False)),
+            frames=attributes.get("frames"),
+            stack_notes=tuple(attributes.get("stack_notes", ())),
+            pseudo_symmetry=pseudo_symmetry,
+            slice_order=str(attributes.get("slice_order", "rising")),
         )
 
     def describe_frames(self) -> str:

@@ -15,7 +15,7 @@ from electrode_grains.ebsd.orientation_field import OrientationField
 from electrode_grains.ebsd.pseudo_cube import (
     LEAST_EXCESS,
     count_flips,
-    excess_of,
+    excess_of_counts,
     flip_chance,
     variants_as_one,
 )
@@ -137,14 +137,13 @@ def flip_excess_by_block(
     flips = work.over(count_block_flips, lambda box: (orientations, background, threshold, box))
     for box, of_block in zip(work.boxes, flips, strict=True):
         counts[box[0]] += of_block
-    # Added in the order of core, since what chance expects is no whole number.
+    # In the order of core, since what chance expects is no whole number.
     weight = np.array([1.0, flip_chance(orientations.field(_first_voxel())), 1.0])
-    total = np.zeros(3)
-    for z in range(depth):
-        total += weight * counts[z, 0]
-        total += weight * counts[z, 1]
-        total += 0 if z == 0 else weight * counts[z - 1, 2]
-    return excess_of(total)
+    return excess_of_counts(
+        weight * each
+        for z in range(depth)
+        for each in (*counts[z, :2], *counts[z - 1 : z, 2])  # none before the first
+    )
 
 
 def has_orientations(orientations: BlockOrientations, box: Box) -> bool:
