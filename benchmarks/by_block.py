@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -29,6 +28,7 @@ from electrode_grains.datasets.volume import VolumeDataset, read_volume
 from electrode_grains.ebsd import ORIENTATION_CHANNELS
 from electrode_grains.grains import SegmentationSettings, segment_grains
 from electrode_grains.morphometry import measure_particle
+from electrode_grains.runs.machine import peak_memory
 from electrode_grains.volumes import as_volume, spacing_of
 
 CELL = 16  # voxels of a crystal along each axis, on average
@@ -90,6 +90,7 @@ def measure_case(
         field = None if crystals is None else read_volume(crystals).to_numpy()
         labels = segment_grains(volume.to_numpy(), settings=settings, orientations=field)
         table = measure_particle(labels, spacing_of(volume), threads=1, orientations=field).grains
+        peak = peak_memory()
     else:
         compute = ExecutorSettings(executor=executor, n_workers=2, block_edge=edge)
         if executor == "serial":
@@ -97,11 +98,12 @@ def measure_case(
         found = find_grains_by_block(
             path, folder, compute=compute, segmentation=settings, orientations=crystals
         )
+        peak = peak_memory()  # before all labels are read for their digest
         labels, table = read_volume(found.labels).to_numpy(), found.measurement.grains
     return {
         "wall": time.perf_counter() - start,
         "processor": time.process_time() - before,
-        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+        "peak": peak / 1e9,
         "grains": len(table),
         "labels": hashlib.sha256(np.ascontiguousarray(labels).tobytes()).hexdigest()[:12],
         "table": hashlib.sha256(table.to_csv().encode()).hexdigest()[:12],

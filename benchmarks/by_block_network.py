@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -29,6 +28,7 @@ from electrode_grains.datasets.network import read_network, write_weights
 from electrode_grains.datasets.volume import VolumeDataset, read_volume
 from electrode_grains.ebsd import ORIENTATION_CHANNELS, ScanIndex
 from electrode_grains.pipelines.boundary_model.nodes import build_contrast
+from electrode_grains.runs.machine import peak_memory
 from electrode_grains.volumes import as_volume
 
 SPACING = (50.0, 50.0, 50.0)
@@ -79,7 +79,7 @@ def measure_case(source: Path, folder: Path, window: int, edge: int) -> dict[str
         "wall": time.perf_counter() - start,
         "contrast": between - before,
         "network": time.process_time() - between,
-        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+        "peak": peak_memory() / 1e9,
     }
     if edge:  # read for the digest alone
         contrast = read_volume(made.contrast)

@@ -8,7 +8,6 @@ whose area is known, `--memory 512` what each format of a cube of so many voxels
 from __future__ import annotations
 
 import argparse
-import resource
 import subprocess
 import sys
 import tempfile
@@ -30,6 +29,7 @@ from electrode_grains.grain_maps import read_grain_map
 from electrode_grains.morphometry import measure_contacts, transition_areas
 from electrode_grains.morphometry.crofton import DIRECTIONS
 from electrode_grains.phantom import virtual_particle
+from electrode_grains.runs.machine import peak_memory
 from electrode_grains.tessellation import ArchitectureSettings
 
 SPACING = (50.0, 50.0, 50.0)
@@ -86,7 +86,7 @@ def report(name: str, labels: NDArray[Any], spacing: tuple[float, float, float])
         mesh = interface_mesh(labels, spacing, steps)
         seconds, alone = time.process_time() - start, time.thread_time() - alone
         errors, voxels = volume_errors(mesh, labels, float(np.prod(spacing)))
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        peak = peak_memory() / 2**30
         ratio = area_between_grains(mesh) / crofton
         print(f"{name}: {len(errors)} grains, {len(mesh.faces)} faces, {steps} steps")
         print(

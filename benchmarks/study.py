@@ -8,7 +8,6 @@ between particles by 20 nm, elongations of one particle are others; all else is 
 from __future__ import annotations
 
 import argparse
-import resource
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from electrode_grains.distributions import random_effects, spread_interval
+from electrode_grains.runs.machine import peak_memory
 from electrode_grains.study import PoolSettings, compare_study, fit_study
 
 BETWEEN_NM = 20.0
@@ -85,7 +85,7 @@ def main() -> None:
         f"spread of diameters: {row['between']:.1f} nm ({low:.1f} to {high:.1f}), {BETWEEN_NM} true"
     )
     print("unusual:", ", ".join(sorted(set(found.statistics.query("unusual")["particle"]))))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    peak = peak_memory() / 1e9
     print(f"peak memory {peak:.2f} GB")
 
 

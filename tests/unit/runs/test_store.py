@@ -3,8 +3,11 @@
 import hashlib
 import os
 import resource
+import subprocess
+import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from filelock import FileLock
 from kedro.io import DataCatalog, MemoryDataset
@@ -302,7 +305,8 @@ def test_a_recipe_has_what_was_loaded_first_by_the_step_and_those_that_it_gets_i
 
 
 @pytest.mark.skipif(not machine.psutil.LINUX, reason="Linux counts in KiB")
-def test_the_peak_of_memory_is_in_bytes_and_time_of_all_threads(monkeypatch):
+def test_the_peak_of_memory_is_in_bytes_and_time_of_all_threads(monkeypatch, tmp_path):
+    monkeypatch.setattr(machine, "STATUS", tmp_path / "none")  # as where there is no /proc
     usage = SimpleNamespace(ru_maxrss=3)
     monkeypatch.setattr(resource, "getrusage", lambda who: usage)
     assert machine.peak_memory() == 3 * 1024
@@ -310,3 +314,11 @@ def test_the_peak_of_memory_is_in_bytes_and_time_of_all_threads(monkeypatch):
     process = SimpleNamespace(cpu_times=lambda: times)
     monkeypatch.setattr(machine.psutil, "Process", lambda: process)
     assert machine.cpu_seconds() == 1.75
+
+
+@pytest.mark.skipif(not machine.psutil.LINUX, reason="of Linux")
+def test_the_peak_of_memory_is_not_that_of_the_process_that_started_this_one():
+    large = np.ones(2**26)  # 512 MiB
+    words = "from electrode_grains.runs.machine import peak_memory; print(peak_memory())"
+    started = subprocess.run([sys.executable, "-c", words], capture_output=True, check=True)
+    assert machine.peak_memory() > large.nbytes > 2 * int(started.stdout)
