@@ -93,12 +93,19 @@ def seam_warnings(seams: Sequence[Seam]) -> dict[int, str]:
         elif seam.missing is not None and seam.missing < 0:
             warnings[seam.slice] = f"repeats the slice before ({numbers}): leave one of them out"
         elif seam.missing is not None:
-            count = max(1, round(seam.missing))
-            amount = f"{count} slice{'s' * (count > 1)}{' or more' * (count > FARTHEST - 3)}"
+            count = round(seam.missing)
+            more = " or more" if count > FARTHEST - 3 else ""
+            # One lost slice is no more than thickness does: it is told as what was seen.
+            found = (
+                f"about {count} slices{more} missing before it ({numbers})"
+                if count > 1
+                else f"looks {1 + seam.missing:.1f} slice spacings away from the one before "
+                f"({numbers}): it is thicker, or a slice is missing"
+            )
             warnings[seam.slice] = (
-                f"about {amount} missing before it ({numbers}): if so, depths beyond it are "
-                "too small; give them in depths.csv beside the scans, or, where the numbers of the "
-                "slices leave it out, name it in missing_slices"
+                f"{found}: if so, depths beyond it are too small; give them in depths.csv beside "
+                "the scans, or, where the numbers of the slices leave it out, name it in "
+                "missing_slices"
             )
     return warnings
 

@@ -270,11 +270,16 @@ def test_warnings_say_where_what_and_how_to_undo_it():
     assert found[5].startswith(f"from slice 5 on {seams.WORDS[name]} {numbers}: look at it")
     assert found[5].endswith(f"undo: [{{first: 5, symmetry: {name}}}]")
     assert found[9] == f"from here on upright again {numbers}"
-    counts = {0.7: "1 slice", 1.4: "1 slice", 1.6: "2 slices", 5.4: "5 slices",
-              5.6: "6 slices or more"}  # fmt: skip
-    for missing, amount in counts.items():
+    one = f"slice spacings away from the one before {numbers}: it is thicker, or a slice is missing"
+    found = {
+        0.7: f"looks 1.7 {one}", 1.4: f"looks 2.4 {one}",
+        1.6: f"about 2 slices missing before it {numbers}",
+        5.4: f"about 5 slices missing before it {numbers}",
+        5.6: f"about 6 slices or more missing before it {numbers}",
+    }  # fmt: skip
+    for missing, told in found.items():
         (text,) = seam_warnings([Seam(7, 0.3, 0.9, missing=missing)]).values()
-        assert text.startswith(f"about {amount} missing before it {numbers}")
+        assert text.startswith(f"{told}: if so, depths beyond it are too small; give them in depths")
     (text,) = seam_warnings([Seam(7, 0.3, 0.9, missing=-1.0)]).values()
     assert text == f"repeats the slice before {numbers}: leave one of them out"
     assert seam_warnings([Seam(7, 0.3, 0.9)]) == {}
