@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, cast
 
 import numpy as np
@@ -37,7 +37,7 @@ def write_pyramid(group: zarr.Group) -> list[Level]:
     """Halve the axes of a volume that are longer than 256 voxels until none is.
 
     Of whole numbers (labels, classes) every second voxel is kept, of others the mean of what was
-    measured. A slab of the volume is in memory at a time.
+    measured. What a chunk of a coarser level needs is in memory at a time.
 
     Parameters
     ----------
@@ -85,16 +85,18 @@ def _write_coarser(
     )
     every = tuple(slice(None, None, step) for step in steps)
     for place in np.ndindex(kept):
-        for planes in _slabs(shape[0], coarser.chunks[-3]):
-            source = slice(planes.start * steps[0], planes.stop * steps[0])
-            slab = np.asarray(finer[(*place, source)])
-            coarser[(*place, planes)] = _mean(slab, steps) if is_mean else slab[every]
+        for box in product(*map(_stretches, shape, coarser.chunks[-3:])):
+            source = tuple(
+                slice(side.start * step, side.stop * step)
+                for side, step in zip(box, steps, strict=True)
+            )
+            values = np.asarray(finer[(*place, *source)])
+            coarser[(*place, *box)] = _mean(values, steps) if is_mean else values[every]
     return coarser
 
 
-def _slabs(count: int, thickness: int) -> Iterator[slice]:
-    for start in range(0, count, thickness):
-        yield slice(start, min(start + thickness, count))
+def _stretches(size: int, length: int) -> list[slice]:
+    return [slice(start, min(start + length, size)) for start in range(0, size, length)]
 
 
 def _mean(values: NDArray[Any], steps: tuple[int, ...]) -> NDArray[Any]:
