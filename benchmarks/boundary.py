@@ -225,6 +225,7 @@ def trained(trial: Trial, contrast: NDArray[np.float32], of: Specimen, device: s
 def read_network(folder: Path) -> UNet3D:
     """Weights and settings of a network, for machines without Kedro."""
     settings = json.loads((folder / "settings.json").read_text())
+    settings.pop("channels", None)
     weights = load_file(folder / "weights.safetensors")
     return network_from_state(
         {n: t.float() if t.is_floating_point() else t for n, t in weights.items()}, settings

@@ -1,10 +1,11 @@
 """Train the network that comes with the package, on virtual particles of many kinds.
 
 `python -m benchmarks.starting_network FOLDER --teachers T` writes weights, in half precision, and
-settings, with the channels that the network reads. Twelve particles, scanned with different grain
-sizes, noise, curtaining and drift, are labelled in every slice: what no hand could do. A third of
-the windows loses the orientations, so that one network serves stacks with and without them.
-A training that was interrupted goes on from FOLDER.
+settings, with the channels that the network reads. 24 particles of two kinds of grains, each of
+its own mean size and scanned by a microscope of its own, are labelled in every slice: what no hand
+could do. A third of the windows loses the orientations, so that one network serves stacks with and
+without them. The network of the package began with the one that came before it (`--start`, a
+folder). A training that was interrupted goes on from FOLDER.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from benchmarks.boundary import read_network
 from benchmarks.specimens import SHAPE, Specimen, make_specimen
 from electrode_grains.boundary import (
     ContrastSettings,
@@ -30,21 +32,48 @@ from electrode_grains.generation.particles import scaled
 from electrode_grains.phantom import ParticleSettings
 from electrode_grains.tessellation import ArchitectureModel
 
-SEEDS = range(70, 82)
+SEEDS = range(200, 224)
 MARGIN = 8  # slices at both ends of a particle that teach nothing: the next particle is near
 CHANNELS = ContrastSettings().channels
 
 
-def of_grains(diameter: float) -> ParticleSettings:
-    """Grains of another mean size, as rough and unlike as those of the paper."""
-    usual = ArchitectureModel()
-    return ParticleSettings(grains=scaled(usual, diameter / usual.mean_diameter_nm))
-
-
-def of_cells(diameter: float) -> ParticleSettings:
-    """Joined Laguerre cells of another mean size."""
-    cells = {"mean_diameter_nm": diameter, "diameter_shape_nm": 9 * diameter}
+def grown(rng: np.random.Generator, joined: bool) -> ParticleSettings:
+    """Grains of another mean size: as rough and unlike as those of the paper, or joined cells."""
+    diameter = float(rng.uniform(350, 800))
+    if not joined:
+        usual = ArchitectureModel()
+        return ParticleSettings(grains=scaled(usual, diameter / usual.mean_diameter_nm))
+    cells = {
+        "mean_diameter_nm": diameter,
+        "diameter_shape_nm": diameter * rng.uniform(5, 15),
+        "size_contrast": rng.uniform(0.3, 1),
+        "relaxation": int(rng.integers(2, 11)),
+        "union_share": rng.uniform(0.05, 0.3),
+        "hardness": rng.uniform(0, 0.5),
+        "warp_amplitude_nm": rng.uniform(15, 60),
+    }
     return ParticleSettings(joined_cells=cells)
+
+
+def scanned(rng: np.random.Generator) -> dict[str, float]:
+    """Imperfections of a microscope of its own, from half to about twice those of the demo."""
+    return {
+        "noise": rng.uniform(0.5, 2),
+        "curtaining": rng.uniform(0, 0.12),
+        "brightness_drift": rng.uniform(0, 0.12),
+        "drift_px": rng.uniform(0, 1.5),
+        "wander_px": rng.uniform(0, 0.3),
+        "jump_px": rng.uniform(0, 6),
+        "rotation_degrees": rng.uniform(0, 0.5),
+        "thickness_jitter": rng.uniform(0.02, 0.25),
+        "information_depth_nm": rng.uniform(10, 60),
+        "shadow": rng.uniform(0, 0.4),
+        "weak_boundary_degrees": rng.uniform(0, 15),
+        "misindexed_share": rng.uniform(0.01, 0.1),
+        "flipped_share": rng.uniform(0, 0.3),
+        "unindexed_share": rng.uniform(0, 0.08),
+        "patch_px": rng.uniform(0, 5),
+    }
 
 
 def teacher(seed: int, folder: Path) -> Specimen:
@@ -53,16 +82,7 @@ def teacher(seed: int, folder: Path) -> Specimen:
         with np.load(path) as kept:
             return Specimen(**kept)
     rng = np.random.default_rng(seed)
-    diameter = float(rng.uniform(380, 800))
-    made = make_specimen(
-        seed,
-        range(SHAPE[0]),
-        of_grains(diameter) if seed % 2 else of_cells(diameter),
-        noise=float(rng.uniform(0.5, 2)),
-        curtaining=float(rng.uniform(0, 0.12)),
-        brightness_drift=float(rng.uniform(0, 0.12)),
-        drift_px=float(rng.uniform(0, 1.5)),
-    )
+    made = make_specimen(seed, range(SHAPE[0]), grown(rng, seed % 2 == 1), **scanned(rng))
     folder.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(path, **vars(made))
     return made
@@ -73,8 +93,9 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--teachers", type=Path, required=True, help="folder of their files")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--width", type=int, default=8)
-    parser.add_argument("--epochs", type=int, default=24, help="of 100 steps")
+    parser.add_argument("--start", type=Path, help="folder of a network; from nothing by default")
+    parser.add_argument("--width", type=int, default=8, help="of a network from nothing")
+    parser.add_argument("--epochs", type=int, default=36, help="of 100 steps")
     asked = parser.parse_args()
     contrasts, labels = [], []
     for seed in SEEDS:
@@ -97,11 +118,14 @@ def main() -> None:
         seed=1,
     )
     contrast, annotation = np.concatenate(contrasts, axis=1), np.concatenate(labels)
-    states = FolderStates(asked.out, training_fingerprint(contrast, annotation, settings))
+    start = None if asked.start is None else read_network(asked.start)
+    fingerprint = training_fingerprint(contrast, annotation, settings, initial_network=start)
+    states = FolderStates(asked.out, fingerprint)
     network = train_boundary_network(
         contrast,
         annotation,
         settings=settings,
+        initial_network=start,
         resume=states.latest(),
         on_state=states.save,
         on_epoch=lambda scores, epoch: print(epoch, f"{scores['loss']:.4f}", flush=True),
