@@ -28,7 +28,7 @@ from electrode_grains.boundary import (
 from electrode_grains.grains import SegmentationSettings
 from electrode_grains.grains.contact_evidence import EMBEDDED, FEATURES, ContactModel, expand
 from electrode_grains.grains.labelling import Labels, compact_labels
-from electrode_grains.grains.linkage import Linkage
+from electrode_grains.grains.linkage import Linkage, RegionGraph
 from electrode_grains.grains.passes import SegmentationState, drop_background, flood
 from electrode_grains.phantom import ParticleSettings
 
@@ -67,7 +67,7 @@ class Recorder(Linkage):
     """A linkage that keeps what the boundary score is asked for, and the answer of the truth."""
 
     def __init__(self, labels: Labels, probability, truth) -> None:
-        super().__init__(labels, probability, None, SETTINGS)
+        super().__init__(RegionGraph.of_labels(labels, probability, None, SETTINGS), SETTINGS)
         ones = np.ones(labels.size, np.int64)
         counts = coo_array((ones, (labels.ravel(), truth.ravel()))).toarray()
         self.counts = counts.astype(np.int64)
