@@ -88,13 +88,14 @@ def test_merging_by_contacts_finds_the_gap_that_a_mean_hides():
     labels = np.repeat(np.repeat([[[1] * 8 + [2] * 8 + [3] * 8]], 8, axis=1), 8, axis=0)
     boundary = np.full(labels.shape, 0.05)
     boundary[:, :, 15:17] = 0.95
-    boundary[:, :3, 7:9] = 0.9
+    gap, faint = boundary.copy(), boundary.copy()
+    gap[:, :2, 7:9] = 0.9
+    faint[:, :, 7:9] = gap[:, :, 7:9].mean()  # as much boundary, and no gap
 
-    merged, report = merge_regions(labels, boundary, settings=SETTINGS)
-
-    assert merged.max() == 2
-    assert report.merged_by_boundary == 1
-    assert merged[0, 0, 0] == merged[0, 0, 15] != merged[0, 0, 16]
+    for between, count in ((gap, 2), (faint, 3)):
+        merged, report = merge_regions(labels, between, settings=SETTINGS)
+        assert merged.max() == count
+        assert report.merged_by_boundary == 3 - count
 
 
 def test_what_lies_beyond_eight_deviations_counts_as_eight():
