@@ -279,7 +279,7 @@ def test_warnings_say_where_what_and_how_to_undo_it():
     }  # fmt: skip
     for missing, told in found.items():
         (text,) = seam_warnings([Seam(7, 0.3, 0.9, missing=missing)]).values()
-        assert text.startswith(f"{told}: if so, depths beyond it are too small; give them in depths")
+        assert text.startswith(f"{told}: if so, depths beyond it are too small; give them in")
     (text,) = seam_warnings([Seam(7, 0.3, 0.9, missing=-1.0)]).values()
     assert text == f"repeats the slice before {numbers}: leave one of them out"
     assert seam_warnings([Seam(7, 0.3, 0.9)]) == {}
