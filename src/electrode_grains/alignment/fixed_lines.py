@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from electrode_grains.alignment.planes import Planes, finite_median
+
 Stack = NDArray[np.float64]
 
 # A line is compared with the median of as many points across it; half as many dead neighbours
@@ -56,10 +58,88 @@ def without_fixed_lines(stack: Stack) -> tuple[Stack, str | None]:
     if not (rows or columns):
         return stack, None
     cleaned = turned.swapaxes(1, 2)
-    return np.where(missing, np.nan, cleaned), (
+    return np.where(missing, np.nan, cleaned), _note(columns, rows)
+
+
+def _note(columns: int, rows: int) -> str:
+    return (
         f"{columns} columns and {rows} rows stand still in the frame of all slices, as "
         "stripes and dead lines of a detector do: they do not count in the registration"
     )
+
+
+def planes_without_fixed_lines(planes: Planes) -> tuple[Planes, str | None]:
+    """The same for a stack that is read slice by slice.
+
+    Held are the slices in which lines are looked for, 32 at most, and of each line what it has
+    in all slices, with the median beside it.
+    """
+    measured, is_missing = [], False
+    for z, plane in enumerate(planes):
+        finite = np.isfinite(plane)
+        is_missing = is_missing or not finite.all()
+        if finite.any():
+            measured.append(z)
+    if not measured:
+        return planes, None
+    filled = planes
+    if is_missing:
+        value = finite_median(planes)
+        filled = planes.changed(lambda _, image: np.where(np.isfinite(image), image, value))
+    cleaned, columns = _planes_without_lines(filled, np.array(measured), turned=False)
+    cleaned, rows = _planes_without_lines(cleaned, np.array(measured), turned=True)
+    if not (rows or columns):
+        return planes, None
+    if is_missing:
+        lines = cleaned
+        cleaned = planes.changed(lambda z, image: np.where(np.isfinite(image), lines[z], np.nan))
+    return cleaned, _note(columns, rows)
+
+
+def _planes_without_lines(
+    planes: Planes, measured: NDArray[np.int_], turned: bool
+) -> tuple[Planes, int]:
+    """`_without_columns` of a stack, or of all its slices with rows for columns."""
+    found: set[int] = set()
+    for errors in LEAST_ERRORS:
+        chosen = np.stack([planes[z] for z in measured[_sample(len(measured))]])
+        if turned:  # laid out as in core, since sums of floating point depend on their order
+            chosen = chosen.swapaxes(1, 2)
+            chosen = chosen.copy() if found else chosen
+        lines = _fixed_lines(chosen, np.arange(len(chosen)), errors)
+        if not len(lines):
+            break
+        found.update(lines.tolist())
+        planes = _corrected_planes(planes, lines.tolist(), turned)
+    return planes, len(found)
+
+
+def _sample(count: int) -> NDArray[np.int_]:
+    """Which of so many slices lines are looked for in."""
+    sampled: NDArray[np.int_] = (
+        np.linspace(0, count - 1, min(count, RANGES * SLICES_EACH)).round().astype(int)
+    )
+    return sampled
+
+
+def _corrected_planes(planes: Planes, lines: list[int], turned: bool) -> Planes:
+    """`_corrected` of planes, each when it is read."""
+    beside = np.empty((len(lines), len(planes), planes.shape[2 if turned else 1]))
+    own = np.empty_like(beside)
+    for z, plane in enumerate(planes):
+        image = plane.T if turned else plane
+        for place, x in enumerate(lines):
+            own[place, z], beside[place, z] = image[:, x], _beside(image, x)
+    fits = [_fit_line(values, around) for values, around in zip(own, beside, strict=True)]
+
+    def correct(_: int, plane: NDArray[np.float64]) -> NDArray[np.float64]:
+        cleaned = plane.copy()
+        for x, fit in zip(lines, fits, strict=True):
+            before, after = (plane.T, cleaned.T) if turned else (plane, cleaned)
+            after[:, x] = _apply_fit(fit, before[:, x], _beside(before, x))
+        return cleaned
+
+    return planes.changed(correct)
 
 
 def _without_columns(stack: Stack, measured: NDArray[np.int_]) -> tuple[Stack, int]:
@@ -80,12 +160,12 @@ def _fixed_lines(stack: Stack, measured: NDArray[np.int_], least_errors: float) 
     depths, lengths = min(RANGES, count // 3), min(RANGES, stack.shape[1] // POINTS_EACH)
     if min(depths, lengths) < FEWEST_RANGES:
         return np.array([], int)
-    chosen = stack[measured[np.linspace(0, len(measured) - 1, count).round().astype(int)]]
-    rest = chosen - _medians_across(chosen)
+    chosen = stack[measured[_sample(len(measured))]]
     offsets = np.array(
         [
-            [np.median(part, axis=(0, 1)) for part in np.array_split(slices, lengths, axis=1)]
-            for slices in np.array_split(rest, depths)
+            [np.median(part, axis=(0, 1)) for part in np.array_split(rest, lengths, axis=1)]
+            for slices in np.array_split(chosen, depths)
+            for rest in (slices - _medians_across(slices),)
         ]
     )  # (ranges of slices, ranges along the line, columns)
     mean = np.abs(offsets.mean(axis=(0, 1)))
@@ -112,16 +192,41 @@ def _medians_across(stack: Stack) -> Stack:
 def _corrected(stack: Stack, columns: NDArray[np.int_]) -> Stack:
     """Subtract what each column adds to the median of those beside it, as a line of that median."""
     cleaned = stack.copy()
-    reach = WIDTH_PX // 2
     for x in columns.tolist():
-        beside = np.median(stack[:, :, max(0, x - reach) : x + reach + 1], axis=2)
-        rest = stack[:, :, x] - beside
-        low, high = np.quantile(beside, [0.25, 0.75])
-        dark, bright = beside <= low, beside >= high
-        change = np.median(rest[bright]) - np.median(rest[dark])
-        slope = change / max(np.median(beside[bright]) - np.median(beside[dark]), 1e-12)
-        if slope < LEAST_RESPONSE - 1:
-            cleaned[:, :, x] = beside
-        else:
-            cleaned[:, :, x] -= np.median(rest - slope * beside) + slope * beside
+        beside = _beside(stack, x)
+        cleaned[:, :, x] = _apply_fit(_fit_line(stack[:, :, x], beside), stack[:, :, x], beside)
     return cleaned
+
+
+def _beside(images: Stack, x: int) -> NDArray[np.float64]:
+    """Median of the columns around one, shape (..., y)."""
+    reach = WIDTH_PX // 2
+    medians: NDArray[np.float64] = np.median(
+        images[..., max(0, x - reach) : x + reach + 1], axis=-1
+    )
+    return medians
+
+
+def _fit_line(
+    values: NDArray[np.float64], beside: NDArray[np.float64]
+) -> tuple[float, float] | None:
+    """Offset and slope of a line over the median beside it, of all slices; None if it is dead."""
+    rest = values - beside
+    low, high = np.quantile(beside, [0.25, 0.75])
+    dark, bright = beside <= low, beside >= high
+    change = np.median(rest[bright]) - np.median(rest[dark])
+    slope = change / max(np.median(beside[bright]) - np.median(beside[dark]), 1e-12)
+    if slope < LEAST_RESPONSE - 1:
+        return None
+    return float(np.median(rest - slope * beside)), float(slope)
+
+
+def _apply_fit(
+    fit: tuple[float, float] | None, values: NDArray[np.float64], beside: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """A line without its offset and slope, or the median beside a dead one."""
+    if fit is None:
+        return beside
+    offset, slope = fit
+    corrected: NDArray[np.float64] = values - (offset + slope * beside)
+    return corrected

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from electrode_grains.alignment.evidence import LatticeTurns
 from electrode_grains.alignment.lattice import LatticeField, lattice_turn
 from electrode_grains.alignment.pairs import prepare_slices, register_pair
+from electrode_grains.alignment.planes import PlaneSource, Window
 from electrode_grains.alignment.precision import step_errors
 from electrode_grains.alignment.transforms import center_motion, window_center
 
@@ -21,7 +22,7 @@ SMOOTHING_PX = 0.6
 
 
 def turned_steps(
-    image_quality: NDArray[np.floating],
+    image_quality: PlaneSource,
     lattice: LatticeField,
     progress: Callable[[int, int], None] | None = None,
 ) -> LatticeTurns:
@@ -29,7 +30,7 @@ def turned_steps(
 
     Parameters
     ----------
-    image_quality : ndarray of float, shape (z, y, x)
+    image_quality : ndarray of float, or what reads its planes, shape (z, y, x)
         As scanned.
     lattice : LatticeField
         Of the same points.
@@ -47,11 +48,14 @@ def turned_steps(
     How far lattices turn, though not to which side, is the same in each frame of a maker, so that
     few registrations find the steps that tell the frames from each other.
     """
-    window = _middle(image_quality.shape)
+    _, *window = _middle(image_quality.shape)
     seen = replace(
-        lattice, quaternions=lattice.quaternions[window], reliable=lattice.reliable[window]
+        lattice,
+        quaternions=Window(lattice.quaternions, *window),
+        reliable=Window(lattice.reliable, *window),
     )
-    count = len(image_quality) - 1
+    images = Window(image_quality, *window)
+    count = images.shape[0] - 1
     measured = np.full((count, 8), np.nan)
     compared = np.unique(np.linspace(1, count, min(count, MOST_STEPS)).astype(int)) if count else ()
     for done, z in enumerate(compared):
@@ -63,16 +67,16 @@ def turned_steps(
     size = np.where(np.isfinite(measured[:, 2]), np.abs(measured[:, 2]), -1)
     most = np.argsort(-size, kind="stable")[:MOST_REGISTERED]
     for step in sorted(int(k) for k in most if size[k] >= 0):
-        measured[step, 6:] = _image_rotation(np.asarray(image_quality[window][step : step + 2]))
+        measured[step, 6:] = _image_rotation(np.stack([images[step], images[step + 1]]))
     return LatticeTurns(measured[:, :3], measured[:, 3:6], measured[:, 6], measured[:, 7])
 
 
-def _middle(shape: Sequence[int]) -> tuple[slice, ...]:
+def _middle(shape: Sequence[int]) -> tuple[slice, slice, slice]:
     def middle(size: int) -> slice:
         start = max(0, (size - LARGEST_WINDOW_PX) // 2)
         return slice(start, start + LARGEST_WINDOW_PX)
 
-    return (slice(None), middle(shape[1]), middle(shape[2]))
+    return slice(None), middle(shape[1]), middle(shape[2])
 
 
 def _image_rotation(pair: NDArray[np.floating]) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from electrode_grains.alignment.evidence import AGAINST, LatticeTurns
 from electrode_grains.alignment.matching import Match, Slices
 from electrode_grains.alignment.pairs import correlation, refine_shift
+from electrode_grains.alignment.planes import PlaneSource
 from electrode_grains.alignment.precision import step_errors
 from electrode_grains.alignment.transforms import center_motion, rigid_matrix
 
@@ -30,17 +31,17 @@ class LatticeField:
 
     Attributes
     ----------
-    quaternions : ndarray of float, shape (z, y, x, 4)
+    quaternions : ndarray of float, or what reads its planes, shape (z, y, x, 4)
         Passive rotations from sample to crystal (scalar first), NaN where nothing is known.
     symmetry : ndarray of float64, shape (m, 4)
         Proper rotations of the Laue group.
-    reliable : ndarray of bool, shape (z, y, x)
+    reliable : ndarray of bool, or what reads its planes, shape (z, y, x)
         Points whose orientation can be trusted.
     """
 
-    quaternions: NDArray[np.floating[Any]]
+    quaternions: PlaneSource
     symmetry: NDArray[np.float64]
-    reliable: NDArray[np.bool_]
+    reliable: PlaneSource
 
     @classmethod
     def of_channels(
@@ -50,8 +51,14 @@ class LatticeField:
 
         Channels are the quaternion and the confidence index, which is above 0 where it is reliable.
         """
-        known = np.isfinite(channels[:4]).all(axis=0) & (channels[4] > 0)
+        known = is_reliable(channels)
         return cls(np.moveaxis(channels[:4], 0, -1), symmetry, known) if known.any() else None
+
+
+def is_reliable(channels: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+    """Points of stored channels, shape (5, ...), whose orientation can be trusted."""
+    known: NDArray[np.bool_] = np.isfinite(channels[:4]).all(axis=0) & (channels[4] > 0)
+    return known
 
 
 @dataclass(frozen=True)

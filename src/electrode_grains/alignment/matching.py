@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from electrode_grains.alignment.pairs import Image, Pair, register_pair
+from electrode_grains.alignment.pairs import Image, Matrix, Pair, register_pair
+from electrode_grains.alignment.planes import PreparedPlanes
 from electrode_grains.alignment.precision import confirm
 from electrode_grains.alignment.transforms import rms_displacement
+from electrode_grains.blocks import BlockExecutor
 
 LOOK_BACK = 4
 # A double step past a slice that correlates so many times better than its single steps.
@@ -39,7 +41,7 @@ class Match:
 class Slices:
     """Prepared slices, and the registrations done so far."""
 
-    images: list[Image | None]
+    images: Sequence[Image | None]
     mode: str
     initial_guess: bool
     floor: float
@@ -47,13 +49,18 @@ class Slices:
     done: dict[tuple[int, int], Pair] = field(default_factory=dict)
     checks: dict[tuple[int, int], Pair] = field(default_factory=dict)
 
+    def shows(self, z: int) -> bool:
+        """Whether a slice shows anything, without making its image."""
+        images = self.images
+        return images.shown[z] if isinstance(images, PreparedPlanes) else images[z] is not None
+
     def pair(self, reference: int, moving: int) -> Pair | None:
         """Registration of two slices, None if either shows nothing."""
-        first, second = self.images[reference], self.images[moving]
-        if first is None or second is None:
-            return None
         key = (reference, moving)
         if key not in self.done:
+            first, second = self.images[reference], self.images[moving]
+            if first is None or second is None:
+                return None
             self.done[key] = register_pair(first, second, self.mode, self.initial_guess)
         return self.done[key]
 
@@ -62,26 +69,60 @@ class Slices:
 
         Begun where the two steps lead, and looked for where that is not it.
         """
-        first, second = self.images[reference], self.images[moving]
-        if first is None or second is None:
-            return None
         key = (reference, moving)
         if key in self.done:
             return self.done[key]
         if key not in self.checks:
-            steps = self.done.get((reference, reference + 1)), self.done.get((moving - 1, moving))
-            check = None
-            if all(self.fits(pair) for pair in steps):
-                one, other = (pair.step for pair in steps if pair is not None)
-                check = confirm(first, second, other @ one, self.mode)
-            self.checks[key] = check or register_pair(
-                first, second, self.mode, self.initial_guess, coarse=True
-            )
+            first, second = self.images[reference], self.images[moving]
+            if first is None or second is None:
+                return None
+            expected = self.expected(reference, moving)
+            self.checks[key] = check_pair(first, second, expected, self.mode, self.initial_guess)
         return self.checks[key]
+
+    def expected(self, reference: int, moving: int) -> Matrix | None:
+        """Where two steps lead, None where one of them means nothing."""
+        steps = self.done.get((reference, reference + 1)), self.done.get((moving - 1, moving))
+        if not all(self.fits(pair) for pair in steps):
+            return None
+        one, other = (pair.step for pair in steps if pair is not None)
+        return np.asarray(other @ one)
 
     def fits(self, pair: Pair | None) -> bool:
         """Whether a registration means something."""
         return pair is not None and pair.improves and pair.significance > self.floor
+
+
+def check_pair(
+    reference: Image, moving: Image, expected: Matrix | None, mode: str, initial_guess: bool
+) -> Pair:
+    """Registration at half the resolution, begun where steps lead, or else looked for."""
+    confirmed = None if expected is None else confirm(reference, moving, expected, mode)
+    return confirmed or register_pair(reference, moving, mode, initial_guess, coarse=True)
+
+
+def register_ahead(
+    slices: Slices, executor: BlockExecutor, report_progress: Progress, *, checks: bool
+) -> None:
+    """Have an executor compute the registrations of all slices to the one before.
+
+    With `checks` those to the second one before too.
+    """
+    count = len(slices.images)
+
+    def shown(apart: int) -> list[tuple[int, int]]:
+        pairs = ((z - apart, z) for z in range(apart, count))
+        return [(a, b) for a, b in pairs if slices.shows(a) and slices.shows(b)]
+
+    how = (slices.mode, slices.initial_guess)
+    tasks = ((slices.images[a], slices.images[b], *how) for a, b in shown(1))
+    for key, pair in zip(shown(1), executor.map(register_pair, tasks), strict=True):
+        slices.done[key] = pair
+        report_progress(key[1], count - 1)
+    if checks:
+        expected = ((slices.images[a], slices.images[b], slices.expected(a, b), *how)
+                    for a, b in shown(2))  # fmt: skip
+        slices.checks |= dict(zip(shown(2), executor.map(check_pair, expected), strict=True))
 
 
 def match_earlier(slices: Slices, reference: str, report_progress: Progress) -> list[Match]:
@@ -95,15 +136,15 @@ def match_earlier(slices: Slices, reference: str, report_progress: Progress) -> 
 
 
 def _first_match(slices: Slices) -> Match:
-    blank = slices.images[0] is None
+    blank = not slices.shows(0)
     return Match(np.eye(3), 0, flags=("no contrast: its place is unknown",) if blank else ())
 
 
 def _match_to_earlier(slices: Slices, z: int, reference: str) -> Match:
     """Register slice z to the first earlier slice that it matches."""
-    if slices.images[z] is None:
+    if not slices.shows(z):
         return Match(np.eye(3), z - 1, flags=("no contrast: takes the motion of the slice before",))
-    shown = [index for index in range(z) if slices.images[index] is not None]
+    shown = [index for index in range(z) if slices.shows(index)]
     candidates = shown[:1] if reference == "first" else shown[-1 : -1 - LOOK_BACK : -1]
     preferred = 0 if reference == "first" else z - 1
     best, stays = float("nan"), float("nan")
@@ -157,7 +198,7 @@ def match_unmoved(slices: Slices, report_progress: Progress) -> list[Match]:
     matches = [_first_match(slices)]
     for z in range(1, len(slices.images)):
         pair = slices.pair(z - 1, z)
-        blank = ("no contrast",) * (slices.images[z] is None)
+        blank = ("no contrast",) * (not slices.shows(z))
         correlation = float("nan") if pair is None else pair.after
         matches.append(Match(np.eye(3), z - 1, correlation, correlation, blank))
         report_progress(z, len(slices.images) - 1)
@@ -192,8 +233,8 @@ def _misfits(slices: Slices) -> dict[int, float]:
 def _bad_slices(slices: Slices, misfit: dict[int, float], limit: float) -> dict[int, str]:
     """Slices that do not belong where they are, with the reason."""
     bad: dict[int, str] = {}
-    for z, image in enumerate(slices.images):
-        if image is None:
+    for z in range(len(slices.images)):
+        if not slices.shows(z):
             bad[z] = "no contrast: lies midway between its neighbours"
         elif _is_outlier(slices, z):
             bad[z] = (

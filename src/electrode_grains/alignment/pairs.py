@@ -90,19 +90,27 @@ def prepare_slices(
         slice to slice. Left undone where most slices show no surroundings: where the histogram
         has no two peaks.
     """
-    filled = [_fill(image) for image in stack]
-    bodies = [None if image is None else _body(image) for image in filled]
+    filled = [without_extremes(image) for image in stack]
+    bodies = [None if image is None else particle_body(image) for image in filled]
     shown = sum(image is not None for image in filled)
-    flatten = mask_background and 2 * sum(body is not None for body in bodies) > shown
-    slices: list[Image | None] = []
-    for image, body in zip(filled, bodies, strict=True):
-        if image is not None and flatten and body is not None:
-            image = _flatten(image, body)
-        slices.append(None if image is None else _standardize(image, smoothing))
-    return slices
+    flatten = is_flattened(mask_background, sum(body is not None for body in bodies), shown)
+    return [
+        None if image is None else prepare_slice(image, body if flatten else None, smoothing)
+        for image, body in zip(filled, bodies, strict=True)
+    ]
 
 
-def _fill(image: Image) -> Image | None:
+def is_flattened(mask_background: bool, bodies: int, shown: int) -> bool:
+    """Whether what lies around the particle is masked: in most slices that show something."""
+    return mask_background and 2 * bodies > shown
+
+
+def prepare_slice(image: Image, body: NDArray[np.bool_] | None, smoothing: float) -> Image:
+    """A slice of zero mean and unit spread, with one value around the body, if there is any."""
+    return _standardize(image if body is None else _flatten(image, body), smoothing)
+
+
+def without_extremes(image: Image) -> Image | None:
     """Replace missing and extreme values, None where nothing differs."""
     finite = np.isfinite(image)
     if not finite.any():
@@ -113,7 +121,7 @@ def _fill(image: Image) -> Image | None:
     return np.asarray(np.clip(np.where(finite, image, middle), low, high), np.float64)
 
 
-def _body(image: Image) -> NDArray[np.bool_] | None:
+def particle_body(image: Image) -> NDArray[np.bool_] | None:
     """Pixels of the particle, None where the histogram has no valley."""
     smooth = ndimage.gaussian_filter(image, BODY_SIGMA_PX)
     threshold = float(threshold_otsu(smooth))  # type: ignore[no-untyped-call]

@@ -11,7 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from electrode_grains.alignment.drift import center_frame, regularise_drift, remove_trend
 from electrode_grains.alignment.evidence import AGAINST, Evidence, LatticeTurns, weigh_steps
-from electrode_grains.alignment.fixed_lines import without_fixed_lines
+from electrode_grains.alignment.fixed_lines import (
+    planes_without_fixed_lines,
+    without_fixed_lines,
+)
 from electrode_grains.alignment.lattice import (
     LatticeField,
     step_changes,
@@ -24,14 +27,17 @@ from electrode_grains.alignment.matching import (
     match_earlier,
     match_neighbours,
     match_unmoved,
+    register_ahead,
 )
 from electrode_grains.alignment.pairs import (
     LEAST_OVERLAP,
+    Image,
     correlation,
     covered_share,
     noise_correlation,
     prepare_slices,
 )
+from electrode_grains.alignment.planes import Planes, PreparedPlanes
 from electrode_grains.alignment.precision import step_errors
 from electrode_grains.alignment.seams import find_seams, seam_warnings, step_excess
 from electrode_grains.alignment.settings import AlignmentSettings, Mode
@@ -49,6 +55,7 @@ from electrode_grains.alignment.transforms import (
     rigid_matrix,
     window_center,
 )
+from electrode_grains.blocks import BlockExecutor
 from electrode_grains.errors import InputError, SettingsError
 
 LATTICE_AGAINST = (
@@ -77,25 +84,29 @@ class SettingChanges(TypedDict, total=False):
 
 
 def estimate_transforms(
-    stack: ArrayLike,
+    stack: ArrayLike | Planes,
     settings: AlignmentSettings | None = None,
     *,
     lattice: LatticeField | None = None,
     progress: Callable[[int, int], None] | None = None,
+    executor: BlockExecutor | None = None,
     **changes: Unpack[SettingChanges],
 ) -> SliceTransforms:
     """Estimate how each slice of a stack has drifted.
 
     Parameters
     ----------
-    stack : array_like of float, shape (z, y, x)
-        Image quality as scanned; NaN where there is none.
+    stack : array_like of float, or Planes, shape (z, y, x)
+        Image quality as scanned; NaN where there is none. `Planes` are read slice by slice, some
+        ten times, and never held as a whole; the results are the same.
     settings : AlignmentSettings, optional
         How slices are registered; the defaults are those of the pipeline.
     lattice : LatticeField, optional
         Orientations of the stack as scanned: the ruler of rotations, and a witness of shifts.
     progress : callable, optional
         Called with the number of slices done and their total.
+    executor : BlockExecutor, optional
+        Computes the registrations of neighbours; the results do not depend on it.
     **changes
         Single settings by name, in place of those of `settings`.
 
@@ -149,30 +160,31 @@ def estimate_transforms(
     settings = settings or AlignmentSettings()
     if changes:
         settings = AlignmentSettings.checked(**{**settings.model_dump(), **changes})
-    values = np.asarray(stack, float)
-    if values.ndim != 3 or values.size == 0:
-        raise InputError("a stack has dimensions (z, y, x)", found=f"shape {values.shape}")
-    center = window_center(values.shape)
+    values = stack if isinstance(stack, Planes) else np.asarray(stack, float)
+    shape = values.shape
+    if len(shape) != 3 or 0 in shape:
+        raise InputError("a stack has dimensions (z, y, x)", found=f"shape {shape}")
+    center = window_center(shape)
     mode = "rigid_body" if settings.mode == "auto" else settings.mode
-    pattern = None
-    if settings.suppress_fixed_lines:
-        values, pattern = without_fixed_lines(values)
-    values = _upright(values, settings.undo)
+    images, pattern = _prepare(values, settings)
     slices = Slices(
-        images=prepare_slices(values, settings.smoothing, settings.mask_background),
+        images=images,
         mode=mode,
         initial_guess=settings.initial_guess,
-        floor=noise_correlation(values.shape, settings.smoothing),
+        floor=noise_correlation(shape, settings.smoothing),
         center=center,
     )
     report_progress = progress or (lambda done, total: None)
+    if executor is not None and settings.reference != "first":
+        checks = mode != "none" and settings.reference == "neighbours"
+        register_ahead(slices, executor, report_progress, checks=checks)
     if mode == "none":
         matches = match_unmoved(slices, report_progress)
     elif settings.reference == "neighbours":
         matches = match_neighbours(slices, report_progress)
     else:
         matches = match_earlier(slices, settings.reference, report_progress)
-    strains = np.zeros((len(values), 3))
+    strains = np.zeros((shape[0], 3))
     if mode != "none":
         strains = significant_strains(slices, matches)
         matches = _flag_strains(matches, strains, mode)
@@ -202,7 +214,7 @@ def estimate_transforms(
     if settings.detrend == "linear":
         matrices = remove_trend(matrices, center)
     transforms = replace(
-        _result(matrices, mode, matches, values.shape, center, notes),
+        _result(matrices, mode, matches, shape, center, notes),
         evidence=evidence,
         lattice=turns,
     ).turned_back(settings.undo)
@@ -211,27 +223,64 @@ def estimate_transforms(
     return transforms
 
 
+def _prepare(
+    values: NDArray[np.float64] | Planes, settings: AlignmentSettings
+) -> tuple[Sequence[Image | None], str | None]:
+    """Slices as they are registered, and a note on lines that stand still."""
+    pattern = None
+    if isinstance(values, Planes):
+        if settings.suppress_fixed_lines:
+            values, pattern = planes_without_fixed_lines(values)
+        upright = _upright_planes(values, settings.undo)
+        return PreparedPlanes(upright, settings.smoothing, settings.mask_background), pattern
+    if settings.suppress_fixed_lines:
+        values, pattern = without_fixed_lines(values)
+    values = _upright(values, settings.undo)
+    return prepare_slices(values, settings.smoothing, settings.mask_background), pattern
+
+
 def _upright(values: NDArray[np.float64], undo: Sequence[TurnedSlices]) -> NDArray[np.float64]:
     """The stack with its turned slices upright."""
     if not undo:
         return values
+    _check_undo(values.shape, undo)
     upright = values.copy()
     for turned in undo:
-        if max(turned.first, turned.last or 0) >= len(values):
-            raise SettingsError(
-                "undo names slices that the stack does not have",
-                found=f"{turned.first} to {turned.last}",
-                expected=f"0 to {len(values) - 1}",
-            )
-        if turned.symmetry not in possible_symmetries(values.shape):
-            raise SettingsError(
-                "a window that is no square cannot be turned by 90 degrees",
-                found=f"{turned.symmetry} of {values.shape[1]} x {values.shape[2]} points (y, x)",
-                expected=" or ".join(possible_symmetries(values.shape)),
-            )
         for z in turned.slices(len(values)):
             upright[z] = set_upright(upright[z], turned.symmetry)
     return upright
+
+
+def _upright_planes(planes: Planes, undo: Sequence[TurnedSlices]) -> Planes:
+    """The same for a stack that is read slice by slice."""
+    if not undo:
+        return planes
+    _check_undo(planes.shape, undo)
+    ranges = [(turned.slices(len(planes)), turned.symmetry) for turned in undo]
+
+    def upright(z: int, image: Image) -> Image:
+        for slices, symmetry in ranges:
+            image = set_upright(image, symmetry) if z in slices else image
+        return np.ascontiguousarray(image)
+
+    return planes.changed(upright)
+
+
+def _check_undo(shape: tuple[int, ...], undo: Sequence[TurnedSlices]) -> None:
+    """Refuse ranges beyond the stack, and turns that its window does not allow."""
+    for turned in undo:
+        if max(turned.first, turned.last or 0) >= shape[0]:
+            raise SettingsError(
+                "undo names slices that the stack does not have",
+                found=f"{turned.first} to {turned.last}",
+                expected=f"0 to {shape[0] - 1}",
+            )
+        if turned.symmetry not in possible_symmetries(shape):
+            raise SettingsError(
+                "a window that is no square cannot be turned by 90 degrees",
+                found=f"{turned.symmetry} of {shape[1]} x {shape[2]} points (y, x)",
+                expected=" or ".join(possible_symmetries(shape)),
+            )
 
 
 def _flag_seams(

@@ -5,6 +5,7 @@ from electrode_grains.by_block.contrast import ContrastByBlock, build_contrast_b
 from electrode_grains.by_block.grains import GrainsByBlock, find_grains_by_block
 from electrode_grains.by_block.probability import ProbabilityByBlock, predict_by_block
 from electrode_grains.by_block.reading import ReadByBlock, read_by_block
+from electrode_grains.by_block.registration import RegisteredByBlock, register_by_block
 
 __all__ = [
     "AlignedByBlock",
@@ -12,9 +13,11 @@ __all__ = [
     "GrainsByBlock",
     "ProbabilityByBlock",
     "ReadByBlock",
+    "RegisteredByBlock",
     "align_by_block",
     "build_contrast_by_block",
     "find_grains_by_block",
     "predict_by_block",
     "read_by_block",
+    "register_by_block",
 ]
