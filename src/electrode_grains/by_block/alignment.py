@@ -166,22 +166,28 @@ def _parts(
 ) -> Iterator[tuple[Box, SliceTransforms]]:
     """Boxes of whole slices, with what moves them."""
     for start, stop in slabs:
-        turned = tuple(
-            each.replace(first=max(each.first - start, 0), last=min(last, stop - 1) - start)
-            for each in transforms.turned
-            if each.first < stop
-            and (last := shape[0] - 1 if each.last is None else each.last) >= start
-        )
-        part = replace(
-            transforms,
-            matrices=transforms.matrices[start:stop],
-            correlation_before=transforms.correlation_before[start:stop],
-            correlation_after=transforms.correlation_after[start:stop],
-            overlap=transforms.overlap[start:stop],
-            flags=transforms.flags[start:stop],
-            registered_to=None,
-            evidence=None,
-            turned=turned,
-            lattice=None,
-        )
+        part = transforms_of(transforms, start, stop, shape[0])
         yield (slice(start, stop), slice(0, shape[1]), slice(0, shape[2])), part
+
+
+def transforms_of(
+    transforms: SliceTransforms, start: int, stop: int, count: int
+) -> SliceTransforms:
+    """What moves some of the slices of a stack."""
+    turned = tuple(
+        each.replace(first=max(each.first - start, 0), last=min(last, stop - 1) - start)
+        for each in transforms.turned
+        if each.first < stop and (last := count - 1 if each.last is None else each.last) >= start
+    )
+    return replace(
+        transforms,
+        matrices=transforms.matrices[start:stop],
+        correlation_before=transforms.correlation_before[start:stop],
+        correlation_after=transforms.correlation_after[start:stop],
+        overlap=transforms.overlap[start:stop],
+        flags=transforms.flags[start:stop],
+        registered_to=None,
+        evidence=None,
+        turned=turned,
+        lattice=None,
+    )

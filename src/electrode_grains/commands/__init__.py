@@ -37,6 +37,7 @@ COMMANDS = {
     "experiments": "Show runs, trainings and fits in MLflow.",
     "export": "Write grains for ParaView, ImageJ, DREAM.3D, meshes.",
     "compare": "Compare the grains of two particles.",
+    "by-block": "Compute the grains of a particle larger than memory.",
     "study": "Compute, pool and compare many particles.",
 }
 """Commands in the order in which a particle needs them, and what each is for."""
@@ -52,7 +53,9 @@ class _Commands(click.Group):
         if name not in COMMANDS:
             return None
         with interruptible(Command.advice):  # what a command imports takes a while
-            command: click.Command = import_module(f"electrode_grains.commands.{name}").command
+            command: click.Command = import_module(
+                f"electrode_grains.commands.{name.replace('-', '_')}"
+            ).command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

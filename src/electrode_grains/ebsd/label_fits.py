@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,18 @@ BRIGHT_CONTRAST = -0.8
 # Boundaries of larger misorientation are alike.
 LARGEST_MISORIENTATION = float(np.radians(15.0))
 POINTS = {"boundary": BOUNDARY, "interior": INTERIOR, "background": BACKGROUND}
+
+
+class Images(Protocol):
+    """Images of slices, shape (z, y, x): an array, or what reads them one by one."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, z: Any, /) -> Any: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+    def __neg__(self) -> Any: ...
 
 
 class _Fit(NamedTuple):
@@ -84,24 +96,42 @@ def annotation_fits(
     1.5, its neighbours by 1.1, slices farther off by 0.4 at most. Where the labels show bright
     boundaries the image counts with the other sign too.
     """
-    own_frame, other_frame = (raw, aligned) if frame == "raw" else (aligned, raw)
     indices = np.flatnonzero((placed > 0).any(axis=(1, 2))).tolist()
-    if boundaries_are_bright(placed[indices], own_frame):
+    return fits_of_labels(
+        placed[indices], indices, raw, aligned, frame, slice_names, misorientation
+    )
+
+
+def fits_of_labels(
+    labels: NDArray[np.uint8],
+    indices: Sequence[int],
+    raw: Images,
+    aligned: Images,
+    frame: str,
+    slice_names: Sequence[str] | None = None,
+    misorientation: Images | None = None,
+) -> list[dict[str, Any]]:
+    """`annotation_fits` of labelled slices alone, shape (n, y, x), with their indices.
+
+    Images and misorientations may be read slice by slice.
+    """
+    own_frame, other_frame = (raw, aligned) if frame == "raw" else (aligned, raw)
+    if boundaries_are_bright(labels, own_frame):
         own_frame, other_frame = -own_frame, -other_frame
-    by_quality = _fits(placed[indices], indices, own_frame)
+    by_quality = _fits(labels, indices, own_frame)
     by_angle = [_Fit()] * len(indices)
     if misorientation is not None:
-        by_angle = _fits(placed[indices], indices, -misorientation)
+        by_angle = _fits(labels, indices, -misorientation)
     names = slice_names or [f"slice {z}" for z in range(len(raw))]
     found = []
-    for z, quality, angle in zip(indices, by_quality, by_angle, strict=True):
+    for label, z, quality, angle in zip(labels, indices, by_quality, by_angle, strict=True):
         pair = np.stack([own_frame[z], other_frame[z]])
-        (in_frames,) = _fits(placed[[z]], [0], pair)
-        (contrasts,) = _contrasts(placed[[z]], pair)
+        (in_frames,) = _fits(label[None], [0], pair)
+        (contrasts,) = _contrasts(label[None], pair)
         found.append(
             {
                 "slice": z,
-                "points": {name: int((placed[z] == value).sum()) for name, value in POINTS.items()},
+                "points": {name: int((label == value).sum()) for name, value in POINTS.items()},
                 **quality.to_dict(),
                 "other_frame": None if np.isnan(contrasts[1]) else float(contrasts[1]),
                 "misorientation": angle.to_dict(),
@@ -111,7 +141,7 @@ def annotation_fits(
     return found
 
 
-def boundaries_are_bright(labels: NDArray[np.uint8], images: NDArray[np.floating[Any]]) -> bool:
+def boundaries_are_bright(labels: NDArray[np.uint8], images: Images) -> bool:
     """Whether drawn boundaries stand out as bright lines, whichever slice each label shows.
 
     Fewer than eight slices cannot tell.
@@ -185,9 +215,7 @@ def _doubt(
     return None
 
 
-def _fits(
-    labels: NDArray[np.uint8], indices: Sequence[int], images: NDArray[np.floating[Any]]
-) -> list[_Fit]:
+def _fits(labels: NDArray[np.uint8], indices: Sequence[int], images: Images) -> list[_Fit]:
     """Compare labels, shape (n, y, x), with their own images and with all, shape (z, y, x)."""
     fits = []
     for classes, z, contrasts in zip(labels, indices, _contrasts(labels, images), strict=True):
@@ -206,7 +234,7 @@ def _fits(
 def _stands_out(
     classes: NDArray[np.uint8],
     contrasts: NDArray[np.float64],
-    images: NDArray[np.floating[Any]],
+    images: Images,
 ) -> bool:
     """Whether one slice fits better than most; few slices are not enough to tell."""
     known = np.flatnonzero(np.isfinite(contrasts))
@@ -219,7 +247,7 @@ def _stands_out(
 def _is_clearly_better(
     classes: NDArray[np.uint8],
     contrasts: NDArray[np.float64],
-    images: NDArray[np.floating[Any]],
+    images: Images,
     one: int,
     other: int,
 ) -> bool:
@@ -230,7 +258,7 @@ def _is_clearly_better(
     return gain > FIT_DEVIATIONS * _standard_error(classes, images[one], images[other])
 
 
-def _contrasts(labels: NDArray[np.uint8], images: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+def _contrasts(labels: NDArray[np.uint8], images: Images) -> NDArray[np.float64]:
     """Contrast of each label in each image, shape (n, z); NaN where there is none."""
     count = len(labels)
     points = np.concatenate([labels == BOUNDARY, labels == INTERIOR]).reshape(2 * count, -1)

@@ -62,11 +62,24 @@ def place_annotations(
     [[[0, 0]], [[1, 2]]]
     """
     placed = np.zeros(shape, np.uint8)
+    for z, classes in annotated_slices(annotations, slice_names, shape, slice_numbers).items():
+        placed[z] = classes
+    return placed
+
+
+def annotated_slices(
+    annotations: Mapping[str, NDArray[np.uint8]],
+    slice_names: Sequence[str],
+    shape: tuple[int, ...],
+    slice_numbers: str = "as_scans",
+) -> dict[int, NDArray[np.uint8]]:
+    """Annotations by the index of their slice; arguments and refusals of `place_annotations`."""
     index_of = _numbering(slice_names, slice_numbers)
     taken: dict[int, str] = {}
-    for name, classes in annotations.items():
-        placed[_place(name, classes, index_of, shape, slice_numbers, taken)] = classes
-    return placed
+    return {
+        _place(name, classes, index_of, shape, slice_numbers, taken): classes
+        for name, classes in annotations.items()
+    }
 
 
 def annotation_issues(

@@ -64,6 +64,7 @@ COMMANDS = (
     ("compare", "TABLES/a.parquet", "TABLES/b.parquet", "-o", "NEW/compared.csv", 0),
     ("compare", "TABLES/a.parquet", HERE, 2),  # too few grains
     ("compare", "TABLES/a.parquet", "TABLES/b.parquet", "-o", "NOTED", 2),
+    ("by-block", 2),  # edits are recorded
     ("study", "init", "NEW", 0),
     ("study", "run", "--study", HERE, 2),  # no study
     ("study", "report", "--study", HERE, 2),
