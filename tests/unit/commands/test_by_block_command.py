@@ -74,6 +74,36 @@ def test_all_files_up_to_the_contrast_are_those_of_a_run(command, project):
     assert str(made) in done.output
 
 
+def test_the_network_of_the_project_is_taken_with_the_probabilities_of_a_run(command, project):
+    change(
+        project,
+        boundary_model={
+            "split": {"held_out_count": 1},
+            "training": {
+                "window_shape": [8, 16, 16], "base_width": 8, "depth": 1, "epochs": 1,
+                "steps_per_epoch": 3, "batch_size": 1, "initial_network": None,
+                "precision": "float32",
+            },
+            "prediction": {"window_shape": [8, 24, 28], "threads": 1},
+        },
+    )  # fmt: skip
+    done = command("run", "--to-outputs", "class_probability_volume")
+    assert done.exit_code == 0, done.output
+    done = command("by-block")
+    assert "trained in this project" in done.output
+
+    name = "class_probability_volume.ome.zarr"
+    expected = read_volume(project / "data" / "07_model_output" / name)
+    found = read_volume(project / "data" / "by_block" / name)
+    assert digest(found) == digest(expected)
+
+    weights = project / "data" / "06_models" / "boundary_network" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4] + bytes(4))
+    done = command("by-block")
+    assert done.exit_code == 2
+    assert "boundary_network" in done.output
+
+
 def test_a_second_call_computes_nothing_and_workers_do_not_matter(command, project, tmp_path):
     once = command("by-block", project)
     again = command("by-block", project, "--workers", 2)
