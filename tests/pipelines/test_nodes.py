@@ -533,11 +533,12 @@ def test_settings_are_chosen_by_annotated_slices_unless_given(particle_probabili
     split = AnnotationSplit(train=(4, 8))
     depths = DepthCandidates(candidates=(0.01, 0.4), slack_bits=0.0)
     boundaries = BoundaryCandidates(candidates=(0.05, 0.5, 0.99), slack_bits=0.0)
+    by_formula = GRAINS.replace(merge_evidence="score")  # the model of contacts is sure of these
 
     free, curve = choose_settings(
-        probability, quality, annotation, split, GRAINS, depths, boundaries
+        probability, quality, annotation, split, by_formula, depths, boundaries
     )
-    given = GRAINS.model_copy(update={"minima_depth": 0.2, "merge_boundary": 0.7})
+    given = by_formula.replace(minima_depth=0.2, merge_boundary=0.7)
     fixed, with_given = choose_settings(
         probability, quality, annotation, split, given, depths, boundaries
     )
