@@ -341,14 +341,14 @@ def test_missing_values_become_the_median_and_extremes_are_cut():
     image = np.random.default_rng(0).normal(size=SHAPE)
     image[3, 4] = np.nan
     image[0, 0], image[0, 1] = 100, -100
-    filled = pairs._fill(image)
+    filled = pairs.without_extremes(image)
     known = image[np.isfinite(image)]
     assert filled[3, 4] == np.median(known)
     np.testing.assert_array_equal(
         filled[np.isfinite(image)], np.clip(known, *np.percentile(known, [1, 99]))
     )
-    assert pairs._fill(np.full(SHAPE, np.nan)) is None
-    assert pairs._fill(np.ones(SHAPE)) is None
+    assert pairs.without_extremes(np.full(SHAPE, np.nan)) is None
+    assert pairs.without_extremes(np.ones(SHAPE)) is None
     (prepared,) = pairs.prepare_slices(image[None], 0.0, mask_background=False)
     assert prepared.mean() == pytest.approx(0, abs=1e-12)
     assert prepared.std() == pytest.approx(1)
@@ -437,7 +437,7 @@ def test_surroundings_are_flattened_where_most_slices_show_them(monkeypatch):
     stack = np.random.default_rng(0).normal(size=(4, *SHAPE))
     for shown, flat in ((2, 0), (3, 3)):
         bodies = iter([np.zeros(SHAPE, bool) if z < shown else None for z in range(4)])
-        monkeypatch.setattr(pairs, "_body", lambda image, bodies=bodies: next(bodies))
+        monkeypatch.setattr(pairs, "particle_body", lambda image, bodies=bodies: next(bodies))
         flattened = []
         monkeypatch.setattr(
             pairs, "_flatten", lambda image, body, seen=flattened: seen.append(1) or image
