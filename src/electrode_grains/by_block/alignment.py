@@ -16,18 +16,15 @@ from electrode_grains.alignment import (
     apply_transforms,
     rotate_orientations,
 )
-from electrode_grains.blocks import Box, ExecutorSettings, write_blocks
+from electrode_grains.blocks import Box, ExecutorSettings
 from electrode_grains.boundary.block_contrast import planes_of
 from electrode_grains.by_block.volumes import (
-    FINEST,
     StoredChannels,
-    begin_volume,
-    create_volume,
     digested,
-    finish_volume,
     keeping,
     open_channels,
     open_volume,
+    write_volume,
 )
 from electrode_grains.ebsd.orientation_field import ORIENTATION_CHANNELS
 from electrode_grains.errors import InputError
@@ -119,15 +116,12 @@ def align_by_block(
         kept = keeping(executor, folder, LIBRARIES)
 
         def write(name: str, channels: tuple[str, ...], function: Any, *arguments: Any) -> str:
-            group = begin_volume(folder / name)
             block = (slabs[0][1], *shape[1:])
-            target = create_volume(folder / name / FINEST, shape, np.float32, block, len(channels))
-            digest = write_blocks(
-                kept, target, function, [(box, (*arguments, box, part)) for box, part in parts]
-            )
-            title = name.removesuffix(".ome.zarr")
-            finish_volume(group, title, described.spacing, channels or None)
-            return digest
+            tasks = [(box, (*arguments, box, part)) for box, part in parts]
+            return write_volume(
+                kept, folder / name, shape, np.float32, block, described.spacing, function, tasks,
+                channels=channels,
+            )  # fmt: skip
 
         quality = digested(quality, executor, compute.block_edge)
         crystals = digested(crystals, executor, compute.block_edge)

@@ -23,17 +23,14 @@ from electrode_grains.boundary.block_contrast import (
 )
 from electrode_grains.boundary.settings import ContrastSettings
 from electrode_grains.by_block.volumes import (
-    FINEST,
     SCRATCH,
     StoredChannels,
-    begin_volume,
     check_shape,
-    create_volume,
     digested,
-    finish_volume,
     keeping,
     open_channels,
     open_volume,
+    write_volume,
 )
 from electrode_grains.ebsd.label_fits import boundaries_are_bright
 from electrode_grains.ebsd.orientation_field import ORIENTATION_CHANNELS, OrientationField
@@ -170,21 +167,12 @@ def build_contrast_by_block(
             _scale("confidence_index", contrast, confidence, quality, kept, edge),
             _scale("misorientation", contrast, angles, quality, kept, edge),
         )
-        group = begin_volume(folder / CONTRAST)
-        target = create_volume(
-            folder / CONTRAST / FINEST,
-            shape,
-            np.float32,
-            (edge, edge, edge),
-            len(channels.names),
-        )
-        digest = write_blocks(
-            kept,
-            target,
-            contrast_block,
-            [(box, (channels, quality, confidence, angles, box)) for box in divide(shape, edge)],
-        )
-    finish_volume(group, "contrast_volume", described.spacing, channels.names)
+        block = (edge, edge, edge)
+        parts = [(box, (channels, quality, confidence, angles, box)) for box in divide(shape, edge)]
+        digest = write_volume(
+            kept, folder / CONTRAST, shape, np.float32, block, described.spacing, contrast_block,
+            parts, channels=channels.names,
+        )  # fmt: skip
     return ContrastByBlock(folder / CONTRAST, digest, kept.computed, kept.kept)
 
 

@@ -12,18 +12,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from electrode_grains.blocks import Box, ExecutorSettings, write_blocks
+from electrode_grains.blocks import Box, ExecutorSettings
 from electrode_grains.blocks.boxes import inside
 from electrode_grains.boundary.settings import PredictionSettings
 from electrode_grains.by_block.volumes import (
-    FINEST,
     StoredChannels,
-    begin_volume,
-    create_volume,
     digested,
-    finish_volume,
     keeping,
     open_channels,
+    write_volume,
 )
 from electrode_grains.classes import BACKGROUND_CHANNEL, CHANNEL_NAMES
 from electrode_grains.datasets.network import SETTINGS, WEIGHTS, read_network
@@ -153,20 +150,14 @@ def predict_by_block(
     with open_executor(compute) as executor:
         kept = keeping(executor, folder, LIBRARIES)
         source = digested(source, executor, compute.block_edge)
-        group = begin_volume(folder / PROBABILITY)
-        target = create_volume(
-            folder / PROBABILITY / FINEST, source.shape, np.float32, core, len(CHANNEL_NAMES)
-        )
-        digest = write_blocks(
-            kept,
-            target,
-            predict_window,
-            [
-                (predicted, (source, stored, prediction, read, predicted))
-                for read, predicted in windows
-            ],
-        )
-    finish_volume(group, "class_probability_volume", described.spacing, CHANNEL_NAMES)
+        tasks = [
+            (predicted, (source, stored, prediction, read, predicted))
+            for read, predicted in windows
+        ]
+        digest = write_volume(
+            kept, folder / PROBABILITY, source.shape, np.float32, core, described.spacing,
+            predict_window, tasks, channels=CHANNEL_NAMES,
+        )  # fmt: skip
     return ProbabilityByBlock(folder / PROBABILITY, digest, len(windows), kept.computed, kept.kept)
 
 

@@ -17,17 +17,15 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from electrode_grains.blocks import BlockExecutor, Box, ExecutorSettings, write_blocks
+from electrode_grains.blocks import BlockExecutor, Box, ExecutorSettings
 from electrode_grains.blocks.boxes import Shape
 from electrode_grains.by_block.volumes import (
     FINEST,
     SCRATCH,
     StoredChannels,
-    begin_volume,
     code_version,
-    create_volume,
-    finish_volume,
     keeping,
+    write_volume,
 )
 from electrode_grains.crystal import LaueGroup
 from electrode_grains.datasets.folders import ScanFolderDataset
@@ -161,14 +159,11 @@ def read_by_block(
         def write(
             name: str, dtype: str, channels: Sequence[str], function: Any, *arguments: Any
         ) -> tuple[Path, str]:
-            group = begin_volume(folder / name)
-            target = create_volume(
-                folder / name / FINEST, shape, dtype, shape, len(channels), chunks
-            )
             tasks = [(box, (part, *arguments)) for box, part in zip(boxes, parts, strict=True)]
-            digest = write_blocks(kept, target, function, tasks)
-            title = name.removesuffix(".ome.zarr")
-            finish_volume(group, title, attributes["spacing_nm"], channels or None)
+            digest = write_volume(
+                kept, folder / name, shape, dtype, shape, attributes["spacing_nm"], function, tasks,
+                channels=channels, chunks=chunks,
+            )  # fmt: skip
             return folder / name, digest
 
         group, operators = stack.laue_group, stack.pseudo_symmetry_operators

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
@@ -14,7 +14,7 @@ import zarr
 from numpy.typing import DTypeLike, NDArray
 from zarr.codecs import BloscCodec, BloscShuffle, Crc32cCodec
 
-from electrode_grains.blocks import BlockExecutor
+from electrode_grains.blocks import BlockExecutor, write_blocks
 from electrode_grains.blocks.boxes import Box, Shape
 from electrode_grains.datasets.pyramid import FINEST, write_pyramid
 from electrode_grains.datasets.volume import volume_attributes
@@ -138,6 +138,44 @@ def finish_volume(
 ) -> None:
     """Add coarser levels, and tell what the volume is."""
     group.attrs.update(volume_attributes(name, spacing, channels, levels=write_pyramid(group)))
+
+
+def write_volume(
+    executor: BlockExecutor,
+    path: Path,
+    shape: Shape,
+    dtype: DTypeLike,
+    block: Shape,
+    spacing: Spacing,
+    function: Callable[..., NDArray[Any]],
+    tasks: Sequence[tuple[Box, tuple[Any, ...]]],
+    *,
+    channels: Sequence[str] = (),
+    chunks: Shape | None = None,
+) -> str:
+    """Write a whole volume block by block; SHA-256 of the digests of its blocks.
+
+    Parameters
+    ----------
+    executor : BlockExecutor
+    path : Path
+        Ends with `.ome.zarr`; no volume until every block is written.
+    shape, dtype, block, chunks
+        As for `create_volume`.
+    spacing : (float, float, float)
+        In nm.
+    function : callable
+        Gives the values of a block.
+    tasks : sequence of (box, arguments)
+        As `write_blocks` takes them.
+    channels : sequence of str
+        Empty for a volume (z, y, x).
+    """
+    group = begin_volume(path)
+    target = create_volume(path / FINEST, shape, dtype, block, len(channels), chunks)
+    digest = write_blocks(executor, target, function, tasks)
+    finish_volume(group, path.name.removesuffix(".ome.zarr"), spacing, channels or None)
+    return digest
 
 
 def create_volume(
@@ -272,4 +310,5 @@ __all__ = [
     "keeping",
     "open_channels",
     "open_volume",
+    "write_volume",
 ]
